@@ -1,0 +1,93 @@
+"""The command line. Each command lives in its own module, imported only when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Any
+
+import click
+
+from csist_bench import __version__
+
+# Command: one-line help. The help page is made from this table, so that `--help` imports no command.
+COMMANDS = {
+    "demo": "The whole story in under a minute: generate, unmix, score, one picture.",
+    "generate": "Render a data set from a recipe, or a scene of your own, into chunked Zarr.",
+    "info": "Describe a data set, a recipe or a prediction file.",
+    "validate": "Check a data set, a recipe or a prediction file.",
+    "import": "Read the published PNG + XML layout into a data set.",
+    "export": "Write a data set in the published PNG + XML layout.",
+    "run": "Unmix a data set with a method and write a prediction file.",
+    "train": "Train a network by its recipe.",
+    "evaluate": "Score a prediction file: AP05..AP25 and CSO-mAP.",
+    "limit": "Cramer-Rao lines of a data set, per prior tier.",
+    "submit": "Score a prediction file and add it to the leaderboard.",
+    "leaderboard": "Show the leaderboard: terminal, Markdown, HTML or JSON.",
+    "plot": "Draw frames, trajectories, precision-recall curves or the leaderboard.",
+    "bench": "Measure the speed of everything on this machine.",
+    "methods": "List the methods: family, parameters, cost, prior tier, paper.",
+    "doctor": "Show what is installed and what would not work.",
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports the module of a command when that command is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return all command names in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"csist_bench.cli.{cmd_name}_command")
+        command = module.command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """Answer a mistyped command with the nearest one."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from csist_bench.checks import unknown
+
+            raise click.UsageError(str(unknown("command", args[0], COMMANDS)))
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="csist-bench")
+def cli() -> None:
+    """Closely-spaced infrared small target (CSIST) unmixing: simulate, unmix, score, compare.
+
+    \b
+    Start here:
+      csist-bench demo
+      csist-bench generate && csist-bench run ista && csist-bench evaluate preds.json
+    """
+
+
+def main(args: list[str] | None = None) -> Any:
+    """Run the command line; bad input ends in one line on stderr and exit code 2."""
+    if os.environ.get("CSIST_BENCH_DEBUG"):
+        return cli.main(args=args, prog_name="csist-bench")
+    try:
+        return cli.main(args=args, prog_name="csist-bench", standalone_mode=True)
+    except (ValueError, TypeError, OSError) as error:
+        click.echo(f"csist-bench: error: {describe(error)}", err=True)
+        sys.exit(2)
+
+
+def describe(error: BaseException) -> str:
+    """Return one line for an error: operating-system errors name the file and the cause."""
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror}"
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,128 @@
+"""Detections: what every method answers with, and how a heat map of nodes becomes detections."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+REQUIRED = ("trajectory", "frame", "x", "y", "score")
+OPTIONAL = ("intensity", "sigma_x", "sigma_y", "sigma_intensity")
+GRID_THRESHOLD = 70.0  # grey levels; the published decoding of SeqCSIST (50 for CSIST-100K)
+
+
+@dataclass(frozen=True, eq=False)
+class Detections:
+    """Columns of n detections, in any order.
+
+    `trajectory` and `frame` are int64 indices (within a split, or within the batch a method was given), `x`, `y` are
+    positions in px, `score` ranks (higher is better), `intensity` is in grey levels; `sigma_x`, `sigma_y` (px) and
+    `sigma_intensity` (grey levels) are standard errors. The last four are optional (None).
+    """
+
+    trajectory: Ints
+    frame: Ints
+    x: Floats
+    y: Floats
+    score: Floats
+    intensity: Floats | None = None
+    sigma_x: Floats | None = None
+    sigma_y: Floats | None = None
+    sigma_intensity: Floats | None = None
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """Return the columns that are present, by name."""
+        named = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {name: column for name, column in named.items() if column is not None}
+
+    def select(self, index: NDArray[Any]) -> Detections:
+        """Return the rows picked by a boolean mask or an index array."""
+        return Detections(**{name: column[index] for name, column in self.columns().items()})
+
+    def shifted(self, trajectory: int = 0, frame: int = 0) -> Detections:
+        """Return the same detections with both indices moved by constants."""
+        return replace(self, trajectory=self.trajectory + trajectory, frame=self.frame + frame)
+
+    def ordered(self) -> Detections:
+        """Return the rows sorted by trajectory, frame, x and y, so that equal answers make equal files."""
+        return self.select(np.lexsort((self.y, self.x, self.frame, self.trajectory)))
+
+    @classmethod
+    def empty(cls) -> Detections:
+        """Return a table without rows."""
+        none, nothing = np.zeros(0, np.int64), np.zeros(0)
+        return cls(none, none, nothing, nothing, nothing)
+
+
+def concatenate(parts: Sequence[Detections]) -> Detections:
+    """Join tables; an optional column is kept only where every non-empty part has it."""
+    parts = [part for part in parts if len(part)] or [Detections.empty()]
+    shared = set.intersection(*(set(part.columns()) for part in parts))
+    return Detections(**{n: np.concatenate([p.columns()[n] for p in parts]) for n in (*REQUIRED, *OPTIONAL) if n in shared})
+
+
+def detections_from_slots(
+    xy: Floats,
+    score: Floats,
+    count: NDArray[Any],
+    intensity: Floats | None = None,
+    sigma: Floats | None = None,
+    sigma_intensity: Floats | None = None,
+) -> Detections:
+    """Turn padded per-frame answers into rows; slot k of frame (b, t) is used when k < count[b, t].
+
+    Parameters
+    ----------
+    xy : ndarray, shape (B, T, K, 2), px
+    score, intensity, sigma_intensity : ndarray, shape (B, T, K)
+    count : integer ndarray, shape (B, T)
+    sigma : ndarray, shape (B, T, K, 2), px
+        Standard errors of x and y.
+    """
+    used = np.arange(xy.shape[2]) < np.asarray(count)[:, :, None]
+    b, t, k = np.nonzero(used)
+    return Detections(
+        trajectory=b.astype(np.int64),
+        frame=t.astype(np.int64),
+        x=np.ascontiguousarray(xy[b, t, k, 0], dtype=np.float64),
+        y=np.ascontiguousarray(xy[b, t, k, 1], dtype=np.float64),
+        score=np.asarray(score[b, t, k], dtype=np.float64),
+        intensity=None if intensity is None else np.asarray(intensity[b, t, k], dtype=np.float64),
+        sigma_x=None if sigma is None else np.asarray(sigma[b, t, k, 0], dtype=np.float64),
+        sigma_y=None if sigma is None else np.asarray(sigma[b, t, k, 1], dtype=np.float64),
+        sigma_intensity=None if sigma_intensity is None else np.asarray(sigma_intensity[b, t, k], dtype=np.float64),
+    )
+
+
+def detections_from_grid(heat_maps: NDArray[Any], c: int, threshold: float = GRID_THRESHOLD) -> Detections:
+    """Decode c-fold heat maps as published: every node >= `threshold` grey levels is a detection at the node.
+
+    Parameters
+    ----------
+    heat_maps : ndarray, shape (B, T, c * size, c * size), grey levels, [row = y, column = x]
+
+    Returns
+    -------
+    Detections
+        With score = intensity = node value.
+    """
+    b, t, row, column = np.nonzero(heat_maps >= threshold)
+    value = heat_maps[b, t, row, column].astype(np.float64)
+    offset = (c - 1) / 2
+    return Detections(
+        trajectory=b.astype(np.int64),
+        frame=t.astype(np.int64),
+        x=(column - offset) / c,
+        y=(row - offset) / c,
+        score=value,
+        intensity=value.copy(),
+    )

@@ -1,0 +1,1 @@
+"""The scoring protocol (evaluator 1.0)."""

@@ -1,0 +1,24 @@
+"""Compiled kernels: numbers in, numbers out; no input/output, no validation, no randomness, always serial.
+
+Setting `CSIST_BENCH_NO_NUMBA=1` runs the same code as plain Python (slow; for machines where numba cannot compile).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TypeVar
+
+F = TypeVar("F", bound=Callable[..., object])
+
+NO_NUMBA = os.environ.get("CSIST_BENCH_NO_NUMBA", "") not in ("", "0")
+
+
+def jit(function: F) -> F:
+    """Compile with numba (cached on disk, GIL released); unchanged under `CSIST_BENCH_NO_NUMBA=1`."""
+    if NO_NUMBA:
+        return function
+    import numba
+
+    compiled: F = numba.njit(cache=True, nogil=True)(function)
+    return compiled

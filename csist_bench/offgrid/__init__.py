@@ -1,0 +1,1 @@
+"""Off-grid unmixing: continuous positions, standard errors and physical limits."""

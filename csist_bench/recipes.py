@@ -1,0 +1,242 @@
+"""Typed recipes: what a data set is made of, and how a method is set and trained.
+
+A recipe is a TOML file that lists only what departs from the defaults. It is loaded into a frozen struct, unknown or
+out-of-range fields are errors, and the resolved recipe (every value spelled out) is hashed and stored with whatever
+was made from it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from csist_bench import resources
+from csist_bench.checks import InputError, must, unknown
+
+Positive = Annotated[float, Meta(gt=0)]
+NonNegative = Annotated[float, Meta(ge=0)]
+Count = Annotated[int, Meta(ge=1)]
+Curve = Literal["line", "quadratic", "circle"]
+Directions = Literal["axes", "compass", "pixel"]
+
+MAX_TARGETS = {"axes": 4, "compass": 8, "pixel": 8}
+SPLITS = ("train", "val", "test")
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+class DataRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Every constant of the generator. Lengths in px, times in frames, intensities and noise in grey levels."""
+
+    name: str
+    # The set: how many trajectories, of how many frames, and which frames are scored.
+    trajectories: Annotated[int, Meta(ge=1, le=10**9)] = 5000
+    frames: Annotated[int, Meta(ge=1, le=10_000)] = 20
+    splits: tuple[NonNegative, NonNegative, NonNegative] = (0.70, 0.15, 0.15)
+    scored_frames: str = "2:18"
+    seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
+    # Optics.
+    size: Annotated[int, Meta(ge=3, le=512)] = 11
+    c: Annotated[int, Meta(ge=1, le=31)] = 3
+    psf_sigma: Annotated[float, Meta(gt=0, le=50)] = 0.5
+    # Targets.
+    k_min: Annotated[int, Meta(ge=1, le=8)] = 2
+    k_max: Annotated[int, Meta(ge=1, le=8)] = 4
+    intensity_min: Positive = 220.0
+    intensity_max: Positive = 250.0
+    directions: Directions = "axes"
+    radius_min: NonNegative = 0.3
+    radius_max: NonNegative = 0.3
+    growth_max: NonNegative = 0.0014
+    separation_min: NonNegative = 0.0
+    placement_misses: Count = 50
+    # The reference point's path y = f(x); it steps towards the far side, from an integer start.
+    curves: tuple[Curve, ...] = ("line", "quadratic", "circle")
+    step: NonNegative = 0.04
+    start_min: int = 1
+    start_max: int = 9
+    line_slope_max: NonNegative = 1.0
+    quadratic_max: NonNegative = 0.3
+    offset_min: float = 0.0
+    offset_max: float = 10.0
+    circle_radius_min: Positive = 3.0
+    circle_radius_max: Positive = 8.0
+    circle_x_min: float = 2.0
+    circle_x_max: float = 8.0
+    circle_y_min: float = 0.0
+    circle_y_max: float = 10.0
+    path_min: float = 1.0
+    path_max: float = 9.0
+    slope_max: Positive = 3.0
+    rotate: bool = False
+    # Sensor.
+    background: str = "none"
+    background_mean: NonNegative = 0.0
+    background_sigma: NonNegative = 0.0
+    background_exponent: NonNegative = 2.0
+    shot_gain: NonNegative = 0.0
+    noise_sigma: NonNegative = 0.0
+    saturation: NonNegative = 0.0
+    bits: Annotated[int, Meta(ge=0, le=16)] = 0
+    dtype: Literal["float32", "uint8", "uint16"] = "float32"
+    # Labels.
+    label_collision: Literal["sum", "last"] = "sum"
+
+    def __post_init__(self) -> None:
+        for low, high in _ORDERED_PAIRS:
+            if getattr(self, low) > getattr(self, high):
+                raise must(low, f"be at most {high} = {getattr(self, high)}", getattr(self, low))
+        if self.c % 2 == 0:
+            raise must("c", "be odd (nodes sit symmetrically about the pixel centre)", self.c)
+        if self.k_max > MAX_TARGETS[self.directions]:
+            raise must("k_max", f"be at most {MAX_TARGETS[self.directions]} for directions={self.directions!r}", self.k_max)
+        if not self.curves:
+            raise must("curves", "name at least one curve", self.curves)
+        if abs(sum(self.splits) - 1) > 1e-9:
+            raise must("splits", "sum to 1 (train, val, test)", self.splits)
+        if self.dtype != "float32" and not 0 < self.bits <= {"uint8": 8, "uint16": 16}[self.dtype]:
+            raise must("bits", f"be in 1..{8 if self.dtype == 'uint8' else 16} for dtype={self.dtype!r}", self.bits)
+        frame_range(self.scored_frames, self.frames, name="scored_frames")
+
+    def split_sizes(self) -> dict[str, int]:
+        """Return the number of trajectories of each split: floor for val and test, the rest to train."""
+        val, test = (int(self.trajectories * share + 1e-9) for share in self.splits[1:])
+        return {"train": self.trajectories - val - test, "val": val, "test": test}
+
+
+_ORDERED_PAIRS = (
+    ("k_min", "k_max"),
+    ("intensity_min", "intensity_max"),
+    ("radius_min", "radius_max"),
+    ("start_min", "start_max"),
+    ("offset_min", "offset_max"),
+    ("circle_radius_min", "circle_radius_max"),
+    ("circle_x_min", "circle_x_max"),
+    ("circle_y_min", "circle_y_max"),
+    ("path_min", "path_max"),
+)
+
+
+class MethodRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How one method is set (`settings`, checked by the method itself) and trained (`training`, by the loop)."""
+
+    method: str
+    settings: dict[str, Any] = {}
+    training: dict[str, Any] = {}
+
+
+def frame_range(text: str, frames: int, name: str = "frames") -> range:
+    """Return the range that 'start:stop' or 'all' means for sequences of `frames` frames (stop exclusive)."""
+    if text.strip() == "all":
+        return range(frames)
+    start, colon, stop = text.partition(":")
+    try:
+        chosen = range(int(start or 0), int(stop or frames))
+    except ValueError:
+        colon = ""
+        chosen = range(0)
+    if not colon or not 0 <= chosen.start < chosen.stop <= frames:
+        raise must(name, f"be 'all' or START:STOP within 0:{frames}", text)
+    return chosen
+
+
+def shipped(kind: str) -> dict[str, Path]:
+    """Return the shipped recipes of a kind ('data' or 'methods') by name."""
+    return {path.stem: path for path in sorted((resources.folder("recipes") / kind).glob("*.toml"))}
+
+
+def load_data_recipe(name_or_path: str, overrides: Iterable[str] = ()) -> DataRecipe:
+    """Load a data recipe by shipped name or by file, with `name=value` overrides applied on top."""
+    path = _find("data", name_or_path)
+    table = {"name": path.stem, **_read_toml(path)}
+    return convert({**table, **parse_overrides(overrides, DataRecipe)}, DataRecipe, str(path.name))
+
+
+def load_method_recipe(name_or_path: str) -> MethodRecipe:
+    """Load a method recipe by method name or by file."""
+    path = _find("methods", name_or_path)
+    return convert(_read_toml(path), MethodRecipe, str(path.name))
+
+
+def _find(kind: str, name_or_path: str) -> Path:
+    known = shipped(kind)
+    if name_or_path in known:
+        return known[name_or_path]
+    path = Path(name_or_path)
+    if path.suffix == ".toml" or path.exists():
+        if not path.is_file():
+            raise InputError(f"recipe {name_or_path} not found; shipped recipes: {', '.join(known)}")
+        return path
+    raise unknown("recipe", name_or_path, known)
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not a TOML recipe: {error}") from None
+
+
+def convert(table: Mapping[str, Any], kind: type[S], where: str) -> S:
+    """Turn a plain table into a typed struct; a bad field is named with its rule and the nearest spelling."""
+    known = [field.encode_name for field in msgspec.structs.fields(kind)]
+    for key in table:
+        if key not in known:
+            raise InputError(f"{where}: {unknown('field', key, known)}")
+    try:
+        return msgspec.convert(dict(table), kind)
+    except msgspec.ValidationError as error:
+        raise InputError(f"{where}: {_field_error(str(error), table)}") from None
+
+
+def _field_error(message: str, table: Mapping[str, Any]) -> str:
+    """Reword msgspec's `Expected X - at `$.field`` as `field must be X, got value`."""
+    rule, at, where = message.partition(" - at `$.")
+    field = where.split("`")[0]
+    root = field.split("[")[0]
+    if not at or root not in table:
+        return message
+    rule = rule.removeprefix("Expected ").split(", got")[0].replace("`", "")
+    return str(must(field, f"be {rule}", table[root]))
+
+
+def parse_overrides(overrides: Iterable[str], kind: type[msgspec.Struct] | None = None) -> dict[str, Any]:
+    """Parse `name=value` texts; values are TOML (numbers, booleans, lists, quoted text) or bare words.
+
+    A bare number is kept as text where the field of `kind` is text.
+    """
+    fields = {f.encode_name: f.type for f in msgspec.structs.fields(kind)} if kind else {}
+    parsed: dict[str, Any] = {}
+    for item in overrides:
+        name, equals, text = item.partition("=")
+        name, text = name.strip(), text.strip()
+        if not equals or not name or not text:
+            raise must("--set", "be NAME=VALUE", item, "for example --set trajectories=100")
+        if fields and name not in fields:
+            raise unknown("field", name, fields)
+        try:
+            value = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            value = text
+        parsed[name] = text if fields.get(name) is str and not isinstance(value, str) else value
+    return parsed
+
+
+def resolved(recipe: msgspec.Struct) -> dict[str, Any]:
+    """Return a recipe as a plain table with every value spelled out."""
+    table = msgspec.to_builtins(recipe)
+    assert isinstance(table, dict)
+    return table
+
+
+def recipe_hash(recipe: msgspec.Struct | Mapping[str, Any]) -> str:
+    """Return sha256 over the resolved recipe in canonical JSON, as 'sha256:<hex>'."""
+    table = resolved(recipe) if isinstance(recipe, msgspec.Struct) else dict(recipe)
+    text = msgspec.json.encode(table, order="deterministic")
+    return "sha256:" + hashlib.sha256(text).hexdigest()

@@ -1,0 +1,1 @@
+"""Training-free methods on the label grid."""
