@@ -11,7 +11,7 @@ import hashlib
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import msgspec
 from msgspec import Meta
@@ -23,9 +23,10 @@ Positive = Annotated[float, Meta(gt=0)]
 NonNegative = Annotated[float, Meta(ge=0)]
 Count = Annotated[int, Meta(ge=1)]
 Curve = Literal["line", "quadratic", "circle"]
-Directions = Literal["axes", "compass", "pixel"]
+# "given": the targets come from the user or from an imported set, not from the generator.
+Directions = Literal["axes", "compass", "pixel", "given"]
 
-MAX_TARGETS = {"axes": 4, "compass": 8, "pixel": 8}
+MAX_TARGETS = {"axes": 4, "compass": 8, "pixel": 8, "given": 10_000}
 SPLITS = ("train", "val", "test")
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -46,8 +47,8 @@ class DataRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     c: Annotated[int, Meta(ge=1, le=31)] = 3
     psf_sigma: Annotated[float, Meta(gt=0, le=50)] = 0.5
     # Targets.
-    k_min: Annotated[int, Meta(ge=1, le=8)] = 2
-    k_max: Annotated[int, Meta(ge=1, le=8)] = 4
+    k_min: Annotated[int, Meta(ge=0)] = 2
+    k_max: Count = 4
     intensity_min: Positive = 220.0
     intensity_max: Positive = 250.0
     directions: Directions = "axes"
@@ -96,6 +97,8 @@ class DataRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
             raise must("c", "be odd (nodes sit symmetrically about the pixel centre)", self.c)
         if self.k_max > MAX_TARGETS[self.directions]:
             raise must("k_max", f"be at most {MAX_TARGETS[self.directions]} for directions={self.directions!r}", self.k_max)
+        if self.k_min < 1 and self.directions != "given":
+            raise must("k_min", "be at least 1", self.k_min)
         if not self.curves:
             raise must("curves", "name at least one curve", self.curves)
         if abs(sum(self.splits) - 1) > 1e-9:
@@ -192,10 +195,10 @@ def convert(table: Mapping[str, Any], kind: type[S], where: str) -> S:
     try:
         return msgspec.convert(dict(table), kind)
     except msgspec.ValidationError as error:
-        raise InputError(f"{where}: {_field_error(str(error), table)}") from None
+        raise InputError(f"{where}: {_field_error(str(error), table, kind)}") from None
 
 
-def _field_error(message: str, table: Mapping[str, Any]) -> str:
+def _field_error(message: str, table: Mapping[str, Any], kind: type[msgspec.Struct]) -> str:
     """Reword msgspec's `Expected X - at `$.field`` as `field must be X, got value`."""
     rule, at, where = message.partition(" - at `$.")
     field = where.split("`")[0]
@@ -203,7 +206,21 @@ def _field_error(message: str, table: Mapping[str, Any]) -> str:
     if not at or root not in table:
         return message
     rule = rule.removeprefix("Expected ").split(", got")[0].replace("`", "")
+    if rule.startswith("Invalid enum value"):
+        rule = f"one of {', '.join(_choices(kind, root))}"
     return str(must(field, f"be {rule}", table[root]))
+
+
+def _choices(kind: type[msgspec.Struct], field: str) -> list[str]:
+    """Return the allowed words of an enumerated field."""
+    declared = next(f.type for f in msgspec.structs.fields(kind) if f.encode_name == field)
+    words: list[str] = []
+    pending = [declared]
+    while pending:
+        part = pending.pop()
+        words += [str(word) for word in get_args(part) if not get_args(word) and isinstance(word, str)]
+        pending += [inner for inner in get_args(part) if get_args(inner)]
+    return words
 
 
 def parse_overrides(overrides: Iterable[str], kind: type[msgspec.Struct] | None = None) -> dict[str, Any]:

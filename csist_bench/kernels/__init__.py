@@ -20,5 +20,8 @@ def jit(function: F) -> F:
         return function
     import numba
 
-    compiled: F = numba.njit(cache=True, nogil=True)(function)
+    try:
+        compiled: F = numba.njit(cache=True, nogil=True)(function)
+    except RuntimeError:  # nowhere to keep the cache (read-only install, no home folder): compile anew each time
+        compiled = numba.njit(nogil=True)(function)
     return compiled

@@ -1,0 +1,98 @@
+"""Options, progress and output shared by the commands."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+DEFAULT_DATA = "data/seqcsist.zarr"
+PLAIN_INTERVAL_S = 5.0
+BAR_INTERVAL_S = 0.1
+
+
+def data_option(function: F) -> F:
+    """Add `--data PATH`, by default the set that `generate` makes."""
+    return click.option("--data", default=DEFAULT_DATA, show_default=True, metavar="PATH", help="Data set (Zarr).")(function)
+
+
+def split_option(function: F) -> F:
+    """Add `--split NAME`."""
+    return click.option("--split", default="test", show_default=True, help="train, val or test.")(function)
+
+
+def frames_option(function: F) -> F:
+    """Add `--frames START:STOP|all`."""
+    text = "START:STOP or all; by default the data set's scored frames."
+    return click.option("--frames", default=None, metavar="RANGE", help=text)(function)
+
+
+def set_option(function: F) -> F:
+    """Add the repeatable `--set NAME=VALUE`."""
+    text = "Set a field of the recipe; repeatable."
+    return click.option("--set", "overrides", multiple=True, metavar="NAME=VALUE", help=text)(function)
+
+
+def json_option(function: F) -> F:
+    """Add `--json`: stdout then holds one JSON value and nothing else."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON value on stdout.")(function)
+
+
+def allow_partial_option(function: F) -> F:
+    """Add `--allow-partial`."""
+    return click.option("--allow-partial", is_flag=True, help="Accept a data set that is not complete.")(function)
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON value; NaN and infinities become null, as JSON has none."""
+    click.echo(json.dumps(_plain(value), indent=2, allow_nan=False))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def note(text: str) -> None:
+    """Say something beside the result (stderr)."""
+    click.echo(text, err=True)
+
+
+class ProgressLine:
+    """Progress on stderr: one line that rewrites itself on a terminal, a plain line every few seconds elsewhere."""
+
+    def __init__(self, verb: str, unit: str = "frames") -> None:
+        self.verb, self.unit = verb, unit
+        self.began = self.shown = time.perf_counter()
+        self.terminal = sys.stderr.isatty()
+
+    def __call__(self, done: int, total: int) -> None:
+        """Report `done` of `total`."""
+        now = time.perf_counter()
+        if done < total and now - self.shown < (BAR_INTERVAL_S if self.terminal else PLAIN_INTERVAL_S):
+            return
+        self.shown = now
+        rate = done / max(now - self.began, 1e-9)
+        left = "" if done >= total else f", {_duration((total - done) / max(rate, 1e-9))} left"
+        line = f"{self.verb} {done:,}/{total:,} {self.unit} ({100 * done / max(total, 1):.0f} %), {rate:,.0f}/s{left}"
+        if self.terminal:
+            click.echo(f"\r\x1b[K{line}", err=True, nl=done >= total)
+        elif done < total:
+            click.echo(line, err=True)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

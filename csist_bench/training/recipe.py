@@ -1,0 +1,120 @@
+"""How a network is trained: every field of the `[training]` table of a method's recipe, with its range and unit.
+
+A recipe file lists only what departs from these defaults. Steps, not minutes, drive every schedule, so a paused and
+resumed run is the same run. Published training (SeqCSIST, TGRS 2025, section V): Adam, lr 1e-4, one trajectory a batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from csist_bench.checks import must
+from csist_bench.recipes import Count, NonNegative, Positive, convert
+
+Share = Annotated[float, Meta(ge=0, lt=1)]
+Whole = Annotated[int, Meta(ge=0)]
+
+
+class WindowRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Windowed pre-training: the same network on crops of `size` px about the brightest pixel; `[training.window]`.
+
+    Only for networks that do not depend on the grid's size (`resizable = True`). Fields left at 0 are those of the
+    full-size stage.
+    """
+
+    size: Annotated[int, Meta(ge=3, le=512)] = 5  # px, odd
+    epochs: Positive = 4.0
+    steps: Whole = 0  # overrides epochs when positive
+    lr: NonNegative = 0.0
+    batch_frames: Whole = 0
+    batch_trajectories: Whole = 0
+
+    def __post_init__(self) -> None:
+        if self.size % 2 == 0:
+            raise must("window size", "be odd (the brightest pixel is its centre)", self.size)
+
+
+class AdversarialRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Adversarial training: loss weights of the generator and the critic's optimiser; `[training.adversarial]`.
+
+    Grids are divided by 255 before any of these losses, so that the weights do not depend on the grey-level scale.
+    `perceptual` needs `perceptual_weights`, a VGG19 safetensors file of the user's own; without it the term is left out.
+    """
+
+    pixel: NonNegative = 0.01
+    pixel_loss: Literal["l1", "mse"] = "l1"
+    adversarial: NonNegative = 5e-3
+    perceptual: NonNegative = 1.0
+    perceptual_weights: str = ""
+    critic_lr: Positive = 1e-4
+    critic_weight_decay: NonNegative = 0.0
+    warmup_steps: Whole = 0  # first steps: pixel loss alone, the critic rests
+
+
+class TrainingRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Everything that decides the result of a training run, beside the data, the network and its settings."""
+
+    # Length. An epoch is one pass over the chosen frames (or trajectories); a last, partial batch is left out.
+    epochs: Positive = 5.0
+    steps: Whole = 0  # overrides epochs when positive
+    # Batches: independent frames for networks of context "frame", whole trajectories for context "trajectory".
+    batch_frames: Count = 64
+    batch_trajectories: Count = 1
+    frames: Literal["all", "scored"] = "all"  # which frames of a trajectory single-frame networks learn from
+    trajectories: Whole = 0  # use only this many of the training split (0: all)
+    augment: bool = False  # random flips and transposition, one of the square's eight symmetries per sample
+    # Optimiser and schedule. "cosine" falls to final_lr * lr; "one-cycle" rises by a cosine first.
+    optimiser: Literal["adam", "adamw"] = "adam"
+    lr: Positive = 1e-3
+    schedule: Literal["cosine", "one-cycle", "constant"] = "cosine"
+    warmup: Share = 0.0  # share of all steps over which the rate rises (one-cycle: 0 means 0.3)
+    final_lr: Annotated[float, Meta(ge=0, le=1)] = 0.0  # share of lr at the last step
+    beta1: Share = 0.9
+    beta2: Share = 0.999
+    weight_decay: NonNegative = 0.0
+    clip_norm: NonNegative = 0.0  # largest gradient norm, for the loss in grey levels squared (0: no clipping)
+    ema: Share = 0.0  # decay of the moving average of the weights (0: none); the average is what is validated and kept
+    # Loss: weights of the terms that the network's own loss names; empty: the network's own total.
+    loss_weights: dict[str, NonNegative] = {}
+    # Arithmetic.
+    precision: Literal["float32", "tf32", "bfloat16", "float16"] = "float32"
+    compile: bool = False
+    initialiser_ridge: NonNegative = 1e-3  # share of the mean diagonal of Y Y^T added when Q is fitted
+    seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
+    # Watching: in epochs and trajectories of the validation split (0: all of them), and steps between log lines.
+    validate_every: Positive = 1.0
+    validate_trajectories: Whole = 0
+    validate_batch: Count = 512  # frames per forward pass
+    log_every: Count = 50
+    save_minutes: Positive = 5.0  # minutes between saves of the resumable state
+    half_weights: bool = False  # store the kept weights in half precision
+    max_ram: Positive = 8.0  # GB that the split may take in memory
+    window: WindowRecipe | None = None
+    adversarial: AdversarialRecipe | None = None
+
+
+_TABLES: dict[str, type[msgspec.Struct]] = {"window": WindowRecipe, "adversarial": AdversarialRecipe}
+
+
+def training_recipe(table: Mapping[str, Any], where: str = "training") -> TrainingRecipe:
+    """Return the typed recipe of a `[training]` table; a bad field is named with its rule and the nearest spelling.
+
+    Dotted names (`window.size`), as `--set` gives them, reach into the sub-tables; `window = false` switches one off.
+    """
+    plain: dict[str, Any] = {}
+    for name, value in table.items():
+        head, dot, tail = name.partition(".")
+        if dot and head in _TABLES:
+            plain[head] = {**(plain.get(head) or {}), tail: value}
+        else:
+            plain[name] = value
+    for name, kind in _TABLES.items():
+        if isinstance(plain.get(name), Mapping):
+            plain[name] = convert(plain[name], kind, f"{where}: {name}")
+        elif plain.get(name, None) is False:
+            plain[name] = None
+    return convert(plain, TrainingRecipe, where)
