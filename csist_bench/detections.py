@@ -67,7 +67,9 @@ def concatenate(parts: Sequence[Detections]) -> Detections:
     """Join tables; an optional column is kept only where every non-empty part has it."""
     parts = [part for part in parts if len(part)] or [Detections.empty()]
     shared = set.intersection(*(set(part.columns()) for part in parts))
-    return Detections(**{n: np.concatenate([p.columns()[n] for p in parts]) for n in (*REQUIRED, *OPTIONAL) if n in shared})
+    return Detections(
+        **{n: np.concatenate([p.columns()[n] for p in parts]) for n in (*REQUIRED, *OPTIONAL) if n in shared}
+    )
 
 
 def detections_from_slots(

@@ -18,8 +18,8 @@ from typing import Any
 import filelock
 
 from csist_bench import store
-from csist_bench.checks import InputError, must
 from csist_bench.backgrounds import open_background
+from csist_bench.checks import InputError, must
 from csist_bench.recipes import DataRecipe, convert, recipe_hash, resolved
 from csist_bench.simulate import render_shard, shard_from_scenes
 from csist_bench.target_tables import TargetTable
@@ -158,7 +158,9 @@ def _refuse_foreign(path: Path) -> None:
 def _refuse_unfinished_creation(path: Path) -> None:
     # A kill between creating the group and writing its attributes leaves an empty store of ours; anything else is kept.
     content = {entry.name for entry in path.iterdir()}
-    if not content <= {"zarr.json", "train", "val", "test", store.PROGRESS} or any((path / store.PROGRESS).glob("*.json")):
+    if not content <= {"zarr.json", "train", "val", "test", store.PROGRESS} or any(
+        (path / store.PROGRESS).glob("*.json")
+    ):
         _refuse_foreign(path)
     if store.has_attributes(path):
         _refuse_foreign(path)
@@ -168,15 +170,20 @@ def _check_resumable(existing: store.Store, recipe: DataRecipe, extra: dict[str,
     where = existing.path
     if not resume:
         state = "complete" if existing.fingerprint else "incomplete"
-        raise InputError(f"{where}: exists already ({state}); pass --resume to finish it or --overwrite to make it anew")
+        raise InputError(
+            f"{where}: exists already ({state}); pass --resume to finish it or --overwrite to make it anew"
+        )
     if recipe_hash(existing.recipe) != recipe_hash(recipe):
         theirs, ours = resolved(existing.recipe), resolved(recipe)
         changed = [f"{name}: {theirs[name]} -> {ours[name]}" for name in ours if theirs[name] != ours[name]]
         raise InputError(
-            f"{where}: was begun with another recipe ({'; '.join(changed)}); use the same one, another --out or --overwrite"
+            f"{where}: was begun with another recipe ({'; '.join(changed)});"
+            " use the same one, another --out or --overwrite"
         )
     if any(existing.attributes.get(name) != value for name, value in extra.items()):
-        raise InputError(f"{where}: was begun with another target table; use the same one, another --out or --overwrite")
+        raise InputError(
+            f"{where}: was begun with another target table; use the same one, another --out or --overwrite"
+        )
 
 
 def _finalise_if_whole(path: Path, recipe: DataRecipe, tasks: list[store.Task]) -> str | None:
@@ -188,7 +195,7 @@ def _finalise_if_whole(path: Path, recipe: DataRecipe, tasks: list[store.Task]) 
         return existing or store.finalise(path)
 
 
-# --- executors ---------------------------------------------------------------------------------------------------------
+# --- executors ----------------------------------------------------------------------------------------------------
 
 
 def _executor_name(executor: str | None, recipe: DataRecipe, targets: TargetTable | None) -> str:
@@ -236,7 +243,9 @@ def _in_processes(path: Path, recipe: DataRecipe, tasks: list[store.Task], worke
     table = resolved(recipe)
     workers = min(workers, len(tasks))
     # Spawned, not forked: the parent's threads and locks stay out of the workers.
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_end_with_parent, initargs=(os.getpid(),))
+    pool = ProcessPoolExecutor(
+        workers, mp_context=get_context("spawn"), initializer=_end_with_parent, initargs=(os.getpid(),)
+    )
     try:
         waiting = iter(tasks)
         pending: set[Future[store.Task]] = set()
@@ -274,6 +283,8 @@ def _on_dask(path: Path, recipe: DataRecipe, tasks: list[store.Task], address: s
         table = resolved(recipe)
         batch = PENDING_PER_WORKER * max(1, len(client.scheduler_info()["workers"]))
         for start in range(0, len(tasks), batch):
-            futures = client.map(run_task, *zip(*[(str(path), table, t) for t in tasks[start : start + batch]]), pure=False)
+            futures = client.map(
+                run_task, *zip(*[(str(path), table, t) for t in tasks[start : start + batch]]), pure=False
+            )
             for future in as_completed(futures):
                 yield future.result()

@@ -96,7 +96,9 @@ class DataRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         if self.c % 2 == 0:
             raise must("c", "be odd (nodes sit symmetrically about the pixel centre)", self.c)
         if self.k_max > MAX_TARGETS[self.directions]:
-            raise must("k_max", f"be at most {MAX_TARGETS[self.directions]} for directions={self.directions!r}", self.k_max)
+            raise must(
+                "k_max", f"be at most {MAX_TARGETS[self.directions]} for directions={self.directions!r}", self.k_max
+            )
         if self.k_min < 1 and self.directions != "given":
             raise must("k_min", "be at least 1", self.k_min)
         if not self.curves:

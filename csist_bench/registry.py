@@ -44,15 +44,25 @@ class Method(msgspec.Struct, frozen=True):
     trainable: bool = True
 
 
-def _network(name: str, title: str, family: Family, paper: str, context: Literal["frame", "trajectory"] = "frame") -> Method:
+def _network(
+    name: str, title: str, family: Family, paper: str, context: Literal["frame", "trajectory"] = "frame"
+) -> Method:
     module = name.replace("++", "_plus_plus").replace("+", "_plus").replace("-", "_")
     class_name = "".join(part.capitalize() for part in module.split("_"))
     return Method(name, title, family, f"csist_bench.models.{module}:{class_name}", paper, context=context)
 
 
+def _free(name: str, title: str, family: Family, entry: str, paper: str, **departures: Any) -> Method:
+    return Method(name, title, family, f"csist_bench.{entry}", paper, trainable=False, **departures)
+
+
+_CPAM = "https://doi.org/10.1002/cpa.20042"
+_VAN_CITTERT = "https://doi.org/10.1364/JOSA.62.000055"
+_SEQUENCE: dict[str, Any] = {"output": "points", "context": "trajectory"}
+
 _ROWS = (
-    Method("ista", "ISTA", "traditional", "csist_bench.traditional.ista:Ista", "https://doi.org/10.1002/cpa.20042", "A", trainable=False),
-    Method("bid", "BID", "traditional", "csist_bench.traditional.bid:Bid", "https://doi.org/10.1364/JOSA.62.000055", "A", trainable=False),
+    _free("ista", "ISTA", "traditional", "traditional.ista:Ista", _CPAM, prior_tier="A"),
+    _free("bid", "BID", "traditional", "traditional.bid:Bid", _VAN_CITTERT, prior_tier="A"),
     _network("srcnn", "SRCNN", "super-resolution", "https://arxiv.org/abs/1501.00092"),
     _network("gmfn", "GMFN", "super-resolution", "https://arxiv.org/abs/1907.04253"),
     _network("dbpn", "DBPN", "super-resolution", "https://arxiv.org/abs/1803.02735"),
@@ -76,10 +86,12 @@ _ROWS = (
     _network("derefnet", "DeRefNet", "unfolding", SEQCSIST, "trajectory"),
     _network("dista-net", "DISTA-Net", "unfolding", DISTANET),
     _network("focus", "FOCUS", "super-resolution", DISTANET),
-    Method("ml", "ML (1 frame)", "off-grid", "csist_bench.offgrid.single:MaximumLikelihood", SEQCSIST, "B", "points", trainable=False),
-    Method("ml-seq", "ML (sequence)", "off-grid", "csist_bench.offgrid.sequence:SequenceMaximumLikelihood", SEQCSIST, "C", "points", "trajectory", trainable=False),
-    Method("group-map", "Group MAP", "off-grid", "csist_bench.offgrid.group:GroupMap", SEQCSIST, "D", "points", "trajectory", trainable=False),
-)  # fmt: skip
+    _free("ml", "ML", "off-grid", "offgrid.single:MaximumLikelihood", "", prior_tier="B", output="points"),
+    _free(
+        "ml-seq", "ML-seq", "off-grid", "offgrid.sequence:SequenceMaximumLikelihood", "", prior_tier="C", **_SEQUENCE
+    ),
+    _free("group-map", "Group MAP", "off-grid", "offgrid.group:GroupMap", "", prior_tier="D", **_SEQUENCE),
+)
 
 METHODS: dict[str, Method] = {row.name: row for row in _ROWS}
 
@@ -98,7 +110,9 @@ def load_class(method: Method) -> type[Any]:
         loaded = getattr(importlib.import_module(module), name)
     except ModuleNotFoundError as error:
         if error.name in ("torch", "safetensors"):
-            raise InputError(f"method {method.name!r} needs PyTorch; install it with: pip install 'csist-bench[torch]'") from None
+            raise InputError(
+                f"method {method.name!r} needs PyTorch; install it with: pip install 'csist-bench[torch]'"
+            ) from None
         raise
     assert isinstance(loaded, type)
     return loaded

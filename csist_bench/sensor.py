@@ -113,7 +113,9 @@ def background_source(recipe: DataRecipe, background: Background | None) -> Back
     if recipe.background in ("none", "constant", "clutter"):
         return None
     if background is None:
-        raise InputError(f"background {recipe.background!r} needs its frames; generate opens them, a bare call must too")
+        raise InputError(
+            f"background {recipe.background!r} needs its frames; generate opens them, a bare call must too"
+        )
     return background
 
 

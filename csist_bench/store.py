@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
@@ -25,7 +25,9 @@ from numpy.typing import NDArray
 from csist_bench import __version__
 from csist_bench.checks import InputError, must, show, unknown
 from csist_bench.recipes import SPLITS, DataRecipe, convert, frame_range, recipe_hash, resolved
-from csist_bench.simulate import Shard
+
+if TYPE_CHECKING:
+    from csist_bench.simulate import Shard
 
 SCHEMA = "csist-bench/dataset@1"
 PROGRESS = "_progress"
@@ -49,6 +51,9 @@ _DIMENSIONS = {
     "target_intensity": ("trajectory", "frame", "target"),
     "target_count": ("trajectory", "frame"),
 }
+
+
+ARRAYS = tuple(_DIMENSIONS)
 
 
 @dataclass(frozen=True)
@@ -91,7 +96,7 @@ def tasks_of(recipe: DataRecipe, sizes: dict[str, int]) -> list[Task]:
     return tasks
 
 
-# --- writing -----------------------------------------------------------------------------------------------------------
+# --- writing ----------------------------------------------------------------------------------------------------
 
 
 def create_store(path: Path, recipe: DataRecipe, sizes: dict[str, int], extra: dict[str, Any] | None = None) -> None:
@@ -127,7 +132,12 @@ def create_store(path: Path, recipe: DataRecipe, sizes: dict[str, int], extra: d
 def _create_split(group: Any, recipe: DataRecipe, size: int) -> None:
     t, k, s = recipe.frames, recipe.k_max, recipe.size
     chunk, shard = _chunk_length(recipe), shard_length(recipe)
-    shapes = {"frames": (size, t, s, s), "target_xy": (size, t, k, 2), "target_intensity": (size, t, k), "target_count": (size, t)}
+    shapes = {
+        "frames": (size, t, s, s),
+        "target_xy": (size, t, k, 2),
+        "target_intensity": (size, t, k),
+        "target_count": (size, t),
+    }
     kinds = {"frames": recipe.dtype, "target_xy": "float64", "target_intensity": "float64", "target_count": "uint8"}
     for name, shape in shapes.items():
         rest = shape[1:]
@@ -205,13 +215,18 @@ def has_attributes(path: Path) -> bool:
         return True
 
 
-def is_done(path: Path, recipe: DataRecipe, task: Task) -> bool:
-    """Tell whether a shard has a readable marker of this recipe."""
+def read_marker(path: Path, task: Task) -> dict[str, str]:
+    """Return the done-marker of a shard ({} where there is none that can be read)."""
     try:
         marker = json.loads((path / PROGRESS / task.marker).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return False
-    return isinstance(marker, dict) and marker.get("recipe_hash") == recipe_hash(recipe)
+        return {}
+    return marker if isinstance(marker, dict) and "sha256" in marker else {}
+
+
+def is_done(path: Path, recipe: DataRecipe, task: Task) -> bool:
+    """Tell whether a shard has a readable marker of this recipe."""
+    return read_marker(path, task).get("recipe_hash") == recipe_hash(recipe)
 
 
 def finalise(path: Path) -> str:
@@ -247,7 +262,7 @@ def _write_json(path: Path, content: dict[str, Any]) -> None:
     os.replace(temporary, path)
 
 
-# --- reading -----------------------------------------------------------------------------------------------------------
+# --- reading ----------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, eq=False)
@@ -257,7 +272,7 @@ class Split:
     name: str
     recipe: DataRecipe
     group: Any
-    first: int  # index of its first trajectory in the whole set
+    fingerprint: str | None  # of the whole set
 
     @property
     def n_trajectories(self) -> int:
@@ -307,7 +322,9 @@ class Split:
         except OSError:
             raise
         except Exception as error:  # zarr and its codecs raise many types on damaged chunks
-            raise InputError(f"{self.group.store_path}: array {name!r} cannot be read ({show(str(error))}); make the set again") from None
+            raise InputError(
+                f"{self.group.store_path}: array {name!r} cannot be read ({show(str(error))}); make the set again"
+            ) from None
 
     def blocks(self, name: str) -> Iterator[NDArray[Any]]:
         """Yield one array shard by shard, in bounded memory."""
@@ -368,7 +385,9 @@ def open_store(path: str | Path, allow_partial: bool = False) -> Store:
     if schema is None:
         raise InputError(f"{location}: not a csist-bench data set (its Zarr group has no 'schema' attribute)")
     if schema != SCHEMA:
-        raise InputError(f"{location}: schema must be {SCHEMA!r}, got {show(schema)}; make the set again with this version")
+        raise InputError(
+            f"{location}: schema must be {SCHEMA!r}, got {show(schema)}; make the set again with this version"
+        )
     if attributes.get("status") != COMPLETE and not allow_partial:
         raise InputError(
             f"{location}: the data set is not complete; finish it with: csist-bench generate --out {location} --resume"
@@ -377,7 +396,7 @@ def open_store(path: str | Path, allow_partial: bool = False) -> Store:
     try:
         recipe = convert(attributes["recipe"], DataRecipe, f"{location}: stored recipe")
         sizes = {str(k): int(v) for k, v in attributes["sizes"].items()}
-        splits = _open_splits(root, recipe, sizes)
+        splits = _open_splits(root, recipe, sizes, attributes.get("fingerprint"))
     except (KeyError, AttributeError, TypeError) as error:
         raise InputError(f"{location}: damaged data set ({show(repr(error))}); make it again") from None
     return Store(location, recipe, attributes, splits)
@@ -403,8 +422,8 @@ def _open_root(location: str) -> tuple[dict[str, Any], Any]:
         raise InputError(f"{location}: not a readable Zarr v3 group ({show(str(error))})") from None
 
 
-def _open_splits(root: Any, recipe: DataRecipe, sizes: dict[str, int]) -> dict[str, Split]:
-    splits, offset = {}, 0
+def _open_splits(root: Any, recipe: DataRecipe, sizes: dict[str, int], fingerprint: str | None) -> dict[str, Split]:
+    splits = {}
     for name in SPLITS:
         size = sizes.get(name, 0)
         if size:
@@ -412,6 +431,5 @@ def _open_splits(root: Any, recipe: DataRecipe, sizes: dict[str, int]) -> dict[s
             missing = [array for array in _DIMENSIONS if array not in group]
             if missing:
                 raise InputError(f"{root.store_path}: split {name!r} lacks {', '.join(missing)}; make the set again")
-            splits[name] = Split(name, recipe, group, offset)
-        offset += size
+            splits[name] = Split(name, recipe, group, fingerprint)
     return splits

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import itertools
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,7 +79,9 @@ def read_target_table(path: str | Path) -> TargetTable:
     if missing:
         raise InputError(f"{path}:1: columns must be {', '.join(COLUMNS)}; missing: {', '.join(missing)}")
     order = [header.index(name) for name in COLUMNS]
-    rows = [_row(path, line, cells, order) for line, cells in enumerate(reader, start=2) if any(c.strip() for c in cells)]
+    rows = [
+        _row(path, line, cells, order) for line, cells in enumerate(reader, start=2) if any(c.strip() for c in cells)
+    ]
     if not rows:
         raise InputError(f"{path}: holds no targets; a scene needs at least one row")
     return _table_from_rows(path, sorted(rows), hashlib.sha256(text.encode()).hexdigest())
@@ -109,7 +112,7 @@ def _row(path: Path, line: int, cells: list[str], order: list[int]) -> _Row:
 
 def _table_from_rows(path: Path, rows: list[_Row], digest: str) -> TargetTable:
     keys = [row[:3] for row in rows]
-    repeated = [key for key, following in zip(keys, keys[1:]) if key == following]
+    repeated = [key for key, following in itertools.pairwise(keys) if key == following]
     if repeated:
         found = [f"trajectory {a} frame {b} target {c}" for a, b, c in repeated[:OFFENDERS_SHOWN]]
         raise offenders(str(path), "each (trajectory, frame, target) must occur once", found, len(repeated))

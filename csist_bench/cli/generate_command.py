@@ -9,10 +9,14 @@ from csist_bench.cli.options import DEFAULT_DATA, ProgressLine, note, set_option
 
 @click.command("generate")
 @click.option("--out", default=DEFAULT_DATA, show_default=True, metavar="PATH", help="Folder of the data set to make.")
-@click.option("--recipe", default="seqcsist", show_default=True, metavar="NAME|FILE", help="Shipped recipe or TOML file.")
+@click.option(
+    "--recipe", default="seqcsist", show_default=True, metavar="NAME|FILE", help="Shipped recipe or TOML file."
+)
 @click.option("--seed", type=click.IntRange(min=0), default=None, help="Seed of the set (the recipe's, 0, by default).")
 @set_option
-@click.option("--targets", type=click.Path(exists=True, dir_okay=False), metavar="FILE.csv", help="Render your own targets.")
+@click.option(
+    "--targets", type=click.Path(exists=True, dir_okay=False), metavar="FILE.csv", help="Render your own targets."
+)
 @click.option("--executor", metavar="NAME", help="serial, processes or dask:ADDRESS.")
 @click.option("--workers", type=click.IntRange(min=1), default=None, help="Number of processes.")
 @click.option("--part", default="1/1", metavar="i/n", help="Make the i-th of n parts only (for job arrays).")
@@ -52,7 +56,9 @@ def command(
     resolved = load_data_recipe(recipe, chosen)
     table = read_target_table(targets) if targets else None
     if table is not None:
-        resolved = table.recipe(resolved, keep=tuple(name for name in ("name", "scored_frames") if name in parse_overrides(chosen)))
+        resolved = table.recipe(
+            resolved, keep=tuple(name for name in ("name", "scored_frames") if name in parse_overrides(chosen))
+        )
     made = generate(
         out,
         resolved,

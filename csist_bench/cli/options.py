@@ -20,7 +20,9 @@ BAR_INTERVAL_S = 0.1
 
 def data_option(function: F) -> F:
     """Add `--data PATH`, by default the set that `generate` makes."""
-    return click.option("--data", default=DEFAULT_DATA, show_default=True, metavar="PATH", help="Data set (Zarr).")(function)
+    return click.option("--data", default=DEFAULT_DATA, show_default=True, metavar="PATH", help="Data set (Zarr).")(
+        function
+    )
 
 
 def split_option(function: F) -> F:

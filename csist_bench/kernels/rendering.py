@@ -20,11 +20,19 @@ REACH_SIGMAS = 7.0
 def pixel_integrals(position: float, scale: float, first: int, last: int, out: NDArray[np.float64]) -> None:
     """Write q(i - position) for pixels i = first..last-1 into out[i]; `scale` = 1 / (sigma sqrt 2).
 
-    Differences of erfc on the far side keep relative precision in both tails.
+    Each pixel edge costs one tail t = erfc(|edge - position| scale) / 2; a pixel is the difference of the tails of its
+    edges, or 1 minus their sum where it holds the target. So both tails keep their relative precision.
     """
+    edge = first - 0.5 - position
+    tail = 0.5 * math.erfc(abs(edge) * scale)
     for i in range(first, last):
-        near = abs(i - position) - 0.5
-        out[i] = 0.5 * (math.erfc(near * scale) - math.erfc((near + 1.0) * scale))
+        beyond = edge + 1.0
+        next_tail = 0.5 * math.erfc(abs(beyond) * scale)
+        if edge < 0.0 < beyond:
+            out[i] = 1.0 - tail - next_tail
+        else:
+            out[i] = abs(tail - next_tail)
+        edge, tail = beyond, next_tail
 
 
 @jit

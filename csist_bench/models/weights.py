@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from csist_bench import __version__, registry
@@ -61,7 +61,7 @@ def save_weights(path: Path, model: nn.Module, card: WeightsCard, half: bool = F
         tensors = {n: v.half() if v.is_floating_point() else v for n, v in tensors.items()}
     text = msgspec.json.encode(card)
     write_tensors(path, tensors, {_CARD: text.decode()})
-    _replace(path.with_suffix(".json"), msgspec.json.format(text, indent=2) + b"\n")
+    replace_file(path.with_suffix(".json"), msgspec.json.format(text, indent=2) + b"\n")
 
 
 def load_weights(path: str | Path, method: str | None = None) -> tuple[nn.Module, WeightsCard]:
@@ -122,14 +122,12 @@ def fill_weights(model: nn.Module, tensors: Mapping[str, Tensor], where: str) ->
     model.load_state_dict({name: tensor.to(wanted[name].dtype) for name, tensor in tensors.items()})
 
 
-# --- safetensors with a digest ------------------------------------------------------------------------------------------
+# --- safetensors with a digest -----------------------------------------------------------------------------------------
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
     """Write CPU tensors and text metadata to a safetensors file, by rename."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    save_file(tensors, temporary, metadata={**metadata, _DIGEST: _digest(tensors)})
-    os.replace(temporary, path)
+    replace_file(path, save(tensors, {**metadata, _DIGEST: _digest(tensors)}))
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -157,7 +155,8 @@ def _digest(tensors: Mapping[str, Tensor]) -> str:
     return state.hexdigest()
 
 
-def _replace(path: Path, content: bytes) -> None:
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a file beside its place and rename it."""
     temporary = path.with_name(f"{path.name}.{os.getpid()}.partial")
     temporary.write_bytes(content)
     os.replace(temporary, path)

@@ -46,6 +46,7 @@ SCALE_SD = 0.22
 # Least variance of the brightness law, so that equal brightnesses stay a prior and not a division by zero.
 VARIANCE_FLOOR = 1e-6
 WHOLE_TRAJECTORY = 20
+BLOCK = 50  # trajectories whose Jacobians are held at a time
 
 Motion = Literal["free", "polynomial", "rigid", "group", "group-rotated", "group-scaled"]
 
@@ -115,19 +116,23 @@ def frame_information(xy: Floats, intensity: Floats, instrument: Instrument) -> 
     """
     _require_targets(xy, intensity)
     n, t, k = intensity.shape
+    information = np.empty((n, t, 3 * k, 3 * k))
+    for start in range(0, n, BLOCK):
+        block = slice(start, start + BLOCK)
+        information[block] = _information_of(xy[block], intensity[block], instrument)
+    return information
+
+
+def _information_of(xy: Floats, intensity: Floats, instrument: Instrument) -> Floats:
+    n, t, k = intensity.shape
     absent = np.isnan(xy).any(axis=-1) | np.isnan(intensity)
     place = np.where(absent[..., None], 0.0, xy)
-    light = np.where(absent, 0.0, intensity)
-    column, column_slope = _axis_response(place[..., 0], instrument)
-    row, row_slope = _axis_response(place[..., 1], instrument)
-    unit = np.where(absent, 0.0, 1.0)[..., None, None]
-    shape = row[..., :, None] * column[..., None, :] * unit
-    spot = light[..., None, None]
-    jacobian = np.stack(
-        [spot * row[..., :, None] * column_slope[..., None, :], spot * row_slope[..., :, None] * column[..., None, :], shape],
-        axis=3,
-    ).reshape(n, t, 3 * k, -1)
-    mean = (spot * shape).sum(axis=2).reshape(n, t, -1)
+    light = np.where(absent, 0.0, intensity)[..., None, None]
+    column, column_slope = (part[..., None, :] for part in _axis_response(place[..., 0], instrument))
+    row, row_slope = (part[..., :, None] for part in _axis_response(place[..., 1], instrument))
+    unit = np.where(absent, 0.0, 1.0)[..., None, None] * row * column
+    jacobian = np.stack([light * row * column_slope, light * row_slope * column, unit], axis=3).reshape(n, t, 3 * k, -1)
+    mean = (light * unit).sum(axis=2).reshape(n, t, -1)
     weight = pixel_information(mean, instrument)
     return np.asarray((jacobian * weight[:, :, None, :]) @ np.swapaxes(jacobian, -1, -2))
 
@@ -154,10 +159,12 @@ class LimitSample:
     """Estimates drawn at a limit: D draws of every trajectory, and the median standard error, px.
 
     `detections` number the trajectories draw by draw (draw d of trajectory n is d N + n); their score is the mean
-    variance of the two coordinates, negated. `position_sd` is the median of that mean variance's root.
+    variance of the two coordinates, negated. `intensity` are the drawn ones, `position_sd` is the median of that
+    mean variance's root.
     """
 
     detections: Detections
+    intensity: Floats
     position_sd: float
 
 
@@ -266,7 +273,9 @@ def _prior_precision(line: LimitLine, p: int, instrument: Instrument, k: int) ->
     # A target is known to be somewhere in the frame and to have some brightness: this only keeps A invertible where
     # the frames say nothing, as of an absent or a wholly hidden target.
     precision = np.full(p, 1.0 / instrument.optics.size**2)
-    shape = {"group-rotated": [1.0 / np.pi**2], "group-scaled": [1.0 / np.pi**2, 1.0 / SCALE_SD**2]}.get(line.motion, [])
+    shape = {"group-rotated": [1.0 / np.pi**2], "group-scaled": [1.0 / np.pi**2, 1.0 / SCALE_SD**2]}.get(
+        line.motion, []
+    )
     if line.motion not in ("free", "polynomial"):
         own = p - k - len(shape) - 2 * k
         arms_known = line.motion.startswith("group")
@@ -298,4 +307,4 @@ def _as_sample(xy: Floats, intensity: Floats, scored: range, error: Floats, vari
         sigma_intensity=np.sqrt(spread[:, 2]),
     )
     sd = np.sqrt(-detections.score)
-    return LimitSample(detections, float(np.median(sd)) if len(sd) else float("nan"))
+    return LimitSample(detections, value[:, 2], float(np.median(sd)) if len(sd) else float("nan"))

@@ -42,7 +42,7 @@ class AdversarialRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     """Adversarial training: loss weights of the generator and the critic's optimiser; `[training.adversarial]`.
 
     Grids are divided by 255 before any of these losses, so that the weights do not depend on the grey-level scale.
-    `perceptual` needs `perceptual_weights`, a VGG19 safetensors file of the user's own; without it the term is left out.
+    `perceptual` needs `perceptual_weights`, a VGG19 safetensors file of the user's own; without it the term is absent.
     """
 
     pixel: NonNegative = 0.01
@@ -83,7 +83,7 @@ class TrainingRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     # Arithmetic.
     precision: Literal["float32", "tf32", "bfloat16", "float16"] = "float32"
     compile: bool = False
-    initialiser_ridge: NonNegative = 1e-3  # share of the mean diagonal of Y Y^T added when Q is fitted
+    initialiser_ridge: Positive = 1e-4  # ridge of the fit of Q, relative to the mean eigenvalue of Y Y^T
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
     # Watching: in epochs and trajectories of the validation split (0: all of them), and steps between log lines.
     validate_every: Positive = 1.0
@@ -115,6 +115,6 @@ def training_recipe(table: Mapping[str, Any], where: str = "training") -> Traini
     for name, kind in _TABLES.items():
         if isinstance(plain.get(name), Mapping):
             plain[name] = convert(plain[name], kind, f"{where}: {name}")
-        elif plain.get(name, None) is False:
+        elif plain.get(name) is False:
             plain[name] = None
     return convert(plain, TrainingRecipe, where)

@@ -152,12 +152,26 @@ def test_half_precision_input_keeps_its_type():
         (lambda: DeformConv2d(4, 6, 3, deform_groups=3), "deform_groups must divide in_channels = 4, got 3"),
         (lambda: DeformConv2d(4, 6, 3, groups=0), "groups must divide in_channels = 4, got 0"),
         (lambda: DeformConv2d(4, 5, 3, groups=2), "groups must divide out_channels = 5"),
-        (lambda: DeformConv2d(4, 6, 3)(torch.zeros(1, 4, 5, 5), torch.zeros(1, 18, 5, 5)), r"offset must have shape .*\(1, 18, 3, 3\)"),
     ],
-)  # fmt: skip
+)
 def test_bad_input_is_named(make, message):
     with pytest.raises(InputError, match=message):
         make()
+
+
+def test_offset_of_another_shape_is_named():
+    layer = DeformConv2d(4, 6, 3)
+    with pytest.raises(InputError, match=r"offset must have shape .*\(1, 18, 3, 3\), got \(1, 18, 5, 5\)"):
+        layer(torch.zeros(1, 4, 5, 5), torch.zeros(1, 18, 5, 5))
+
+
+def test_pack_reads_its_offsets_from_the_guide():
+    layer = DeformConv2dPack(2, 2, 3, padding=1)
+    torch.nn.init.normal_(layer.conv_offset.weight)
+    x, guide = random(1, 2, 5, 5, dtype=torch.float32), random(1, 2, 5, 5, dtype=torch.float32, seed=1)
+    want = deform_conv2d(x, layer.conv_offset(guide), layer.weight, padding=(1, 1))
+    torch.testing.assert_close(layer(x, guide), want)
+    assert not torch.allclose(layer(x), want)
 
 
 def test_backend_follows_the_environment(monkeypatch):

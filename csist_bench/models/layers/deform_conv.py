@@ -76,7 +76,7 @@ class DeformConv2d(nn.Module):
 
 
 class DeformConv2dPack(DeformConv2d):
-    """Deformable convolution that finds its offsets by an ordinary convolution of its input.
+    """Deformable convolution that finds its offsets by an ordinary convolution of its input, or of a guide.
 
     That convolution starts at zero, so the layer starts as an ordinary convolution.
     """
@@ -98,12 +98,15 @@ class DeformConv2dPack(DeformConv2d):
         self.conv_offset = nn.Conv2d(
             in_channels, 2 * deform_groups * taps, self.kernel_size, self.stride, self.padding, self.dilation
         )
-        nn.init.zeros_(self.conv_offset.weight)
-        nn.init.zeros_(self.conv_offset.bias)
+        for parameter in self.conv_offset.parameters():
+            nn.init.zeros_(parameter)
 
-    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
-        """Map x (B, C, H, W) to (B, out_channels, H', W')."""
-        return super().forward(x, self.conv_offset(x))
+    def forward(self, x: Tensor, guide: Tensor | None = None) -> Tensor:
+        """Map x (B, C, H, W) to (B, out_channels, H', W').
+
+        The offsets are found from `guide`, of the same shape as x; by default from x itself.
+        """
+        return super().forward(x, self.conv_offset(x if guide is None else guide))
 
 
 def deform_conv2d(

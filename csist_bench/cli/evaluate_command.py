@@ -1,0 +1,163 @@
+"""`csist-bench evaluate`: score a prediction file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from csist_bench.cli.options import data_option, frames_option, json_option, note, print_json, split_option
+
+if TYPE_CHECKING:
+    from csist_bench.evaluation.ceiling_limits import LimitRow
+    from csist_bench.evaluation.report import Report
+    from csist_bench.evaluation.truth import Truth
+    from csist_bench.predictions import Predictions
+    from csist_bench.store import Split, Store
+
+
+@click.command("evaluate")
+@click.argument("predictions", metavar="PREDICTIONS")
+@data_option
+@split_option
+@frames_option
+@click.option("--trajectories", metavar="0:100", help="Score whole trajectories of a subset  [default: all].")
+@json_option
+@click.option("--ceiling", is_flag=True, help="Add the ceiling of the label grid and the Cramer-Rao lines.")
+@click.option("--report", "folder", type=click.Path(file_okay=False), help="Compute all figures and write them here.")
+@click.option("--allow-mismatch", is_flag=True, help="Score predictions of another data set; stamped UNVERIFIED.")
+@click.option(
+    "--matching",
+    type=click.Choice(["nearest", "hungarian"]),
+    default="nearest",
+    show_default=True,
+    help="The protocol's matching, or the optimal assignment (reported under another name).",
+)
+@click.option("--grid-threshold", type=float, default=70.0, show_default=True, help="Least node value of heat maps.")
+@click.option("--pixel-size-nm", type=float, help="Pixel size of positions in nanometres (ThunderSTORM tables).")
+@click.option(
+    "--bootstrap",
+    type=click.IntRange(min=0),
+    default=1000,
+    show_default=True,
+    help="Resamples for the intervals of --report.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the resamples.")
+def command(
+    predictions: str,
+    data: str,
+    split: str,
+    frames: str | None,
+    trajectories: str | None,
+    as_json: bool,
+    ceiling: bool,
+    folder: str | None,
+    allow_mismatch: bool,
+    matching: str,
+    grid_threshold: float,
+    pixel_size_nm: float | None,
+    bootstrap: int,
+    seed: int,
+) -> None:
+    """Score a prediction file: AP05..AP25 and CSO-mAP.
+
+    PREDICTIONS is JSON, CSV, Parquet, NPZ or Zarr heat maps, or a folder of text files; README shows each form.
+    """
+    from csist_bench.evaluation.report import evaluate
+    from csist_bench.predictions import read_predictions
+    from csist_bench.store import open_store
+
+    store = open_store(data)
+    part = store.split(split)
+    truth = truth_of(part, frames, trajectories)
+    read = read_predictions(
+        predictions,
+        frames_per_trajectory=part.n_frames,
+        n_trajectories=part.n_trajectories,
+        c=store.recipe.c,
+        threshold=grid_threshold,
+        pixel_size_nm=pixel_size_nm,
+    )
+    mismatch = read.header.mismatch(store.fingerprint, split)
+    refuse_mismatch(predictions, mismatch, allow_mismatch)
+    report = evaluate(
+        read.detections,
+        truth,
+        matching=matching,
+        full=folder is not None,
+        bootstrap=bootstrap,
+        seed=seed,
+        grid=(store.recipe.c, store.recipe.size),
+        header=read.header,
+        standard_frames=truth.frames == part.scored_frames,
+        unverified=mismatch is not None,
+        warnings=tuple(read.warnings),
+    )
+    _show(report, read, _ceiling_of(store, truth) if ceiling else None, as_json, folder)
+
+
+def truth_of(part: Split, frames: str | None, trajectories: str | None) -> Truth:
+    """Return the truth of a split, over the frames and trajectories that the options name."""
+    from csist_bench.evaluation.truth import Truth
+    from csist_bench.recipes import frame_range
+
+    scored = part.scored_frames if frames is None else frame_range(frames, part.n_frames)
+    chosen = None if trajectories is None else frame_range(trajectories, part.n_trajectories, name="trajectories")
+    return Truth.from_arrays(part.target_xy, part.target_intensity, part.target_count, scored, chosen)
+
+
+def refuse_mismatch(file: str, mismatch: str | None, allowed: bool) -> None:
+    """Raise for predictions of other data, unless they are allowed; then warn on stderr."""
+    from csist_bench.checks import InputError
+
+    if mismatch is None:
+        return
+    if not allowed:
+        raise InputError(
+            f"{file}: {mismatch}: it was made on other data; make it again, or score it as it is with --allow-mismatch"
+        )
+    note(f"UNVERIFIED: {file}: {mismatch}")
+
+
+def _show(report: Report, read: Predictions, ceiling: Ceiling | None, as_json: bool, folder: str | None) -> None:
+    for warning in read.warnings:
+        note(f"warning: {warning}")
+    if folder is not None:
+        from csist_bench.evaluation.report_text import write_report
+
+        write_report(report, folder)
+        note(f"report written to {folder}")
+    if as_json:
+        print_json(report.to_json() | ({"ceiling": ceiling.to_json()} if ceiling else {}))
+        return
+    click.echo(report.to_text(), nl=False)
+    if ceiling:
+        click.echo(f"\n{ceiling.to_text()}")
+
+
+@dataclass(frozen=True)
+class Ceiling:
+    """What a perfect detector on the grid scores, and the Cramer-Rao lines of the data."""
+
+    grid: dict[str, Any]
+    limits: list[LimitRow]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return both as plain tables."""
+        return {"grid": self.grid, "limits": [row.to_json() for row in self.limits]}
+
+    def to_text(self) -> str:
+        """Return both for a terminal."""
+        from csist_bench.evaluation.ceiling import ceiling_text
+        from csist_bench.evaluation.ceiling_limits import limit_text
+
+        return f"{ceiling_text(self.grid)}\n\nCramer-Rao lines\n{limit_text(self.limits)}"
+
+
+def _ceiling_of(store: Store, truth: Truth) -> Ceiling:
+    from csist_bench.evaluation.ceiling import grid_ceiling
+    from csist_bench.evaluation.ceiling_limits import limit_table
+    from csist_bench.sensor import Instrument
+
+    return Ceiling(grid_ceiling(truth, store.recipe.c), limit_table(truth, Instrument.from_recipe(store.recipe)))

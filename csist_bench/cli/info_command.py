@@ -1,0 +1,84 @@
+"""`csist-bench info`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from csist_bench.cli.options import json_option, print_json
+
+
+@click.command("info")
+@click.argument("path")
+@json_option
+def command(path: str, as_json: bool) -> None:
+    """Describe PATH: a data set, a recipe (file or shipped name) or a prediction file.
+
+    \b
+    Examples:
+      csist-bench info data/seqcsist.zarr
+      csist-bench info seqcsist-dense
+      csist-bench info preds.json --json
+    """
+    from csist_bench.cli.kinds import kind_of
+
+    about = {"dataset": _dataset, "recipe": _recipe, "predictions": _predictions}[kind_of(path)](path)
+    if as_json:
+        print_json(about)
+        return
+    for name, value in about.items():
+        if isinstance(value, dict):
+            click.echo(f"{name}:")
+            for key, item in value.items():
+                click.echo(f"  {key:<20} {item}")
+        else:
+            click.echo(f"{name:<22} {value}")
+
+
+def _dataset(path: str) -> dict[str, Any]:
+    from csist_bench.recipes import resolved
+    from csist_bench.store import open_store
+
+    data = open_store(path, allow_partial=True)
+    return {
+        "kind": "data set",
+        "path": data.path,
+        "status": data.attributes["status"],
+        "fingerprint": data.fingerprint,
+        "trajectories": data.sizes,
+        "frames": sum(data.sizes.values()) * data.recipe.frames,
+        "generator_version": data.attributes.get("generator_version"),
+        "recipe_hash": data.attributes.get("recipe_hash"),
+        "recipe": resolved(data.recipe),
+    }
+
+
+def _recipe(path: str) -> dict[str, Any]:
+    from csist_bench.recipes import load_data_recipe, load_method_recipe, recipe_hash, resolved, shipped
+
+    if path in shipped("methods"):
+        method = load_method_recipe(path)
+        return {"kind": "method recipe", "recipe_hash": recipe_hash(method), "recipe": resolved(method)}
+    recipe = load_data_recipe(path)
+    return {
+        "kind": "data recipe",
+        "recipe_hash": recipe_hash(recipe),
+        "trajectories": recipe.split_sizes(),
+        "recipe": resolved(recipe),
+    }
+
+
+def _predictions(path: str) -> dict[str, Any]:
+    from csist_bench.predictions import read_predictions
+
+    read = read_predictions(path, frames_per_trajectory=None, n_trajectories=None)
+    found = read.detections
+    return {
+        "kind": "predictions",
+        "path": path,
+        "detections": len(found),
+        "columns": ", ".join(found.columns()),
+        "header": read.header.to_table(),
+        "warnings": "; ".join(read.warnings) or "none",
+    }

@@ -1,0 +1,104 @@
+"""`csist-bench run`."""
+
+from __future__ import annotations
+
+import click
+
+from csist_bench.cli.options import (
+    ProgressLine,
+    allow_partial_option,
+    data_option,
+    frames_option,
+    note,
+    set_option,
+    split_option,
+)
+
+
+@click.command("run")
+@click.argument("method")
+@data_option
+@split_option
+@click.option("--out", default="preds.json", show_default=True, metavar="FILE", help=".json, .json.gz, .csv or .npz.")
+@click.option("--weights", metavar="FILE", help="Weights of a network (the shipped ones by default).")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
+@click.option(
+    "--decoder",
+    type=click.Choice(["grid", "polish"]),
+    default="grid",
+    show_default=True,
+    help="From heat map to detections.",
+)
+@click.option(
+    "--threshold", type=click.FloatRange(min=0), default=70.0, show_default=True, help="Grid decoder: least node value."
+)
+@set_option
+@click.option("--noise-sigma", type=click.FloatRange(min=0), help="Noise told to fitters (the recipe's by default).")
+@frames_option
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Answer the first N trajectories only.")
+@click.option("--workers", type=click.IntRange(min=1), help="Threads of a training-free method.")
+@click.option(
+    "--batch", type=click.IntRange(min=1), default=512, show_default=True, help="Frames per pass of a network."
+)
+@click.option("--overwrite", is_flag=True, help="Replace the output if it exists.")
+@allow_partial_option
+def command(
+    method: str,
+    data: str,
+    split: str,
+    out: str,
+    weights: str | None,
+    device: str,
+    decoder: str,
+    threshold: float,
+    overrides: tuple[str, ...],
+    noise_sigma: float | None,
+    frames: str | None,
+    limit: int | None,
+    workers: int | None,
+    batch: int,
+    overwrite: bool,
+    allow_partial: bool,
+) -> None:
+    """Unmix a data set with METHOD and write a prediction file.
+
+    \b
+    Examples:
+      csist-bench run ista
+      csist-bench run ml --data data/noise5.zarr --out ml.json
+      csist-bench run edsr --decoder polish --out edsr.json
+      csist-bench run ml --data my_frames.npy --noise-sigma 3
+
+    --data also takes a .npy file of bare frames, shape (N, T, H, W), (T, H, W) or (H, W).
+    """
+    from pathlib import Path
+
+    from csist_bench.checks import InputError
+    from csist_bench.inference import chosen_frames, header_of, open_source, unmix
+    from csist_bench.predictions import write_predictions
+    from csist_bench.registry import find
+
+    find(method)
+    # Before the work, not after it.
+    if Path(out).exists() and not overwrite:
+        raise InputError(f"{out} exists; pass --overwrite to replace it, or another --out")
+    source = open_source(data, split, allow_partial)
+    done = unmix(
+        source,
+        method,
+        overrides=overrides,
+        weights=weights,
+        device=device,
+        decoder=decoder,  # type: ignore[arg-type]
+        threshold=threshold,
+        noise_sigma=noise_sigma,
+        frames=chosen_frames(source, frames),
+        limit=limit,
+        workers=workers,
+        batch=batch,
+        progress=ProgressLine(f"{method}: unmixed"),
+    )
+    write_predictions(out, done.detections, header_of(source, done))
+    rate = done.n_frames / max(done.seconds, 1e-9)
+    found = f"{len(done.detections):,} detections in {done.n_frames:,} frames"
+    note(f"{out}: {found}, {done.seconds:.1f} s ({rate:,.0f} frames/s)")

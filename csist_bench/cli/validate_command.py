@@ -1,0 +1,71 @@
+"""`csist-bench validate`."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from csist_bench.cli.options import DEFAULT_DATA, ProgressLine, json_option, note, print_json
+
+
+@click.command("validate")
+@click.argument("path")
+@click.option(
+    "--data", default=None, metavar="PATH", help=f"Data set that predictions are checked against ({DEFAULT_DATA})."
+)
+@json_option
+def command(path: str, data: str | None, as_json: bool) -> None:
+    """Check PATH: a data set, a recipe (file or shipped name) or a prediction file.
+
+    A data set is read whole: digests, fingerprint, targets drawn and frames rendered again. Exit code 2 if anything is
+    wrong.
+
+    \b
+    Examples:
+      csist-bench validate data/seqcsist.zarr
+      csist-bench validate preds.json --data data/seqcsist.zarr
+    """
+    from csist_bench.cli.kinds import kind_of
+
+    kind = kind_of(path)
+    faults = {"dataset": _dataset, "recipe": _recipe, "predictions": _predictions}[kind](path, data or DEFAULT_DATA)
+    if as_json:
+        print_json({"path": path, "kind": kind, "valid": not faults, "faults": faults})
+    else:
+        for fault in faults:
+            note(f"csist-bench: error: {fault}")
+        if not faults:
+            click.echo(f"{path}: valid {kind}")
+    if faults:
+        sys.exit(2)
+
+
+def _dataset(path: str, _data: str) -> list[str]:
+    from csist_bench.verification import verify
+
+    return verify(path, ProgressLine("checked", "shards"))
+
+
+def _recipe(path: str, _data: str) -> list[str]:
+    from csist_bench.recipes import load_data_recipe, load_method_recipe, shipped
+
+    if path in shipped("methods"):
+        load_method_recipe(path)
+    else:
+        load_data_recipe(path)
+    return []
+
+
+def _predictions(path: str, data: str) -> list[str]:
+    from csist_bench.predictions import read_predictions
+    from csist_bench.store import open_store
+
+    store = open_store(data)
+    test = next(iter(reversed(store.splits.values())))
+    header = read_predictions(path, frames_per_trajectory=None, n_trajectories=None).header
+    split = store.split(header.split) if header.split else test
+    read_predictions(path, frames_per_trajectory=split.n_frames, n_trajectories=split.n_trajectories)
+    if header.fingerprint not in (None, store.fingerprint):
+        return [f"{path}: fingerprint must be that of {data}, {store.fingerprint}, got {header.fingerprint}"]
+    return []

@@ -1,0 +1,143 @@
+"""Which detections count as true positives: the protocol's nearest-target matching, and the Hungarian variant.
+
+Distances are sqrt(dx * dx + dy * dy) in float64 and a threshold is inclusive (distance <= d). The default path is
+NumPy alone: it costs less than importing numba would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from csist_bench.checks import unknown
+from csist_bench.detections import Detections
+from csist_bench.evaluation.truth import Truth
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+THRESHOLDS = (0.05, 0.10, 0.15, 0.20, 0.25)  # px
+MATCHINGS = ("nearest", "hungarian")
+
+
+@dataclass(frozen=True, eq=False)
+class Matched:
+    """Detections of the scored frames in ranking order, and what each of them hit.
+
+    `frame` (n,) numbers the scored frames, `distance` (n,) px is to the matched target where there is a hit and to the
+    nearest one elsewhere (inf without targets), `hits` (D, n) tells true positives per threshold. With the Hungarian
+    variant the distance of a hit differs per threshold, hence `distance` (D, n) in both cases.
+    """
+
+    detections: Detections
+    frame: Ints
+    distance: Floats
+    hits: Bools
+    thresholds: tuple[float, ...]
+    ignored: int  # detections in frames that are not scored
+
+
+def ranking(detections: Detections) -> Ints:
+    """Return the protocol's order: falling score; equal scores by trajectory, frame, x and y."""
+    order = np.argsort(-detections.score, kind="stable")
+    score = detections.score[order]
+    same = score[1:] == score[:-1]
+    tied = np.zeros(len(score), dtype=bool)
+    tied[1:] = same
+    tied[:-1] |= same
+    if tied.any():
+        # Only the tied rows are sorted by all keys; each run of equal scores keeps its places.
+        places = np.flatnonzero(tied)
+        rows = order[places]
+        keys = (detections.y[rows], detections.x[rows], detections.frame[rows], detections.trajectory[rows])
+        order[places] = rows[np.lexsort((*keys, -score[places]))]
+    return order
+
+
+def match(
+    detections: Detections, truth: Truth, thresholds: Sequence[float] = THRESHOLDS, matching: str = "nearest"
+) -> Matched:
+    """Match detections to targets, frame by frame and threshold by threshold.
+
+    Parameters
+    ----------
+    detections : Detections
+        In any order; those in frames that are not scored are dropped and counted.
+    thresholds : D distances, px
+    matching : {"nearest", "hungarian"}
+        "nearest": by falling score, each detection looks at its nearest target only (of equally near ones the lower
+        index) and hits it if it is within the threshold and not yet taken. "hungarian": the one-to-one assignment
+        with the most pairs within the threshold and, of these, the least total distance; scores play no part.
+    """
+    if matching not in MATCHINGS:
+        raise unknown("matching", matching, MATCHINGS)
+    frame = truth.scored_frame(detections)
+    scored = frame >= 0
+    ignored = int(len(scored) - scored.sum())
+    if ignored:
+        detections, frame = detections.select(scored), frame[scored]
+    order = ranking(detections)
+    detections, frame = detections.select(order), frame[order]
+    link = _nearest_links if matching == "nearest" else _assigned_links
+    distance, hits = link(detections, frame, truth, np.asarray(thresholds, dtype=np.float64))
+    return Matched(detections, frame, distance, hits, tuple(thresholds), ignored)
+
+
+def nearest_targets(detections: Detections, frame: Ints, truth: Truth) -> tuple[Ints, Floats]:
+    """Return the index and the distance (px) of each detection's nearest target; inf in frames without targets."""
+    nearest = np.zeros(len(frame), dtype=np.int64)
+    distance = np.full(len(frame), np.inf)
+    for k in range(truth.frame_xy.shape[1]):
+        target = truth.frame_xy[frame, k]
+        dx, dy = detections.x - target[:, 0], detections.y - target[:, 1]
+        # NaN (an absent target) compares false; strict, so that the lower index keeps equal distances.
+        candidate = np.sqrt(dx * dx + dy * dy)
+        closer = candidate < distance
+        nearest[closer] = k
+        distance[closer] = candidate[closer]
+    return nearest, distance
+
+
+def _nearest_links(detections: Detections, frame: Ints, truth: Truth, thresholds: Floats) -> tuple[Floats, Bools]:
+    nearest, distance = nearest_targets(detections, frame, truth)
+    n, slots = len(frame), truth.frame_xy.shape[1]
+    target = frame * slots + nearest
+    hits = np.zeros((len(thresholds), n), dtype=bool)
+    for row, threshold in zip(hits, thresholds):
+        near = np.flatnonzero(distance <= threshold)
+        # The best-ranked detection near a target takes it.
+        first = np.full(truth.n_frames * slots, n, dtype=np.int64)
+        np.minimum.at(first, target[near], near)
+        row[first[first < n]] = True
+    return np.broadcast_to(distance, hits.shape), hits
+
+
+def _assigned_links(detections: Detections, frame: Ints, truth: Truth, thresholds: Floats) -> tuple[Floats, Bools]:
+    from csist_bench.kernels import matching as kernel
+
+    _, distance = nearest_targets(detections, frame, truth)
+    order, start = by_frame(frame, truth.n_frames)
+    xy = positions(detections)[order]
+    shape = (len(thresholds), len(frame))
+    found, pair = np.zeros(shape, dtype=bool), np.zeros(shape)
+    kernel.assigned_hits(xy, start, truth.frame_xy, truth.frame_count, thresholds, found, pair)
+    hits, distances = np.empty(shape, dtype=bool), np.empty(shape)
+    hits[:, order] = found
+    distances[:, order] = np.where(found, pair, distance[order])
+    return distances, hits
+
+
+def by_frame(frame: Ints, n_frames: int) -> tuple[Ints, Ints]:
+    """Return an order that groups detections by scored frame and the bounds (F + 1,) of the groups."""
+    order = np.argsort(frame, kind="stable")
+    return order, np.concatenate([[0], np.cumsum(np.bincount(frame, minlength=n_frames))]).astype(np.int64)
+
+
+def positions(detections: Detections) -> NDArray[Any]:
+    """Return (n, 2) positions (x, y), px."""
+    return np.stack([detections.x, detections.y], axis=-1)

@@ -1,0 +1,219 @@
+"""Score detections against the truth and hold the result: `evaluate` is the one entry point."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from csist_bench.detections import Detections
+from csist_bench.evaluation import EVALUATOR_VERSION
+from csist_bench.evaluation.average_precision import RankedHits, curve
+from csist_bench.evaluation.breakdown import bootstrap_intervals, by_separation, by_targets
+from csist_bench.evaluation.image_quality import image_quality
+from csist_bench.evaluation.matching import Matched, match
+from csist_bench.evaluation.metrics import Figures, PerFrame, figures, ospa
+from csist_bench.evaluation.truth import Truth
+from csist_bench.predictions import Header
+
+Floats = NDArray[np.float64]
+
+CURVE_POINTS = 500
+
+
+@dataclass(frozen=True, eq=False)
+class Details:
+    """The costly figures, of all scored frames and broken down.
+
+    `curves` holds recall and precision (fractions) at up to 500 true positives per threshold; `intervals` are 95 %
+    intervals (percent) by AP name, empty without a bootstrap.
+    """
+
+    figures: Figures
+    by_targets: tuple[Figures, ...]
+    by_separation: tuple[Figures, ...]
+    curves: dict[str, tuple[Floats, Floats]]
+    intervals: dict[str, tuple[float, float]]
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """One scored prediction: APs in percent, what they were computed on, and the details if asked for."""
+
+    ap: tuple[float, ...]
+    thresholds: tuple[float, ...]
+    matching: str
+    frames: str
+    trajectories: int
+    frames_scored: int
+    detections: int
+    targets: int
+    ignored_detections: int
+    missing_frames: int
+    header: Header
+    standard_frames: bool  # all trajectories, and the frames that the data set scores
+    unverified: bool
+    warnings: tuple[str, ...]
+    details: Details | None
+
+    @property
+    def cso_map(self) -> float:
+        """Mean of the APs, percent."""
+        return float(np.mean(self.ap))
+
+    @property
+    def official(self) -> bool:
+        """Whether this is the protocol's figure: its matching, its frames, and data known to be the right ones."""
+        return self.matching == "nearest" and self.standard_frames and not self.unverified
+
+    @property
+    def metric(self) -> str:
+        """The name the score goes by; a variant never bears the plain one."""
+        return "CSO-mAP" if self.matching == "nearest" else f"CSO-mAP ({self.matching} matching)"
+
+    def scores(self) -> dict[str, float]:
+        """Return `cso_map` and `ap05`..`ap25` in percent; those of a variant are prefixed with its name."""
+        prefix = "" if self.matching == "nearest" else f"{self.matching}_"
+        named = {"cso_map": self.cso_map, **dict(zip(map(ap_name, self.thresholds), self.ap))}
+        return {prefix + name: value for name, value in named.items()}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as a plain table, unrounded; figures that are not defined are None."""
+        table: dict[str, Any] = {
+            "metric": self.metric,
+            "evaluator": EVALUATOR_VERSION,
+            "official": self.official,
+            "unverified": self.unverified,
+            **self.scores(),
+            "matching": self.matching,
+            "frames": self.frames,
+            "trajectories": self.trajectories,
+            "frames_scored": self.frames_scored,
+            "detections": self.detections,
+            "targets": self.targets,
+            "ignored_detections": self.ignored_detections,
+            "missing_frames": self.missing_frames,
+            "method": self.header.method,
+            "fingerprint": self.header.fingerprint,
+            "warnings": list(self.warnings),
+        }
+        if self.details:
+            table["intervals"] = {name: list(pair) for name, pair in self.details.intervals.items()}
+            table["figures"] = figures_table(self.details.figures)
+            table["by_targets"] = [figures_table(row) for row in self.details.by_targets]
+            table["by_separation"] = [figures_table(row) for row in self.details.by_separation]
+        return table
+
+    def to_text(self) -> str:
+        """Return the report for a terminal."""
+        from csist_bench.evaluation.report_text import report_text
+
+        return report_text(self)
+
+
+def ap_name(threshold: float) -> str:
+    """Return the name of the AP at a threshold in px: 0.05 -> ap05."""
+    return f"ap{round(100 * threshold):02d}"
+
+
+def figures_table(row: Figures) -> dict[str, Any]:
+    """Return figures as a plain table with None for what is not defined."""
+    table = {"cso_map": row.cso_map, **asdict(row)}
+    aps, errors = table.pop("ap"), table.pop("rmse")
+    names = [ap_name(point.threshold) for point in row.points]
+    table.update(zip(names, aps))
+    table["points"] = [{**point, "rmse": error} for point, error in zip(table["points"], errors)]
+    return {name: _defined(value) for name, value in table.items()}
+
+
+def _defined(value: Any) -> Any:
+    if isinstance(value, list):
+        return [{name: _defined(item) for name, item in row.items()} for row in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def evaluate(
+    detections: Detections,
+    truth: Truth,
+    *,
+    matching: str = "nearest",
+    full: bool = False,
+    bootstrap: int = 1000,
+    seed: int = 0,
+    grid: tuple[int, int] = (3, 11),
+    header: Header | None = None,
+    standard_frames: bool = True,
+    unverified: bool = False,
+    warnings: tuple[str, ...] = (),
+) -> Report:
+    """Score detections by the protocol.
+
+    Parameters
+    ----------
+    matching : {"nearest", "hungarian"}
+        The second is a variant and is reported under another name.
+    full : bool
+        Add operating points, OSPA, image quality, breakdowns and intervals.
+    bootstrap : int
+        Resamples of trajectories for the intervals; 0 leaves them out.
+    grid : (int, int)
+        Nodes per pixel and pixels per side of the label grid (for PSNR and SSIM).
+    header : Header, optional
+        Of the prediction file; its `n_frames` tells empty frames from missing ones.
+
+    Raises
+    ------
+    InputError
+        If a detection lies in a trajectory or frame that does not exist, or `matching` is unknown.
+    """
+    header = header or Header()
+    matched = match(detections, truth, matching=matching)
+    aps = RankedHits.from_matched(matched, truth.n_targets).average_precisions()
+    return Report(
+        ap=tuple(100 * ap for ap in aps),
+        thresholds=matched.thresholds,
+        matching=matching,
+        frames=truth.frames_text,
+        trajectories=len(truth.trajectories),
+        frames_scored=truth.n_frames,
+        detections=len(matched.detections),
+        targets=truth.n_targets,
+        ignored_detections=matched.ignored,
+        missing_frames=missing_frames(matched, truth, header.n_frames),
+        header=header,
+        standard_frames=standard_frames and len(truth.trajectories) == len(truth.count),
+        unverified=unverified,
+        warnings=warnings,
+        details=_details(matched, truth, bootstrap, seed, grid) if full else None,
+    )
+
+
+def missing_frames(matched: Matched, truth: Truth, answered: int | None) -> int:
+    """Return how many scored frames the file does not answer.
+
+    Without `answered` (the header's `n_frames`) every frame without detections is missing; with it, only as many as it
+    falls short of the scored frames.
+    """
+    empty = truth.n_frames - len(np.unique(matched.frame))
+    return empty if answered is None else min(empty, max(0, truth.n_frames - answered))
+
+
+def _details(matched: Matched, truth: Truth, bootstrap: int, seed: int, grid: tuple[int, int]) -> Details:
+    per_frame = PerFrame(ospa(matched, truth), image_quality(matched, truth, *grid))
+    names = [ap_name(threshold) for threshold in matched.thresholds]
+    intervals = bootstrap_intervals(matched, truth, bootstrap, seed) if bootstrap else ()
+    return Details(
+        figures=figures("all", matched, truth, per_frame),
+        by_targets=by_targets(matched, truth, per_frame),
+        by_separation=by_separation(matched, truth, per_frame),
+        curves={name: _thinned(*curve(row, truth.n_targets)) for name, row in zip(names, matched.hits)},
+        intervals=dict(zip([*names, "cso_map"], intervals)),
+    )
+
+
+def _thinned(recall: Floats, precision: Floats) -> tuple[Floats, Floats]:
+    chosen = np.unique(np.linspace(0, len(recall) - 1, CURVE_POINTS).astype(np.int64)) if len(recall) else slice(0)
+    return recall[chosen], precision[chosen]

@@ -1,0 +1,134 @@
+"""A report in words: for the terminal, and as a folder of files."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from csist_bench.evaluation import EVALUATOR_VERSION
+from csist_bench.evaluation.metrics import DEFINITIONS, Figures
+from csist_bench.predictions import replace_file
+
+if TYPE_CHECKING:
+    from csist_bench.evaluation.report import Report
+
+
+def report_text(report: Report) -> str:
+    """Return a report as lines for a terminal."""
+    name = report.header.method.get("name")
+    title = f"{report.metric} {report.cso_map:.2f}" + (f"  {name}" if isinstance(name, str) else "")
+    stamps = [] if report.official else [_why_not_official(report)]
+    parts = [[title, *stamps], _score_lines(report), _coverage_lines(report)]
+    if report.details:
+        details = report.details
+        parts += [
+            _figure_lines(details.figures),
+            _table("By number of targets", details.by_targets),
+            _table("By separation (smallest distance between two targets of a frame)", details.by_separation),
+            ["Definitions", *(f"  {term}: {text}" for term, text in DEFINITIONS.items())],
+        ]
+    return "\n\n".join("\n".join(lines) for lines in parts) + "\n"
+
+
+def _why_not_official(report: Report) -> str:
+    reasons = []
+    if report.unverified:
+        reasons.append("UNVERIFIED: the predictions were made on other data than they are scored on")
+    if report.matching != "nearest":
+        reasons.append(f"{report.matching} matching is a variant of the protocol")
+    if not report.standard_frames:
+        reasons.append(f"a subset or other frames than the data set scores: {report.frames} of each trajectory")
+    return "not the official figure: " + "; ".join(reasons)
+
+
+def _score_lines(report: Report) -> list[str]:
+    head = "".join(f"{f'AP{round(100 * t):02d}':>8}" for t in report.thresholds) + f"{'mean':>8}"
+    lines = [f"{'':12}{head}", f"{'percent':12}" + "".join(f"{value:8.2f}" for value in (*report.ap, report.cso_map))]
+    if report.details and report.details.intervals:
+        low, high = zip(*report.details.intervals.values())
+        lines.append(f"{'95 % from':12}" + "".join(f"{value:8.2f}" for value in low))
+        lines.append(f"{'95 % to':12}" + "".join(f"{value:8.2f}" for value in high))
+    return lines
+
+
+def _coverage_lines(report: Report) -> list[str]:
+    return [
+        f"{report.frames_scored} frames scored ({report.frames} of {report.trajectories} trajectories),"
+        f" {report.targets} targets, {report.detections} detections",
+        f"{report.missing_frames} scored frames missing, {report.ignored_detections} detections in unscored frames"
+        f" ignored; evaluator {EVALUATOR_VERSION}, {report.matching} matching",
+    ]
+
+
+def _figure_lines(figures: Figures) -> list[str]:
+    lines = [
+        "At the score of best F1",
+        f"  {'within':>8}{'score':>10}{'precision':>11}{'recall':>8}{'F1':>8}{'false/frame':>13}{'cardinality':>13}"
+        f"{'RMSE':>9}",
+    ]
+    for point, error in zip(figures.points, figures.rmse):
+        lines.append(
+            f"  {point.threshold:5.2f} px{_number(point.score, 10)}{point.precision:11.2f}{point.recall:8.2f}"
+            f"{point.f1:8.2f}{point.false_alarms:13.3f}{point.cardinality:13.2f}{_number(error, 9, 4)}"
+        )
+    lines.append(
+        f"cardinality {figures.cardinality:.2f} %   OSPA {figures.ospa:.4f} px"
+        f"   PSNR {_number(figures.psnr).strip()} dB   SSIM {_number(figures.ssim, digits=4).strip()}"
+    )
+    return lines
+
+
+def _table(title: str, rows: Sequence[Figures]) -> list[str]:
+    lines = [title]
+    if rows:
+        names = "".join(f"{f'AP{round(100 * p.threshold):02d}':>8}" for p in rows[0].points)
+        lines.append(
+            f"  {'':22}{'frames':>8}{'mean':>8}{names}{'card.':>8}{'RMSE25':>9}{'OSPA':>9}{'PSNR':>8}{'SSIM':>8}"
+        )
+    for row in rows:
+        aps = "".join(_number(value) for value in (row.cso_map, *row.ap))
+        lines.append(
+            f"  {row.label:22}{row.frames:8d}{aps}{row.cardinality:8.2f}{_number(row.rmse[-1], 9, 4)}{row.ospa:9.4f}"
+            f"{_number(row.psnr)}{_number(row.ssim, 8, 4)}"
+        )
+    return lines
+
+
+def _number(value: float, width: int = 8, digits: int = 2) -> str:
+    return f"{'-' if math.isnan(value) else f'{value:.{digits}f}':>{width}}"
+
+
+def write_report(report: Report, directory: str | Path) -> None:
+    """Write report.json and report.txt, and with details breakdown.csv, operating_points.csv and curves.csv."""
+    folder = Path(directory)
+    folder.mkdir(parents=True, exist_ok=True)
+    replace_file(folder / "report.json", (json.dumps(report.to_json(), indent=2) + "\n").encode())
+    replace_file(folder / "report.txt", report_text(report).encode())
+    if report.details is None:
+        return
+    table = report.to_json()
+    groups = [("all", [table["figures"]]), ("targets", table["by_targets"]), ("separation", table["by_separation"])]
+    flat = [{"group": name, **row} for name, rows in groups for row in rows]
+    points = [{"group": r["group"], "label": r["label"], **point} for r in flat for point in r["points"]]
+    breakdown = [{name: value for name, value in row.items() if name != "points"} for row in flat]
+    curves = [
+        {"threshold": name, "recall": float(r), "precision": float(p)}
+        for name, (recall, precision) in report.details.curves.items()
+        for r, p in zip(recall, precision)
+    ]
+    for name, rows in (("breakdown", breakdown), ("operating_points", points), ("curves", curves)):
+        replace_file(folder / f"{name}.csv", _csv(rows))
+
+
+def _csv(rows: Sequence[dict[str, Any]]) -> bytes:
+    text = io.StringIO(newline="")
+    if rows:
+        writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    return text.getvalue().encode()

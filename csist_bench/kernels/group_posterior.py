@@ -1,0 +1,318 @@
+"""Posterior over the hypotheses of a group fit: evidence under the brightness law, choice, and scores.
+
+Each job of `csist_bench.kernels.group_fitting` ends in a normal law N(state, C). The kernels here correct it for the
+uniform law of the intensities, read positions and their errors from it, weigh the jobs of a group against each other
+and choose the answer that has most targets right. Numbers come out, nothing is checked.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from csist_bench.kernels import jit
+from csist_bench.kernels.fitting import cholesky, inverse
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+# px; an answer within d of a target counts as right at threshold d.
+THRESHOLDS = (0.05, 0.10, 0.15, 0.20, 0.25)
+SAME_POSITION = 0.02  # px; two jobs whose targets all agree this closely are one solution found twice
+NEGLIGIBLE = 1e-4  # a hypothesis less probable than this is left out of the averages
+ROOT_2 = math.sqrt(2.0)
+# Middles of eight equally probable slices of the standard normal law.
+SLICES = (-1.53412054, -0.88714656, -0.48877641, -0.15731068, 0.15731068, 0.48877641, 0.88714656, 1.53412054)
+
+
+@jit
+def uniform_intensities(
+    first: int, low: float, high: float, soft: float, draws: Floats, mean: float, precision: float,
+    state: Floats, covariance: Floats, small: Floats, correction: Floats,
+) -> float:
+    """Correct one job, in place, from the normal intensity law to the uniform one; return the change of log evidence.
+
+    The posterior of the intensities, N(s, S) under the normal law, is averaged over `draws` (n, K) of standard normal
+    numbers with weight uniform / normal; the edges of the uniform law are rounded by `soft` grey levels. The other
+    unknowns follow by linear regression on the intensities.
+
+    Parameters
+    ----------
+    first : the index of the first intensity in `state` (U,) and `covariance` (U, U)
+    mean, precision : of the normal law
+    small, correction : (K, K) and (U, K), scratch
+    """
+    n, targets = draws.shape
+    unknowns = state.shape[0]
+    small[:targets, :targets] = covariance[first : first + targets, first : first + targets]
+    if not cholesky(small, targets):
+        return 0.0
+    # In the draws' own coordinates xi, s = s_hat + L xi; moments of xi under the weights.
+    moment, second = np.zeros(targets), np.zeros((targets, targets))
+    total, top = 0.0, -math.inf
+    logs = np.empty(n)
+    for i in range(n):
+        log_weight = 0.0
+        for k in range(targets):
+            s = state[first + k]
+            for m in range(k + 1):
+                s += small[k, m] * draws[i, m]
+            beyond = max(low - s, s - high, 0.0) / soft
+            log_weight += 0.5 * precision * (s - mean) ** 2 - 0.5 * beyond * beyond
+        logs[i] = log_weight
+        top = max(top, log_weight)
+    for i in range(n):
+        weight = math.exp(logs[i] - top)
+        total += weight
+        for k in range(targets):
+            moment[k] += weight * draws[i, k]
+            for m in range(k + 1):
+                second[k, m] += weight * draws[i, k] * draws[i, m]
+    # Regression of every unknown on xi: C_us L^-T.
+    for u in range(unknowns):
+        for k in range(targets):
+            value = covariance[u, first + k]
+            for m in range(k):
+                value -= correction[u, m] * small[k, m]
+            correction[u, k] = value / small[k, k]
+    for k in range(targets):
+        moment[k] /= total
+    for k in range(targets):
+        for m in range(k + 1):
+            second[k, m] = second[k, m] / total - moment[k] * moment[m] - (1.0 if k == m else 0.0)
+            second[m, k] = second[k, m]
+    for u in range(unknowns):
+        for k in range(targets):
+            state[u] += correction[u, k] * moment[k]
+        for v in range(unknowns):
+            for k in range(targets):
+                for m in range(targets):
+                    covariance[u, v] += correction[u, k] * second[k, m] * correction[v, m]
+    normal_law = 0.5 * math.log(precision / (2.0 * math.pi)) + math.log(high - low)
+    return top + math.log(total / n) - targets * normal_law
+
+
+@jit
+def hit_probability(offset: float, spread: float) -> float:
+    """Return P(distance <= d), averaged over the thresholds, of a point `offset` px off the centre of a 2-D normal law.
+
+    `spread` is the standard deviation along each axis, px.
+    """
+    total = 0.0
+    for d in THRESHOLDS:
+        if offset < 1e-9:
+            total += 1.0 - math.exp(-0.5 * (d / spread) ** 2)
+        else:
+            for z in SLICES:
+                left = d * d - (offset + spread * z) ** 2
+                if left > 0.0:
+                    total += math.erf(math.sqrt(left) / (spread * ROOT_2)) / len(SLICES)
+    return total / len(THRESHOLDS)
+
+
+@jit
+def nearest_offset(x: float, y: float, targets: Floats, count: int) -> float:
+    """Return the distance from (x, y) to the nearest of the first `count` targets (K, 2)."""
+    best = math.inf
+    for k in range(count):
+        best = min(best, math.hypot(targets[k, 0] - x, targets[k, 1] - y))
+    return best
+
+
+@jit
+def decide(
+    bounds: Ints, log_evidence: Floats, count: Ints, xy: Floats, spread: Floats, chosen: Ints, weight: Floats, elsewhere: Floats
+) -> None:
+    """Weigh the jobs of each group and choose the one whose targets are expected to score most.
+
+    Parameters
+    ----------
+    bounds : (G + 1,), the jobs of group g are bounds[g]..bounds[g + 1] - 1
+    log_evidence, count, xy, spread : (J,), (J,), (J, K, 2) px, (J, K) px per axis
+    chosen : (G,), out: the job chosen
+    weight : (G,), out: the posterior probability of its hypothesis
+    elsewhere : (G, K), out: the probability, averaged over the thresholds, that a target of it is right although its
+        hypothesis is wrong
+    """
+    for g in range(bounds.shape[0] - 1):
+        low, high = bounds[g], bounds[g + 1]
+        probability = posterior(log_evidence[low:high], count[low:high], xy[low:high])
+        best, best_value = low, -1.0
+        for c in range(low, high):
+            if probability[c - low] < NEGLIGIBLE:
+                continue
+            value = 0.0
+            for k in range(count[c]):
+                value += probability[c - low] * hit_probability(0.0, spread[c, k])
+                value += right_elsewhere(c, k, low, high, probability, count, xy, spread)
+            if value > best_value:
+                best, best_value = c, value
+        chosen[g] = best
+        weight[g] = probability[best - low]
+        for k in range(count[best]):
+            elsewhere[g, k] = right_elsewhere(best, k, low, high, probability, count, xy, spread)
+
+
+@jit
+def right_elsewhere(c: int, k: int, low: int, high: int, probability: Floats, count: Ints, xy: Floats, spread: Floats) -> float:
+    """Return the probability that target k of job c is right under the other jobs low..high - 1 of its group."""
+    total = 0.0
+    for h in range(low, high):
+        if h != c and probability[h - low] >= NEGLIGIBLE:
+            offset = nearest_offset(xy[c, k, 0], xy[c, k, 1], xy[h], count[h])
+            total += probability[h - low] * hit_probability(max(offset, 1e-6), spread[h, 0])
+    return total
+
+
+@jit
+def posterior(log_evidence: Floats, count: Ints, xy: Floats) -> Floats:
+    """Return the probabilities of the jobs of one group; a solution found twice keeps its more probable copy."""
+    jobs = log_evidence.shape[0]
+    probability = np.empty(jobs)
+    top = log_evidence.max()
+    for j in range(jobs):
+        probability[j] = math.exp(log_evidence[j] - top)
+    for j in range(jobs):
+        for h in range(jobs):
+            better = log_evidence[h] > log_evidence[j] or (log_evidence[h] == log_evidence[j] and h < j)
+            if better and probability[j] > 0.0 and count[h] == count[j] and same_targets(xy[h], xy[j], count[j]):
+                probability[j] = 0.0
+    return probability / probability.sum()
+
+
+@jit
+def same_targets(one: Floats, other: Floats, count: int) -> bool:
+    """Tell whether every target of one answer has a target of the other within SAME_POSITION."""
+    for k in range(count):
+        if nearest_offset(one[k, 0], one[k, 1], other, count) > SAME_POSITION:
+            return False
+    return True
+
+
+@jit
+def conclude(
+    state: Floats,
+    factor: Floats,
+    cost: Floats,
+    arms: Floats,
+    degrees: int,
+    basis: Floats,
+    drift: float,
+    prior: Floats,
+    bounds: Floats,
+    draws: Floats,
+    temper: Floats,
+    covariance: Floats,
+    log_evidence: Floats,
+    xy: Floats,
+    spread: Floats,
+) -> None:
+    """Turn J fitted jobs of equal K into log evidences, positions and spreads at one frame.
+
+    Parameters
+    ----------
+    state, factor, cost : as `fit_jobs` leaves them; `state` is moved to the mean under the uniform intensity law
+    basis, drift : (D,) and px, of the frame at which hypotheses are compared
+    prior : (2, U), mean and precision
+    bounds : lowest and highest intensity, and the softness of their edges, grey levels
+    temper : (J,), the factor by which residuals exceed the told noise (1: as told)
+    covariance, log_evidence, xy, spread : out, (J, U, U), (J,), (J, K, 2) px and (J, K) px
+    """
+    targets, unknowns = arms.shape[1], state.shape[1]
+    first = 2 * degrees + 1
+    small, correction = np.empty((targets, targets)), np.empty((unknowns, targets))
+    for j in range(state.shape[0]):
+        inverse(factor[j], unknowns, covariance[j])
+        log_volume = 0.0
+        for u in range(unknowns):
+            log_volume += 0.5 * math.log(prior[1, u]) - math.log(factor[j, u, u])
+        change = 0.0
+        if bounds[1] > bounds[0]:
+            change = uniform_intensities(
+                first, bounds[0], bounds[1], bounds[2], draws, prior[0, first], prior[1, first],
+                state[j], covariance[j], small, correction,
+            )
+        log_evidence[j] = -0.5 * cost[j] / temper[j] + log_volume + change
+        for u in range(unknowns):
+            for v in range(unknowns):
+                covariance[j, u, v] *= temper[j]
+        place(state[j], covariance[j], arms[j], basis, drift, 0.0, xy[j], correction)
+        for k in range(targets):
+            spread[j, k] = math.sqrt(0.5 * (correction[k, 0] ** 2 + correction[k, 1] ** 2))
+
+
+@jit
+def place(
+    state: Floats, covariance: Floats, arms: Floats, basis: Floats, drift: float, arm_sd: float, xy: Floats, sigma: Floats
+) -> None:
+    """Write the positions (K, 2) of a job's targets at one frame, and their standard errors; px.
+
+    `arm_sd` is the scatter of single arms about their common length.
+    """
+    targets, degrees = arms.shape[0], basis.shape[0]
+    unknowns = state.shape[0]
+    turns = unknowns == 2 * degrees + 2 + targets
+    cos, sin = 1.0, 0.0
+    if turns:
+        cos, sin = math.cos(state[-1]), math.sin(state[-1])
+    radius = state[2 * degrees] + drift
+    slope = np.empty(unknowns)
+    for k in range(targets):
+        arm = (cos * arms[k, 0] - sin * arms[k, 1], sin * arms[k, 0] + cos * arms[k, 1])
+        for axis in range(2):
+            slope[:] = 0.0
+            position = radius * arm[axis]
+            for i in range(degrees):
+                position += basis[i] * state[axis * degrees + i]
+                slope[axis * degrees + i] = basis[i]
+            slope[2 * degrees] = arm[axis]
+            if turns:
+                slope[unknowns - 1] = radius * (arm[0] if axis == 1 else -arm[1])
+            variance = (arm_sd * arm[axis]) ** 2
+            for u in range(unknowns):
+                if slope[u] != 0.0:
+                    for v in range(unknowns):
+                        variance += slope[u] * covariance[u, v] * slope[v]
+            xy[k, axis] = position
+            sigma[k, axis] = math.sqrt(max(variance, 1e-12))
+
+
+@jit
+def answer_frames(
+    frame: Ints,
+    seat: Ints,
+    job: Ints,
+    state: Floats,
+    covariance: Floats,
+    arms: Floats,
+    basis: Floats,
+    drift: Floats,
+    arm_sd: float,
+    weight: Floats,
+    elsewhere: Floats,
+    xy: Floats,
+    sigma: Floats,
+    light: Floats,
+    score: Floats,
+) -> None:
+    """Fill the slots of n frames from the jobs chosen for them, all of equal K.
+
+    Parameters
+    ----------
+    frame, seat, job : (n,), the frame to answer, its place in its group, the chosen job
+    weight, elsewhere : (n,) and (n, K), from `decide`
+    xy, sigma : out, (F, Kmax, 2) px; the first K slots are filled
+    light : out, (F, Kmax, 2), intensities and their standard errors, grey levels
+    score : out, (F, Kmax), the expected share of thresholds at which the target is right
+    """
+    targets, degrees = arms.shape[1], basis.shape[1]
+    for row in range(frame.shape[0]):
+        f, j = frame[row], job[row]
+        place(state[j], covariance[j], arms[j], basis[seat[row]], drift[seat[row]], arm_sd, xy[f], sigma[f])
+        for k in range(targets):
+            s = 2 * degrees + 1 + k
+            light[f, k, 0], light[f, k, 1] = state[j, s], math.sqrt(max(covariance[j, s, s], 0.0))
+            spread = math.sqrt(0.5 * (sigma[f, k, 0] ** 2 + sigma[f, k, 1] ** 2))
+            score[f, k] = weight[row] * hit_probability(0.0, spread) + elsewhere[row, k]

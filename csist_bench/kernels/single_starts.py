@@ -1,0 +1,115 @@
+"""Starts for single-frame fits, taken from the moments of the light alone.
+
+A radial PSF leaves harmonic moments as they are: the integral of z^p PSF(z - z_k) is z_k^p, z = x + i y about any centre.
+Under a Gaussian weight of variance v about the centre, which keeps the noise of far pixels out, the p-th moment shrinks by
+beta^p with beta = v / (v + S^2 + 1/12), S the PSF's sigma and 1/12 the pixel's. For K equal targets the moments give the
+power sums of the positions, Newton's identities the polynomial whose roots they are (Prony's method), and
+Durand-Kerner its roots. Regular polygons turned to the phase of the K-th moment are further starts.
+"""
+
+from __future__ import annotations
+
+import cmath
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from csist_bench.kernels import jit
+
+Floats = NDArray[np.float64]
+Complexes = NDArray[np.complex128]
+
+WEIGHT_VARIANCE = 3.2  # of the Gaussian weight, in units of psf_sigma^2 (0.8 px^2 at 0.5 px)
+PIXEL_VARIANCE = 1.0 / 12.0
+CENTRE_STEPS = 3
+ROOT_STEPS = 12
+LEAST_POLYGON, LARGEST_POLYGON = 0.1, 0.6  # px
+
+
+@jit
+def moments(pixels: Floats, psf_sigma: float, power: Complexes) -> tuple[float, float, float]:
+    """Fill the normalised harmonic moments p = 1.. of a window and return its centre (x, y) and mean squared radius.
+
+    Coordinates are px within the window. `power` (P + 1,): entry p is the mean of (z_k - centre)^p over the light.
+    The radius is that of the targets, the PSF's and the pixel's own taken off; it may come out negative.
+    """
+    n = pixels.shape[0]
+    v = WEIGHT_VARIANCE * psf_sigma * psf_sigma
+    spread = psf_sigma * psf_sigma + PIXEL_VARIANCE
+    beta = v / (v + spread)
+    x = y = 0.5 * (n - 1)
+    for _ in range(CENTRE_STEPS):
+        light, along_x, along_y = 0.0, 0.0, 0.0
+        for i in range(n):
+            for j in range(n):
+                w = math.exp(-0.5 * ((j - x) ** 2 + (i - y) ** 2) / v) * pixels[i, j]
+                light += w
+                along_x += w * (j - x)
+                along_y += w * (i - y)
+        if not light > 0.0:
+            break
+        x = min(max(x + along_x / light / beta, 0.0), n - 1.0)
+        y = min(max(y + along_y / light / beta, 0.0), n - 1.0)
+    power[:] = 0.0
+    light, square = 0.0, 0.0
+    for i in range(n):
+        for j in range(n):
+            z = complex(j - x, i - y)
+            w = math.exp(-0.5 * (z.real * z.real + z.imag * z.imag) / v) * pixels[i, j]
+            light += w
+            square += w * (z.real * z.real + z.imag * z.imag)
+            term = complex(w, 0.0)
+            for p in range(1, power.shape[0]):
+                term *= z / beta
+                power[p] += term
+    if not light > 0.0:
+        return x, y, 0.0
+    for p in range(power.shape[0]):
+        power[p] /= light
+    return x, y, (square / light - 2.0 * beta * spread) / (beta * beta)
+
+
+@jit
+def prony_start(power: Complexes, roots: Complexes, coefficient: Complexes) -> None:
+    """Write K positions about the centre whose mean powers are `power` (>= K + 1,) into `roots` (K,).
+
+    `coefficient` (K + 1,) is scratch: the elementary symmetric polynomials by Newton's identities.
+    """
+    k = roots.shape[0]
+    coefficient[0] = 1.0
+    for m in range(1, k + 1):
+        total = complex(0.0, 0.0)
+        sign = 1.0
+        for j in range(1, m + 1):
+            total += sign * coefficient[m - j] * k * power[j]
+            sign = -sign
+        coefficient[m] = total / m
+    size = max(abs(coefficient[k]) ** (1.0 / k), 0.05)
+    for m in range(k):
+        roots[m] = size * cmath.exp(complex(0.0, 2.0 * math.pi * m / k + 0.4))
+    for _ in range(ROOT_STEPS):
+        for m in range(k):
+            z = roots[m]
+            value = complex(1.0, 0.0)
+            sign = -1.0
+            for j in range(1, k + 1):
+                value = value * z + sign * coefficient[j]
+                sign = -sign
+            apart = complex(1.0, 0.0)
+            for j in range(k):
+                if j != m:
+                    apart *= z - roots[j]
+            if abs(apart) > 1e-12:
+                roots[m] = z - value / apart
+
+
+@jit
+def polygon_start(power: Complexes, square: float, turned: int, roots: Complexes) -> None:
+    """Write a regular K-gon whose phase is that of the K-th moment, `turned` half steps further, into `roots` (K,)."""
+    k = roots.shape[0]
+    radius = min(max(math.sqrt(max(square, 0.0)), LEAST_POLYGON), LARGEST_POLYGON)
+    moment = power[k]
+    phase = math.atan2(moment.imag, moment.real) / k + turned * math.pi / k
+    for m in range(k):
+        roots[m] = radius * cmath.exp(complex(0.0, phase + 2.0 * math.pi * m / k))

@@ -1,0 +1,277 @@
+"""Rows of the leaderboard: their columns and types, strict reading, and appending under a lock."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import math
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+import msgspec
+from msgspec import Meta
+
+from csist_bench.checks import InputError, must, show
+from csist_bench.registry import Family
+
+FILE = "leaderboard.csv"
+DEFAULT_PATH = f"leaderboard/{FILE}"
+LOCK_WAIT_S = 60.0
+AP_NAMES = ("ap05", "ap10", "ap15", "ap20", "ap25")
+
+Tier = Literal["published", "submitted", "reproduced"]
+PriorTier = Literal["A", "B", "C", "D", "D-rotated"]
+Decoder = Literal["grid", "polish", "own"]
+Ranking = Literal["score", "brightness"]
+FAMILIES: tuple[str, ...] = get_args(Family)
+TIERS: tuple[str, ...] = get_args(Tier)
+PRIOR_TIERS: tuple[str, ...] = get_args(PriorTier)
+DECODERS: tuple[str, ...] = get_args(Decoder)
+RANKINGS: tuple[str, ...] = get_args(Ranking)
+
+Percent = Annotated[float, Meta(ge=0, le=100)]
+Text = Annotated[str, Meta(pattern=r"^[^\x00-\x1f\x7f]*$")]
+Name = Annotated[str, Meta(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Digest = Annotated[str, Meta(pattern=r"^(sha256:[0-9a-f]{64})?$")]
+Link = Annotated[str, Meta(pattern=r"^(https?://[^\s\x00-\x1f\x7f]+)?$")]
+Whole = Annotated[int, Meta(ge=0)]
+Positive = Annotated[float, Meta(gt=0)]
+NonNegative = Annotated[float, Meta(ge=0)]
+
+_WORDS = {"float": "a number", "int": "a whole number"}
+_PATTERN_RULES = {
+    Text: "one line of text",
+    Name: "one line of text",
+    Digest: "sha256: and 64 hexadecimal digits",
+    Link: "a link that starts with http:// or https://",
+}
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """One submission. Scores in percent, unrounded; `cso_map_low`..`cso_map_high` is the bootstrap 95 % interval.
+
+    `dataset` is the recipe's name and what departs from it, `dataset_recipe` spells out every departure. `rank` says
+    whether detections were ranked by the method's own score or by brightness. `supersedes` is the digest of the
+    predictions of the row, of the same ranking, that this one takes the place of.
+    """
+
+    method: Name
+    family: Family
+    dataset: Name
+    split: Name = "test"
+    decoder: Decoder = "grid"
+    prior_tier: PriorTier = "D"
+    tier: Tier
+    cso_map: Percent
+    ap05: Percent
+    ap10: Percent
+    ap15: Percent
+    ap20: Percent
+    ap25: Percent
+    cso_map_low: Percent | None = None
+    cso_map_high: Percent | None = None
+    rank: Ranking = "score"
+    parameters: Whole | None = None
+    macs_per_frame: NonNegative | None = None
+    frames_per_second: Positive | None = None
+    hardware: Text = ""
+    training_minutes: NonNegative | None = None
+    training_device: Text = ""
+    recipe_hash: Digest = ""
+    settings: Text = ""
+    seed: Whole | None = None
+    dataset_recipe: Text = ""
+    data_seed: Whole | None = None
+    noise_sigma: NonNegative | None = None
+    dataset_fingerprint: Digest = ""
+    evaluator: Text = ""
+    predictions_sha256: Digest = ""
+    date: Text = ""
+    paper: Link = ""
+    code: Link = ""
+    note: Text = ""
+    supersedes: Digest = ""
+
+    @property
+    def aps(self) -> tuple[float, ...]:
+        """AP05..AP25, percent."""
+        return tuple(getattr(self, name) for name in AP_NAMES)
+
+    @property
+    def measured(self) -> bool:
+        """Whether this evaluator scored the row (a paper did otherwise)."""
+        return self.tier != "published"
+
+    @property
+    def slot(self) -> tuple[object, ...]:
+        """What a row is of: two standing rows of one slot would answer the same question twice."""
+        return (
+            self.method, self.dataset, self.split, self.decoder, self.prior_tier, self.tier, self.rank,
+            self.settings, self.seed, self.data_seed,
+        )  # fmt: skip
+
+
+_FIELDS = {field.name: field for field in msgspec.structs.fields(Row)}
+COLUMNS = tuple(_FIELDS)
+# Every measured row has these; a published one has not.
+PROVENANCE = ("dataset_fingerprint", "evaluator", "predictions_sha256", "date")
+
+
+def checked_row(values: Mapping[str, Any], where: str) -> Row:
+    """Return a typed row from values by column; a bad one is named by its column. Text is read as the column's type."""
+    row = Row(**{name: _checked_value(name, value, where) for name, value in values.items()})
+    problem = first_problem(row)
+    if problem:
+        raise InputError(f"{where}: {problem}")
+    return row
+
+
+def _checked_value(name: str, value: object, where: str) -> Any:
+    try:
+        checked = msgspec.convert(value, _FIELDS[name].type, strict=False)
+    except msgspec.ValidationError as error:
+        raise InputError(f"{where}: {must(name, _rule(name, str(error)), value)}") from None
+    if isinstance(checked, float) and not math.isfinite(checked):
+        raise InputError(f"{where}: {must(name, 'be finite', value)}")
+    return checked
+
+
+def _rule(name: str, message: str) -> str:
+    """Return what a column must be, from msgspec's message or from the column's type."""
+    declared = _FIELDS[name].type
+    choices = get_args(declared)
+    if choices and all(isinstance(choice, str) for choice in choices):
+        return f"be one of {', '.join(choices)}"
+    if "matching regex" in message:
+        return f"be {_PATTERN_RULES[declared]}"
+    rule = message.removeprefix("Expected ").split(", got")[0].replace(" | null", "").replace("`", "")
+    return f"be {_WORDS.get(rule, rule)}"
+
+
+def first_problem(row: Row) -> str:
+    """Return what is wrong with a row in itself, or nothing."""
+    if row.measured:
+        missing = [name for name in PROVENANCE if not getattr(row, name)]
+        if missing:
+            return str(must(missing[0], "be given for a measured row", "nothing"))
+    if row.date and not _is_date(row.date):
+        return str(must("date", "be a day as YYYY-MM-DD", row.date))
+    if (row.cso_map_low is None) != (row.cso_map_high is None):
+        return "cso_map_low and cso_map_high must be given together"
+    return ""
+
+
+def _is_date(text: str) -> bool:
+    try:
+        return datetime.date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
+
+
+# --- the file -----------------------------------------------------------------------------------------------------------
+
+
+def read_rows(path: str | Path, missing_ok: bool = False) -> list[Row]:
+    """Read the measured rows of a leaderboard, in the order they were added.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or not a table of these columns, or a value is ill: its line and column are named.
+    """
+    path = Path(path)
+    if not path.is_file():
+        if missing_ok:
+            return []
+        raise InputError(f"leaderboard {path} not found; csist-bench submit makes it")
+    return [_parsed(cells, f"{path}:{line}") for line, cells in _table(path)]
+
+
+def _table(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield the line number and the cells by column of each row."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            header = next(reader, [])
+            _require_columns(header, path)
+            for cells in reader:
+                if len(cells) != len(COLUMNS):
+                    raise InputError(f"{path}:{reader.line_num}: row must have {len(COLUMNS)} cells, got {len(cells)}")
+                yield reader.line_num, dict(zip(header, cells))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path}: not a readable CSV table ({show(str(error))})") from None
+
+
+def _require_columns(header: Sequence[str], path: Path) -> None:
+    if tuple(header) == COLUMNS:
+        return
+    missing = [name for name in COLUMNS if name not in header]
+    extra = [name for name in header if name not in COLUMNS]
+    wrong = [f"missing {', '.join(missing)}"] * bool(missing) + [f"unknown {show(', '.join(extra))}"] * bool(extra)
+    raise InputError(f"{path}:1: columns must be those of the leaderboard: {'; '.join(wrong) or 'another order'}")
+
+
+def _parsed(cells: dict[str, str], where: str) -> Row:
+    for name, text in cells.items():
+        if not text and _FIELDS[name].required:
+            raise InputError(f"{where}: {must(name, 'be given', 'nothing')}")
+    row = checked_row({name: text for name, text in cells.items() if text}, where)
+    if not row.measured:
+        raise InputError(
+            f"{where}: tier must be submitted or reproduced, got published; published.csv holds those rows"
+        )
+    return row
+
+
+def append_row(path: str | Path, row: Row) -> None:
+    """Add a row at the end of a leaderboard: under a lock, and by rename, so that readers see whole tables only."""
+    path = Path(path)
+    with locked(path):
+        write_rows(path, [*read_rows(path, missing_ok=True), row])
+
+
+def write_rows(path: Path, rows: Sequence[Row]) -> None:
+    """Write a whole leaderboard by rename; the caller holds the lock."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with temporary.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(COLUMNS)
+            writer.writerows([_cell(getattr(row, name)) for name in COLUMNS] for row in rows)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _cell(value: object) -> str:
+    return "" if value is None else repr(value) if isinstance(value, float) else str(value)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock of a leaderboard; two submissions at a time are added one after the other."""
+    import filelock
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(path.with_name(f".{path.name}.lock"))
+    try:
+        lock.acquire(timeout=LOCK_WAIT_S)
+    except filelock.Timeout:
+        raise InputError(f"{path}: another submission is being added; try again when it is done") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def standing(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows that no later row supersedes."""
+    kept = []
+    for place, row in enumerate(rows):
+        mark = (row.predictions_sha256, row.rank)
+        if not any((later.supersedes, later.rank) == mark for later in rows[place + 1 :]):
+            kept.append(row)
+    return kept

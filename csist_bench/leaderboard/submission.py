@@ -1,0 +1,331 @@
+"""From a prediction file to a row: the file is scored again here, and whatever does not belong is refused."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from csist_bench.checks import InputError, must, show, unknown
+from csist_bench.detections import GRID_THRESHOLD, Detections
+from csist_bench.evaluation import EVALUATOR_VERSION
+from csist_bench.evaluation.report import Report, evaluate
+from csist_bench.evaluation.truth import Truth
+from csist_bench.leaderboard.datasets import dataset_label, dataset_recipe
+from csist_bench.leaderboard.rows import (
+    AP_NAMES,
+    FAMILIES,
+    RANKINGS,
+    Row,
+    checked_row,
+    locked,
+    read_rows,
+    standing,
+    write_rows,
+)
+from csist_bench.predictions import Header, Predictions, read_predictions
+from csist_bench.registry import METHODS, Method
+from csist_bench.sensor import Instrument
+from csist_bench.store import Split, Store
+
+BOOTSTRAP = 1000
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What the submitter says; whatever is None is taken from the file's header, or from the registry by it."""
+
+    method: str | None = None
+    family: str | None = None
+    tier: str = "submitted"
+    prior_tier: str | None = None
+    decoder: str | None = None
+    rank: str = "score"
+    settings: str | None = None
+    seed: int | None = None
+    parameters: int | None = None
+    macs_per_frame: float | None = None
+    frames_per_second: float | None = None
+    hardware: str | None = None
+    training_minutes: float | None = None
+    training_device: str | None = None
+    paper: str | None = None
+    code: str = ""
+    note: str = ""
+    date: str | None = None
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A row that is not yet on a leaderboard, and what the submitter should be told."""
+
+    row: Row
+    warnings: tuple[str, ...]
+
+
+def submit(
+    predictions: str | Path,
+    store: Store,
+    claim: Claim,
+    leaderboard: str | Path,
+    *,
+    split: str = "test",
+    supersede: bool = False,
+    bootstrap: int = BOOTSTRAP,
+) -> Scored:
+    """Score a prediction file and add it to a leaderboard.
+
+    Parameters
+    ----------
+    predictions : path
+        A prediction file of any form.
+    store : Store
+        The data that it answers.
+    leaderboard : path
+        CSV table; made if missing. It is written under a lock and by rename.
+    supersede : bool
+        Take the place of the standing row of the same method, data and settings; both stay in the table.
+
+    Raises
+    ------
+    InputError
+        If the file is of other data, misses scored frames, is there already, or the table was scored by another
+        evaluator or on other data of the same name.
+    """
+    path = Path(leaderboard)
+    digest = predictions_digest(Path(predictions))
+    refuse_duplicate(read_rows(path, missing_ok=True), digest, claim.rank, path)
+    scored = score_submission(predictions, store, claim, split=split, bootstrap=bootstrap)
+    with locked(path):
+        rows = read_rows(path, missing_ok=True)
+        row = admitted(scored.row, rows, path, supersede)
+        write_rows(path, [*rows, row])
+    return replace(scored, row=row)
+
+
+def score_submission(
+    predictions: str | Path, store: Store, claim: Claim, *, split: str = "test", bootstrap: int = BOOTSTRAP
+) -> Scored:
+    """Score a prediction file with intervals and return its row."""
+    where = str(predictions)
+    part = store.split(split)
+    read = read_predictions(
+        predictions,
+        frames_per_trajectory=part.n_frames,
+        n_trajectories=part.n_trajectories,
+        c=store.recipe.c,
+        threshold=GRID_THRESHOLD,
+    )
+    _refuse_other_data(where, read.header, store, split)
+    truth = Truth.from_arrays(part.target_xy, part.target_intensity, part.target_count, part.scored_frames)
+    detections = _ranked(where, read.detections, claim.rank)
+    report = evaluate(detections, truth, full=True, bootstrap=bootstrap, header=read.header)
+    if report.missing_frames:
+        raise InputError(
+            f"{where}: the file misses {report.missing_frames:,} of {report.frames_scored:,} scored frames; answer all of"
+            " them, or say in the header's n_frames how many were answered"
+        )
+    values = {
+        **_of_data(store, part),
+        **_of_scores(report),
+        **_of_method(where, claim, read, store),
+        "tier": claim.tier,
+        "rank": claim.rank,
+        "code": claim.code,
+        "note": claim.note,
+        "evaluator": EVALUATOR_VERSION,
+        "predictions_sha256": predictions_digest(Path(predictions)),
+        "date": claim.date or datetime.date.today().isoformat(),
+    }
+    return Scored(checked_row(values, where), tuple(read.warnings))
+
+
+def predictions_digest(path: Path) -> str:
+    """Return sha256 of a prediction file, or of the names and contents of a folder, as 'sha256:<hex>'."""
+    if not path.exists():
+        raise InputError(f"prediction file {path} not found")
+    state = hashlib.sha256()
+    files = sorted(item for item in path.rglob("*") if item.is_file()) if path.is_dir() else [path]
+    for item in files:
+        if path.is_dir():
+            state.update(f"{item.relative_to(path).as_posix()}\0{item.stat().st_size}\0".encode())
+        with item.open("rb") as file:
+            while block := file.read(_BLOCK):
+                state.update(block)
+    return f"sha256:{state.hexdigest()}"
+
+
+def _refuse_other_data(where: str, header: Header, store: Store, split: str) -> None:
+    if store.fingerprint is None:
+        raise must(f"{store.path}", "be complete, with a fingerprint", "no fingerprint")
+    if header.fingerprint not in (None, store.fingerprint):
+        rule = f"be that of {store.path} ({store.fingerprint})"
+        raise must(f"{where}: fingerprint", rule, header.fingerprint, "submit against the data that were unmixed")
+    if header.split not in (None, split):
+        raise must(f"{where}: split", f"be {split!r}", header.split, f"submit with --split {show(header.split)}")
+
+
+def _ranked(where: str, detections: Detections, rank: str) -> Detections:
+    if rank not in RANKINGS:
+        raise unknown("ranking", rank, RANKINGS)
+    if rank == "score":
+        return detections
+    if detections.intensity is None:
+        raise InputError(f"{where}: predictions must have intensities to be ranked by brightness")
+    return replace(detections, score=detections.intensity)
+
+
+# --- columns ------------------------------------------------------------------------------------------------------------
+
+
+def _of_data(store: Store, part: Split) -> dict[str, Any]:
+    return {
+        "dataset": dataset_label(store.recipe),
+        "dataset_recipe": dataset_recipe(store.recipe),
+        "split": part.name,
+        "data_seed": store.recipe.seed,
+        "noise_sigma": store.recipe.noise_sigma,
+        "dataset_fingerprint": store.fingerprint,
+    }
+
+
+def _of_scores(report: Report) -> dict[str, Any]:
+    scores = report.scores()
+    values: dict[str, Any] = {name: scores[name] for name in ("cso_map", *AP_NAMES)}
+    interval = report.details.intervals.get("cso_map") if report.details else None
+    if interval:
+        values |= {"cso_map_low": float(interval[0]), "cso_map_high": float(interval[1])}
+    return values
+
+
+def _of_method(where: str, claim: Claim, read: Predictions, store: Store) -> dict[str, Any]:
+    """Return the columns about the method: what is claimed, else what the file says, else what the registry knows."""
+    said = read.header.method
+    row = _registered(where, said.get("registry_name"))
+    known: dict[str, Any] = (
+        {"paper": row.paper, "family": row.family, "prior_tier": _prior_tier(row, said)} if row else {}
+    )
+    known |= {
+        "method": said.get("name"),
+        "decoder": said.get("decoder"),
+        "settings": _settings_text(said, store),
+        "frames_per_second": _rate(where, said, read.header.n_frames),
+        **{name: said.get(name) for name in _COPIED},
+        **(_costs(row) if row and (claim.parameters is None or claim.macs_per_frame is None) else {}),
+    }
+    names = ("method", "family", "prior_tier", "paper", "decoder", "settings", "frames_per_second", *_COSTS, *_COPIED)
+    values = {name: getattr(claim, name, None) for name in names}
+    values = {name: known.get(name) if value is None else value for name, value in values.items()}
+    values["decoder"] = values["decoder"] or "own"
+    for name in ("method", "family", "prior_tier"):
+        if not values[name]:
+            option = f"--{name.replace('_', '-')}"
+            raise InputError(f"{where}: {name} is not in the file's header; pass {option}")
+    _require_own_family(str(values["method"]), str(values["family"]))
+    return {name: value for name, value in values.items() if value is not None}
+
+
+_COSTS = ("parameters", "macs_per_frame")
+_COPIED = ("hardware", "training_minutes", "training_device", "recipe_hash", "seed")
+
+
+def _registered(where: str, name: object) -> Method | None:
+    if name is None:
+        return None
+    if not isinstance(name, str) or name not in METHODS:
+        raise InputError(f"{where}: $.method.registry_name: {unknown('method', str(name), METHODS)}")
+    return METHODS[name]
+
+
+def _prior_tier(row: Method, said: Mapping[str, Any]) -> str:
+    """Return what the method knows; a network knows the law that it was trained on."""
+    turned = row.trainable and str(said.get("trained_on", "")).startswith("seqcsist-rotated")
+    return "D-rotated" if turned else row.prior_tier
+
+
+def _settings_text(said: Mapping[str, Any], store: Store) -> str:
+    """Return the settings as 'name=value' texts, with the decoder's threshold and the noise told where they depart."""
+    settings = said.get("settings")
+    texts = [f"{name}={value}" for name, value in settings.items()] if isinstance(settings, Mapping) else []
+    if said.get("threshold", GRID_THRESHOLD) != GRID_THRESHOLD:
+        texts.append(f"threshold={said['threshold']}")
+    own = Instrument.from_recipe(store.recipe).noise_sigma
+    if said.get("noise_sigma", own) != own:
+        texts.append(f"noise_sigma={said['noise_sigma']}")
+    return " ".join(" ".join(texts).split())
+
+
+def _rate(where: str, said: Mapping[str, Any], n_frames: int | None) -> float | None:
+    seconds = said.get("seconds")
+    if seconds is None or not n_frames:
+        return None
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds > 0:
+        raise must(f"{where}: $.method.seconds", "be a positive number", seconds)
+    return float(f"{n_frames / seconds:.4g}")
+
+
+def _costs(row: Method) -> dict[str, Any]:
+    from csist_bench.accounting import method_row
+
+    found = method_row(row)
+    return {name: found[name] for name in _COSTS}
+
+
+def _require_own_family(method: str, family: str) -> None:
+    if family not in FAMILIES:
+        raise unknown("family", family, FAMILIES)
+    registered = next((row.family for row in METHODS.values() if row.title == method), family)
+    if registered != family:
+        raise must(f"family of {method}", f"be {registered!r}", family)
+
+
+# --- admission ----------------------------------------------------------------------------------------------------------
+
+
+def refuse_duplicate(rows: Sequence[Row], digest: str, rank: str, path: Path) -> None:
+    """Raise if the same predictions are on the leaderboard under the same ranking."""
+    for row in rows:
+        if (row.predictions_sha256, row.rank) == (digest, rank):
+            raise InputError(f"{path}: these predictions are there already ({row.method}, {row.dataset}, {row.date})")
+
+
+def admitted(row: Row, rows: Sequence[Row], path: Path, supersede: bool = False) -> Row:
+    """Return the row as it may be added to `rows`, with what it supersedes.
+
+    Raises
+    ------
+    InputError
+        If it is there already, if rows of the same data set were scored by another evaluator or on other data, or if
+        a row of the same slot stands and is not to be superseded.
+    """
+    refuse_duplicate(rows, row.predictions_sha256, row.rank, path)
+    for other in rows:
+        if other.evaluator != row.evaluator:
+            raise must(
+                f"{path}: evaluator of its rows",
+                f"be {row.evaluator}",
+                other.evaluator,
+                "score them again, or start a new file",
+            )
+        same_data = (other.dataset, other.split, other.data_seed) == (row.dataset, row.split, row.data_seed)
+        if same_data and other.dataset_fingerprint != row.dataset_fingerprint:
+            raise must(
+                f"fingerprint of {row.dataset}, seed {row.data_seed}",
+                f"be that of the rows in {path} ({other.dataset_fingerprint})",
+                row.dataset_fingerprint,
+                "these are other data under the same name",
+            )
+    rival = next((other for other in standing(rows) if other.slot == row.slot), None)
+    if rival is None:
+        return row
+    if not supersede:
+        raise InputError(
+            f"{path}: a row of {row.method} on {row.dataset} with these settings stands (CSO-mAP {rival.cso_map:.2f},"
+            f" {rival.date}); pass --supersede to put this one ({row.cso_map:.2f}) in its place"
+        )
+    values = {name: getattr(row, name) for name in row.__struct_fields__}
+    return checked_row({**values, "supersedes": rival.predictions_sha256}, str(path))

@@ -1,0 +1,30 @@
+"""Start values of the dense matrices of the learned shrinkage family."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from csist_bench.checks import unknown
+from csist_bench.models.layers.sampling import Sampling
+
+Start = Literal["least-squares", "gradient"]
+STARTS = ("least-squares", "gradient")
+
+
+def feedforward_matrix(sampling: Sampling, start: Start) -> Tensor:
+    """Return the matrix from frames to grids, shape (n, m): Q, or Phi^T / L."""
+    if start not in STARTS:
+        raise unknown("start", start, STARTS)
+    if start == "least-squares":
+        return sampling.initialiser.clone()
+    return sampling.matrix().T / sampling.lipschitz
+
+
+def operator_pair(sampling: Sampling, start: Start) -> tuple[Tensor, Tensor]:
+    """Return W = I - B Phi, shape (n, n), and B, shape (n, m): one step towards the frame is W x + B y."""
+    feedforward = feedforward_matrix(sampling, start)
+    feedback = torch.eye(len(feedforward)) - feedforward @ sampling.matrix()
+    return feedback, feedforward

@@ -1,0 +1,122 @@
+"""What a prediction file says of itself, and what reading one gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from csist_bench.checks import must
+from csist_bench.detections import Detections
+from csist_bench.recipes import DataRecipe
+
+FORMAT = "csist-bench/predictions@1"
+
+
+class Source(Protocol):
+    """What was unmixed: a split of a data set, or bare frames."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def recipe(self) -> DataRecipe: ...  # noqa: D102
+
+
+class Answers(Protocol):
+    """What a run tells of itself."""
+
+    @property
+    def n_frames(self) -> int: ...  # noqa: D102
+    @property
+    def frames(self) -> range: ...  # noqa: D102
+    @property
+    def method(self) -> dict[str, Any]: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class Header:
+    """Method, data set and coverage of a prediction file; whatever is not known is None.
+
+    `method` holds `name` and anything else (decoder, settings, weights). `n_frames` is how many frames the method
+    answered: it tells "no detection" from "did not run". `frames` is the range that was answered, as 'start:stop'.
+    """
+
+    method: dict[str, Any] = field(default_factory=dict)
+    dataset: str | None = None
+    split: str | None = None
+    fingerprint: str | None = None
+    n_frames: int | None = None
+    frames: str | None = None
+
+    @classmethod
+    def of_run(cls, source: Source, done: Answers) -> Header:
+        """Return the header of a method's answers to a split or to bare frames (which have no fingerprint)."""
+        return cls(
+            method=done.method,
+            dataset=source.recipe.name,
+            split=source.name,
+            fingerprint=getattr(source, "fingerprint", None),
+            n_frames=done.n_frames,
+            frames=f"{done.frames.start}:{done.frames.stop}",
+        )
+
+    def mismatch(self, fingerprint: str | None, split: str) -> str | None:
+        """Say in what the header contradicts the data that it is held against, or return None."""
+        if self.fingerprint is not None and self.fingerprint != fingerprint:
+            return f"fingerprint must be that of the data, {fingerprint}, got {self.fingerprint}"
+        if self.split is not None and self.split != split:
+            return f"split must be {split!r}, got {self.split!r}"
+        return None
+
+    def to_table(self) -> dict[str, Any]:
+        """Return the header as it stands in a file."""
+        return {
+            "format": FORMAT,
+            "dataset": {"name": self.dataset, "split": self.split, "fingerprint": self.fingerprint},
+            "method": self.method,
+            "n_frames": self.n_frames,
+            "frames": self.frames,
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """Detections of a file in the file's order, its header, and what the reader should be told."""
+
+    detections: Detections
+    header: Header
+    warnings: list[str]
+
+
+def header_from_table(table: dict[str, Any], where: str, warnings: list[str]) -> Header:
+    """Return the header of a decoded file.
+
+    Raises
+    ------
+    InputError
+        If the format is another one or a field has the wrong type.
+    """
+    kind = table.get("format")
+    if kind is None:
+        warnings.append(f"{where}: no 'format' field; read as {FORMAT}")
+    elif kind != FORMAT:
+        raise must(f"{where}: $.format", f"be {FORMAT!r}", kind)
+    dataset, method = table.get("dataset"), table.get("method")
+    dataset = {"name": dataset} if isinstance(dataset, str) else _typed(dataset or {}, dict, f"{where}: $.dataset")
+    method = {"name": method} if isinstance(method, str) else _typed(method or {}, dict, f"{where}: $.method")
+    named = {
+        key: _typed(dataset.get(key), str, f"{where}: $.dataset.{key}") for key in ("name", "split", "fingerprint")
+    }
+    n_frames = _typed(table.get("n_frames"), int, f"{where}: $.n_frames")
+    if n_frames is not None and n_frames < 0:
+        raise must(f"{where}: $.n_frames", "be a number of frames", n_frames)
+    frames = _typed(table.get("frames"), str, f"{where}: $.frames")
+    return Header(method, named["name"], named["split"], named["fingerprint"], n_frames, frames)
+
+
+_TYPE_NAMES = {dict: "an object", str: "text", int: "a whole number"}
+
+
+def _typed(value: Any, kind: type, name: str) -> Any:
+    if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
+        raise must(name, f"be {_TYPE_NAMES[kind]}", value)
+    return value

@@ -1,0 +1,89 @@
+"""Read a prediction file of any form, told apart by its first bytes and its suffix."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from pathlib import Path
+
+from csist_bench.checks import InputError, must
+from csist_bench.detections import GRID_THRESHOLD, Detections
+from csist_bench.predictions.array_formats import Decoding, read_npz, read_parquet, read_zarr
+from csist_bench.predictions.header import Header, Predictions
+from csist_bench.predictions.json_format import read_json
+from csist_bench.predictions.table import Limits
+from csist_bench.predictions.text_formats import read_csv, read_folder
+
+GZIP, ZIP, PARQUET = b"\x1f\x8b", b"PK", b"PAR1"
+
+
+def read_predictions(
+    path: str | Path,
+    *,
+    frames_per_trajectory: int | None,
+    n_trajectories: int | None,
+    c: int = 3,
+    threshold: float = GRID_THRESHOLD,
+    pixel_size_nm: float | None = None,
+) -> Predictions:
+    """Read and check a prediction file.
+
+    Parameters
+    ----------
+    path : str or Path
+        JSON (object of rows or columns, or a bare list; also gzipped), CSV, ThunderSTORM CSV, Parquet, NPZ, a Zarr
+        store of heat maps, or a folder of text files.
+    frames_per_trajectory, n_trajectories : int or None
+        T and N of the split that was answered; None leaves the indices unchecked.
+    c, threshold : int, float
+        Decoding of heat maps: nodes per pixel, least node value in grey levels.
+    pixel_size_nm : float, optional
+        Pixel size for positions in nanometres.
+
+    Raises
+    ------
+    InputError
+        For anything that is wrong with the file, naming the place, the first five offenders and how many more.
+    """
+    path = Path(path)
+    warnings: list[str] = []
+    limits = Limits(frames_per_trajectory, n_trajectories)
+    decoding = Decoding(c, threshold)
+    if not path.exists():
+        raise InputError(f"prediction file {path} not found")
+    if path.is_dir():
+        is_zarr = any((path / name).is_file() for name in ("zarr.json", ".zgroup", ".zarray"))
+        read = read_zarr(path, limits, warnings, decoding) if is_zarr else read_folder(path, limits, warnings)
+    else:
+        read = _read_file(path, limits, warnings, decoding, pixel_size_nm)
+    return Predictions(*read, warnings)
+
+
+def _read_file(
+    path: Path, limits: Limits, warnings: list[str], decoding: Decoding, pixel_size_nm: float | None
+) -> tuple[Detections, Header]:
+    where = str(path)
+    data = path.read_bytes()
+    if data.startswith(GZIP):
+        data = _unzipped(data, where)
+    if not data.strip():
+        raise InputError(f"{where}: the file is empty")
+    if data.startswith(ZIP):
+        return read_npz(data, where, limits, warnings, decoding)
+    if data.startswith(PARQUET):
+        return read_parquet(data, where, limits, warnings)
+    suffix = next((s for s in reversed(path.suffixes) if s.lower() != ".gz"), "").lower()
+    if suffix in (".npz", ".parquet"):
+        raise must(where, f"be a {suffix[1:]} file, as its name says", "other content")
+    if data.lstrip()[:1] in (b"{", b"["):
+        return read_json(data, where, limits, warnings)
+    if suffix == ".json":
+        raise must(where, "begin with '{' or '[', as JSON does", data.lstrip()[:20])
+    return read_csv(data, where, limits, warnings, pixel_size_nm)
+
+
+def _unzipped(data: bytes, where: str) -> bytes:
+    try:
+        return gzip.decompress(data)
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"{where}: damaged gzip file ({error})") from None

@@ -1,0 +1,149 @@
+"""From raw columns of a file to checked detections: the rules every format shares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from csist_bench.checks import OFFENDERS_SHOWN, InputError, must, offenders
+from csist_bench.detections import OPTIONAL, Detections
+
+LARGEST = 1e6  # |value| of any position, score, intensity or standard error
+REAL = ("x", "y", "score", *OPTIONAL)
+STANDARD_ERRORS = ("sigma_x", "sigma_y", "sigma_intensity")
+COLUMNS = ("trajectory", "frame", "image_id", *REAL)
+
+# Names a row in an error: (row, column) -> e.g. "line 3" or "$.predictions[1].x".
+Label = Callable[[int, str], str]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What indices a file may use: frames per trajectory and trajectories of the split; None = not known."""
+
+    frames_per_trajectory: int | None
+    n_trajectories: int | None
+
+    @property
+    def n_images(self) -> int | None:
+        """Number of frames of the split."""
+        if self.frames_per_trajectory is None or self.n_trajectories is None:
+            return None
+        return self.frames_per_trajectory * self.n_trajectories
+
+
+def detections_from_columns(
+    columns: Mapping[str, NDArray[Any]], where: str, label: Label, limits: Limits
+) -> Detections:
+    """Check raw columns and return detections, rows in the file's order.
+
+    Raises
+    ------
+    InputError
+        For a missing or short column, a value that is not finite or beyond 1e6, an index that is not whole or does not
+        exist, a negative standard error, or two rows of equal trajectory, frame, x and y; with the first five.
+    """
+    columns = {name: np.asarray(values) for name, values in columns.items() if name in COLUMNS}
+    _require_columns(columns, where)
+    for name in REAL:
+        if name in columns:
+            columns[name] = _checked_reals(columns[name], name, where, label)
+    trajectory, frame = _indices(columns, where, label, limits)
+    detections = Detections(
+        trajectory, frame, columns["x"], columns["y"], columns["score"], *(columns.get(name) for name in OPTIONAL)
+    )
+    _refuse_duplicates(detections, where, label)
+    return detections
+
+
+def refuse(bad: NDArray[np.bool_], values: NDArray[Any], name: str, where: str, rule: str, label: Label) -> None:
+    """Raise for the rows picked by a mask, showing the first five and the number of the others."""
+    if bad.any():
+        rows = np.flatnonzero(bad)
+        found = [f"{label(int(row), name)}: {name} = {values[row]}" for row in rows[:OFFENDERS_SHOWN]]
+        raise offenders(where, f"{name} must {rule}", found, len(rows))
+
+
+def _require_columns(columns: Mapping[str, NDArray[Any]], where: str) -> None:
+    missing = [name for name in ("x", "y", "score") if name not in columns]
+    if "image_id" not in columns:
+        missing += [name for name in ("trajectory", "frame") if name not in columns]
+    if missing:
+        rule = "must have the columns trajectory, frame (or image_id), x, y and score"
+        raise InputError(f"{where}: {rule}; missing: {', '.join(missing)}")
+    lengths = {name: len(values) for name, values in columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise InputError(
+            f"{where}: columns must be equally long, got {', '.join(f'{n} {k}' for n, k in lengths.items())}"
+        )
+
+
+def _checked_reals(values: NDArray[Any], name: str, where: str, label: Label) -> NDArray[np.float64]:
+    if values.ndim != 1 or values.dtype.kind not in "fiu":
+        raise must(f"{where}: column {name}", "hold one number per row", f"{values.dtype} of shape {values.shape}")
+    values = np.ascontiguousarray(values, dtype=np.float64)
+    # NaN compares false with everything, so one test covers it too.
+    refuse(~(np.abs(values) <= LARGEST), values, name, where, f"be finite and at most {LARGEST:g} in size", label)
+    if name in STANDARD_ERRORS:
+        refuse(values < 0, values, name, where, "be at least 0", label)
+    return values
+
+
+def _whole(values: NDArray[Any], name: str, where: str, label: Label, stop: int | None) -> NDArray[np.int64]:
+    """Return an index column as integers in [0, stop)."""
+    if values.ndim != 1 or values.dtype.kind not in "fiu":
+        raise must(
+            f"{where}: column {name}", "hold one whole number per row", f"{values.dtype} of shape {values.shape}"
+        )
+    if values.dtype.kind == "f":
+        whole = np.isfinite(values) & (values == np.rint(values))
+        refuse(~whole, values, name, where, "be a whole number", label)
+    end = 2**53 if stop is None else stop
+    rule = "be a whole number, at least 0" if stop is None else f"be in [0, {stop})"
+    refuse((values < 0) | (values >= end), values, name, where, rule, label)
+    return values.astype(np.int64)
+
+
+def _indices(
+    columns: Mapping[str, NDArray[Any]], where: str, label: Label, limits: Limits
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return trajectory and frame, taken from the pair or from image_id = trajectory * T + frame."""
+    paired = "trajectory" in columns and "frame" in columns
+    t = limits.frames_per_trajectory
+    if paired:
+        trajectory = _whole(columns["trajectory"], "trajectory", where, label, limits.n_trajectories)
+        frame = _whole(columns["frame"], "frame", where, label, t)
+    if "image_id" not in columns:
+        return trajectory, frame
+    if t is None:
+        raise InputError(f"{where}: image_id needs the number of frames per trajectory; name the data set")
+    image = _whole(columns["image_id"], "image_id", where, label, limits.n_images)
+    if paired:
+        refuse(image != trajectory * t + frame, image, "image_id", where, f"be trajectory * {t} + frame", label)
+        return trajectory, frame
+    return image // t, image % t
+
+
+def _refuse_duplicates(detections: Detections, where: str, label: Label) -> None:
+    keys = (detections.y, detections.x, detections.frame, detections.trajectory)
+    if not len(detections) or _strictly_rising(keys):
+        return
+    order = np.lexsort(keys)
+    same = np.logical_and.reduce([key[order][1:] == key[order][:-1] for key in keys])
+    if same.any():
+        rows = np.sort(order[1:][same])
+        found = [label(int(row), "x") for row in rows[:OFFENDERS_SHOWN]]
+        rule = "two rows must not have equal trajectory, frame, x and y; keep one of them"
+        raise offenders(where, rule, found, len(rows))
+
+
+def _strictly_rising(keys: tuple[NDArray[Any], ...]) -> bool:
+    """Tell whether rows rise strictly by the last key, then the one before it, and so on (as files of ours do)."""
+    rising = np.zeros(len(keys[0]) - 1, dtype=bool)
+    for key in keys:
+        rising = (key[1:] > key[:-1]) | ((key[1:] == key[:-1]) & rising)
+    return bool(rising.all())

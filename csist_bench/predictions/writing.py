@@ -1,0 +1,128 @@
+"""Write prediction files: canonical JSON, or CSV, NPZ and Parquet by suffix; whole or not at all."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from csist_bench.checks import InputError, unknown
+from csist_bench.detections import Detections
+from csist_bench.predictions.header import Header
+from csist_bench.predictions.json_format import Row
+from csist_bench.predictions.table import Limits, detections_from_columns
+
+SUFFIXES = (".json", ".json.gz", ".csv", ".npz", ".parquet")
+HEADER_KEY = "csist_bench_header"
+
+
+def write_predictions(path: str | Path, detections: Detections, header: Header, overwrite: bool = True) -> None:
+    """Write a prediction file, rows by trajectory, frame, x and y, so that equal answers make equal files.
+
+    Parameters
+    ----------
+    path : str or Path
+        `.json` and `.json.gz` are canonical; `.npz` and `.parquet` keep the header too; `.csv` has no place for one.
+    overwrite : bool
+        False refuses a file that exists.
+
+    Raises
+    ------
+    InputError
+        If a value is not finite or beyond 1e6, two rows are equal, the suffix is unknown or the file exists.
+    """
+    path = Path(path)
+    kind = require_writable(path, overwrite)
+    checked = detections_from_columns(
+        detections.columns(), "detections", lambda row, name: f"row {row}", Limits(None, None)
+    ).ordered()
+    replace_file(path, _encoded(kind, checked, header))
+
+
+def require_writable(path: str | Path, overwrite: bool = True) -> str:
+    """Return the suffix of a prediction file to be written; called before long work, so that it is not done in vain.
+
+    Raises
+    ------
+    InputError
+        If the suffix is unknown, the file exists and must not be replaced, or its folder cannot be written to.
+    """
+    path = Path(path)
+    kind = next((suffix for suffix in reversed(SUFFIXES) if path.name.lower().endswith(suffix)), None)
+    if kind is None:
+        raise unknown("prediction file suffix", path.suffix or path.name, SUFFIXES)
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; name a file")
+    if path.exists() and not overwrite:
+        raise InputError(f"{path}: the file exists; choose another name or allow overwriting")
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise InputError(f"{path}: cannot be written; {folder} is not a folder that you may write to")
+    return kind
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Write a file under a temporary name beside it, then move it into place."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _encoded(kind: str, detections: Detections, header: Header) -> bytes:
+    if kind == ".csv":
+        return _csv(detections)
+    if kind == ".npz":
+        return _npz(detections, header)
+    if kind == ".parquet":
+        return _parquet(detections, header)
+    text = _json(detections, header)
+    # A fixed time stamp: equal answers make equal bytes.
+    return gzip.compress(text, compresslevel=6, mtime=0) if kind == ".json.gz" else text
+
+
+def _json(detections: Detections, header: Header) -> bytes:
+    """One row a line, so that files can be read, searched and compared."""
+    columns = detections.columns()
+    names = list(columns)
+    rows = [Row(**dict(zip(names, values))) for values in zip(*(column.tolist() for column in columns.values()))]
+    head = msgspec.json.encode(header.to_table())[:-1]
+    lines = msgspec.json.encode(rows).replace(b"},{", b"},\n{")
+    return head + b',"predictions":[\n' + lines[1:-1] + b"\n]}\n"
+
+
+def _csv(detections: Detections) -> bytes:
+    columns = detections.columns()
+    rows = zip(*(column.tolist() for column in columns.values()))
+    lines = [",".join(columns), *(",".join(map(repr, row)) for row in rows)]
+    return ("\n".join(lines) + "\n").encode()
+
+
+def _npz(detections: Detections, header: Header) -> bytes:
+    buffer = io.BytesIO()
+    text = np.array(msgspec.json.encode(header.to_table()).decode())
+    arrays: dict[str, Any] = {**detections.columns(), HEADER_KEY: text}
+    np.savez_compressed(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def _parquet(detections: Detections, header: Header) -> bytes:
+    from csist_bench.predictions.array_formats import parquet_modules
+
+    pyarrow, parquet = parquet_modules()
+    table = pyarrow.table(detections.columns())
+    table = table.replace_schema_metadata({HEADER_KEY: msgspec.json.encode(header.to_table())})
+    buffer = io.BytesIO()
+    parquet.write_table(table, buffer)
+    return buffer.getvalue()

@@ -1,0 +1,124 @@
+"""One optimisation step of adversarial training: the generator against a critic of its grids, then the critic.
+
+The generator minimises a weighted sum of pixel error, the critic's verdict and, with a weights file of the user's own,
+the distance of VGG19 features (SRGAN, CVPR 2017, equation 3; ESRGAN, ECCVW 2018, equation 3), on grids divided by 255.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from csist_bench.checks import InputError
+from csist_bench.models.layers.critics import Adversarial, critic_loss, generator_loss
+from csist_bench.models.layers.grey_levels import GREY_SCALE
+from csist_bench.models.layers.perceptual import PerceptualLoss
+from csist_bench.training.arithmetic import Arithmetic
+from csist_bench.training.average import WeightAverage
+from csist_bench.training.distributed import World
+from csist_bench.training.learner import (
+    descend,
+    make_optimiser,
+    optimiser_tensors,
+    part,
+    prefixed,
+    restore_optimiser,
+    set_rate,
+)
+from csist_bench.training.losses import Terms
+from csist_bench.training.recipe import AdversarialRecipe, TrainingRecipe
+
+
+class AdversarialLearner:
+    """Trains a generator, whose class offers `critic()` and `adversarial` (see `models.layers.critics`)."""
+
+    def __init__(
+        self, model: nn.Module, recipe: TrainingRecipe, lr: float, scored: slice, world: World, device: torch.device
+    ) -> None:
+        if not recipe.adversarial or not hasattr(model, "critic"):
+            raise InputError(f"adversarial must be left out for {type(model).__name__}: the network has no critic")
+        self.model = model
+        self.recipe = recipe
+        self.losses: AdversarialRecipe = recipe.adversarial
+        self.kind = cast(Adversarial, model.adversarial)
+        self.lr = lr
+        self.scored = scored
+        self.world = world
+        self.arithmetic = Arithmetic(recipe.precision, device)
+        self.critic_arithmetic = Arithmetic(recipe.precision, device)
+        self.critic = cast(Callable[[], nn.Module], model.critic)().to(device).train()
+        self.optimiser = make_optimiser(model.parameters(), recipe, lr, recipe.weight_decay)
+        self.critic_optimiser = make_optimiser(
+            self.critic.parameters(), recipe, self.losses.critic_lr, self.losses.critic_weight_decay
+        )
+        self.average = WeightAverage(model, recipe.ema)
+        path = self.losses.perceptual_weights
+        self.perceptual = PerceptualLoss(path).to(device) if path and self.losses.perceptual else None
+        self.generate = torch.compile(model) if recipe.compile else model
+
+    def step(self, frames: Tensor, labels: Tensor, rate_share: float, step: int) -> Terms:
+        """Take one step of both networks on frames (B, T, size, size) and labels (B, T, c * size, c * size)."""
+        set_rate(self.optimiser, self.lr * rate_share)
+        set_rate(self.critic_optimiser, self.losses.critic_lr * rate_share)
+        real = _images(labels, self.scored)
+        critic_plays = bool(self.losses.adversarial) and step > self.losses.warmup_steps
+        self.critic.requires_grad_(False)
+        with self.arithmetic.autocast():
+            fake = _images(self.generate(frames), self.scored)
+            terms = self._generator_terms(real, fake, critic_plays)
+        descend(terms["total"], self.optimiser, self.arithmetic, self.world, self.recipe.clip_norm)
+        if critic_plays:
+            self.critic.requires_grad_(True)
+            with self.critic_arithmetic.autocast():
+                terms["critic"] = critic_loss(self.critic(real).float(), self.critic(fake.detach()).float(), self.kind)
+            descend(terms["critic"], self.critic_optimiser, self.critic_arithmetic, self.world, self.recipe.clip_norm)
+        else:
+            terms["critic"] = torch.zeros_like(terms["total"])
+        self.average.update(step)
+        return {name: term.detach() for name, term in terms.items()}
+
+    def _generator_terms(self, real: Tensor, fake: Tensor, critic_plays: bool) -> Terms:
+        """Return the unweighted terms and their weighted total."""
+        losses = self.losses
+        pixel_loss = functional.l1_loss if losses.pixel_loss == "l1" else functional.mse_loss
+        terms = {"pixel": pixel_loss(fake.float(), real)}
+        weights = {"pixel": losses.pixel, "adversarial": losses.adversarial, "perceptual": losses.perceptual}
+        verdict = torch.zeros_like(terms["pixel"])
+        if critic_plays:
+            verdict = generator_loss(self.critic(real).float(), self.critic(fake).float(), self.kind)
+        terms["adversarial"] = verdict
+        if self.perceptual is not None:
+            terms["perceptual"] = self.perceptual(fake, real).float()
+        terms["total"] = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
+        return terms
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Return both networks, the average, both optimisers' moments and both loss scales."""
+        tensors = {
+            **prefixed("model", self.model.state_dict()),
+            **prefixed("critic", self.critic.state_dict()),
+            **prefixed("average", self.average.tensors),
+            **prefixed("optimiser", optimiser_tensors(self.optimiser)),
+            **prefixed("critic_optimiser", optimiser_tensors(self.critic_optimiser)),
+        }
+        scalers = {"scaler": self.arithmetic.scaler, "critic_scaler": self.critic_arithmetic.scaler}
+        return tensors, {name: scaler.state_dict() for name, scaler in scalers.items()}
+
+    def restore(self, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
+        """Continue from a saved state."""
+        self.model.load_state_dict(part("model", tensors))
+        self.critic.load_state_dict(part("critic", tensors))
+        self.average.restore(part("average", tensors))
+        restore_optimiser(self.optimiser, part("optimiser", tensors))
+        restore_optimiser(self.critic_optimiser, part("critic_optimiser", tensors))
+        self.arithmetic.scaler.load_state_dict(dict(values["scaler"]))
+        self.critic_arithmetic.scaler.load_state_dict(dict(values["critic_scaler"]))
+
+
+def _images(grids: Tensor, scored: slice) -> Tensor:
+    """Return the scored grids (B, T, h, w) in grey levels as images (B * T, 1, h, w) near [0, 1]."""
+    return grids[:, scored].flatten(0, 1).unsqueeze(1) / GREY_SCALE

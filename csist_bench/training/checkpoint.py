@@ -1,0 +1,122 @@
+"""A run's folder: best and last weights, the resumable state, the recipe and the log.
+
+    runs/NAME/recipe.json            what is trained, on what data, with every value spelled out
+    runs/NAME/best.safetensors       the weights of the highest validation score, and best.json, their card
+    runs/NAME/last.safetensors       the weights of the last save, and last.json
+    runs/NAME/resume.safetensors     weights, average, optimiser and progress: all that the next step depends on
+    runs/NAME/log.jsonl              losses and scores
+
+Every file is written beside its place and renamed, so that a kill at any moment leaves a state to go on from.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from torch import Tensor
+
+from csist_bench.checks import InputError, show
+from csist_bench.models.base import plain_tensors
+from csist_bench.models.weights import read_tensors, replace_file, write_tensors
+
+RECIPE, RESUME, BEST, LAST = "recipe.json", "resume.safetensors", "best.safetensors", "last.safetensors"
+_STATE = "state"
+
+
+class RunRecipe(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run trains: method, settings and training recipe, every value spelled out, and the data's identity."""
+
+    method: str
+    settings: dict[str, Any]
+    training: dict[str, Any]
+    dataset: str
+    fingerprint: str | None
+    initial_weights: str = ""  # digest of the weights that training starts from, if any
+
+
+class Progress(msgspec.Struct, kw_only=True):
+    """How far a run is. `step` counts within the stage, `steps_before` those of earlier stages."""
+
+    stage: int = 0
+    step: int = 0
+    steps_before: int = 0
+    best: float | None = None
+    minutes: float = 0.0
+    learner: dict[str, Any] = {}
+
+    @property
+    def total_steps(self) -> int:
+        """Steps taken over all stages."""
+        return self.steps_before + self.step
+
+
+def prepare_folder(folder: Path, recipe: RunRecipe, *, resume: bool, overwrite: bool) -> bool:
+    """Make or check a run's folder; returns whether there is a state to go on from.
+
+    Raises
+    ------
+    InputError
+        If the folder holds a run and neither flag is given, or the run was of another recipe or other data.
+    """
+    if resume and overwrite:
+        raise InputError("--resume and --overwrite must not be given together")
+    if (folder / RECIPE).is_file():
+        if resume:
+            _require_same(read_run_recipe(folder), recipe, folder)
+            return (folder / RESUME).is_file()
+        if not overwrite:
+            raise InputError(f"{folder} holds a run; go on with --resume, or start anew with --overwrite")
+        shutil.rmtree(folder)
+    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder} must be an empty folder or a run's, got something else; choose another --out")
+    elif resume:
+        raise InputError(f"{folder} holds no run to resume; leave --resume out")
+    folder.mkdir(parents=True, exist_ok=True)
+    replace_file(folder / RECIPE, msgspec.json.format(msgspec.json.encode(recipe), indent=2) + b"\n")
+    return False
+
+
+def read_run_recipe(folder: Path) -> RunRecipe:
+    """Return what a run's folder says it trains."""
+    path = folder / RECIPE
+    if not path.is_file():
+        raise InputError(f"{folder} holds no run ({RECIPE} is missing)")
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=RunRecipe)
+    except msgspec.MsgspecError as error:
+        raise InputError(f"{path}: not a run's recipe: {error}") from None
+
+
+def _require_same(saved: RunRecipe, asked: RunRecipe, folder: Path) -> None:
+    old, new = _flat(msgspec.to_builtins(saved)), _flat(msgspec.to_builtins(asked))
+    for name in sorted(old.keys() | new.keys()):
+        if old.get(name) != new.get(name):
+            was, now = show(old.get(name)), show(new.get(name))
+            raise InputError(
+                f"{name} must stay {was} to resume {folder}, got {now}; leave it, or start anew with --overwrite"
+            )
+
+
+def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in table.items():
+        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
+    return flat
+
+
+def save_state(folder: Path, tensors: Mapping[str, Tensor], progress: Progress) -> None:
+    """Write the resumable state."""
+    write_tensors(folder / RESUME, plain_tensors(tensors), {_STATE: msgspec.json.encode(progress).decode()})
+
+
+def load_state(folder: Path) -> tuple[dict[str, Tensor], Progress]:
+    """Read the resumable state."""
+    tensors, metadata = read_tensors(folder / RESUME)
+    try:
+        return tensors, msgspec.json.decode(metadata[_STATE], type=Progress)
+    except (KeyError, msgspec.MsgspecError) as error:
+        raise InputError(f"{folder / RESUME}: not the state of a run ({show(str(error))})") from None

@@ -1,0 +1,130 @@
+"""One optimisation step of plain training: loss, gradient, clipping, optimiser, moving average."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from csist_bench.training.arithmetic import Arithmetic
+from csist_bench.training.average import WeightAverage
+from csist_bench.training.distributed import World
+from csist_bench.training.losses import Objective, Terms
+from csist_bench.training.recipe import TrainingRecipe
+
+
+class Learner(Protocol):
+    """What the loop needs: a step, and a state that can be saved and taken up."""
+
+    model: nn.Module
+    average: WeightAverage
+
+    def step(self, frames: Tensor, labels: Tensor, rate_share: float, step: int) -> Terms:
+        """Take one step at a share of the recipe's learning rate; returns the detached loss terms."""
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Return every tensor and every plain value that the next step depends on."""
+
+    def restore(self, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
+        """Continue from a saved state."""
+
+
+class PlainLearner:
+    """Minimises the network's own loss, or the mean squared error."""
+
+    def __init__(
+        self, model: nn.Module, recipe: TrainingRecipe, lr: float, scored: slice, world: World, device: torch.device
+    ) -> None:
+        self.model = model
+        self.recipe = recipe
+        self.lr = lr
+        self.world = world
+        self.arithmetic = Arithmetic(recipe.precision, device)
+        self.optimiser = make_optimiser(model.parameters(), recipe, lr, recipe.weight_decay)
+        self.average = WeightAverage(model, recipe.ema)
+        objective: nn.Module = Objective(model, scored, recipe.loss_weights)
+        self.objective = torch.compile(objective) if recipe.compile else objective
+
+    def step(self, frames: Tensor, labels: Tensor, rate_share: float, step: int) -> Terms:
+        """Take one step on frames (B, T, size, size) and labels (B, T, c * size, c * size)."""
+        set_rate(self.optimiser, self.lr * rate_share)
+        with self.arithmetic.autocast():
+            terms: Terms = self.objective(frames, labels)
+        descend(terms["total"], self.optimiser, self.arithmetic, self.world, self.recipe.clip_norm)
+        self.average.update(step)
+        return {name: term.detach() for name, term in terms.items()}
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Return the weights, their average, the optimiser's moments and the loss scale."""
+        tensors = {
+            **prefixed("model", self.model.state_dict()),
+            **prefixed("average", self.average.tensors),
+            **prefixed("optimiser", optimiser_tensors(self.optimiser)),
+        }
+        return tensors, {"scaler": self.arithmetic.scaler.state_dict()}
+
+    def restore(self, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
+        """Continue from a saved state."""
+        self.model.load_state_dict(part("model", tensors))
+        self.average.restore(part("average", tensors))
+        restore_optimiser(self.optimiser, part("optimiser", tensors))
+        self.arithmetic.scaler.load_state_dict(dict(values["scaler"]))
+
+
+def descend(
+    loss: Tensor, optimiser: torch.optim.Optimizer, arithmetic: Arithmetic, world: World, clip_norm: float
+) -> None:
+    """Take one step of an optimiser along the gradient of `loss`, averaged over the processes."""
+    optimiser.zero_grad(set_to_none=True)
+    arithmetic.scaler.scale(loss).backward()
+    parameters = [p for group in optimiser.param_groups for p in group["params"] if p.grad is not None]
+    world.average(p.grad for p in parameters)
+    if clip_norm:
+        arithmetic.scaler.unscale_(optimiser)
+        nn.utils.clip_grad_norm_(parameters, clip_norm)
+    arithmetic.scaler.step(optimiser)
+    arithmetic.scaler.update()
+
+
+def make_optimiser(
+    parameters: Iterable[nn.Parameter], recipe: TrainingRecipe, lr: float, weight_decay: float
+) -> torch.optim.Optimizer:
+    """Return Adam, or AdamW (weight decay outside the gradient), as the recipe says."""
+    kind = torch.optim.AdamW if recipe.optimiser == "adamw" else torch.optim.Adam
+    return kind(parameters, lr=lr, betas=(recipe.beta1, recipe.beta2), weight_decay=weight_decay)
+
+
+def set_rate(optimiser: torch.optim.Optimizer, lr: float) -> None:
+    """Set the learning rate of an optimiser."""
+    for group in optimiser.param_groups:
+        group["lr"] = lr
+
+
+# --- optimiser state as named tensors ----------------------------------------------------------------------------------
+
+
+def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Return an optimiser's moments and counts as `parameter.name` tensors."""
+    state = optimiser.state_dict()["state"]
+    return {f"{index}.{name}": value for index, values in state.items() for name, value in values.items()}
+
+
+def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Put saved moments and counts back."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        index, _, name = key.partition(".")
+        state.setdefault(int(index), {})[name] = value
+    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+
+
+def prefixed(name: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return tensors with `name.` before their names."""
+    return {f"{name}.{key}": tensor for key, tensor in tensors.items()}
+
+
+def part(name: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors whose names start with `name.`, without it."""
+    return {key.removeprefix(f"{name}."): value for key, value in tensors.items() if key.startswith(f"{name}.")}

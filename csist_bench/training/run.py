@@ -1,0 +1,314 @@
+"""A training run from recipe to weights: network, data, stages, validation, and the run's folder.
+
+The stages are windowed pre-training, where the recipe has it, and training on full frames. Pre-training (5 x 5 px
+windows hold every target of SeqCSIST and all the light) costs a fifth of the time per frame.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import torch
+from torch import nn
+
+from csist_bench.checks import InputError
+from csist_bench.models.base import network_from_settings, require_finite_weights, resolve_settings
+from csist_bench.models.layers.sampling import Sampling
+from csist_bench.models.weights import WeightsCard, fill_weights, load_weights, save_weights
+from csist_bench.optics import Optics
+from csist_bench.recipes import MethodRecipe, recipe_hash, resolved
+from csist_bench.registry import Method
+from csist_bench.store import Store
+from csist_bench.training import checkpoint
+from csist_bench.training.adversarial import AdversarialLearner
+from csist_bench.training.checkpoint import Progress, RunRecipe
+from csist_bench.training.dataset import TrainingSet, training_set
+from csist_bench.training.distributed import World, joined
+from csist_bench.training.learner import Learner, PlainLearner
+from csist_bench.training.log import append_line, rewind_log
+from csist_bench.training.loop import FULL, WINDOW, Hooks, Stage, TrainingDiverged, run_stage
+from csist_bench.training.recipe import TrainingRecipe
+from csist_bench.training.reporter import Reporter
+from csist_bench.training.stopping import StopRequest
+from csist_bench.training.validation import Validation
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a run is carried out; nothing here changes its result."""
+
+    folder: Path
+    resume: bool = False
+    overwrite: bool = False
+    max_minutes: float = 0.0
+    initial_weights: str = ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a call of `train` came to; `best` is the validation CSO-mAP in percent."""
+
+    finished: bool
+    steps: int
+    minutes: float
+    best: float | None
+    reason: str = ""
+
+
+def train(
+    method: Method,
+    store: Store,
+    settings: Mapping[str, Any],
+    recipe: TrainingRecipe,
+    options: Options,
+    device: torch.device,
+    say: Callable[[str], None],
+) -> Outcome:
+    """Train a network by a recipe, or go on with a paused run, and leave its weights in the run's folder.
+
+    Parameters
+    ----------
+    method : Method
+        Registry row of a network.
+    store : Store
+        Data set with splits "train" and "val".
+    settings : mapping
+        Settings of the network's constructor; those left out have its defaults.
+    say : callable
+        Takes lines of progress.
+
+    Raises
+    ------
+    InputError
+        If settings, recipe, data and folder do not belong together.
+    TrainingDiverged
+        If a loss or weight is no longer finite; the last good state is kept.
+    """
+    settings = resolve_settings(method, settings)
+    start = load_weights(options.initial_weights, method.name) if options.initial_weights else None
+    told = RunRecipe(
+        method=method.name,
+        settings=msgspec.to_builtins(settings),
+        training=resolved(recipe),
+        dataset=store.recipe.name,
+        fingerprint=store.fingerprint,
+        initial_weights=start[1].recipe_hash if start else "",
+    )
+    with joined(device) as (world, own_device), StopRequest(options.max_minutes) as stop:
+        taken_up = options.resume
+        if world.leads:
+            taken_up = checkpoint.prepare_folder(
+                options.folder, told, resume=options.resume, overwrite=options.overwrite
+            )
+        taken_up = world.any(taken_up and world.leads, own_device)
+        with torch.random.fork_rng():
+            run = Run.of(
+                method, store, told, recipe, start[0] if start else None, options.folder, own_device, world, say
+            )
+            return run.carry_out(stop, taken_up)
+
+
+@dataclass(eq=False)
+class Run:
+    """The parts of one run, put together."""
+
+    model: nn.Module
+    recipe: TrainingRecipe
+    card: WeightsCard
+    data: TrainingSet
+    full_sampling: Sampling
+    validation: Validation
+    folder: Path
+    device: torch.device
+    world: World
+    reporter: Reporter
+    progress: Progress
+
+    @classmethod
+    def of(
+        cls,
+        method: Method,
+        store: Store,
+        told: RunRecipe,
+        recipe: TrainingRecipe,
+        start: nn.Module | None,
+        folder: Path,
+        device: torch.device,
+        world: World,
+        say: Callable[[str], None],
+    ) -> Run:
+        """Read the data, fit the initialiser and build the network, its weights drawn by the recipe's seed."""
+        data = training_set(store.split("train"), recipe, method.context == "trajectory", device)
+        torch.manual_seed(recipe.seed)
+        initialiser = None if start else data.initialiser(recipe.initialiser_ridge)
+        model = network_from_settings(method, data.optics, told.settings, initialiser)
+        if start:
+            fill_weights(model, start.state_dict(), "--init")
+        if recipe.window and not getattr(model, "resizable", False):
+            raise InputError(f"window must be left out for {method.name}: its weights are tied to the grid's size")
+        model.to(device)
+        sampling = getattr(model, "sampling", None) or Sampling.from_optics(data.optics).to(device)
+        validation = Validation.from_split(store.split("val"), recipe.validate_trajectories, recipe.validate_batch)
+        reporter = Reporter(say if world.leads else lambda line: None)
+        card = _card(told, data.optics, device)
+        return cls(model, recipe, card, data, sampling, validation, folder, device, world, reporter, Progress())
+
+    def carry_out(self, stop: StopRequest, resume: bool) -> Outcome:
+        """Take the stages in turn, from the saved state if there is one."""
+        tensors = None
+        if resume:
+            tensors, self.progress = checkpoint.load_state(self.folder)
+            if self.world.leads:
+                rewind_log(self.folder, self.progress.total_steps)
+        for stage in self._stages()[self.progress.stage :]:
+            with self._sized_for(stage):
+                learner = self._learner(stage)
+                if tensors is not None:
+                    learner.restore({n: t.to(self.device) for n, t in tensors.items()}, self.progress.learner)
+                    tensors = None
+                hooks = self._hooks(stage, learner, stop)
+                self.reporter.begin(stage, self.progress.step)
+                if not run_stage(stage, learner, self.progress.step, hooks):
+                    return self._outcome(False, stop.reason)
+                learner.average.settle()
+            self.progress.stage += 1
+            self.progress.steps_before += stage.steps
+            self.progress.step = 0
+        return self._outcome(True, "")
+
+    def _outcome(self, finished: bool, reason: str) -> Outcome:
+        p = self.progress
+        return Outcome(finished, p.total_steps, p.minutes, p.best, reason)
+
+    def _stages(self) -> list[Stage]:
+        recipe, window = self.recipe, self.recipe.window
+        stages = [self._stage(1, FULL, self.data, recipe.epochs, recipe.steps, self._batch(), recipe.lr)]
+        if window:
+            data, batch = self.data.windowed(window.size), self._batch(window.batch_frames, window.batch_trajectories)
+            stages.insert(0, self._stage(0, WINDOW, data, window.epochs, window.steps, batch, window.lr or recipe.lr))
+        return stages
+
+    def _stage(
+        self, index: int, name: str, data: TrainingSet, epochs: float, steps: int, batch: int, lr: float
+    ) -> Stage:
+        """Return a stage of `steps` steps, or where that is 0 of `epochs` passes over the data."""
+        batch = min(batch, len(data))
+        self.world.require_divisible(batch)
+        steps = steps or max(1, round(epochs * (len(data) // batch)))
+        return Stage(index, name, data, steps, batch, lr, self.recipe, self.world)
+
+    def _batch(self, frames: int = 0, trajectories: int = 0) -> int:
+        if self.data.frames.shape[1] == 1:
+            return frames or self.recipe.batch_frames
+        return trajectories or self.recipe.batch_trajectories
+
+    def _learner(self, stage: Stage) -> Learner:
+        kind = AdversarialLearner if self.recipe.adversarial and stage.name == FULL else PlainLearner
+        return kind(self.model, self.recipe, stage.lr, stage.data.scored, self.world, self.device)
+
+    @contextmanager
+    def _sized_for(self, stage: Stage) -> Iterator[None]:
+        """Give the network the sampling operator of the stage's frames, with its own fitted Q."""
+        if stage.name == FULL:
+            yield
+            return
+        initialiser = stage.data.initialiser(self.recipe.initialiser_ridge)
+        with self._with_sampling(Sampling.from_optics(stage.data.optics, initialiser).to(self.device)):
+            yield
+
+    @contextmanager
+    def _with_sampling(self, sampling: Sampling) -> Iterator[None]:
+        if not hasattr(self.model, "sampling"):  # networks that read frames alone
+            yield
+            return
+        before, self.model.sampling = self.model.sampling, sampling
+        try:
+            yield
+        finally:
+            self.model.sampling = before
+
+    def _hooks(self, stage: Stage, learner: Learner, stop: StopRequest) -> Hooks:
+        clock = time.monotonic()
+
+        def mark(step: int) -> None:
+            nonlocal clock
+            now = time.monotonic()
+            self.progress.minutes += (now - clock) / 60
+            clock, self.progress.step = now, step
+
+        def log(step: int, means: dict[str, float]) -> None:
+            mark(step)
+            line = self.reporter.losses(stage, step, self.progress, means)
+            if self.world.leads:
+                append_line(self.folder, line)
+
+        def validate(step: int) -> None:
+            if self.world.leads:
+                self._validate(stage, learner)
+            mark(step)
+
+        def save(step: int) -> None:
+            mark(step)
+            if self.world.leads:
+                self._save(learner)
+
+        return Hooks(log, validate, save, stop)
+
+    def _validate(self, stage: Stage, learner: Learner) -> None:
+        """Score the network on full frames, log it, and keep the weights if they are the best so far."""
+        _require_finite(self.model)
+        with learner.average.applied(), self._with_sampling(self.full_sampling):
+            scores = self.validation.score(self.model, self.device)
+            improved = self.progress.best is None or scores["cso_map"] > self.progress.best
+            if improved:
+                self.progress.best = scores["cso_map"]
+                self._write(checkpoint.BEST, scores["cso_map"])
+        append_line(self.folder, {"step": self.progress.total_steps, "stage": stage.name, **scores})
+        self.reporter.scores(scores, improved)
+
+    def _save(self, learner: Learner) -> None:
+        _require_finite(self.model)
+        tensors, self.progress.learner = learner.state()
+        checkpoint.save_state(self.folder, tensors, self.progress)
+        with learner.average.applied(), self._with_sampling(self.full_sampling):
+            self._write(checkpoint.LAST, None)
+
+    def _write(self, name: str, score: float | None) -> None:
+        p = self.progress
+        card = msgspec.structs.replace(self.card, step=p.total_steps, cso_map=score, minutes=round(p.minutes, 3))
+        save_weights(self.folder / name, self.model, card, self.recipe.half_weights)
+
+
+def _require_finite(model: nn.Module) -> None:
+    try:
+        require_finite_weights(model)
+    except InputError as error:
+        raise TrainingDiverged(f"{error}; lower lr or set clip_norm; the last good state is kept") from None
+
+
+def _card(told: RunRecipe, optics: Optics, device: torch.device) -> WeightsCard:
+    described = MethodRecipe(method=told.method, settings=told.settings, training=told.training)
+    where = (
+        torch.cuda.get_device_name(device)
+        if device.type == "cuda"
+        else f"{device.type}, {torch.get_num_threads()} threads"
+    )
+    return WeightsCard(
+        method=told.method,
+        settings=told.settings,
+        psf_sigma=optics.psf_sigma,
+        size=optics.size,
+        c=optics.c,
+        recipe=told.training,
+        recipe_hash=recipe_hash(described),
+        dataset=told.dataset,
+        fingerprint=told.fingerprint,
+        step=0,
+        device=where,
+    )

@@ -1,0 +1,61 @@
+"""Score a network on whole trajectories of the validation split while it trains.
+
+Checkpoints are chosen by this score and not by the loss: on a grid a lower loss can mean a lower score.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from csist_bench.detections import Detections, concatenate, detections_from_grid
+from csist_bench.evaluation.average_precision import average_precision
+from csist_bench.evaluation.matching import THRESHOLDS, match
+from csist_bench.evaluation.truth import Truth
+from csist_bench.models.base import NetworkRunner
+from csist_bench.sensor import Instrument
+from csist_bench.store import Split
+
+TRAJECTORIES_PER_PASS = 25  # bounds the heat maps held at a time
+
+
+@dataclass(frozen=True, eq=False)
+class Validation:
+    """The first trajectories of a split with their truth, and how a network is run over them."""
+
+    split: Split
+    truth: Truth
+    batch: int
+
+    @classmethod
+    def from_split(cls, split: Split, trajectories: int, batch: int) -> Validation:
+        """Take the first `trajectories` of a split (0: all); `batch` is in frames per forward pass."""
+        count = min(trajectories or split.n_trajectories, split.n_trajectories)
+        arrays = (split.target_xy[:count], split.target_intensity[:count], split.target_count[:count])
+        return cls(split, Truth.from_arrays(*arrays, split.scored_frames), batch)
+
+    def score(self, model: nn.Module, device: torch.device) -> dict[str, float]:
+        """Return `cso_map` and `ap05` .. `ap25`, percent, of a network with the grid decoder."""
+        matched = match(self._detections(model, device), self.truth)
+        precisions = [100 * average_precision(hits, self.truth.n_targets) for hits in matched.hits]
+        named = {f"ap{round(100 * d):02d}": ap for d, ap in zip(THRESHOLDS, precisions, strict=True)}
+        return {"cso_map": float(np.mean(precisions)), **named}
+
+    def _detections(self, model: nn.Module, device: torch.device) -> Detections:
+        runner = NetworkRunner(model, device, self.batch)
+        instrument = Instrument.from_recipe(self.split.recipe)
+        scored = self.split.scored_frames
+        parts = []
+        for start in range(0, len(self.truth.trajectories), TRAJECTORIES_PER_PASS):
+            stop = min(start + TRAJECTORIES_PER_PASS, len(self.truth.trajectories))
+            frames = self.split.frames[start:stop]
+            if runner.whole_trajectories:
+                grids = runner.heat_maps(frames, instrument)[:, scored.start : scored.stop]
+            else:
+                grids = runner.heat_maps(frames[:, scored.start : scored.stop], instrument)
+            found = detections_from_grid(grids, instrument.optics.c)
+            parts.append(found.shifted(trajectory=start, frame=scored.start))
+        return concatenate(parts)

@@ -1,0 +1,258 @@
+"""The contract of `csist_bench.registry`, held against every row: a row that does not run fails, none is skipped."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import random
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from csist_bench.models.base import (
+    NetworkRunner,
+    build_network,
+    count_parameters,
+    macs_per_frame,
+    method_of,
+)
+from csist_bench.models.weights import load_weights, save_weights
+from csist_bench.optics import Optics, grid_from_targets
+from csist_bench.registry import METHODS, build_training_free
+from csist_bench.sensor import Instrument
+from csist_bench.training.losses import Objective
+from csist_bench.training.recipe import TrainingRecipe
+from tests.reference.tiny_sets import tiny_recipe, tiny_shard
+from tests.training.cards import card_of
+
+NETWORKS = [name for name, row in METHODS.items() if row.trainable]
+TRAINING_FREE = [name for name, row in METHODS.items() if not row.trainable]
+OPTICS = Optics()
+INSTRUMENT = Instrument.from_recipe(tiny_recipe())
+TRAJECTORIES = 4
+SCORED = slice(1, 5)
+# Grey levels: 1e-4 of the least target, 220. Float32 sums depend on how a product is blocked, hence on the batch.
+ROUNDING = 0.02
+
+# Sizes that keep the tests quick; the counts below are of the full sizes.
+SMALL: dict[str, list[str]] = {
+    "gmfn": ["features=8", "steps=2", "blocks=2", "layers=2"],
+    "dbpn": ["wide=16", "features=8", "stages=2"],
+    "srgan": ["features=8", "blocks=2", "critic_features=4"],
+    "bsrgan": ["features=8", "growth=4", "blocks=1", "critic_features=4"],
+    "esrgan": ["features=8", "growth=4", "blocks=1", "critic_features=4"],
+    "rdn": ["features=8", "growth=8", "blocks=2", "layers=2"],
+    "edsr": ["features=8", "blocks=2"],
+    "tdan": ["features=8", "blocks_before=1", "blocks_after=1", "deform_groups=2"],
+    "liht": ["layers=2"],
+    "lamp": ["layers=2"],
+    "lista": ["layers=2"],
+    "tilista": ["layers=2"],
+    "ista-net": ["phases=2", "features=8"],
+    "ista-net+": ["phases=2", "features=8"],
+    "ista-net++": ["phases=2", "features=8"],
+    "fista-net": ["phases=2", "features=8"],
+    "dista-net": ["stages=2", "features=8"],
+    "rpcanet": ["stages=2", "features=8"],
+    "usrnet": ["iterations=2"],
+    "derefnet": ["phases=2", "features=8", "blocks=1"],
+}
+
+# Trainable parameters at full size, read off the published implementations (`None`: the file says why it differs).
+PARAMETERS: dict[str, int] = {
+    "srcnn": 15_841,
+    "espcn": 22_729,
+    "edsr": 389_025,
+    "rdn": 22_305_729,
+    "dbpn": 1_963_594,
+    "gmfn": 2_796_518,
+    "tdan": 584_833,
+    "lista": 21_100_464,
+    "liht": 21_100_464,
+    "lamp": 2_125_728,
+    "tilista": 2_125_744,
+    "ista-net": 171_090,
+    "ista-net+": 336_978,
+    "ista-net++": 760_220,
+    "rpcanet": 679_896,
+    "derefnet": 1_482_879,
+}
+# Published or derived counts known to three digits only.
+ABOUT: dict[str, float] = {
+    "srgan": 1.55e6,
+    "esrgan": 16.7e6,
+    "bsrgan": 11.7e6,
+    "fista-net": 37.6e3,
+    "usrnet": 1.07e6,
+    "dista-net": 2.179e6,
+    "focus": 0.06e6,
+}
+
+
+def build(name: str, seed: int = 0) -> nn.Module:
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return build_network(name, OPTICS, SMALL.get(name, ()))
+
+
+@functools.cache
+def network(name: str) -> nn.Module:
+    return build(name)
+
+
+@functools.cache
+def scenes() -> tuple[np.ndarray, np.ndarray]:
+    """Frames (4, 6, 11, 11) and their label grids."""
+    shard = tiny_shard(TRAJECTORIES)
+    return shard.frames, grid_from_targets(shard.scenes.xy, shard.scenes.intensity, OPTICS)
+
+
+def units(name: str) -> tuple[torch.Tensor, torch.Tensor, slice]:
+    """Frames and labels as the training loop hands them to a network, and the slice of frames that counts."""
+    frames, labels = (torch.from_numpy(array).float() for array in scenes())
+    if METHODS[name].context == "trajectory":
+        return frames[:1], labels[:1], SCORED
+    return frames[:, :1], labels[:, :1], slice(0, 1)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_answers_grids_of_the_right_kind(name: str) -> None:
+    frames = scenes()[0]
+    given = frames.copy()
+    grids = NetworkRunner(network(name), "cpu").heat_maps(frames, INSTRUMENT)
+    assert grids.shape == (*frames.shape[:2], 33, 33)
+    assert grids.dtype == np.float32
+    assert np.isfinite(grids).all()
+    np.testing.assert_array_equal(frames, given)
+    assert method_of(network(name)) is METHODS[name]
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_batch_and_its_order_do_not_matter(name: str) -> None:
+    frames = scenes()[0]
+    together = NetworkRunner(network(name), "cpu").heat_maps(frames, INSTRUMENT)
+    for batch in (1, 7):
+        parts = NetworkRunner(network(name), "cpu", batch).heat_maps(frames, INSTRUMENT)
+        np.testing.assert_allclose(parts, together, atol=ROUNDING)
+    backwards = NetworkRunner(network(name), "cpu").heat_maps(frames[::-1], INSTRUMENT)
+    np.testing.assert_allclose(backwards[::-1], together, atol=ROUNDING)
+
+
+@pytest.mark.parametrize("name", [n for n in NETWORKS if METHODS[n].context == "frame"])
+def test_frames_are_answered_by_themselves_where_the_row_says_so(name: str) -> None:
+    frames = scenes()[0]
+    runner = NetworkRunner(network(name), "cpu")
+    with torch.inference_mode():  # as whole sequences, which the runner would take apart
+        forwards = network(name).eval()(torch.from_numpy(frames)).numpy()
+    np.testing.assert_allclose(runner.heat_maps(frames[:, ::-1], INSTRUMENT)[:, ::-1], forwards, atol=ROUNDING)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_parameter_receives_gradient(name: str) -> None:
+    model = build(name)
+    torch.manual_seed(1)
+    with torch.no_grad():  # layers that start at zero hide the ones before them
+        for parameter in model.parameters():
+            parameter += 0.01 * torch.randn_like(parameter)
+    frames, labels, scored = units(name)
+    Objective(model, scored, {})(frames, labels)["total"].backward()
+    without = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()]
+    assert without == []
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_weights_survive_the_round_trip_through_a_file(name: str, tmp_path: Any) -> None:
+    frames = scenes()[0][:1]
+    save_weights(tmp_path / "w.safetensors", network(name), card_of(name, SMALL.get(name, ())))
+    loaded, _ = load_weights(tmp_path / "w.safetensors", name)
+    before = NetworkRunner(network(name), "cpu").heat_maps(frames, INSTRUMENT)
+    np.testing.assert_array_equal(NetworkRunner(loaded, "cpu").heat_maps(frames, INSTRUMENT), before)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_seed_decides_the_weights_and_the_answer(name: str) -> None:
+    first, again = build(name, seed=3).state_dict(), build(name, seed=3).state_dict()
+    assert all(torch.equal(first[key], again[key]) for key in first)
+    frames = torch.from_numpy(scenes()[0][:1])
+    with torch.inference_mode():
+        assert torch.equal(network(name).eval()(frames), network(name).eval()(frames))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_number_of_parameters_is_the_published_one(name: str) -> None:
+    with torch.device("meta"):
+        count = count_parameters(build_network(name, OPTICS))
+    if name in PARAMETERS:
+        assert count == PARAMETERS[name]
+    else:
+        assert count == pytest.approx(ABOUT[name], rel=0.05)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_cost_of_a_frame_is_counted_without_arithmetic(name: str) -> None:
+    with torch.device("meta"):
+        model = build_network(name, OPTICS, SMALL.get(name, ()))
+    assert macs_per_frame(model, OPTICS) > 1e4
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_few_steps_lower_the_loss_on_four_frames(name: str) -> None:
+    model = copy.deepcopy(network(name)).train()
+    frames, labels, scored = units(name)
+    objective = Objective(model, scored, {})
+    optimiser = torch.optim.Adam(model.parameters(), lr=1e-3)
+    losses = []
+    for _ in range(15):
+        loss = objective(frames, labels)["total"]
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    assert np.isfinite(losses).all()
+    assert min(losses[-3:]) < 0.98 * losses[0]
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_no_global_random_numbers_are_drawn(name: str) -> None:
+    frames, labels, scored = units(name)
+    before = torch.get_rng_state(), np.random.get_state(), random.getstate()  # noqa: NPY002
+    Objective(network(name), scored, {})(frames, labels)
+    after = torch.get_rng_state(), np.random.get_state(), random.getstate()  # noqa: NPY002
+    assert torch.equal(before[0], after[0])
+    assert all(np.array_equal(a, b) for a, b in zip(before[1], after[1], strict=True))
+    assert before[2] == after[2]
+
+
+def test_every_network_has_its_parameter_count_and_a_shipped_or_default_recipe() -> None:
+    assert set(PARAMETERS) | set(ABOUT) == set(NETWORKS)
+    assert not set(PARAMETERS) & set(ABOUT)
+    assert set(SMALL) <= set(NETWORKS)
+    TrainingRecipe()  # what a network without a recipe is trained by
+
+
+@pytest.mark.parametrize("name", TRAINING_FREE)
+def test_training_free_methods_answer_each_trajectory_by_itself(name: str) -> None:
+    frames = scenes()[0]
+    method = build_training_free(METHODS[name])
+    given = frames.copy()
+    if METHODS[name].output == "grid":
+        grids = method.heat_maps(frames, INSTRUMENT)
+        assert grids.shape == (*frames.shape[:2], 33, 33)
+        assert np.isfinite(grids).all()
+        for index in range(len(frames)):
+            alone = method.heat_maps(frames[index : index + 1], INSTRUMENT)
+            np.testing.assert_allclose(alone[0], grids[index], atol=1e-4)
+    else:
+        found = method.detect(frames, INSTRUMENT).ordered()
+        assert len(found)
+        assert all(np.isfinite(column).all() for column in found.columns().values())
+        for index in range(len(frames)):
+            alone = method.detect(frames[index : index + 1], INSTRUMENT).ordered()
+            mine = found.select(found.trajectory == index)
+            np.testing.assert_array_equal(alone.frame, mine.frame)
+            np.testing.assert_allclose(alone.x, mine.x, atol=1e-6)
+            np.testing.assert_allclose(alone.score, mine.score, rtol=1e-6, atol=1e-6)
+    np.testing.assert_array_equal(frames, given)
