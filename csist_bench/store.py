@@ -397,7 +397,9 @@ def open_store(path: str | Path, allow_partial: bool = False) -> Store:
         recipe = convert(attributes["recipe"], DataRecipe, f"{location}: stored recipe")
         sizes = {str(k): int(v) for k, v in attributes["sizes"].items()}
         splits = _open_splits(root, recipe, sizes, attributes.get("fingerprint"))
-    except (KeyError, AttributeError, TypeError) as error:
+    except InputError:
+        raise
+    except (KeyError, AttributeError, TypeError, ValueError) as error:
         raise InputError(f"{location}: damaged data set ({show(repr(error))}); make it again") from None
     return Store(location, recipe, attributes, splits)
 

@@ -21,7 +21,7 @@ Floats = NDArray[np.float64]
 SCENE_STREAM, NOISE_STREAM = 0, 1
 POSITION_DECIMALS = 6  # positions are rounded to 1e-6 px, so that differences of libm cannot change a set
 ATTEMPTS = 32  # path candidates taken from a stream at a time
-MAX_ATTEMPTS = 200_000
+MAX_ATTEMPTS = 20_000
 _PATH_DRAWS = 7  # uniforms of one path candidate: start, kind, three parameters, branch, rotation
 _REFERENCE = 5.0  # curves are centred, and scenes turned, about (5, 5): the middle of an 11 x 11 frame
 

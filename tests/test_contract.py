@@ -53,11 +53,11 @@ SMALL: dict[str, list[str]] = {
     "tilista": ["layers=2"],
     "ista-net": ["phases=2", "features=8"],
     "ista-net+": ["phases=2", "features=8"],
-    "ista-net++": ["phases=2", "features=8"],
+    "ista-net++": ["phases=2", "features=8", "blocks=1"],
     "fista-net": ["phases=2", "features=8"],
     "dista-net": ["stages=2", "features=8"],
     "rpcanet": ["stages=2", "features=8"],
-    "usrnet": ["iterations=2"],
+    "usrnet": ["iterations=2", "features=4", "blocks=1", "hidden=8"],
     "derefnet": ["phases=2", "features=8", "blocks=1"],
 }
 

@@ -66,8 +66,8 @@ def command(
     """Score a prediction file and add it to the leaderboard.
 
     The file is scored here, with intervals over trajectories. It must answer every scored frame of the very data set
-    given; predictions that are on the leaderboard already are refused. Rows are never overwritten: a new row of the same
-    method, data and settings takes the place of the old one with --supersede, and both stay in the table.
+    given; predictions that are on the leaderboard already are refused. Rows are never overwritten: a new row of the
+    same method, data and settings takes the place of the old one with --supersede, and both stay in the table.
 
     \b
     Examples:

@@ -64,8 +64,8 @@ def command(
 
     if threads:
         torch.set_num_threads(threads)
-    settings, recipe = _recipe_of(row.name, recipe_file, overrides, out if resume else None)
     options = Options(out, resume, overwrite, max_minutes, initial_weights)
+    settings, recipe = _recipe_of(row.name, recipe_file, overrides, out if resume else None)
     outcome = train(
         row,
         open_store(data),
@@ -75,7 +75,8 @@ def command(
         resolve_device(device),
         lambda line: click.echo(line, err=True),
     )
-    _say_what_next(row.name, data, out, outcome)
+    if outcome.leads:
+        _say_what_next(row.name, data, out, outcome)
 
 
 def _recipe_of(

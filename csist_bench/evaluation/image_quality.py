@@ -54,7 +54,7 @@ def image_quality(matched: Matched, truth: Truth, c: int, size: int) -> ImageQua
     errors, similarities = [], []
     for start in range(0, truth.n_frames, FRAMES_AT_A_TIME):
         chosen = range(start, min(start + FRAMES_AT_A_TIME, truth.n_frames))
-        ours, theirs = (_grids(*columns, chosen, c, c * size) for columns in (found, wanted))
+        ours, theirs = _grids(*found, chosen, c, c * size), _grids(*wanted, chosen, c, c * size)
         errors.append(np.mean((ours - theirs) ** 2, axis=(1, 2)))
         similarities.append(ssim(ours, theirs, window))
     return ImageQuality(np.concatenate(errors), np.concatenate(similarities))

@@ -1,7 +1,8 @@
-"""Iterative solvers on the label grid, fused per frame: ISTA and plain iterative deconvolution.
+"""Iterative solvers on the label grid: ISTA, and plain iterative deconvolution.
 
-Everything of one frame stays in the first-level cache. Inner loops run along contiguous rows, so that they vectorise
-without reordering any sum. The callers are in `csist_bench.traditional`.
+ISTA works on a block of frames at a time, with the frame as the middle axis, so that all four products of an iteration
+are plain matrix products of contiguous arrays (BLAS) and a block stays in the second-level cache. The callers are in
+`csist_bench.traditional`.
 """
 
 from __future__ import annotations
@@ -15,85 +16,68 @@ from csist_bench.kernels import jit
 
 F32 = NDArray[np.float32]
 
-
-@jit
-def _residual(x: F32, r0: int, r1: int, g: F32, gt: F32, y: F32, a: F32, r: F32) -> None:
-    """r = G x G^T - y, where only rows r0..r1-1 of x hold anything; `a` (S, n) is scratch."""
-    size, n = g.shape
-    for i in range(size):
-        for b in range(n):
-            a[i, b] = np.float32(0.0)
-        for k in range(r0, r1):
-            weight = g[i, k]
-            if weight != np.float32(0.0):
-                for b in range(n):
-                    a[i, b] += weight * x[k, b]
-        for j in range(size):
-            r[i, j] = -y[i, j]
-        for b in range(n):
-            value = a[i, b]
-            if value != np.float32(0.0):
-                for j in range(size):
-                    r[i, j] += value * gt[b, j]
+FRAMES_PER_BLOCK = 16
 
 
 @jit
-def _adjoint(r: F32, g: F32, gt: F32, b: F32, out: F32) -> None:
-    """out = G^T r G; `b` (S, n) is scratch."""
-    size, n = g.shape
-    for i in range(size):
-        for k in range(n):
-            b[i, k] = np.float32(0.0)
-        for j in range(size):
-            value = r[i, j]
-            for k in range(n):
-                b[i, k] += value * g[j, k]
-    for k in range(n):
-        for c in range(n):
-            out[k, c] = np.float32(0.0)
-        for i in range(size):
-            weight = gt[k, i]
-            if weight != np.float32(0.0):
-                for c in range(n):
-                    out[k, c] += weight * b[i, c]
+def shrink_step(x: F32, gradient: F32, rate: float, threshold: float, active: NDArray[np.bool_], moved: F32) -> None:
+    """x <- soft(x - rate gradient, threshold) for the active frames; `x`, `gradient` (n, F, n), `moved` (F, n) scratch.
+
+    `moved` receives the squared steps of each frame, summed over rows.
+    """
+    zero, pace, level = np.float32(0.0), np.float32(rate), np.float32(threshold)
+    moved[:] = zero
+    for k in range(x.shape[0]):
+        for f in range(x.shape[1]):
+            if active[f]:
+                row, slope, path = x[k, f], gradient[k, f], moved[f]
+                for c in range(x.shape[2]):
+                    old = row[c]
+                    value = old - pace * slope[c]
+                    above = value - level if value > level else zero
+                    below = value + level if value < -level else zero
+                    new = above + below
+                    row[c] = new
+                    path[c] += (new - old) * (new - old)
 
 
 @jit
 def ista(frames: F32, g: F32, step: float, penalty: float, iterations: int, tolerance: float, x: F32) -> int:
     """Minimise ||y - G x G^T||^2 / 2 + penalty ||x||_1 per frame, x <- soft(x - step grad, step penalty), in place.
 
-    `frames` (F, S, S), `g` (S, n), `x` (F, n, n) holds the start and receives the answer. A frame stops when its step
+    `frames` (N, S, S), `g` (S, n), `x` (N, n, n) holds the start and receives the answer. A frame stops when its step
     is shorter than `tolerance`. Returns how many frames stopped before `iterations`.
     """
-    n_frames, size = frames.shape[0], g.shape[0]
-    n = g.shape[1]
+    size, n = g.shape
+    width = FRAMES_PER_BLOCK
     gt = np.ascontiguousarray(g.T)
-    a, b = np.empty((size, n), np.float32), np.empty((size, n), np.float32)
-    r, gradient = np.empty((size, size), np.float32), np.empty((n, n), np.float32)
-    moved, rate, threshold = np.empty(n, np.float32), np.float32(step), np.float32(step * penalty)
-    zero, stopped = np.float32(0.0), 0
-    for f in range(n_frames):
-        r0, r1 = 0, n
+    block, shown = np.zeros((n, width, n), np.float32), np.zeros((size, width, size), np.float32)
+    half, gradient = np.empty((size, width * n), np.float32), np.empty((n, width * n), np.float32)
+    residual, back = np.empty((size * width, size), np.float32), np.empty((size * width, n), np.float32)
+    moved, active = np.empty((width, n), np.float32), np.empty(width, np.bool_)
+    stopped = 0
+    for first in range(0, frames.shape[0], width):
+        count = min(width, frames.shape[0] - first)
+        active[:] = False
+        for f in range(count):
+            active[f] = True
+            shown[:, f] = frames[first + f]
+            block[:, f] = x[first + f]
         for _ in range(iterations):
-            _residual(x[f], r0, r1, g, gt, frames[f], a, r)
-            _adjoint(r, g, gt, b, gradient)
-            for c in range(n):
-                moved[c] = zero
-            r0, r1 = n, 0
-            for k in range(n):
-                held = 0  # an integer count: unlike a running maximum, its loop vectorises
-                for c in range(n):
-                    old = x[f, k, c]
-                    value = old - rate * gradient[k, c]
-                    new = max(value - threshold, zero) + min(value + threshold, zero)
-                    x[f, k, c] = new
-                    moved[c] += (new - old) * (new - old)
-                    held += int(new != zero)
-                if held:
-                    r0, r1 = min(r0, k), k + 1
-            if math.sqrt(moved.sum()) < tolerance:
-                stopped += 1
+            np.dot(g, block.reshape(n, width * n), half)
+            np.dot(half.reshape(size * width, n), gt, residual)
+            residual -= shown.reshape(size * width, size)
+            np.dot(residual, g, back)
+            np.dot(gt, back.reshape(size, width * n), gradient)
+            shrink_step(block, gradient.reshape(n, width, n), step, step * penalty, active, moved)
+            for f in range(count):
+                if active[f] and math.sqrt(moved[f].sum()) < tolerance:
+                    active[f] = False
+                    stopped += 1
+            if not active.any():
                 break
+        for f in range(count):
+            x[first + f] = block[:, f]
     return stopped
 
 

@@ -17,6 +17,7 @@ from csist_bench.kernels.fitting import cholesky, inverse
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
 # px; an answer within d of a target counts as right at threshold d.
 THRESHOLDS = (0.05, 0.10, 0.15, 0.20, 0.25)
@@ -29,8 +30,17 @@ SLICES = (-1.53412054, -0.88714656, -0.48877641, -0.15731068, 0.15731068, 0.4887
 
 @jit
 def uniform_intensities(
-    first: int, low: float, high: float, soft: float, draws: Floats, mean: float, precision: float,
-    state: Floats, covariance: Floats, small: Floats, correction: Floats,
+    first: int,
+    low: float,
+    high: float,
+    soft: float,
+    draws: Floats,
+    mean: float,
+    precision: float,
+    state: Floats,
+    covariance: Floats,
+    small: Floats,
+    correction: Floats,
 ) -> float:
     """Correct one job, in place, from the normal intensity law to the uniform one; return the change of log evidence.
 
@@ -95,6 +105,46 @@ def uniform_intensities(
 
 
 @jit
+def race(
+    group: Ints,
+    cost: Floats,
+    log_volume: Floats,
+    pixels: Floats,
+    misfit_sigmas: float,
+    margin: float,
+    temper: Floats,
+    keep: Bools,
+) -> None:
+    """Find which jobs trail the best log evidence of their group by less than `margin`.
+
+    Parameters
+    ----------
+    group : (J,), ascending
+    cost, log_volume : (J,), as `fit_jobs` leaves them
+    pixels : (G,), how many pixels each group compares
+    misfit_sigmas : the best cost of a group may exceed what noise explains by this many standard deviations
+    temper : (J,), out: the factor of the group's excess beyond that, else 1; evidences are divided by it
+    keep : (J,), out
+    """
+    jobs, low = group.shape[0], 0
+    while low < jobs:
+        high, best_cost = low, math.inf
+        while high < jobs and group[high] == group[low]:
+            best_cost = min(best_cost, cost[high])
+            high += 1
+        n = max(pixels[group[low]], 1.0)
+        excess = best_cost / n
+        factor = excess if excess > 1.0 + misfit_sigmas * math.sqrt(2.0 / n) else 1.0
+        best = -math.inf
+        for j in range(low, high):
+            best = max(best, -0.5 * cost[j] / factor + log_volume[j])
+        for j in range(low, high):
+            temper[j] = factor
+            keep[j] = -0.5 * cost[j] / factor + log_volume[j] >= best - margin
+        low = high
+
+
+@jit
 def hit_probability(offset: float, spread: float) -> float:
     """Return P(distance <= d), averaged over the thresholds, of a point `offset` px off the centre of a 2-D normal law.
 
@@ -123,7 +173,14 @@ def nearest_offset(x: float, y: float, targets: Floats, count: int) -> float:
 
 @jit
 def decide(
-    bounds: Ints, log_evidence: Floats, count: Ints, xy: Floats, spread: Floats, chosen: Ints, weight: Floats, elsewhere: Floats
+    bounds: Ints,
+    log_evidence: Floats,
+    count: Ints,
+    xy: Floats,
+    spread: Floats,
+    chosen: Ints,
+    weight: Floats,
+    elsewhere: Floats,
 ) -> None:
     """Weigh the jobs of each group and choose the one whose targets are expected to score most.
 
@@ -156,7 +213,9 @@ def decide(
 
 
 @jit
-def right_elsewhere(c: int, k: int, low: int, high: int, probability: Floats, count: Ints, xy: Floats, spread: Floats) -> float:
+def right_elsewhere(
+    c: int, k: int, low: int, high: int, probability: Floats, count: Ints, xy: Floats, spread: Floats
+) -> float:
     """Return the probability that target k of job c is right under the other jobs low..high - 1 of its group."""
     total = 0.0
     for h in range(low, high):
@@ -196,8 +255,9 @@ def conclude(
     state: Floats,
     factor: Floats,
     cost: Floats,
+    log_volume: Floats,
     arms: Floats,
-    degrees: int,
+    pivots: Floats,
     basis: Floats,
     drift: float,
     prior: Floats,
@@ -213,7 +273,8 @@ def conclude(
 
     Parameters
     ----------
-    state, factor, cost : as `fit_jobs` leaves them; `state` is moved to the mean under the uniform intensity law
+    state, factor, cost, log_volume : as `fit_jobs` leaves them; `state` is moved to the mean under the uniform intensity law
+    pivots : (J, 2), px
     basis, drift : (D,) and px, of the frame at which hypotheses are compared
     prior : (2, U), mean and precision
     bounds : lowest and highest intensity, and the softness of their edges, grey levels
@@ -221,61 +282,75 @@ def conclude(
     covariance, log_evidence, xy, spread : out, (J, U, U), (J,), (J, K, 2) px and (J, K) px
     """
     targets, unknowns = arms.shape[1], state.shape[1]
-    first = 2 * degrees + 1
+    first = 2 * basis.shape[0] + 1
     small, correction = np.empty((targets, targets)), np.empty((unknowns, targets))
+    prior_volume = 0.5 * np.log(prior[1]).sum()
     for j in range(state.shape[0]):
         inverse(factor[j], unknowns, covariance[j])
-        log_volume = 0.0
-        for u in range(unknowns):
-            log_volume += 0.5 * math.log(prior[1, u]) - math.log(factor[j, u, u])
         change = 0.0
         if bounds[1] > bounds[0]:
             change = uniform_intensities(
-                first, bounds[0], bounds[1], bounds[2], draws, prior[0, first], prior[1, first],
-                state[j], covariance[j], small, correction,
+                first,
+                bounds[0],
+                bounds[1],
+                bounds[2],
+                draws,
+                prior[0, first],
+                prior[1, first],
+                state[j],
+                covariance[j],
+                small,
+                correction,
             )
-        log_evidence[j] = -0.5 * cost[j] / temper[j] + log_volume + change
+        log_evidence[j] = -0.5 * cost[j] / temper[j] + log_volume[j] + prior_volume + change
         for u in range(unknowns):
             for v in range(unknowns):
                 covariance[j, u, v] *= temper[j]
-        place(state[j], covariance[j], arms[j], basis, drift, 0.0, xy[j], correction)
+        place(state[j], covariance[j], arms[j], pivots[j], basis, drift, 0.0, xy[j], correction)
         for k in range(targets):
             spread[j, k] = math.sqrt(0.5 * (correction[k, 0] ** 2 + correction[k, 1] ** 2))
 
 
 @jit
 def place(
-    state: Floats, covariance: Floats, arms: Floats, basis: Floats, drift: float, arm_sd: float, xy: Floats, sigma: Floats
+    state: Floats,
+    covariance: Floats,
+    arms: Floats,
+    pivot: Floats,
+    basis: Floats,
+    drift: float,
+    arm_sd: float,
+    xy: Floats,
+    sigma: Floats,
 ) -> None:
     """Write the positions (K, 2) of a job's targets at one frame, and their standard errors; px.
 
     `arm_sd` is the scatter of single arms about their common length.
     """
-    targets, degrees = arms.shape[0], basis.shape[0]
-    unknowns = state.shape[0]
+    targets, degrees, unknowns = arms.shape[0], basis.shape[0], state.shape[0]
     turns = unknowns == 2 * degrees + 2 + targets
-    cos, sin = 1.0, 0.0
-    if turns:
-        cos, sin = math.cos(state[-1]), math.sin(state[-1])
-    radius = state[2 * degrees] + drift
-    slope = np.empty(unknowns)
+    cos, sin = (math.cos(state[-1]), math.sin(state[-1])) if turns else (1.0, 0.0)
+    slope = np.empty((2, unknowns))
     for k in range(targets):
-        arm = (cos * arms[k, 0] - sin * arms[k, 1], sin * arms[k, 0] + cos * arms[k, 1])
+        slope[:] = 0.0
+        radius = state[2 * degrees] + drift
+        u, v = radius * arms[k, 0], radius * arms[k, 1]
+        for i in range(degrees):
+            u += basis[i] * state[i]
+            v += basis[i] * state[degrees + i]
+            slope[0, i], slope[1, i] = basis[i] * cos, basis[i] * sin
+            slope[0, degrees + i], slope[1, degrees + i] = -basis[i] * sin, basis[i] * cos
+        slope[0, 2 * degrees] = cos * arms[k, 0] - sin * arms[k, 1]
+        slope[1, 2 * degrees] = sin * arms[k, 0] + cos * arms[k, 1]
+        xy[k, 0], xy[k, 1] = pivot[0] + cos * u - sin * v, pivot[1] + sin * u + cos * v
+        if turns:
+            slope[0, unknowns - 1], slope[1, unknowns - 1] = pivot[1] - xy[k, 1], xy[k, 0] - pivot[0]
         for axis in range(2):
-            slope[:] = 0.0
-            position = radius * arm[axis]
-            for i in range(degrees):
-                position += basis[i] * state[axis * degrees + i]
-                slope[axis * degrees + i] = basis[i]
-            slope[2 * degrees] = arm[axis]
-            if turns:
-                slope[unknowns - 1] = radius * (arm[0] if axis == 1 else -arm[1])
-            variance = (arm_sd * arm[axis]) ** 2
-            for u in range(unknowns):
-                if slope[u] != 0.0:
-                    for v in range(unknowns):
-                        variance += slope[u] * covariance[u, v] * slope[v]
-            xy[k, axis] = position
+            variance = (arm_sd * slope[axis, 2 * degrees]) ** 2
+            for a in range(unknowns):
+                if slope[axis, a] != 0.0:
+                    for b in range(unknowns):
+                        variance += slope[axis, a] * covariance[a, b] * slope[axis, b]
             sigma[k, axis] = math.sqrt(max(variance, 1e-12))
 
 
@@ -287,6 +362,7 @@ def answer_frames(
     state: Floats,
     covariance: Floats,
     arms: Floats,
+    pivots: Floats,
     basis: Floats,
     drift: Floats,
     arm_sd: float,
@@ -310,7 +386,7 @@ def answer_frames(
     targets, degrees = arms.shape[1], basis.shape[1]
     for row in range(frame.shape[0]):
         f, j = frame[row], job[row]
-        place(state[j], covariance[j], arms[j], basis[seat[row]], drift[seat[row]], arm_sd, xy[f], sigma[f])
+        place(state[j], covariance[j], arms[j], pivots[j], basis[seat[row]], drift[seat[row]], arm_sd, xy[f], sigma[f])
         for k in range(targets):
             s = 2 * degrees + 1 + k
             light[f, k, 0], light[f, k, 1] = state[j, s], math.sqrt(max(covariance[j, s, s], 0.0))

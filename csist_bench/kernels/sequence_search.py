@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.kernels import jit
-from csist_bench.kernels.sequence_fit import Model, Window, covariances, fit, log_evidence, place, workspace
-from csist_bench.kernels.sequence_starts import moments_about, start_shape
+from csist_bench.kernels.sequence_fit import Window, Work, fit, log_evidence, workspace
+from csist_bench.kernels.sequence_motion import Model, covariances, place
+from csist_bench.kernels.sequence_starts import moments_about, smooth_path, start_shape
+from csist_bench.kernels.single_fit import Sensor
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -18,23 +21,43 @@ Bools = NDArray[np.bool_]
 STARTS = 5
 LOOSE_STEPS, LOOSE_TOLERANCE = 10, 1.0
 FINAL_STEPS, FINAL_TOLERANCE = 40, 1e-3
+LOOSE_FRAMES = 7  # frames, evenly spaced, that a start is first fitted to
 WORTH_REFINING = 25.0  # in cost above the best loose fit
 SAME_MINIMUM = 0.02  # px between the targets of two minima taken as one
 
 
+class Images(NamedTuple):
+    """All frames: windows (F, n, n), origins (F, 2), centroids (F, 3) and flags (F,), 1 where light is missing."""
+
+    pixels: Floats
+    origin: Ints
+    centroid: Floats
+    missing: Ints
+
+
+class Times(NamedTuple):
+    """The m frames of every window: u (m,), Legendre basis (m, D) of the path without its constant."""
+
+    time: Floats
+    basis: Floats
+
+
+class Search(NamedTuple):
+    """The state of one search: solutions (STARTS, P), their costs (STARTS,) and which of them stand (STARTS,)."""
+
+    solutions: Floats
+    costs: Floats
+    stands: Bools
+
+
 @jit
-def solve_jobs(
-    pixels: Floats,
-    origins: Ints,
-    centroids: Floats,
-    missing: Ints,
-    first: Ints,
+def solve_windows(
+    images: Images,
+    members: Ints,
     answered: Ints,
-    time: Floats,
-    smoother: Floats,
+    times: Times,
     model: Model,
-    table: Floats,
-    sensor: Floats,
+    sensor: Sensor,
     psf_sigma: float,
     brightness: Floats,
     thresholds: Floats,
@@ -47,95 +70,86 @@ def solve_jobs(
 
     Parameters
     ----------
-    pixels, origins, centroids, missing : (F, n, n), (F, 2), (F, 3) and (F,), of all frames
-    first : (J,), each window's first frame; it takes the m frames from there
-    answered : (J, R), frames to answer, counted within the window
-    time, smoother : (m,), scaled times; (D + 1, m), least-squares polynomial coefficients from m values
+    members : (J, m), the frames of each window, -1 = left out
+    answered : (J, R), the seats in the window to answer, -1 = none
     brightness : (J,), where the intensities start
+    thresholds : (D,), px, distances at which an answer counts as right
     theta, covariance, score, evidence : out, (J, R, K, 3), (J, R, K, 4), (J, R, K) and (J,)
     """
-    k, m, p = model.targets, time.shape[0], model.mean.shape[0]
-    work = workspace(k, pixels.shape[1], p)
-    solutions, costs, found = np.zeros((STARTS, p)), np.zeros(STARTS), np.zeros(STARTS, np.bool_)
-    coefficients, path = np.zeros((smoother.shape[0], 2)), np.zeros((m, 2))
+    k, p = model.targets, model.mean.shape[0]
+    work = workspace(k, images.pixels.shape[1], p)
+    search = Search(np.zeros((STARTS, p)), np.zeros(STARTS), np.zeros(STARTS, np.bool_))
     factor, rows = np.zeros((p, p)), np.zeros((3, p))
-    for job in range(first.shape[0]):
-        begin, end = first[job], first[job] + m
-        smooth_path(centroids[begin:end], smoother, time, coefficients, path)
-        window = Window(pixels[begin:end], origins[begin:end], time, coefficients[0].copy())
-        set_starts(window, path, missing[begin:end], coefficients, brightness[job], psf_sigma, model, solutions, found)
-        for s in range(STARTS):
-            if found[s]:
-                costs[s] = fit(solutions[s], window, model, table, sensor, LOOSE_STEPS, LOOSE_TOLERANCE, work)
-        drop_repeats(solutions, costs, k, found)
-        best, evidence[job] = -1, -math.inf
-        total = 0.0
-        for s in range(STARTS):
-            if not found[s]:
-                continue
-            costs[s] = fit(solutions[s], window, model, table, sensor, FINAL_STEPS, FINAL_TOLERANCE, work)
-            value = log_evidence(costs[s], p, work)
-            if value > evidence[job] or best < 0:
-                total = total * math.exp(max(evidence[job] - value, -700.0)) + 1.0 if best >= 0 else 1.0
-                best, evidence[job] = s, value
-                factor[:] = work.factor
-            else:
-                total += math.exp(max(value - evidence[job], -700.0))
+    stride = max(1, (members.shape[1] - 1) // (LOOSE_FRAMES - 1))
+    for job in range(members.shape[0]):
+        coefficients = smooth_path(images.centroid, members[job], times.basis)
+        window = Window(images.pixels, images.origin, members[job], times.time, times.basis, coefficients[0].copy())
+        set_starts(images, window, coefficients, brightness[job], psf_sigma, model, search)
+        best, total, evidence[job] = explore(window, stride, model, sensor, search, work, factor)
         for r in range(answered.shape[1]):
-            u = time[answered[job, r]]
-            place(solutions[best], u, window.centre, model, theta[job, r])
-            covariances(solutions[best], u, model, factor, rows, covariance[job, r])
+            t = answered[job, r]
+            if t < 0:
+                continue
+            u, basis = times.time[t], times.basis[t]
+            place(search.solutions[best], u, basis, window.centre, model, theta[job, r])
+            covariances(search.solutions[best], u, basis, model, factor, rows, covariance[job, r])
             for target in range(k):
                 score[job, r, target] = expected_hits(covariance[job, r, target], thresholds) / total
 
 
 @jit
-def smooth_path(centroids: Floats, smoother: Floats, time: Floats, coefficients: Floats, path: Floats) -> None:
-    """Fit a polynomial to the centroids (m, >= 2): its coefficients (D + 1, 2) and its values (m, 2), px."""
-    coefficients[:] = 0.0
-    for d in range(smoother.shape[0]):
-        for t in range(smoother.shape[1]):
-            coefficients[d, 0] += smoother[d, t] * centroids[t, 0]
-            coefficients[d, 1] += smoother[d, t] * centroids[t, 1]
-    for t in range(time.shape[0]):
-        power = 1.0
-        path[t, 0], path[t, 1] = 0.0, 0.0
-        for d in range(coefficients.shape[0]):
-            path[t, 0] += coefficients[d, 0] * power
-            path[t, 1] += coefficients[d, 1] * power
-            power *= time[t]
+def explore(
+    window: Window, stride: int, model: Model, sensor: Sensor, search: Search, work: Work, factor: Floats
+) -> tuple[int, float, float]:
+    """Fit every start; return the best by evidence, the evidence of all relative to its own, and its log evidence.
+
+    The best fit's Cholesky factor of A is left in `factor`.
+    """
+    loose = window
+    if stride > 1:
+        members, time, basis = window.members[::stride].copy(), window.time[::stride].copy(), window.basis[::stride].copy()
+        loose = Window(window.pixels, window.origin, members, time, basis, window.centre)
+    for s in range(STARTS):
+        if search.stands[s]:
+            search.costs[s] = fit(search.solutions[s], loose, model, sensor, LOOSE_STEPS, LOOSE_TOLERANCE, work)
+    drop_repeats(search, model.targets)
+    best, total, highest = -1, 0.0, -math.inf
+    for s in range(STARTS):
+        if not search.stands[s]:
+            continue
+        cost = fit(search.solutions[s], window, model, sensor, FINAL_STEPS, FINAL_TOLERANCE, work)
+        value = log_evidence(cost, model.mean.shape[0], work)
+        if best < 0 or value > highest:
+            total = 1.0 if best < 0 else 1.0 + total * math.exp(highest - value)
+            best, highest = s, value
+            factor[:] = work.factor
+        else:
+            total += math.exp(value - highest)
+    return best, total, highest
 
 
 @jit
 def set_starts(
+    images: Images,
     window: Window,
-    path: Floats,
-    missing: Ints,
     coefficients: Floats,
     brightness: float,
     psf_sigma: float,
     model: Model,
-    solutions: Floats,
-    found: Bools,
+    search: Search,
 ) -> None:
-    """Fill the starts `solutions` (STARTS, P) and tell which exist."""
+    """Fill the starts of a search from the light's path (D + 1, 2) and moments, and tell which exist."""
     k, degree = model.targets, model.degree
     power = np.zeros(k + 1, np.complex128)
     roots, scratch = np.zeros(k, np.complex128), np.zeros(k + 1, np.complex128)
-    used = np.ones(missing.shape[0], np.int64)
-    if missing.min() == 0:
-        used = 1 - missing
-    weight = np.zeros((2, window.pixels.shape[1]))
-    square = moments_about(window.pixels, window.origin, path, used, psf_sigma, weight, power)
+    square = moments_about(images.pixels, images.origin, images.missing, window.members, window.basis, coefficients, psf_sigma, power)
     for s in range(STARTS):
-        found[s] = start_shape(s, power, square, roots, scratch)
-        if not found[s]:
-            continue
-        a = solutions[s]
+        search.stands[s] = start_shape(s, power, square, roots, scratch)
+        a = search.solutions[s]
         a[:] = model.mean
         for m in range(k):
             a[3 * m], a[3 * m + 1], a[3 * m + 2] = roots[m].real, roots[m].imag, brightness
-        for d in range(min(degree, coefficients.shape[0] - 1)):
+        for d in range(degree):
             for axis in range(2):
                 if model.rigid:
                     a[3 * k + axis * degree + d] = coefficients[d + 1, axis]
@@ -145,20 +159,22 @@ def set_starts(
 
 
 @jit
-def drop_repeats(solutions: Floats, costs: Floats, targets: int, found: Bools) -> None:
-    """Leave in `found` one fit of each minimum, and none that is far above the best."""
+def drop_repeats(search: Search, targets: int) -> None:
+    """Leave standing one fit of each minimum, and none that is far above the best."""
     lowest = math.inf
     for s in range(STARTS):
-        if found[s]:
-            lowest = min(lowest, costs[s])
+        if search.stands[s]:
+            lowest = min(lowest, search.costs[s])
     for s in range(STARTS):
-        if found[s] and costs[s] > lowest + WORTH_REFINING:
-            found[s] = False
+        if search.stands[s] and search.costs[s] > lowest + WORTH_REFINING:
+            search.stands[s] = False
     for s in range(STARTS):
         for other in range(STARTS):
-            better = costs[other] < costs[s] or (costs[other] == costs[s] and other < s)
-            if found[s] and found[other] and other != s and better and same_shape(solutions[s], solutions[other], targets):
-                found[s] = False
+            if other == s or not (search.stands[s] and search.stands[other]):
+                continue
+            ahead = (search.costs[other], other) < (search.costs[s], s)
+            if ahead and same_shape(search.solutions[s], search.solutions[other], targets):
+                search.stands[s] = False
 
 
 @jit

@@ -12,50 +12,109 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.kernels import jit
+from csist_bench.kernels.fitting import cholesky, solve
 from csist_bench.kernels.single_starts import PIXEL_VARIANCE, WEIGHT_VARIANCE, polygon_start, prony_start
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Complexes = NDArray[np.complex128]
 
+FARTHEST_START = 1.2  # PSF sigmas from the path
+RIDGE = 1e-3  # of the path's least squares, so that a window with left-out frames stays solvable
+
+
+@jit
+def smooth_path(centroid: Floats, members: Ints, basis: Floats) -> Floats:
+    """Return the coefficients (D + 1, 2), px, of the least-squares path through the centroids (F, >= 2) of a window.
+
+    `members` (m,) are the frames, -1 = left out; `basis` (m, D) the path's basis without its constant.
+    """
+    n = basis.shape[1] + 1
+    normal, right = np.zeros((n, n)), np.zeros((2, n))
+    row = np.ones(n)
+    for t in range(members.shape[0]):
+        f = members[t]
+        if f < 0:
+            continue
+        row[1:] = basis[t]
+        for i in range(n):
+            right[0, i] += row[i] * centroid[f, 0]
+            right[1, i] += row[i] * centroid[f, 1]
+            for j in range(i + 1):
+                normal[i, j] += row[i] * row[j]
+    for i in range(1, n):
+        normal[i, i] += RIDGE
+    cholesky(normal, n)
+    solve(normal, n, right[0])
+    solve(normal, n, right[1])
+    return right.T.copy()
+
 
 @jit
 def moments_about(
-    pixels: Floats, origin: Ints, path: Floats, used: Ints, psf_sigma: float, weight: Floats, power: Complexes
+    pixels: Floats,
+    origin: Ints,
+    missing: Ints,
+    members: Ints,
+    basis: Floats,
+    coefficients: Floats,
+    psf_sigma: float,
+    power: Complexes,
 ) -> float:
-    """Fill the mean harmonic moments p = 0.. of the light about a path and return the mean squared radius.
+    """Fill the mean harmonic moments p = 1.. of the light about a path and return its mean squared radius.
 
-    pixels (T, n, n), origin (T, 2), path (T, 2) px, used (T,) 1 for frames to sum; `weight` (2, n) is scratch.
+    Frames that lack light (`missing`) are used only where all of the window's do.
     """
-    n = pixels.shape[1]
-    v = WEIGHT_VARIANCE * psf_sigma * psf_sigma
-    spread = psf_sigma * psf_sigma + PIXEL_VARIANCE
-    beta = v / (v + spread)
     power[:] = 0.0
+    complete = False
+    for f in members:
+        complete = complete or (f >= 0 and missing[f] == 0)
     light, square = 0.0, 0.0
-    for t in range(pixels.shape[0]):
-        if used[t] == 0:
+    weight = np.zeros((2, pixels.shape[1]))
+    for t in range(members.shape[0]):
+        f = members[t]
+        if f < 0 or (complete and missing[f] != 0):
             continue
-        x, y = path[t, 0] - origin[t, 1], path[t, 1] - origin[t, 0]
-        for i in range(n):
-            weight[0, i] = math.exp(-0.5 * (i - x) ** 2 / v)
-            weight[1, i] = math.exp(-0.5 * (i - y) ** 2 / v)
-        for i in range(n):
-            for j in range(n):
-                w = weight[1, i] * weight[0, j] * pixels[t, i, j]
-                z = complex((j - x) / beta, (i - y) / beta)
-                light += w
-                square += w * ((j - x) ** 2 + (i - y) ** 2)
-                term = complex(w, 0.0)
-                for p in range(1, power.shape[0]):
-                    term *= z
-                    power[p] += term
+        x, y = coefficients[0, 0] - origin[f, 1], coefficients[0, 1] - origin[f, 0]
+        for d in range(basis.shape[1]):
+            x += coefficients[d + 1, 0] * basis[t, d]
+            y += coefficients[d + 1, 1] * basis[t, d]
+        gained = add_moments(pixels[f], x, y, psf_sigma, weight, power)
+        light += gained[0]
+        square += gained[1]
     if not light > 0.0:
         power[:] = 0.0
         return 0.0
-    for p in range(1, power.shape[0]):
+    for p in range(power.shape[0]):
         power[p] /= light
+    v, spread = WEIGHT_VARIANCE * psf_sigma * psf_sigma, psf_sigma * psf_sigma + PIXEL_VARIANCE
+    beta = v / (v + spread)
     return (square / light - 2.0 * beta * spread) / (beta * beta)
+
+
+@jit
+def add_moments(
+    pixels: Floats, x: float, y: float, psf_sigma: float, weight: Floats, power: Complexes
+) -> tuple[float, float]:
+    """Add one frame's weighted harmonic moments about (x, y) to `power`; return its light and second moment."""
+    n = pixels.shape[0]
+    v = WEIGHT_VARIANCE * psf_sigma * psf_sigma
+    beta = v / (v + psf_sigma * psf_sigma + PIXEL_VARIANCE)
+    for i in range(n):
+        weight[0, i] = math.exp(-0.5 * (i - x) ** 2 / v)
+        weight[1, i] = math.exp(-0.5 * (i - y) ** 2 / v)
+    light, square = 0.0, 0.0
+    for i in range(n):
+        for j in range(n):
+            w = weight[1, i] * weight[0, j] * pixels[i, j]
+            z = complex((j - x) / beta, (i - y) / beta)
+            light += w
+            square += w * ((j - x) ** 2 + (i - y) ** 2)
+            term = complex(w, 0.0)
+            for p in range(1, power.shape[0]):
+                term *= z
+                power[p] += term
+    return light, square
 
 
 @jit
@@ -66,22 +125,18 @@ def start_shape(index: int, power: Complexes, square: float, roots: Complexes, c
     (K - 1)-gon with the last target at the centre.
     """
     k = roots.shape[0]
-    if k == 1:
-        roots[0] = 0.0
-        return index == 0
     if index == 0:
-        prony_start(power, roots, coefficient)
-        for m in range(k):
-            size = abs(roots[m])
-            if size > 0.6:
-                roots[m] *= 0.6 / size
+        if k == 1:
+            roots[0] = 0.0
+        else:
+            prony_start(power, roots, coefficient)
+            for m in range(k):
+                roots[m] *= min(1.0, 0.6 / max(abs(roots[m]), 1e-9))
         return True
-    if k == 2:
-        return False
-    if index <= 2:
+    if index <= 2 and k >= 3:
         polygon_start(power, square, index - 1, roots)
         return True
-    if k >= 4 and index <= 4:
+    if index >= 3 and k >= 4:
         roots[k - 1] = 0.0
         polygon_start(power, square * k / (k - 1), index - 3, roots[: k - 1])
         return True

@@ -26,6 +26,7 @@ Floats = NDArray[np.float64]
 
 STEP_LIMIT = 0.3  # px a target may move in one step
 MAX_DAMPING = 1e8
+REACH = 1.0  # px beyond the window's outer pixel centres where a target may still be placed
 
 
 class Sensor(NamedTuple):
@@ -44,6 +45,14 @@ class Window(NamedTuple):
     pixels: Floats
     row: int
     column: int
+
+
+class Prior(NamedTuple):
+    """Gaussian prior of each unknown, `mean` and `precision` (>= K, 3), and the least intensity allowed."""
+
+    mean: Floats
+    precision: Floats
+    least: float
 
 
 class Workspace(NamedTuple):
@@ -65,7 +74,7 @@ class Workspace(NamedTuple):
 
 
 def workspace(targets: int, size: int) -> Workspace:
-    """Return the scratch for up to `targets` targets in a window of `size` px a side."""
+    """Return the scratch for up to `targets` targets in a window of `size` px a side (not compiled)."""
     axes = [np.zeros((targets, size)) for _ in range(4)]
     frames = [np.zeros((size, size)) for _ in range(3)]
     n = 3 * targets
@@ -74,18 +83,18 @@ def workspace(targets: int, size: int) -> Workspace:
 
 
 @jit
-def penalty(theta: Floats, mean: Floats, precision: Floats) -> float:
-    """Return the prior's -2 log density up to a constant: sum of precision (theta - mean)^2, all (K, 3)."""
+def penalty(theta: Floats, prior: Prior) -> float:
+    """Return the prior's -2 log density up to a constant: the sum of precision (theta - mean)^2."""
     total = 0.0
     for k in range(theta.shape[0]):
         for u in range(3):
-            away = theta[k, u] - mean[k, u]
-            total += precision[k, u] * away * away
+            away = theta[k, u] - prior.mean[k, u]
+            total += prior.precision[k, u] * away * away
     return total
 
 
 @jit
-def cost_of(theta: Floats, window: Window, sensor: Sensor, mean: Floats, precision: Floats, work: Workspace) -> float:
+def cost_of(theta: Floats, window: Window, sensor: Sensor, prior: Prior, work: Workspace) -> float:
     """Return the cost of theta (K, 3); leaves responses, model, score and curvature in the workspace."""
     k = theta.shape[0]
     window_model(
@@ -94,11 +103,11 @@ def cost_of(theta: Floats, window: Window, sensor: Sensor, mean: Floats, precisi
     likelihood = pixel_terms(
         window.pixels, work.model, sensor.variance, sensor.gain, sensor.limit, sensor.edge, work.score, work.curvature
     )
-    return likelihood + penalty(theta, mean, precision)
+    return likelihood + penalty(theta, prior)
 
 
 @jit
-def gather(theta: Floats, sensor: Sensor, mean: Floats, precision: Floats, work: Workspace) -> None:
+def gather(theta: Floats, sensor: Sensor, prior: Prior, work: Workspace) -> None:
     """Fill the normal matrix and gradient, prior included, at the theta of the last `cost_of`."""
     k = theta.shape[0]
     base = 1.0 / sensor.variance if sensor.gain == 0.0 else 0.0
@@ -117,8 +126,8 @@ def gather(theta: Floats, sensor: Sensor, mean: Floats, precision: Floats, work:
     )
     for m in range(k):
         for u in range(3):
-            work.normal[3 * m + u, 3 * m + u] += precision[m, u]
-            work.gradient[3 * m + u] -= precision[m, u] * (theta[m, u] - mean[m, u])
+            work.normal[3 * m + u, 3 * m + u] += prior.precision[m, u]
+            work.gradient[3 * m + u] -= prior.precision[m, u] * (theta[m, u] - prior.mean[m, u])
 
 
 @jit
@@ -126,8 +135,7 @@ def fit(
     theta: Floats,
     window: Window,
     sensor: Sensor,
-    mean: Floats,
-    precision: Floats,
+    prior: Prior,
     iterations: int,
     tolerance: float,
     work: Workspace,
@@ -140,8 +148,10 @@ def fit(
     k = theta.shape[0]
     n = 3 * k
     trial, step = work.trial[:k], work.step
-    cost = cost_of(theta, window, sensor, mean, precision, work)
-    gather(theta, sensor, mean, precision, work)
+    left, right = window.column - REACH, window.column + window.pixels.shape[1] - 1 + REACH
+    top, bottom = window.row - REACH, window.row + window.pixels.shape[0] - 1 + REACH
+    cost = cost_of(theta, window, sensor, prior, work)
+    gather(theta, sensor, prior, work)
     damping = 1e-2
     for _ in range(iterations):
         promised = damped_step(n, damping, work)
@@ -152,14 +162,15 @@ def fit(
             continue
         shorten(step, k)
         for m in range(k):
-            for u in range(3):
-                trial[m, u] = theta[m, u] + step[3 * m + u]
-        reached = cost_of(trial, window, sensor, mean, precision, work)
+            trial[m, 0] = min(max(theta[m, 0] + step[3 * m], left), right)
+            trial[m, 1] = min(max(theta[m, 1] + step[3 * m + 1], top), bottom)
+            trial[m, 2] = max(theta[m, 2] + step[3 * m + 2], prior.least)
+        reached = cost_of(trial, window, sensor, prior, work)
         if reached < cost:
             gain = cost - reached
             theta[:] = trial
             cost = reached
-            gather(theta, sensor, mean, precision, work)
+            gather(theta, sensor, prior, work)
             damping = max(damping * 0.1, 1e-9)
             if gain < tolerance and promised < 2.0 * tolerance:
                 break

@@ -1,8 +1,8 @@
 """Starts for single-frame fits, taken from the moments of the light alone.
 
 A radial PSF leaves harmonic moments as they are: the integral of z^p PSF(z - z_k) is z_k^p, z = x + i y about any centre.
-Under a Gaussian weight of variance v about the centre, which keeps the noise of far pixels out, the p-th moment shrinks by
-beta^p with beta = v / (v + S^2 + 1/12), S the PSF's sigma and 1/12 the pixel's. For K equal targets the moments give the
+Under a Gaussian weight of variance v about the centre, which keeps the noise of far pixels out, the p-th moment shrinks by beta^p
+with beta = v / (v + S^2 + 1/12), S the PSF's sigma and 1/12 the pixel's. For K equal targets the moments give the
 power sums of the positions, Newton's identities the polynomial whose roots they are (Prony's method), and
 Durand-Kerner its roots. Regular polygons turned to the phase of the K-th moment are further starts.
 """
@@ -24,7 +24,7 @@ WEIGHT_VARIANCE = 3.2  # of the Gaussian weight, in units of psf_sigma^2 (0.8 px
 PIXEL_VARIANCE = 1.0 / 12.0
 CENTRE_STEPS = 3
 ROOT_STEPS = 12
-LEAST_POLYGON, LARGEST_POLYGON = 0.1, 0.6  # px
+LEAST_RADIUS, LARGEST_RADIUS = 0.1, 0.6  # px, of a ring of starts
 
 
 @jit
@@ -106,10 +106,36 @@ def prony_start(power: Complexes, roots: Complexes, coefficient: Complexes) -> N
 
 @jit
 def polygon_start(power: Complexes, square: float, turned: int, roots: Complexes) -> None:
-    """Write a regular K-gon whose phase is that of the K-th moment, `turned` half steps further, into `roots` (K,)."""
+    """Write a regular K-gon about the centre into `roots` (K,): radius^2 = `square` px^2 within bounds.
+
+    Its phase is that of the K-th moment, `turned` half steps further.
+    """
     k = roots.shape[0]
-    radius = min(max(math.sqrt(max(square, 0.0)), LEAST_POLYGON), LARGEST_POLYGON)
-    moment = power[k]
-    phase = math.atan2(moment.imag, moment.real) / k + turned * math.pi / k
+    radius = min(max(math.sqrt(max(square, 0.0)), LEAST_RADIUS), LARGEST_RADIUS)
+    phase = (math.atan2(power[k].imag, power[k].real) + turned * math.pi) / k
     for m in range(k):
         roots[m] = radius * cmath.exp(complex(0.0, phase + 2.0 * math.pi * m / k))
+
+
+@jit
+def start(which: int, power: Complexes, square: float, roots: Complexes, coefficient: Complexes) -> bool:
+    """Write start number `which` for K targets about the centre into `roots` (K,); False where there is none.
+
+    In turn: Prony's roots, a K-gon in either phase, from K = 4 on a (K - 1)-gon about a central target in either phase.
+    """
+    k = roots.shape[0]
+    if which == 0:
+        prony_start(power, roots, coefficient)
+        for m in range(k):
+            size = abs(roots[m])
+            if size > LARGEST_RADIUS:
+                roots[m] *= LARGEST_RADIUS / size
+        return True
+    if which <= (1 if k <= 2 else 2):
+        polygon_start(power, square, which % 2, roots)
+        return True
+    if k >= 4 and which <= 4:
+        polygon_start(power, square * k / (k - 1), which % 2, roots[: k - 1])
+        roots[k - 1] = 0.0
+        return True
+    return False

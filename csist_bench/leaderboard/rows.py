@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import csv
 import datetime
+import io
 import math
-import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from csist_bench.checks import InputError, must, show
+from csist_bench.predictions import replace_file
 from csist_bench.registry import Family
 
 FILE = "leaderboard.csv"
@@ -171,7 +172,7 @@ def _is_date(text: str) -> bool:
         return False
 
 
-# --- the file -----------------------------------------------------------------------------------------------------------
+# --- the file -------------------------------------------------------------------------------------------------------
 
 
 def read_rows(path: str | Path, missing_ok: bool = False) -> list[Row]:
@@ -183,24 +184,36 @@ def read_rows(path: str | Path, missing_ok: bool = False) -> list[Row]:
         If the file is missing or not a table of these columns, or a value is ill: its line and column are named.
     """
     path = Path(path)
+    if missing_ok and not path.is_file():
+        return []
+    numbered, problems = read_numbered(path)
+    if problems:
+        more = f" (and {len(problems) - 1} more ill rows)" if len(problems) > 1 else ""
+        raise InputError(problems[0] + more)
+    return [row for _, row in numbered]
+
+
+def read_numbered(path: Path) -> tuple[list[tuple[int, Row]], list[str]]:
+    """Read the rows that are well with their line numbers, and what is wrong with the others, one line each."""
     if not path.is_file():
-        if missing_ok:
-            return []
         raise InputError(f"leaderboard {path} not found; csist-bench submit makes it")
-    return [_parsed(cells, f"{path}:{line}") for line, cells in _table(path)]
+    rows, problems = [], []
+    for line, cells in _table(path):
+        try:
+            rows.append((line, _parsed(cells, f"{path}:{line}")))
+        except InputError as error:
+            problems.append(str(error))
+    return rows, problems
 
 
-def _table(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield the line number and the cells by column of each row."""
+def _table(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yield the line number and the cells of each row."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
             reader = csv.reader(file, strict=True)
-            header = next(reader, [])
-            _require_columns(header, path)
+            _require_columns(next(reader, []), path)
             for cells in reader:
-                if len(cells) != len(COLUMNS):
-                    raise InputError(f"{path}:{reader.line_num}: row must have {len(COLUMNS)} cells, got {len(cells)}")
-                yield reader.line_num, dict(zip(header, cells))
+                yield reader.line_num, cells
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: not a readable CSV table ({show(str(error))})") from None
 
@@ -210,15 +223,20 @@ def _require_columns(header: Sequence[str], path: Path) -> None:
         return
     missing = [name for name in COLUMNS if name not in header]
     extra = [name for name in header if name not in COLUMNS]
-    wrong = [f"missing {', '.join(missing)}"] * bool(missing) + [f"unknown {show(', '.join(extra))}"] * bool(extra)
-    raise InputError(f"{path}:1: columns must be those of the leaderboard: {'; '.join(wrong) or 'another order'}")
+    wrong = [f"missing {', '.join(missing)}"] * bool(missing) + [f"unknown {', '.join(extra)}"] * bool(extra)
+    raise InputError(
+        f"{path}:1: columns must be those of the leaderboard: {show('; '.join(wrong) or 'they are in another order')}"
+    )
 
 
-def _parsed(cells: dict[str, str], where: str) -> Row:
-    for name, text in cells.items():
-        if not text and _FIELDS[name].required:
+def _parsed(cells: Sequence[str], where: str) -> Row:
+    if len(cells) != len(COLUMNS):
+        raise InputError(f"{where}: row must have {len(COLUMNS)} cells, got {len(cells)}")
+    given = {name: text for name, text in zip(COLUMNS, cells) if text}
+    for name in COLUMNS:
+        if name not in given and _FIELDS[name].required:
             raise InputError(f"{where}: {must(name, 'be given', 'nothing')}")
-    row = checked_row({name: text for name, text in cells.items() if text}, where)
+    row = checked_row(given, where)
     if not row.measured:
         raise InputError(
             f"{where}: tier must be submitted or reproduced, got published; published.csv holds those rows"
@@ -235,15 +253,14 @@ def append_row(path: str | Path, row: Row) -> None:
 
 def write_rows(path: Path, rows: Sequence[Row]) -> None:
     """Write a whole leaderboard by rename; the caller holds the lock."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with temporary.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(COLUMNS)
-            writer.writerows([_cell(getattr(row, name)) for name in COLUMNS] for row in rows)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_table(path, COLUMNS, [[_cell(getattr(row, name)) for name in COLUMNS] for row in rows])
+
+
+def write_table(path: Path, columns: Sequence[str], cells: Iterable[Sequence[object]]) -> None:
+    """Write a CSV table by rename."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([columns, *cells])
+    replace_file(path, text.getvalue().encode())
 
 
 def _cell(value: object) -> str:

@@ -126,8 +126,8 @@ def score_submission(
     report = evaluate(detections, truth, full=True, bootstrap=bootstrap, header=read.header)
     if report.missing_frames:
         raise InputError(
-            f"{where}: the file misses {report.missing_frames:,} of {report.frames_scored:,} scored frames; answer all of"
-            " them, or say in the header's n_frames how many were answered"
+            f"{where}: the file misses {report.missing_frames:,} of {report.frames_scored:,} scored frames; answer all"
+            " of them, or say in the header's n_frames how many were answered"
         )
     values = {
         **_of_data(store, part),
@@ -179,7 +179,7 @@ def _ranked(where: str, detections: Detections, rank: str) -> Detections:
     return replace(detections, score=detections.intensity)
 
 
-# --- columns ------------------------------------------------------------------------------------------------------------
+# --- columns --------------------------------------------------------------------------------------------------------
 
 
 def _of_data(store: Store, part: Split) -> dict[str, Any]:
@@ -283,7 +283,7 @@ def _require_own_family(method: str, family: str) -> None:
         raise must(f"family of {method}", f"be {registered!r}", family)
 
 
-# --- admission ----------------------------------------------------------------------------------------------------------
+# --- admission ------------------------------------------------------------------------------------------------------
 
 
 def refuse_duplicate(rows: Sequence[Row], digest: str, rank: str, path: Path) -> None:

@@ -10,7 +10,8 @@ started at x = Q y. Loss (eq. 12): mean squared error + 0.01 times the mean squa
 Differs from the paper:
 
 - Phi is applied as two small products (it is separable), and grids are scaled by 1/100 inside.
-- The step starts at 0.1, below 1/L of this Phi (L = 8.6); the paper's 0.5 diverges before training.
+- The step starts at 0.1, below 1/L of this Phi (L = 8.6), and F and F~ as the identity plus random channels, so that an
+  untrained stack is gradient descent from Q y instead of noise.
 """
 
 from __future__ import annotations

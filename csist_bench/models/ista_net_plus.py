@@ -11,7 +11,7 @@ Differs from the paper:
 
 - 9 phases have 336,978 parameters; the benchmark's table prints 0.38 M.
 - Phi is applied as two small products, and grids are scaled by 1/100 inside.
-- The step starts at 0.1, below 1/L of this Phi (L = 8.6).
+- The step starts at 0.1, below 1/L of this Phi (L = 8.6), and G small, so that an untrained stack is gradient descent.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from csist_bench.models.layers.phases import (
+    SIDE_CHANNELS,
     STEP,
     THRESHOLD,
     channels_last,
@@ -81,6 +82,8 @@ class ResidualPhase(nn.Module):
         self.backward_in = convolution(features, features)
         self.backward_out = convolution(features, features)
         self.collect = convolution(features, 1)
+        with torch.no_grad():
+            self.collect.weight *= SIDE_CHANNELS
 
     def forward(self, x: Tensor, y: Tensor, sampling: Sampling) -> tuple[Tensor, Tensor, Tensor]:
         """Map the estimate x (B, 1, h, w) and frames y (B, 1, H, W) to the next estimate, D(r) and H(D(r))."""

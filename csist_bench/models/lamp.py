@@ -10,7 +10,9 @@ the second term of v being the Onsager correction; B (n x m) and lambda (one per
 Differs from the paper:
 
 - lambda is one per node, not one per layer, as the benchmark has it (2,125,728 parameters).
-- Phi is far from independent entries, so the Onsager correction is scaled by `onsager` (1: the paper's).
+- B starts as the least-squares estimator Q instead of Phi^T / L: the columns of this Phi are nearly parallel.
+- ||x||_0 / m is bounded by `onsager`. In the paper's setting it stays below 1; here up to c^2 nodes a pixel can be
+  active, and an unbounded correction diverges on some frames.
 - Grids are scaled by 1/100 inside.
 """
 
@@ -30,7 +32,11 @@ SCALE = 100.0  # grey levels
 
 
 class Lamp(nn.Module):
-    """LAMP; `shrinkage` is the start value of lambda, thresholds in units of the residual's root mean square."""
+    """LAMP.
+
+    `shrinkage` is the start value of lambda, thresholds in units of the residual's root mean square; `onsager` bounds
+    the Onsager factor.
+    """
 
     resizable = False
 
@@ -39,8 +45,8 @@ class Lamp(nn.Module):
         sampling: Sampling,
         layers: int = 16,
         shrinkage: float = 0.4,
-        onsager: float = 1.0,
-        start: Literal["least-squares", "gradient"] = "gradient",
+        onsager: float = 0.5,
+        start: Literal["least-squares", "gradient"] = "least-squares",
     ) -> None:
         super().__init__()
         self.sampling, self.onsager = sampling, onsager
@@ -55,8 +61,8 @@ class Lamp(nn.Module):
         x = y.new_zeros(len(y), side * side)  # (B T, n)
         v = torch.zeros_like(y)
         for b, shrinkage in zip(self.feedforward, self.shrinkage):
-            active = (x != 0).sum(dim=1) / v[0].numel()
-            v = y - self.sampling(x.unflatten(1, (side, side))) + self.onsager * active[:, None, None] * v
+            active = ((x != 0).sum(dim=1) / v[0].numel()).clamp(max=self.onsager)
+            v = y - self.sampling(x.unflatten(1, (side, side))) + active[:, None, None] * v
             spread = v.square().mean(dim=(1, 2)).sqrt()[:, None]  # (B T, 1)
             x = soft_threshold(x + functional.linear(v.flatten(1), b), shrinkage * spread)
         return SCALE * x.reshape(*frames.shape[:2], side, side)

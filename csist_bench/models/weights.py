@@ -122,7 +122,7 @@ def fill_weights(model: nn.Module, tensors: Mapping[str, Tensor], where: str) ->
     model.load_state_dict({name: tensor.to(wanted[name].dtype) for name, tensor in tensors.items()})
 
 
-# --- safetensors with a digest -----------------------------------------------------------------------------------------
+# --- safetensors with a digest ----------------------------------------------------------------------------------------
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:

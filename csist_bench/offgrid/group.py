@@ -52,6 +52,7 @@ class GroupMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     radius_sd: Positive = 0.005
     growth: NonNegative = 0.0007
     arm_sd: NonNegative = 0.0013
+    step: NonNegative = 0.04
     window: Annotated[int, Meta(ge=3, le=15)] = 5
     max_targets: Annotated[int, Meta(ge=1, le=LARGEST_COUNT)] = LARGEST_COUNT
 
@@ -107,17 +108,15 @@ class GroupMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         sensor = np.array([instrument.noise_sigma**2, instrument.shot_gain, limit, edge])
         radius = (self.radius, self.radius_sd)
         return Model(
-            instrument, sensor, radius, self.growth, self.arm_sd, self.directions, self.axes == "rotated"
+            instrument, sensor, radius, self.growth, self.arm_sd, self.directions, self.axes == "rotated", self.step
         )
 
     def _survey(self, frames: Floats, model: Model) -> Survey:
         f, n = len(frames), self.window
-        found = Survey(
-            np.empty((f, n, n)), np.empty((f, 2), np.int64), np.empty((f, 3)), np.empty(f, np.int64)
-        )
+        found = Survey(np.empty((f, n, n)), np.empty((f, 2), np.int64), np.empty((f, 3)), np.empty(f, np.int64))
         limit = float(model.sensor[2])
         near = EDGE_SIGMAS * model.instrument.optics.psf_sigma + self.radius - 0.5
-        group_fitting.survey(frames, limit, near, n, found.windows, found.origins, found.centroids, found.flags)
+        group_fitting.survey(frames, limit, near, found.windows, found.origins, found.centroids, found.flags)
         return found
 
     def _answer(self, survey: Survey, shape: tuple[int, int], model: Model, slots: Slots) -> None:

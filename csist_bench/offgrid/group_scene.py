@@ -18,6 +18,8 @@ LONGEST_GROUP = 64  # frames fitted jointly at most; longer sequences are cut in
 SPEED_SD = 0.06  # px per frame and axis; the generator's reference moves 0.04 along x and up to 0.12 along y
 BEND_SD = 0.03  # px; second Legendre coefficient of a path over 20 frames
 BEND_DECAY = 0.25  # each further coefficient is smaller by this factor; it grows with the n-th power of the duration
+UNIFORM_SD = 1e-3  # px; how closely a reference of known step keeps to it
+WIDER = 0.5  # rad
 ROTATED_STARTS = (-0.589, -0.196, 0.196, 0.589)  # rad; four equal parts of the quarter turn between two axes
 
 
@@ -65,13 +67,35 @@ def intensity_law(instrument: Instrument) -> tuple[float, float]:
     return 0.5 * (low + high), max((high - low) / 12**0.5, 1e-3 * high)
 
 
-def prior_of(count: int, frames: int, radius: tuple[float, float], turns: bool, instrument: Instrument) -> Floats:
-    """Return mean and precision, shape (2, U), of (c_x, c_y, radius, s_1..s_K[, angle]).
+def prior_of(
+    count: int, frames: int, radius: tuple[float, float], turns: bool, step: float, instrument: Instrument
+) -> Floats:
+    """Return mean and precision, shape (2, U), of (c_u, c_v, radius, s_1..s_K[, angle]).
 
-    `radius` is the prior's mean and standard deviation, px, at the middle of the group.
+    `radius` is the prior's mean and standard deviation, px, at the middle of the group. In a turned scene the reference
+    moves `step` px per frame along the scene's own first axis, and by any smooth curve across it (0: both alike).
     """
     path = path_precision(frames)
+    along_mean, along = np.zeros_like(path), path.copy()
+    if turns and step > 0:
+        along_mean[1:2] = step * (frames - 1) / 2
+        along[1:] = UNIFORM_SD**-2
     mean, sd = intensity_law(instrument)
-    means = [np.zeros(2 * len(path)), [radius[0]], np.full(count, mean), np.zeros(int(turns))]
-    precisions = [path, path, [radius[1] ** -2], np.full(count, sd**-2), np.full(int(turns), FLAT)]
+    means = [along_mean, np.zeros_like(path), [radius[0]], np.full(count, mean), np.zeros(int(turns))]
+    precisions = [along, path, [radius[1] ** -2], np.full(count, sd**-2), np.full(int(turns), FLAT)]
     return np.array([np.concatenate(means), np.concatenate(precisions)])
+
+
+def start_angles(path: Floats, along: float) -> Floats:
+    """Return angles from which to fit turned scenes, shape (G, A), rad, given their paths (G, D, 2).
+
+    The sets of arms differ by quarter turns, so four angles within one cover all. Where the path's linear coefficient
+    `along` the first axis is known, px, one of size v lies acos(along / v) off that axis, to either side; as noise
+    lengthens or shortens v, and turns it, wider angles are tried as well.
+    """
+    if along == 0:
+        return np.tile(ROTATED_STARTS, (len(path), 1))
+    heading = np.arctan2(path[:, 1, 1], path[:, 1, 0])
+    size = np.maximum(np.hypot(path[:, 1, 0], path[:, 1, 1]), along)
+    off = np.arccos(along / size)
+    return np.stack([heading - off, heading + off, heading - off - WIDER, heading + off + WIDER], axis=1)

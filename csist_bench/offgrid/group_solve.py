@@ -14,11 +14,11 @@ from csist_bench.kernels import group_fitting, group_posterior
 from csist_bench.kernels.fitting import psf_table
 from csist_bench.offgrid.group_counts import LARGEST_COUNT, Plan, Survey
 from csist_bench.offgrid.group_scene import (
-    ROTATED_STARTS,
     direction_sets,
     path_basis,
     path_precision,
     prior_of,
+    start_angles,
 )
 from csist_bench.sensor import Instrument
 
@@ -46,6 +46,11 @@ class Model:
     arm_sd: float
     directions: str
     turns: bool
+    step: float
+
+    def drift(self, frames: int) -> Floats:
+        """Return the growth of the arms over the frames of a group, counted from its middle, px."""
+        return self.growth * (np.arange(frames) - (frames - 1) / 2)
 
     def arms(self, count: int) -> Floats:
         """Return the direction sets for `count` targets; more than four need the eight compass points."""
@@ -72,17 +77,25 @@ class Slots:
 
 @dataclass(frozen=True, eq=False)
 class Jobs:
-    """Fitted hypotheses of equal K: group (J,), arms (J, K, 2), state (J, U), cost (J,), factor (J, U, U)."""
+    """Fitted hypotheses of equal K: group (J,), arms (J, K, 2), state (J, U), cost and log volume (J,), factor (J, U, U)."""
 
     group: Ints
     arms: Floats
     state: Floats
     cost: Floats
+    log_volume: Floats
     factor: Floats
 
     def select(self, index: NDArray[np.generic]) -> Jobs:
         """Return the jobs picked by a mask or an index array."""
-        return Jobs(self.group[index], self.arms[index], self.state[index], self.cost[index], self.factor[index])
+        return Jobs(
+            self.group[index],
+            self.arms[index],
+            self.state[index],
+            self.cost[index],
+            self.log_volume[index],
+            self.factor[index],
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,54 +111,13 @@ class Concluded:
 
 def answer_plan(survey: Survey, plan: Plan, allowed: Bools, model: Model, slots: Slots) -> None:
     """Fill the slots of every frame of a plan; `allowed` (G, counts) says which target counts are open."""
+    path = start_path(survey, plan.members)
     tables = []
     for count in np.flatnonzero(allowed.any(axis=0)):
-        groups = np.flatnonzero(allowed[:, count])
-        tables.append(fit_count(survey, plan, groups, int(count), model))
+        chosen = np.flatnonzero(allowed[:, count])
+        tables.append(fit_count(survey, plan, path, chosen, int(count), model))
     if tables:
-        answer_best(plan, tables, model, slots)
-
-
-def fit_count(survey: Survey, plan: Plan, groups: Ints, count: int, model: Model) -> Concluded:
-    """Fit all hypotheses of `count` targets to the given groups, in rounds, keeping those still in the race."""
-    m = plan.members.shape[1]
-    basis, drift = path_basis(m), model.growth * (np.arange(m) - (m - 1) / 2)
-    prior = prior_of(count, m, model.radius, model.turns, model.instrument)
-    table = psf_table(model.instrument.optics.psf_sigma)
-    jobs = start_jobs(survey, plan, groups, count, model)
-    for iterations, margin in TURNED_LEVELS if model.turns else LEVELS:
-        group_fitting.fit_jobs(
-            survey.windows, survey.origins, plan.members, basis, drift, jobs.group, jobs.arms, prior,
-            model.sensor, table, iterations, jobs.state, jobs.cost, jobs.factor,
-        )  # fmt: skip
-        jobs = jobs.select(in_the_race(jobs, len(plan.members), margin, misfit(jobs, plan, survey, model)))
-    return concluded(jobs, survey, plan, prior, model)
-
-
-def start_jobs(survey: Survey, plan: Plan, groups: Ints, count: int, model: Model) -> Jobs:
-    """Return one job for every group, hypothesis and starting angle, set off from the centroids."""
-    m = plan.members.shape[1]
-    sets = model.arms(count)
-    angles = np.array(ROTATED_STARTS) if model.turns and count > 1 else np.zeros(1)
-    degrees = path_basis(m).shape[1]
-    prior = prior_of(count, m, model.radius, model.turns, model.instrument)
-    path = start_path(survey, plan.members[groups])  # (G, D, 2)
-    variants = len(sets) * len(angles)
-    arms = np.repeat(sets, len(angles), axis=0)
-    turned = np.tile(angles, len(sets))
-    middle = arms.mean(axis=1) * model.radius[0]
-    cos, sin = np.cos(turned), np.sin(turned)
-    centre = np.stack([cos * middle[:, 0] - sin * middle[:, 1], sin * middle[:, 0] + cos * middle[:, 1]], axis=1)
-    state = np.empty((len(groups), variants, prior.shape[1]))
-    state[:] = prior[0]
-    state[..., :degrees], state[..., degrees : 2 * degrees] = path[:, None, :, 0], path[:, None, :, 1]
-    state[..., 0] -= centre[:, 0]
-    state[..., degrees] -= centre[:, 1]
-    if model.turns:
-        state[..., -1] = turned
-    u, j = prior.shape[1], len(groups) * variants
-    everywhere = np.broadcast_to(arms, (len(groups), *arms.shape)).reshape(j, count, 2)
-    return Jobs(np.repeat(groups, variants), everywhere.copy(), state.reshape(j, u), np.zeros(j), np.empty((j, u, u)))
+        answer_best(plan, path, tables, model, slots)
 
 
 def start_path(survey: Survey, members: Ints) -> Floats:
@@ -158,25 +130,60 @@ def start_path(survey: Survey, members: Ints) -> Floats:
     return np.asarray(np.linalg.solve(normal, right))
 
 
-def misfit(jobs: Jobs, plan: Plan, survey: Survey, model: Model) -> Floats:
-    """Return by what factor the best fit of each group exceeds what noise explains (1: it does not), shape (G,)."""
-    best = np.full(len(plan.members), np.inf)
-    np.minimum.at(best, jobs.group, jobs.cost)
-    pixels = np.maximum((plan.members >= 0).sum(axis=1), 1) * survey.windows[0].size
-    ratio = best / pixels
-    explained = 1 + MISFIT_SIGMAS * np.sqrt(2 / pixels)
+def fit_count(survey: Survey, plan: Plan, path: Floats, chosen: Ints, count: int, model: Model) -> Concluded:
+    """Fit all hypotheses of `count` targets to the chosen groups, in rounds, keeping those still in the race."""
+    m = plan.members.shape[1]
+    groups = group_fitting.Groups(
+        survey.windows,
+        survey.origins,
+        plan.members,
+        np.ascontiguousarray(path[:, 0]),
+        path_basis(m),
+        model.drift(m),
+        prior_of(count, m, model.radius, model.turns, model.step, model.instrument),
+        model.sensor,
+        psf_table(model.instrument.optics.psf_sigma),
+    )
+    jobs = start_jobs(path, chosen, count, groups.prior, model)
+    for iterations, margin in TURNED_LEVELS if model.turns else LEVELS:
+        group_fitting.fit_jobs(
+            groups, jobs.group, jobs.arms, iterations, jobs.state, jobs.cost, jobs.log_volume, jobs.factor
+        )
+        keep, temper = in_the_race(jobs, plan, survey, margin, model)
+        jobs, temper = jobs.select(keep), temper[keep]
+    return concluded(jobs, temper, groups, model)
+
+
+def start_jobs(path: Floats, chosen: Ints, count: int, prior: Floats, model: Model) -> Jobs:
+    """Return one job for every group, hypothesis and starting angle, set off from the centroids."""
+    sets, degrees = model.arms(count), path.shape[1]
+    angles = np.zeros((len(chosen), 1))
+    if model.turns and (count > 1 or degrees > 1):
+        angles = start_angles(path[chosen], float(prior[0, 1]) if degrees > 1 else 0.0)
+    turned = np.repeat(angles[:, None, :], len(sets), axis=1).reshape(-1)
+    per_set, per_group = angles.shape[1], len(sets) * angles.shape[1]
+    arms = np.tile(np.repeat(sets, per_set, axis=0), (len(chosen), 1, 1))
+    group = np.repeat(chosen, per_group)
+    state = np.tile(prior[0], (len(group), 1))
+    # The path is counted from its own middle, and turned back into the scene's axes.
+    cos, sin = np.cos(turned)[:, None], np.sin(turned)[:, None]
+    x, y = path[group, 1:, 0], path[group, 1:, 1]
+    state[:, 1:degrees], state[:, degrees + 1 : 2 * degrees] = cos * x + sin * y, cos * y - sin * x
+    state[:, [0, degrees]] = -model.radius[0] * arms.mean(axis=1)
+    if model.turns:
+        state[:, -1] = turned
+    j, u = state.shape
+    return Jobs(group, arms, state, np.zeros(j), np.zeros(j), np.empty((j, u, u)))
+
+
+def in_the_race(jobs: Jobs, plan: Plan, survey: Survey, margin: float, model: Model) -> tuple[Bools, Floats]:
+    """Tell which jobs stay, and by what factor the best fit of their group exceeds what noise explains (1: not)."""
+    pixels = (plan.members >= 0).sum(axis=1) * float(survey.windows[0].size)
+    keep, temper = np.empty(len(jobs.group), np.bool_), np.empty(len(jobs.group))
     # With shot noise the cost holds log variances and is no chi-square.
-    noisy = (ratio > explained) & np.isfinite(ratio) & (model.instrument.shot_gain == 0.0)
-    return np.where(noisy, ratio, 1.0)
-
-
-def in_the_race(jobs: Jobs, groups: int, margin: float, temper: Floats) -> Bools:
-    """Tell which jobs trail the best evidence of their group by less than `margin`."""
-    log_volume = np.log(np.diagonal(jobs.factor, axis1=1, axis2=2)).sum(axis=1)
-    log_evidence = -0.5 * jobs.cost / temper[jobs.group] - log_volume
-    best = np.full(groups, -np.inf)
-    np.maximum.at(best, jobs.group, log_evidence)
-    return np.asarray(log_evidence >= best[jobs.group] - margin)
+    sigmas = MISFIT_SIGMAS if model.instrument.shot_gain == 0.0 else np.inf
+    group_posterior.race(jobs.group, jobs.cost, jobs.log_volume, pixels, sigmas, margin, temper, keep)
+    return keep, temper
 
 
 @lru_cache(maxsize=16)
@@ -186,24 +193,22 @@ def normal_draws(count: int) -> Floats:
     return np.ascontiguousarray(ndtri(points))
 
 
-def concluded(jobs: Jobs, survey: Survey, plan: Plan, prior: Floats, model: Model) -> Concluded:
+def concluded(jobs: Jobs, temper: Floats, groups: group_fitting.Groups, model: Model) -> Concluded:
     """Turn fits into evidences, under the uniform brightness law, and positions at the middle of each group."""
-    (j, count), u, m = jobs.arms.shape[:2], jobs.state.shape[1], plan.members.shape[1]
+    (j, count), u, middle = jobs.arms.shape[:2], jobs.state.shape[1], len(groups.basis) // 2
     out = Concluded(jobs, np.empty((j, u, u)), np.empty(j), np.empty((j, count, 2)), np.empty((j, count)))
-    basis, middle = path_basis(m), m // 2
     light = model.instrument
     bounds = np.array([light.intensity_min, light.intensity_max, EDGE_SOFTNESS])
-    temper = misfit(jobs, plan, survey, model)[jobs.group]
     group_posterior.conclude(
-        jobs.state, jobs.factor, jobs.cost, jobs.arms, basis.shape[1], basis[middle],
-        model.growth * (middle - (m - 1) / 2), prior, bounds, normal_draws(count), temper,
+        jobs.state, jobs.factor, jobs.cost, jobs.log_volume, jobs.arms, groups.pivots[jobs.group], groups.basis[middle],
+        groups.drift[middle], groups.prior, bounds, normal_draws(count), temper,
         out.covariance, out.log_evidence, out.xy, out.spread,
     )  # fmt: skip
     out.log_evidence[:] -= np.log(len(model.arms(count)))
     return out
 
 
-def answer_best(plan: Plan, tables: list[Concluded], model: Model, slots: Slots) -> None:
+def answer_best(plan: Plan, path: Floats, tables: list[Concluded], model: Model, slots: Slots) -> None:
     """Choose one job for each group, over all counts, and write its targets into the slots of its frames."""
     group = np.concatenate([table.jobs.group for table in tables])
     count = np.concatenate([np.full(len(table.jobs.group), table.xy.shape[1]) for table in tables])
@@ -218,16 +223,21 @@ def answer_best(plan: Plan, tables: list[Concluded], model: Model, slots: Slots)
     bounds = np.searchsorted(group[order], np.arange(len(plan.members) + 1))
     chosen, weight = np.empty(len(plan.members), np.int64), np.empty(len(plan.members))
     elsewhere = np.zeros((len(plan.members), largest))
-    group_posterior.decide(
-        bounds, evidence[order], count[order], xy[order], spread[order], chosen, weight, elsewhere
-    )
+    group_posterior.decide(bounds, evidence[order], count[order], xy[order], spread[order], chosen, weight, elsewhere)
     job = order[chosen]
     for table, low in zip(tables, offsets):
-        fill_slots(plan, table, job - low, weight, elsewhere, model, slots)
+        fill_slots(plan, path, table, job - low, weight, elsewhere, model, slots)
 
 
 def fill_slots(
-    plan: Plan, table: Concluded, job: Ints, weight: Floats, elsewhere: Floats, model: Model, slots: Slots
+    plan: Plan,
+    path: Floats,
+    table: Concluded,
+    job: Ints,
+    weight: Floats,
+    elsewhere: Floats,
+    model: Model,
+    slots: Slots,
 ) -> None:
     """Write the answers of the groups whose chosen job (by index into `table`) lies in this table."""
     m, count = plan.members.shape[1], table.xy.shape[1]
@@ -235,8 +245,7 @@ def fill_slots(
     rows = np.flatnonzero(mine[plan.groups])
     groups, frames = plan.groups[rows], plan.frames[rows]
     slots.count[frames] = count
-    drift = model.growth * (np.arange(m) - (m - 1) / 2)
     group_posterior.answer_frames(
-        frames, plan.seats[rows], job[groups], table.jobs.state, table.covariance, table.jobs.arms, path_basis(m), drift,
-        model.arm_sd, weight[groups], elsewhere[groups], slots.xy, slots.sigma, slots.light, slots.score,
+        frames, plan.seats[rows], job[groups], table.jobs.state, table.covariance, table.jobs.arms,
+        path[table.jobs.group, 0], path_basis(m), model.drift(m), model.arm_sd, weight[groups], elsewhere[groups], slots.xy, slots.sigma, slots.light, slots.score,
     )  # fmt: skip

@@ -10,6 +10,7 @@ import contextlib
 import gc
 import json
 from collections.abc import Iterator, Mapping
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from csist_bench.checks import OFFENDERS_SHOWN, InputError, must, offenders, show
 from csist_bench.detections import Detections
 from csist_bench.predictions.header import Header, header_from_table
-from csist_bench.predictions.table import COLUMNS, Limits, detections_from_columns
+from csist_bench.predictions.table import COLUMNS, SNIFFED, Limits, detections_from_columns
 
 ROW_FORM = "rows like {'trajectory': 0, 'frame': 2, 'x': 5.31, 'y': 4.02, 'score': 231.2}"
 
@@ -67,7 +68,7 @@ class File(Columns):
 
 def read_json(data: bytes, where: str, limits: Limits, warnings: list[str]) -> tuple[Detections, Header]:
     """Decode a JSON file of any of the three forms."""
-    bare = data.lstrip()[:1] == b"["
+    bare = data[:SNIFFED].lstrip().startswith(b"[")
     with _collection_paused():
         try:
             file: Any = msgspec.json.decode(data, type=list[Row] if bare else File)
@@ -102,7 +103,7 @@ def _collection_paused() -> Iterator[None]:
 def _from_rows(rows: list[Row], path: str, where: str, limits: Limits) -> Detections:
     columns: dict[str, NDArray[Any]] = {}
     for name in COLUMNS:
-        values = [getattr(row, name) for row in rows]
+        values = list(map(attrgetter(name), rows))
         absent = values.count(None)
         if absent and absent < len(values):
             found = [f"{path}[{i}]" for i, value in enumerate(values) if value is None]
@@ -161,7 +162,7 @@ def _explained(data: bytes, bare: bool, where: str, message: str) -> InputError:
 
 def _cause(data: bytes, message: str) -> str:
     """Say what the decoder's word means; a file that ends too early is the common case."""
-    tail = data.rstrip()[-1:]
+    tail = data[-SNIFFED:].rstrip()[-1:]
     truncated = tail not in (b"]", b"}")
     return f"{message} (the file seems to be cut short)" if truncated else message
 

@@ -11,7 +11,7 @@ from csist_bench.detections import GRID_THRESHOLD, Detections
 from csist_bench.predictions.array_formats import Decoding, read_npz, read_parquet, read_zarr
 from csist_bench.predictions.header import Header, Predictions
 from csist_bench.predictions.json_format import read_json
-from csist_bench.predictions.table import Limits
+from csist_bench.predictions.table import SNIFFED, Limits
 from csist_bench.predictions.text_formats import read_csv, read_folder
 
 GZIP, ZIP, PARQUET = b"\x1f\x8b", b"PK", b"PAR1"
@@ -66,7 +66,7 @@ def _read_file(
     data = path.read_bytes()
     if data.startswith(GZIP):
         data = _unzipped(data, where)
-    if not data.strip():
+    if not data or data.isspace():
         raise InputError(f"{where}: the file is empty")
     if data.startswith(ZIP):
         return read_npz(data, where, limits, warnings, decoding)
@@ -75,10 +75,11 @@ def _read_file(
     suffix = next((s for s in reversed(path.suffixes) if s.lower() != ".gz"), "").lower()
     if suffix in (".npz", ".parquet"):
         raise must(where, f"be a {suffix[1:]} file, as its name says", "other content")
-    if data.lstrip()[:1] in (b"{", b"["):
+    begin = data[:SNIFFED].lstrip()[:20]
+    if begin[:1] in (b"{", b"["):
         return read_json(data, where, limits, warnings)
     if suffix == ".json":
-        raise must(where, "begin with '{' or '[', as JSON does", data.lstrip()[:20])
+        raise must(where, "begin with '{' or '[', as JSON does", begin)
     return read_csv(data, where, limits, warnings, pixel_size_nm)
 
 

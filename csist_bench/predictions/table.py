@@ -14,6 +14,7 @@ from csist_bench.detections import OPTIONAL, Detections
 
 LARGEST = 1e6  # |value| of any position, score, intensity or standard error
 REAL = ("x", "y", "score", *OPTIONAL)
+SNIFFED = 4096  # bytes within which a text file must begin
 STANDARD_ERRORS = ("sigma_x", "sigma_y", "sigma_intensity")
 COLUMNS = ("trajectory", "frame", "image_id", *REAL)
 

@@ -75,22 +75,27 @@ def _line_label(body: list[str]) -> Label:
 
 def _numbers(body: list[str], width: int, chosen: list[int], where: str) -> NDArray[np.float64]:
     """Parse the chosen columns of comma-separated lines, shape (rows, columns)."""
+    every = chosen == list(range(width))
     try:
-        values = _loadtxt(body, ",", chosen)
+        values = _loadtxt(body, ",", None if every else chosen, width)
     except ValueError:
         raise _bad_lines(body, width, chosen, where) from None
-    # loadtxt reads rows that are longer than the header without a word.
+    # Where columns are left out, loadtxt does not look at the length of a row.
     commas = width - 1
-    if any(line.count(",") != commas and line.strip() and '"' not in line for line in body):
+    ragged = values.shape[1] != len(chosen) or (
+        not every and any(line.count(",") != commas and line.strip() and '"' not in line for line in body)
+    )
+    if ragged:
         raise _bad_lines(body, width, chosen, where)
     return values
 
 
-def _loadtxt(lines: list[str], delimiter: str | None, chosen: list[int] | None = None) -> NDArray[np.float64]:
+def _loadtxt(lines: list[str], delimiter: str | None, chosen: list[int] | None, width: int) -> NDArray[np.float64]:
+    """Parse the chosen columns (None: all, which must be equally many in every line) of a table of `width` columns."""
     with python_warnings.catch_warnings():
         python_warnings.simplefilter("ignore", UserWarning)  # a table without rows is no detections
         values = np.loadtxt(lines, delimiter=delimiter, usecols=chosen, ndmin=2, comments=None, quotechar='"')
-    return values if values.size else np.zeros((0, len(chosen) if chosen is not None else 3))
+    return values if values.size else np.zeros((0, width if chosen is None else len(chosen)))
 
 
 def _bad_lines(body: list[str], width: int, chosen: list[int], where: str) -> InputError:
@@ -212,7 +217,7 @@ def _frame_files(path: Path, warnings: list[str]) -> dict[int, Path]:
 def _three_columns(lines: list[str], where: str, source: Callable[[int], str]) -> NDArray[np.float64]:
     """Parse lines `x y score`."""
     try:
-        values = _loadtxt(lines, None)
+        values = _loadtxt(lines, None, None, 3)
     except ValueError:
         values = np.zeros((0, 0))
     if values.shape == (len(lines), 3):

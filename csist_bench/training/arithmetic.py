@@ -20,6 +20,7 @@ class Arithmetic:
         self.scaler = torch.amp.GradScaler(device.type, enabled=precision == "float16")
         torch.backends.cuda.matmul.allow_tf32 = precision != "float32"
         torch.backends.cudnn.allow_tf32 = precision != "float32"
+        torch.backends.cudnn.benchmark = True  # every batch has the same shape
 
     def autocast(self) -> torch.autocast:
         """Return the context in which networks are evaluated."""

@@ -60,21 +60,18 @@ def prepare_folder(folder: Path, recipe: RunRecipe, *, resume: bool, overwrite: 
     Raises
     ------
     InputError
-        If the folder holds a run and neither flag is given, or the run was of another recipe or other data.
+        If the folder holds a run and neither flag is given, holds something else, or is to be resumed with another
+        recipe or other data.
     """
-    if resume and overwrite:
-        raise InputError("--resume and --overwrite must not be given together")
+    if resume:
+        _require_same(read_run_recipe(folder), recipe, folder)
+        return (folder / RESUME).is_file()
     if (folder / RECIPE).is_file():
-        if resume:
-            _require_same(read_run_recipe(folder), recipe, folder)
-            return (folder / RESUME).is_file()
         if not overwrite:
             raise InputError(f"{folder} holds a run; go on with --resume, or start anew with --overwrite")
         shutil.rmtree(folder)
     elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder} must be an empty folder or a run's, got something else; choose another --out")
-    elif resume:
-        raise InputError(f"{folder} holds no run to resume; leave --resume out")
     folder.mkdir(parents=True, exist_ok=True)
     replace_file(folder / RECIPE, msgspec.json.format(msgspec.json.encode(recipe), indent=2) + b"\n")
     return False
@@ -84,7 +81,7 @@ def read_run_recipe(folder: Path) -> RunRecipe:
     """Return what a run's folder says it trains."""
     path = folder / RECIPE
     if not path.is_file():
-        raise InputError(f"{folder} holds no run ({RECIPE} is missing)")
+        raise InputError(f"{folder} holds no run to resume ({RECIPE} is missing); leave --resume out")
     try:
         return msgspec.json.decode(path.read_bytes(), type=RunRecipe)
     except msgspec.MsgspecError as error:

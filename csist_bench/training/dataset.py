@@ -56,7 +56,7 @@ class TrainingSet:
         frames, node, light = self.frames[index], self.node[index], self.light[index]
         n = self.optics.grid_size
         grids = torch.zeros((*node.shape[:2], n * n), device=node.device)
-        return frames, grids.scatter_add_(-1, node, light).unflatten(-1, (n, n))
+        return frames, grids.scatter_add_(-1, node, light).reshape(*node.shape[:2], n, n)
 
     def initialiser(self, ridge: float) -> NDArray[np.float32]:
         """Return Q fitted to the label grids of this set."""
@@ -65,7 +65,8 @@ class TrainingSet:
     def _label_chunks(self) -> Iterator[NDArray[np.float32]]:
         units = max(1, GRIDS_PER_CHUNK // self.frames.shape[1])
         n = self.optics.grid_size
-        for index in torch.arange(len(self), device=self.frames.device).split(units):
+        for start in range(0, len(self), units):
+            index = torch.arange(start, min(start + units, len(self)), device=self.frames.device)
             yield self.batch(index)[1].reshape(-1, n, n).cpu().numpy()
 
     def windowed(self, size: int) -> TrainingSet:
@@ -113,13 +114,13 @@ def training_set(split: Split, recipe: TrainingRecipe, whole_trajectories: bool,
     background = Instrument.from_recipe(data).background
     frames = np.subtract(split.frames[:count], background, dtype=np.float32)
     scored = slice(split.scored_frames.start, split.scored_frames.stop)
-    arrays = [frames, node, light]
+    arrays: list[NDArray[Any]] = [frames, node, light]
     if not whole_trajectories:
         used = scored if recipe.frames == "scored" else slice(None)
         arrays = [array[:, used].reshape(-1, 1, *array.shape[2:]) for array in arrays]
         scored = slice(0, 1)
-    tensors = [torch.from_numpy(np.ascontiguousarray(array)).to(device) for array in arrays]
-    return TrainingSet(*tensors, optics=Optics.from_recipe(data), scored=scored)
+    on_frames, on_node, on_light = (torch.from_numpy(np.ascontiguousarray(array)).to(device) for array in arrays)
+    return TrainingSet(on_frames, on_node, on_light, Optics.from_recipe(data), scored)
 
 
 def sparse_labels(
@@ -130,9 +131,9 @@ def sparse_labels(
     With `collision` "last", targets on a node that a later one takes are put out, so that sums give the last.
     """
     n = optics.grid_size
-    present = np.isfinite(xy).all(axis=-1)
+    present = np.asarray(np.isfinite(xy).all(axis=-1))
     place = nearest_node(np.where(present[..., None], xy, -1e6), optics.c)
-    present &= ((place >= 0) & (place < n)).all(axis=-1)
+    present = present & ((place >= 0) & (place < n)).all(axis=-1)
     node = np.where(present, place[..., 1] * n + place[..., 0], 0)
     light = np.where(present, intensity, 0.0)
     if collision == "last":
@@ -164,7 +165,11 @@ def transform_batch(frames: Tensor, labels: Tensor, flips: Tensor) -> tuple[Tens
 
     `flips` is boolean, (3, B): whether to reverse the columns, reverse the rows, and transpose, in that order.
     """
-    moves = (lambda x: x.flip(-1), lambda x: x.flip(-2), lambda x: x.mT)
-    for flip, move in zip(flips[..., None, None, None], moves, strict=True):
-        frames, labels = torch.where(flip, move(frames), frames), torch.where(flip, move(labels), labels)
-    return frames, labels
+    reverse_columns, reverse_rows, transpose = flips[..., None, None, None]
+
+    def turned(grids: Tensor) -> Tensor:
+        grids = torch.where(reverse_columns, grids.flip(-1), grids)
+        grids = torch.where(reverse_rows, grids.flip(-2), grids)
+        return torch.where(transpose, grids.mT, grids)
+
+    return turned(frames), turned(labels)

@@ -119,6 +119,6 @@ def _means(sums: Terms, count: int, step: int) -> dict[str, float]:
         if not math.isfinite(mean):
             raise TrainingDiverged(
                 f"the loss must stay finite, got {name} = {mean} at step {step + 1}; "
-                "lower lr, or set clip_norm or a longer warmup; the last good state is kept"
+                "lower lr, or set clip_norm or a longer warmup; what was saved before is kept"
             )
     return means

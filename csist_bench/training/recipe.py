@@ -6,6 +6,7 @@ resumed run is the same run. Published training (SeqCSIST, TGRS 2025, section V)
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -34,6 +35,7 @@ class WindowRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     batch_trajectories: Whole = 0
 
     def __post_init__(self) -> None:
+        _require_finite_fields(self)
         if self.size % 2 == 0:
             raise must("window size", "be odd (the brightest pixel is its centre)", self.size)
 
@@ -53,6 +55,9 @@ class AdversarialRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     critic_lr: Positive = 1e-4
     critic_weight_decay: NonNegative = 0.0
     warmup_steps: Whole = 0  # first steps: pixel loss alone, the critic rests
+
+    def __post_init__(self) -> None:
+        _require_finite_fields(self)
 
 
 class TrainingRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -95,6 +100,15 @@ class TrainingRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     max_ram: Positive = 8.0  # GB that the split may take in memory
     window: WindowRecipe | None = None
     adversarial: AdversarialRecipe | None = None
+
+    def __post_init__(self) -> None:
+        _require_finite_fields(self)
+
+
+def _require_finite_fields(recipe: msgspec.Struct) -> None:
+    for name, value in msgspec.structs.asdict(recipe).items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise must(name, "be finite", value)
 
 
 _TABLES: dict[str, type[msgspec.Struct]] = {"window": WindowRecipe, "adversarial": AdversarialRecipe}

@@ -6,6 +6,7 @@ windows hold every target of SeqCSIST and all the light) costs a fifth of the ti
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -49,16 +50,24 @@ class Options:
     max_minutes: float = 0.0
     initial_weights: str = ""
 
+    def __post_init__(self) -> None:
+        if self.resume and self.overwrite:
+            raise InputError("--resume and --overwrite must not be given together")
+
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a call of `train` came to; `best` is the validation CSO-mAP in percent."""
+    """What a call of `train` came to; `best` is the validation CSO-mAP in percent.
+
+    Of several processes only the one that `leads` knows the score.
+    """
 
     finished: bool
     steps: int
     minutes: float
     best: float | None
-    reason: str = ""
+    leads: bool
+    reason: str
 
 
 def train(
@@ -88,9 +97,10 @@ def train(
     InputError
         If settings, recipe, data and folder do not belong together.
     TrainingDiverged
-        If a loss or weight is no longer finite; the last good state is kept.
+        If a loss or weight is no longer finite; what was saved before is kept.
     """
     settings = resolve_settings(method, settings)
+    saved = checkpoint.read_run_recipe(options.folder) if options.resume else None
     start = load_weights(options.initial_weights, method.name) if options.initial_weights else None
     told = RunRecipe(
         method=method.name,
@@ -98,7 +108,7 @@ def train(
         training=resolved(recipe),
         dataset=store.recipe.name,
         fingerprint=store.fingerprint,
-        initial_weights=start[1].recipe_hash if start else "",
+        initial_weights=_digest_of(options.initial_weights) if start else saved.initial_weights if saved else "",
     )
     with joined(device) as (world, own_device), StopRequest(options.max_minutes) as stop:
         taken_up = options.resume
@@ -107,6 +117,8 @@ def train(
                 options.folder, told, resume=options.resume, overwrite=options.overwrite
             )
         taken_up = world.any(taken_up and world.leads, own_device)
+        if told.initial_weights and not (start or taken_up):
+            raise InputError(f"{options.folder} was stopped before its first save; give --init again")
         with torch.random.fork_rng():
             run = Run.of(
                 method, store, told, recipe, start[0] if start else None, options.folder, own_device, world, say
@@ -184,7 +196,7 @@ class Run:
 
     def _outcome(self, finished: bool, reason: str) -> Outcome:
         p = self.progress
-        return Outcome(finished, p.total_steps, p.minutes, p.best, reason)
+        return Outcome(finished, p.total_steps, p.minutes, p.best, self.world.leads, reason)
 
     def _stages(self) -> list[Stage]:
         recipe, window = self.recipe, self.recipe.window
@@ -285,11 +297,15 @@ class Run:
         save_weights(self.folder / name, self.model, card, self.recipe.half_weights)
 
 
+def _digest_of(weights: str) -> str:
+    return hashlib.sha256(Path(weights).read_bytes()).hexdigest()
+
+
 def _require_finite(model: nn.Module) -> None:
     try:
         require_finite_weights(model)
     except InputError as error:
-        raise TrainingDiverged(f"{error}; lower lr or set clip_norm; the last good state is kept") from None
+        raise TrainingDiverged(f"{error}; lower lr or set clip_norm; what was saved before is kept") from None
 
 
 def _card(told: RunRecipe, optics: Optics, device: torch.device) -> WeightsCard:

@@ -27,7 +27,7 @@ def rows_and_weights(offset: Tensor, kernel: int) -> tuple[Tensor, Tensor]:
 
     Returns
     -------
-    rows : int64 Tensor, shape (B, H, W, taps, 4)
+    rows : int32 Tensor, shape (B, H, W, taps, 4)
         Pixels of one map padded by one pixel, counted in row order.
     weights : Tensor, shape (B, H, W, taps, 4)
     """
@@ -44,7 +44,7 @@ def rows_and_weights(offset: Tensor, kernel: int) -> tuple[Tensor, Tensor]:
     low, right = row - top, column - left
     high = 1 - low
     weights = torch.stack((high - high * right, high * right, low - low * right, low * right), dim=-1)
-    first = (top * (width + 2) + left).long()
+    first = (top * (width + 2) + left).int()
     rows = torch.stack((first, first + 1, first + width + 2, first + width + 3), dim=-1)
     return rows, weights
 
@@ -64,18 +64,26 @@ def weighted_rows(table: Tensor, rows: Tensor, weights: Tensor) -> Tensor:
 
 
 class _TableGradient(torch.autograd.Function):
-    """Passes the sums on and hands the table its gradient by scattered adds, four times faster than the built-in way."""
+    """Passes the sums on and hands the table its gradient, which is again a sum of weighted rows.
+
+    Sorting the reads by the row they came from turns the scattered adds into ordered ones: several times faster than
+    `embedding_bag`'s own gradient.
+    """
 
     @staticmethod
     def forward(ctx: Any, summed: Tensor, table: Tensor, rows: Tensor, weights: Tensor) -> Tensor:
         ctx.save_for_backward(rows, weights)
-        ctx.table_shape = table.shape
+        ctx.table_rows = len(table)
         return summed.view_as(summed)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:
-        (rows, weights), gradient = ctx.saved_tensors, gradients[0]
-        scattered = gradient.new_zeros(ctx.table_shape)
-        for row, weight in zip(rows.unbind(1), weights.unbind(1)):
-            scattered.scatter_add_(0, row[:, None].expand_as(gradient), gradient * weight[:, None])
+        (rows, weights), gradient = ctx.saved_tensors, gradients[0].contiguous()
+        order = torch.argsort(rows.flatten())
+        reads = torch.bincount(rows.flatten(), minlength=ctx.table_rows)
+        starts = reads.cumsum(0) - reads
+        readers = torch.div(order, rows.shape[1], rounding_mode="floor")
+        scattered = functional.embedding_bag(
+            readers, gradient, starts, per_sample_weights=weights.flatten()[order], mode="sum"
+        )
         return gradient, scattered, None, None

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 
 from csist_bench.checks import InputError, must
 
-# Widths of the convolutions, 0 for a 2x2 maximum; every convolution but the last used is followed by ReLU.
+# Up to the sixteenth convolution, torchvision's layer 34, taken before its ReLU.
 VGG19 = (64, 64, 0, 128, 128, 0, 256, 256, 256, 256, 0, 512, 512, 512, 512, 0, 512, 512, 512, 512)
-LAST_LAYER = 34  # the sixteenth convolution, before its ReLU, counted as torchvision does
+MIN_SIDE = 16  # four maxima halve the grid
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 
@@ -29,6 +29,8 @@ class PerceptualLoss(nn.Module):
     ----------
     path : str or Path
         Safetensors file with at least the sixteen convolutions of VGG19.
+    widths : tuple of int
+        Channels of each convolution, 0 for a 2x2 maximum.
 
     Raises
     ------
@@ -39,9 +41,9 @@ class PerceptualLoss(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, widths: tuple[int, ...] = VGG19) -> None:
         super().__init__()
-        self.features = _vgg_layers()
+        self.features = _vgg_layers(widths)
         _load(self.features, Path(path))
         self.features.requires_grad_(False).eval()
         self.register_buffer("mean", torch.tensor(MEAN).reshape(1, 3, 1, 1), persistent=False)
@@ -49,8 +51,8 @@ class PerceptualLoss(nn.Module):
 
     def forward(self, grids: Tensor, labels: Tensor) -> Tensor:
         """Return the distance of two batches of grids (B, 1, h, w), h and w at least 16, scaled to about [0, 1]."""
-        if min(grids.shape[-2:]) < 16:
-            raise must("grids", "be at least 16 nodes a side for VGG19 features", tuple(grids.shape))
+        if min(grids.shape[-2:]) < MIN_SIDE:
+            raise must("grids", f"be at least {MIN_SIDE} nodes a side for VGG19 features", tuple(grids.shape))
         with torch.no_grad():
             wanted = self._describe(labels)
         return (self._describe(grids) - wanted).abs().mean()
@@ -59,16 +61,16 @@ class PerceptualLoss(nn.Module):
         return self.features((grids - self.mean) / self.std)  # one channel broadcast to three
 
 
-def _vgg_layers() -> nn.Sequential:
+def _vgg_layers(widths: tuple[int, ...]) -> nn.Sequential:
     layers: list[nn.Module] = []
     channels = 3
-    for width in VGG19:
+    for width in widths:
         if width:
             layers += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU()]
             channels = width
         else:
             layers.append(nn.MaxPool2d(2))
-    return nn.Sequential(*layers[: LAST_LAYER + 1])
+    return nn.Sequential(*layers[:-1])
 
 
 def _load(features: nn.Sequential, path: Path) -> None:

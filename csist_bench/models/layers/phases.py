@@ -6,10 +6,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from csist_bench.checks import must
 from csist_bench.models.layers.sampling import Sampling
 from csist_bench.models.layers.shrinkage import soft_threshold
 
-STEP, THRESHOLD = 0.5, 0.01  # start values of ISTA-Net
+# Start values. The step is below 1 / L of the benchmark's Phi (L = 8.6); ISTA-Net's 0.5 would diverge.
+STEP, THRESHOLD = 0.1, 0.01
+SIDE_CHANNELS = 0.1  # start scale of what the channels beside the identity add to a grid
 
 
 class IstaPhase(nn.Module):
@@ -17,7 +20,8 @@ class IstaPhase(nn.Module):
 
         r = x - rho Phi^T (Phi x - y),   x' = F~(soft(F(r), theta)),   F = conv-ReLU-conv, F~ = conv-ReLU-conv.
 
-    With F~ F = identity wished for, the symmetry residual F~(F(r)) - r is part of the training loss.
+    With F~ F = identity wished for, the symmetry residual F~(F(r)) - r is part of the training loss. The first channels
+    start as that identity, so that an untrained stack of phases is already gradient descent.
     """  # noqa: D400, D415
 
     def __init__(self, features: int) -> None:
@@ -28,6 +32,8 @@ class IstaPhase(nn.Module):
         self.forward_out = convolution(features, features)
         self.backward_in = convolution(features, features)
         self.backward_out = convolution(features, 1)
+        start_as_identity(self.forward_in, self.forward_out)
+        start_as_identity(self.backward_in, self.backward_out)
 
     def forward(self, x: Tensor, y: Tensor, sampling: Sampling) -> tuple[Tensor, Tensor, Tensor]:
         """Map the estimate x (B, 1, h, w) and the frames y (B, 1, H, W) to the next estimate, r and F(r)."""
@@ -57,6 +63,22 @@ def convolution(inputs: int, outputs: int, bias: bool = False) -> nn.Conv2d:
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)
     return layer
+
+
+def start_as_identity(split: nn.Conv2d, join: nn.Conv2d, channel: int = 0) -> None:
+    """Let conv-ReLU-conv pass input `channel` on to output 0: u = relu(u) - relu(-u) in two hidden channels."""
+    if split.out_channels < 2:
+        raise must("features", "be at least 2", split.out_channels)
+    middle = split.kernel_size[0] // 2
+    with torch.no_grad():
+        for layer in (split, join):
+            if layer.bias is not None:
+                layer.bias.zero_()
+        split.weight[:2] = 0
+        split.weight[:2, channel, middle, middle] = torch.tensor((1.0, -1.0))
+        join.weight[0] *= SIDE_CHANNELS
+        join.weight[0, :2] = 0
+        join.weight[0, :2, middle, middle] = torch.tensor((1.0, -1.0))
 
 
 def channels_last(grid: Tensor) -> Tensor:

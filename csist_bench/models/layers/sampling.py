@@ -46,6 +46,8 @@ class Sampling(nn.Module):
 
     axis_matrix: Tensor
     initialiser: Tensor
+    gram_values: Tensor
+    gram_vectors: Tensor
 
     def __init__(self, axis_matrix: NDArray[Any], initialiser: NDArray[Any] | None = None) -> None:
         super().__init__()
@@ -58,8 +60,11 @@ class Sampling(nn.Module):
         self.lipschitz = float(np.linalg.norm(g, 2) ** 4)
         q = pseudo_inverse(g) if initialiser is None else np.asarray(initialiser)
         require_shape("initialiser", q, (g.shape[1] ** 2, g.shape[0] ** 2), "((c * size)^2, size^2)")
-        # G follows from the optics; Q was fitted and is saved with the weights.
+        values, vectors = np.linalg.eigh(g @ g.T)
+        # G follows from the optics, and the eigenvectors of G G^T from it; Q was fitted and is saved with the weights.
         self.register_buffer("axis_matrix", torch.tensor(g, dtype=torch.float32), persistent=False)
+        self.register_buffer("gram_values", torch.tensor(values, dtype=torch.float32), persistent=False)
+        self.register_buffer("gram_vectors", torch.tensor(vectors, dtype=torch.float32), persistent=False)
         self.register_buffer("initialiser", torch.tensor(q, dtype=torch.float32))
 
     @classmethod
@@ -84,6 +89,16 @@ class Sampling(nn.Module):
         """Q y: frames (..., size, size) -> first guess of the label grids (..., c * size, c * size)."""
         grid = nn.functional.linear(frames.flatten(-2), self.initialiser)
         return grid.unflatten(-1, (self.grid_size, self.grid_size))
+
+    def proximal(self, frames: Tensor, grid: Tensor, weight: Tensor) -> Tensor:
+        """Return the grid z that minimises ||frames - Phi z||^2 + weight ||z - grid||^2, in closed form.
+
+        z = x + Phi^T (Phi Phi^T + weight)^-1 (y - Phi x), and Phi Phi^T = G G^T (x) G G^T is diagonal in the products
+        of the eigenvectors of G G^T.
+        """
+        v, values = self.gram_vectors, self.gram_values
+        residual = v.mT @ (frames - self(grid)) @ v
+        return grid + self.adjoint(v @ (residual / (values[:, None] * values + weight)) @ v.mT)
 
     def matrix(self) -> Tensor:
         """Phi itself, shape (size^2, (c * size)^2), for weights that are initialised from it."""

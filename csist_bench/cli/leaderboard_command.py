@@ -1,0 +1,161 @@
+"""`csist-bench leaderboard`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from csist_bench.cli.options import DEFAULT_DATA, json_option, note, print_json
+from csist_bench.cli.submit_command import DEFAULT_LEADERBOARD, FAMILIES
+
+if TYPE_CHECKING:
+    from csist_bench.leaderboard.rows import Row
+    from csist_bench.leaderboard.table import Board
+
+
+@click.command("leaderboard")
+@click.option(
+    "--leaderboard", "path", default=DEFAULT_LEADERBOARD, show_default=True, metavar="FILE", help="The table."
+)
+@click.option("--dataset", metavar="NAME", help="A data set of the table, or all (the terminal shows seqcsist).")
+@click.option("--family", type=click.Choice(FAMILIES), help="Rows of one family.")
+@click.option("--tier", type=click.Choice(["published", "submitted", "reproduced"]), help="Rows of one tier.")
+@click.option("--superseded", is_flag=True, help="Show superseded rows too.")
+@click.option("--markdown", is_flag=False, flag_value="-", metavar="[FILE]", help="Markdown, on stdout or to a file.")
+@click.option("--html", metavar="FILE", help="One self-contained page with charts.")
+@json_option
+@click.option("--check", is_flag=True, help="Verify every measured row; exit code 1 if one is wrong.")
+@click.option("--lines", is_flag=True, help="Compute the grid ceiling and the limits of --data and keep them.")
+@click.option("--data", metavar="PATH", help="Data set for --check and --lines.")
+@click.option("--split", default="test", show_default=True, help="Split for --lines.")
+def command(
+    path: str,
+    dataset: str | None,
+    family: str | None,
+    tier: str | None,
+    superseded: bool,
+    markdown: str | None,
+    html: str | None,
+    as_json: bool,
+    check: bool,
+    lines: bool,
+    data: str | None,
+    split: str,
+) -> None:
+    """Show the leaderboard: measured rows, with the published figures beside them.
+
+    \b
+    Examples:
+      csist-bench leaderboard
+      csist-bench leaderboard --dataset all --family off-grid
+      csist-bench leaderboard --markdown leaderboard/README.md --html leaderboard/index.html
+      csist-bench leaderboard --check --data data/seqcsist.zarr
+
+    --check verifies evaluator version, recipe hash, data fingerprint, ranges and the sums of every measured row.
+    """
+    if check:
+        _check(path, data)
+        return
+    if lines:
+        _keep_lines(path, data or DEFAULT_DATA, split)
+        return
+    measured, published = _rows(path, superseded)
+    if as_json:
+        _print_rows(_shown(path, measured, published, dataset, family, tier), measured)
+        return
+    if not markdown and not html:
+        _print_tables(path, measured, published, dataset, family, tier)
+        return
+    shown = _shown(path, measured, published, dataset, family, tier)
+    if markdown:
+        from csist_bench.leaderboard.table import markdown_text
+
+        _deliver(markdown, markdown_text(shown))
+    if html:
+        from csist_bench.leaderboard.page import page_text
+
+        _deliver(html, page_text(shown))
+
+
+def _rows(path: str, superseded: bool) -> tuple[list[Row], list[Row]]:
+    from csist_bench.leaderboard import published_rows, read_rows, standing
+
+    rows = read_rows(path, missing_ok=path == DEFAULT_LEADERBOARD)
+    if not rows:
+        note(f"{path}: no measured rows yet; csist-bench submit adds them")
+    return (rows if superseded else standing(rows)), published_rows()
+
+
+def _shown(
+    path: str, measured: list[Row], published: list[Row], dataset: str | None, family: str | None, tier: str | None
+) -> Board:
+    from csist_bench.leaderboard.lines import read_lines
+    from csist_bench.leaderboard.table import ALL, board
+
+    lines = read_lines(Path(path).parent)
+    return board(measured, published, dataset=dataset or ALL, family=family, tier=tier, lines=lines)
+
+
+def _print_tables(
+    path: str, measured: list[Row], published: list[Row], dataset: str | None, family: str | None, tier: str | None
+) -> None:
+    from csist_bench.leaderboard.table import MAIN_DATASET, terminal_text
+
+    shown = _shown(path, measured, published, dataset or MAIN_DATASET, family, tier)
+    everything = _shown(path, measured, published, None, family, tier)
+    others = [] if dataset else [f"{n}: {len(r)} rows" for n, r in everything.tables.items() if n not in shown.tables]
+    click.echo(terminal_text(shown, others))
+
+
+def _print_rows(shown: Board, measured: list[Row]) -> None:
+    from csist_bench.leaderboard import standing
+
+    in_force = {id(row) for row in standing(measured)}
+    rows: list[dict[str, Any]] = []
+    for row in (row for table in shown.tables.values() for row in table):
+        values = {name: getattr(row, name) for name in row.__struct_fields__}
+        rows.append({**values, "superseded": row.measured and id(row) not in in_force})
+    print_json(rows)
+
+
+def _deliver(target: str, text: str) -> None:
+    """Print a text, or write it to a file by rename."""
+    if target == "-":
+        click.echo(text, nl=False)
+        return
+    from csist_bench.predictions import replace_file
+
+    Path(target).parent.mkdir(parents=True, exist_ok=True)
+    replace_file(Path(target), text.encode())
+    note(f"{target}: written")
+
+
+def _check(path: str, data: str | None) -> None:
+    from csist_bench.leaderboard.check import check, hashes_checked
+
+    store = None
+    if data:
+        from csist_bench.store import open_store
+
+        store = open_store(data)
+    count, problems = check(path, store)
+    for problem in problems:
+        click.echo(problem)
+    if not hashes_checked():
+        note("recipe hashes of networks were not checked: that needs PyTorch")
+    if problems:
+        sys.exit(1)
+    click.echo(f"{path}: {count} rows, all well")
+
+
+def _keep_lines(path: str, data: str, split: str) -> None:
+    from csist_bench.leaderboard.lines import compute_lines, replace_lines
+    from csist_bench.store import open_store
+
+    lines = compute_lines(open_store(data), split)
+    replace_lines(Path(path).parent, lines)
+    for line in lines:
+        click.echo(f"{line.dataset}, {line.split}: {line.label}: {line.cso_map:.1f}")

@@ -1,0 +1,247 @@
+"""`csist-bench plot`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from csist_bench.cli.options import data_option, note, split_option
+from csist_bench.cli.submit_command import DEFAULT_LEADERBOARD
+
+if TYPE_CHECKING:
+    from csist_bench.detections import Detections
+    from csist_bench.predictions import Predictions
+    from csist_bench.store import Split, Store
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+FRAMES_SHOWN = 8
+MATCHED_WITHIN = 0.25  # px, the widest threshold of the protocol
+
+
+def _out_option(default: str) -> Callable[[F], F]:
+    return click.option("--out", default=default, show_default=True, metavar="FILE", help=".png, .svg or .pdf.")
+
+
+_trajectory_option = click.option("--trajectory", type=click.IntRange(min=0), default=0, show_default=True, metavar="N")
+
+
+@click.group("plot")
+def command() -> None:
+    """Draw frames, trajectories, precision-recall curves, training, the leaderboard or calibration.
+
+    \b
+    Examples:
+      csist-bench plot frames preds.json --trajectory 7 --out frames.png
+      csist-bench plot leaderboard --out leaderboard.svg
+    """
+
+
+@command.command("frames")
+@click.argument("predictions", required=False)
+@data_option
+@split_option
+@_trajectory_option
+@click.option("--frames", default=None, metavar="RANGE", help="START:STOP; by default 8 frames over the scored ones.")
+@_out_option("frames.png")
+def frames_command(
+    predictions: str | None, data: str, split: str, trajectory: int, frames: str | None, out: str
+) -> None:
+    """Draw frames of a trajectory, zoomed to the targets, with the detections of a prediction file.
+
+    \b
+    Example:
+      csist-bench plot frames preds.json --trajectory 7 --frames 4:12 --out frames.png
+    """
+    import numpy as np
+
+    from csist_bench.plots import frames_picture, require_picture
+    from csist_bench.recipes import frame_range
+
+    require_picture(out)
+    store, part = _opened(data, split, trajectory)
+    scored = part.scored_frames
+    spread = np.linspace(scored.start, scored.stop - 1, min(FRAMES_SHOWN, len(scored))).astype(int)
+    chosen = np.array(frame_range(frames, part.n_frames, "--frames")) if frames else spread
+    images = part.read("frames", trajectory, trajectory + 1)[0][chosen]
+    truth = part.read("target_xy", trajectory, trajectory + 1)[0][chosen]
+    found = []
+    if predictions:
+        own = _of_trajectory(_predictions(predictions, store, part).detections, trajectory)
+        found = [np.stack([own.x, own.y], axis=-1)[own.frame == frame] for frame in chosen]
+    frames_picture(images, truth, found, out, [f"trajectory {trajectory}, frame {frame}" for frame in chosen])
+    note(f"{out}: {len(chosen)} frames of trajectory {trajectory}")
+
+
+@command.command("trajectory")
+@click.argument("predictions", required=False)
+@data_option
+@split_option
+@_trajectory_option
+@_out_option("trajectory.png")
+def trajectory_command(predictions: str | None, data: str, split: str, trajectory: int, out: str) -> None:
+    """Draw the paths of a trajectory's targets, with the detections of a prediction file.
+
+    \b
+    Example:
+      csist-bench plot trajectory preds.json --trajectory 7 --out trajectory.png
+    """
+    from csist_bench.plots import require_picture, trajectory_picture
+
+    require_picture(out)
+    store, part = _opened(data, split, trajectory)
+    own = _of_trajectory(_predictions(predictions, store, part).detections, trajectory) if predictions else None
+    xy = part.read("target_xy", trajectory, trajectory + 1)[0]
+    trajectory_picture(xy, own, out, f"{part.recipe.name}, {split}, trajectory {trajectory}")
+    note(f"{out}: trajectory {trajectory}")
+
+
+@command.command("pr")
+@click.argument("predictions")
+@data_option
+@split_option
+@_out_option("precision_recall.png")
+def pr_command(predictions: str, data: str, split: str, out: str) -> None:
+    """Draw precision against recall at the five thresholds.
+
+    \b
+    Example:
+      csist-bench plot pr preds.json --out precision_recall.svg
+    """
+    from csist_bench.evaluation.average_precision import curve
+    from csist_bench.evaluation.matching import match
+    from csist_bench.evaluation.report import ap_name, evaluate
+    from csist_bench.plots import precision_recall_picture, require_picture
+
+    require_picture(out)
+    store, part = _opened(data, split)
+    read = _predictions(predictions, store, part)
+    truth = _truth(part)
+    matched = match(read.detections, truth)
+    names = [ap_name(threshold) for threshold in matched.thresholds]
+    curves = {name: curve(hits, truth.n_targets) for name, hits in zip(names, matched.hits)}
+    report = evaluate(read.detections, truth, header=read.header)
+    title = f"{read.header.method.get('name', Path(predictions).name)}: CSO-mAP {report.cso_map:.2f} %"
+    precision_recall_picture(curves, out, dict(zip(names, report.ap)), title)
+    note(f"{out}: {title}")
+
+
+@command.command("training")
+@click.argument("run", metavar="RUN")
+@_out_option("training.png")
+def training_command(run: str, out: str) -> None:
+    """Draw loss and validation scores of a training run: its folder, or its log.jsonl.
+
+    \b
+    Example:
+      csist-bench plot training runs/edsr --out training.png
+    """
+    from csist_bench.plots import require_picture, training_curve_picture
+    from csist_bench.training.log import read_log
+
+    require_picture(out)
+    training_curve_picture(read_log(run), out, Path(run).name)
+    note(f"{out}: written")
+
+
+@command.command("leaderboard")
+@click.option("--leaderboard", default=DEFAULT_LEADERBOARD, show_default=True, metavar="FILE", help="The table.")
+@click.option("--dataset", default="seqcsist", show_default=True, metavar="NAME", help="Data set of the table.")
+@_out_option("leaderboard.png")
+def leaderboard_command(leaderboard: str, dataset: str, out: str) -> None:
+    """Draw the measured scores of a data set with their intervals, and the published ones.
+
+    \b
+    Example:
+      csist-bench plot leaderboard --dataset "seqcsist-noise sigma=2" --out leaderboard.png
+    """
+    from csist_bench.leaderboard import published_rows, read_rows, standing
+    from csist_bench.leaderboard.lines import read_lines
+    from csist_bench.leaderboard.table import board
+    from csist_bench.plots import leaderboard_picture, require_picture
+
+    require_picture(out)
+    measured = standing(read_rows(leaderboard, missing_ok=leaderboard == DEFAULT_LEADERBOARD))
+    shown = board(measured, published_rows(), dataset=dataset, lines=read_lines(Path(leaderboard).parent))
+    leaderboard_picture(shown.tables[dataset], out, shown.lines_of(dataset), dataset)
+    note(f"{out}: {len(shown.tables[dataset])} rows")
+
+
+@command.command("calibration")
+@click.argument("predictions")
+@data_option
+@split_option
+@_out_option("calibration.png")
+def calibration_command(predictions: str, data: str, split: str, out: str) -> None:
+    """Draw position errors over predicted standard errors, of detections matched within 0.25 px.
+
+    \b
+    Example:
+      csist-bench plot calibration ml.json --data data/noise2.zarr --out calibration.png
+    """
+    import numpy as np
+
+    from csist_bench.checks import InputError
+    from csist_bench.evaluation.matching import match, nearest_targets
+    from csist_bench.plots import calibration_picture, require_picture
+
+    require_picture(out)
+    store, part = _opened(data, split)
+    read = _predictions(predictions, store, part)
+    if read.detections.sigma_x is None or read.detections.sigma_y is None:
+        raise InputError(f"{predictions}: predictions must have sigma_x and sigma_y to be checked for calibration")
+    truth = _truth(part)
+    matched = match(read.detections, truth, (MATCHED_WITHIN,))
+    hit = matched.detections.select(matched.hits[0])
+    frame = matched.frame[matched.hits[0]]
+    nearest, _ = nearest_targets(hit, frame, truth)
+    target = truth.frame_xy[frame, nearest]
+    errors = np.concatenate([hit.x - target[:, 0], hit.y - target[:, 1]])
+    sigmas = np.concatenate([hit.columns()["sigma_x"], hit.columns()["sigma_y"]])
+    calibration_picture(errors, sigmas, out, str(read.header.method.get("name", "")))
+    note(f"{out}: {len(hit):,} matched detections, spread {np.std(errors / sigmas):.3f}")
+
+
+def _opened(data: str, split: str, trajectory: int = 0) -> tuple[Store, Split]:
+    from csist_bench.checks import must
+    from csist_bench.store import open_store
+
+    store = open_store(data)
+    part = store.split(split)
+    if trajectory >= part.n_trajectories:
+        raise must("--trajectory", f"be in [0, {part.n_trajectories})", trajectory)
+    return store, part
+
+
+def _truth(part: Split) -> Any:
+    from csist_bench.evaluation.truth import Truth
+
+    return Truth.from_arrays(part.target_xy, part.target_intensity, part.target_count, part.scored_frames)
+
+
+def _predictions(path: str, store: Store, part: Split) -> Predictions:
+    """Read a prediction file; one of other data is refused, for its detections would be drawn on the wrong frames."""
+    from csist_bench.checks import must
+    from csist_bench.detections import GRID_THRESHOLD
+    from csist_bench.predictions import read_predictions
+
+    read = read_predictions(
+        path,
+        frames_per_trajectory=part.n_frames,
+        n_trajectories=part.n_trajectories,
+        c=part.recipe.c,
+        threshold=GRID_THRESHOLD,
+    )
+    if read.header.fingerprint not in (None, store.fingerprint):
+        rule = f"be that of {store.path} ({store.fingerprint})"
+        raise must(f"{path}: fingerprint", rule, read.header.fingerprint)
+    for warning in read.warnings:
+        note(f"warning: {warning}")
+    return read
+
+
+def _of_trajectory(detections: Detections, trajectory: int) -> Detections:
+    return detections.select(detections.trajectory == trajectory)

@@ -1,0 +1,267 @@
+"""Search of one frame: how many targets, which basin of the likelihood, and how sure.
+
+For every target count that the flux allows, fits are run from the starts of `single_starts`, and the count whose best
+fit has the largest evidence is kept (Laplace's approximation: fit, prior and the volume of the posterior). Where the
+errors it predicts are large, the posterior is sampled instead (`posterior`).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from csist_bench.kernels import jit
+from csist_bench.kernels.fitting import inverse, log_determinant, window_origin
+from csist_bench.kernels.posterior import THRESHOLDS, Draws, decide, factor_of, resample, sample, spread
+from csist_bench.kernels.single_fit import Prior, Sensor, Window, Workspace, cost_of, fit, gather
+from csist_bench.kernels.single_starts import moments, start
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+FLUX_SDS = 3.0  # half width of the flux bracket, in standard deviations of the window's summed noise
+FLUX_MARGIN = 0.005  # of the flux, for the light that falls outside the window
+OPEN_COUNTS = 3  # counts tried above the flux's least one where light is missing
+MIN_GAIN = 16.0  # of -2 log likelihood, for one target to be seen at all where the flux does not ask for it
+FREE_SPREAD = 0.5  # sd of intensity over its mean when nothing is known of it
+LEAST_SHARE = 0.02  # of the mean intensity: no target is fainter
+CHOSEN = 32
+LEAST_SAMPLES = 8.0
+LOG_2PI = math.log(2.0 * math.pi)
+
+
+class Law(NamedTuple):
+    """What is known of brightness: its range, grey levels; `free`: nothing."""
+
+    low: float
+    high: float
+    free: bool
+
+
+class Search(NamedTuple):
+    """How hard to look: starts per count, limits of a fit, and when the posterior is sampled (px)."""
+
+    max_targets: int
+    starts: int
+    iterations: int
+    tolerance: float
+    sampled_above: float
+    psf_sigma: float
+
+
+class Bench(NamedTuple):
+    """Reused arrays: the window's pixels, scratch of fits, prior, moments and best theta of one frame."""
+
+    pixels: Floats
+    work: Workspace
+    mean: Floats
+    precision: Floats
+    power: NDArray[np.complex128]
+    coefficient: NDArray[np.complex128]
+    theta: Floats
+    best: Floats
+    covariance: Floats
+
+
+@jit
+def flux_bracket(flux: float, noise: float, law: Law) -> tuple[int, int]:
+    """Return the least and largest target count whose summed brightness agrees with the window's flux.
+
+    Where no count does (brightness outside its law), the nearest count stands alone.
+    """
+    slack = FLUX_SDS * noise + FLUX_MARGIN * abs(flux)
+    low = max(math.ceil((flux - slack) / law.high), 0)
+    high = max(math.floor((flux + slack) / law.low), 0)
+    if low > high:
+        low = max(math.floor(2.0 * flux / (law.low + law.high) + 0.5), 0)
+        high = low
+    return low, high
+
+
+@jit
+def set_prior(targets: int, flux: float, law: Law, over: bool, bench: Bench) -> Prior:
+    """Return the brightness prior for a count; positions are free.
+
+    With no law, or more light than the largest count explains (`over`), it is broad about an equal share of the flux.
+    """
+    mean, variance = 0.5 * (law.low + law.high), (law.high - law.low) ** 2 / 12.0
+    if law.free or over:
+        mean = max(flux, 1.0) / targets
+        variance = (FREE_SPREAD * mean) ** 2
+    bench.mean[:, 2] = mean
+    bench.precision[:, 2] = 1.0 / max(variance, 1e-6 * mean * mean)
+    return Prior(bench.mean, bench.precision, LEAST_SHARE * mean)
+
+
+@jit
+def fit_count(targets: int, window: Window, sensor: Sensor, prior: Prior, search: Search, bench: Bench) -> float:
+    """Fit `targets` targets from every start; leave the best theta in `bench.best` and return its cost."""
+    lowest = math.inf
+    theta = bench.theta[:targets]
+    roots = np.empty(targets, np.complex128)
+    x, y, square = moments(window.pixels, search.psf_sigma, bench.power)
+    settled = 0.1 * window.pixels.size
+    for which in range(search.starts):
+        if not start(which, bench.power, square, roots, bench.coefficient):
+            break
+        for k in range(targets):
+            theta[k, 0] = window.column + x + roots[k].real
+            theta[k, 1] = window.row + y + roots[k].imag
+            theta[k, 2] = prior.mean[k, 2]
+        cost = fit(theta, window, sensor, prior, search.iterations, search.tolerance, bench.work)
+        if cost < lowest:
+            lowest = cost
+            bench.best[:targets] = theta
+        # Residuals far below the noise mean that there was none: no other basin can do better.
+        if lowest < settled:
+            break
+    return lowest
+
+
+@jit
+def log_evidence(theta: Floats, cost: float, window: Window, sensor: Sensor, prior: Prior, area: float, work: Workspace) -> float:
+    """Return Laplace's log evidence at a fit; targets are alike and lie anywhere in `area` px^2 beforehand."""
+    k = theta.shape[0]
+    cost_of(theta, window, sensor, prior, work)
+    gather(theta, sensor, prior, work)
+    if not factor_of(work.normal, 3 * k, work.factor):
+        return -math.inf
+    volume = 1.5 * k * LOG_2PI - 0.5 * log_determinant(work.factor, 3 * k)
+    before = -0.5 * k * (LOG_2PI - math.log(prior.precision[0, 2])) - k * math.log(area)
+    return -0.5 * cost + volume + before + math.lgamma(k + 1.0)
+
+
+@jit
+def expected_correctness(variance: float) -> float:
+    """Return the mean over the five thresholds d of P(|error| <= d), `variance` px^2 being the mean of the two axes'."""
+    total = 0.0
+    for d in THRESHOLDS:
+        total += 1.0 - math.exp(-0.5 * d * d / variance)
+    return total / len(THRESHOLDS)
+
+
+@jit
+def count_targets(window: Window, sensor: Sensor, cut: bool, law: Law, search: Search, bench: Bench, answer: Floats) -> int:
+    """Find the number of targets in a window and fit them; leaves theta in `answer` (max_targets, 3).
+
+    `cut` tells that light falls outside the image. Then, and where pixels are clipped, the flux bounds the count from
+    below alone, and counts are tried upwards until one fits.
+    """
+    n = window.pixels.shape[0]
+    flux, clipped = 0.0, False
+    for i in range(n):
+        for j in range(n):
+            flux += window.pixels[i, j]
+            clipped |= window.pixels[i, j] >= sensor.limit
+    noise = math.sqrt(n * n * sensor.variance + sensor.gain * max(flux, 0.0))
+    if law.free:
+        low, high = 0, search.max_targets
+    else:
+        low, high = flux_bracket(flux, noise, law)
+    over = low > search.max_targets
+    good = n * n + 3.0 * math.sqrt(2.0 * n * n)
+    missing_light = clipped or cut
+    if missing_light:
+        high = max(high, low + OPEN_COUNTS)
+    low, high = min(low, search.max_targets), min(high, search.max_targets)
+    area = (2.0 * search.psf_sigma) ** 2
+    found, strongest = 0, -math.inf
+    for k in range(max(low, 1), high + 1):
+        prior = set_prior(k, flux, law, over, bench)
+        cost = fit_count(k, window, sensor, prior, search, bench)
+        evidence = 0.0
+        if low != high:
+            evidence = log_evidence(bench.best[:k], cost, window, sensor, prior, area, bench.work)
+        if evidence > strongest or found == 0:
+            found, strongest = k, evidence
+            answer[:k] = bench.best[:k]
+        elif law.free or missing_light:
+            break
+        if missing_light and not law.free and cost < good:
+            break
+    return found
+
+
+@jit
+def touches_border(frame: Floats, window: Window, noise: float) -> bool:
+    """Tell whether the window holds light on a border of the image, so that some of it fell outside."""
+    n = window.pixels.shape[0]
+    row, column = window.row, window.column
+    sides = np.zeros(4)
+    for i in range(n):
+        sides[0] += window.pixels[0, i] if row == 0 else 0.0
+        sides[1] += window.pixels[n - 1, i] if row + n == frame.shape[0] else 0.0
+        sides[2] += window.pixels[i, 0] if column == 0 else 0.0
+        sides[3] += window.pixels[i, n - 1] if column + n == frame.shape[1] else 0.0
+    return sides.max() > FLUX_SDS * noise * math.sqrt(n) + 0.02 * window.pixels.sum()
+
+
+@jit
+def is_seen(targets: int, window: Window, sensor: Sensor, prior: Prior, theta: Floats, bench: Bench) -> bool:
+    """Tell whether a fit explains the pixels better than an empty window does, by `MIN_GAIN` for a target."""
+    nothing = cost_of(theta[:0], window, sensor, prior, bench.work)
+    return nothing - cost_of(theta[:targets], window, sensor, prior, bench.work) > MIN_GAIN * targets
+
+
+@jit
+def unmix_frame(
+    frame: Floats, sensor: Sensor, law: Law, search: Search, draws: Draws, bench: Bench, theta: Floats, sigma: Floats, score: Floats
+) -> int:
+    """Unmix one frame (H, W): return the count and fill theta, sigma (max_targets, 3) and score (max_targets,)."""
+    n = bench.pixels.shape[0]
+    row, column = window_origin(frame, n)
+    bench.pixels[:] = frame[row : row + n, column : column + n]
+    window = Window(bench.pixels, row, column)
+    cut = touches_border(frame, window, math.sqrt(sensor.variance))
+    k = count_targets(window, sensor, cut, law, search, bench, theta)
+    if k == 0:
+        return 0
+    flux = bench.pixels.sum()
+    over = not law.free and flux > (search.max_targets + 1) * law.low
+    prior = set_prior(k, flux, law, over, bench)
+    if not is_seen(k, window, sensor, prior, theta, bench):
+        return 0
+    answer = theta[:k]
+    gather(answer, sensor, prior, bench.work)
+    if not factor_of(bench.work.normal, 3 * k, bench.work.factor):
+        # No finite precision: say so with an error as wide as the window.
+        sigma[:k] = n
+        score[:k] = 0.0
+        return k
+    inverse(bench.work.factor, 3 * k, bench.covariance)
+    worst = 0.0
+    for m in range(k):
+        for u in range(3):
+            sigma[m, u] = math.sqrt(bench.covariance[3 * m + u, 3 * m + u])
+        variance = 0.5 * (sigma[m, 0] ** 2 + sigma[m, 1] ** 2)
+        score[m] = expected_correctness(variance)
+        worst = max(worst, variance)
+    if k > 3 and math.sqrt(worst) > search.sampled_above:
+        samples, chosen = np.empty((draws.shares.shape[0], k, 3)), np.empty((CHOSEN, k, 3))
+        weight = np.empty(draws.shares.shape[0])
+        if sample(answer, window, sensor, prior, draws, bench.work, samples, weight) > LEAST_SAMPLES:
+            resample(samples, weight, chosen)
+            decide(answer, chosen, CHOSEN, score[:k])
+            spread(answer, chosen, CHOSEN, sigma[:k])
+    return k
+
+
+@jit
+def unmix_frames(
+    frames: Floats,
+    sensor: Sensor,
+    law: Law,
+    search: Search,
+    draws: Draws,
+    bench: Bench,
+    theta: Floats,
+    sigma: Floats,
+    score: Floats,
+    count: Ints,
+) -> None:
+    """Unmix frames (F, H, W), background subtracted, into theta, sigma (F, K, 3), score (F, K) and count (F,)."""
+    for f in range(frames.shape[0]):
+        count[f] = unmix_frame(frames[f], sensor, law, search, draws, bench, theta[f], sigma[f], score[f])

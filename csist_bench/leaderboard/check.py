@@ -1,0 +1,151 @@
+"""Checks of a leaderboard: every measured row against the evaluator, the shipped recipes, its data and itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from csist_bench.checks import InputError
+from csist_bench.evaluation import EVALUATOR_VERSION
+from csist_bench.leaderboard.datasets import dataset_label, recipe_from_text
+from csist_bench.leaderboard.rows import Row, read_numbered
+from csist_bench.recipes import MethodRecipe, load_method_recipe, recipe_hash, resolved, shipped
+from csist_bench.registry import METHODS, Method
+from csist_bench.store import Store
+
+# Percent; rows are stored unrounded, so that the mean of the APs differs from CSO-mAP by float error alone.
+TOLERANCE = 1e-6
+
+
+def check(path: str | Path, store: Store | None = None) -> tuple[int, list[str]]:
+    """Return the number of rows of a leaderboard, and what is wrong with it, one line a fault.
+
+    Parameters
+    ----------
+    store : Store, optional
+        Data whose fingerprint the rows of that name and seed must bear.
+    """
+    path = Path(path)
+    numbered, problems = read_numbered(path)
+    count = len(numbered) + len(problems)
+    for place, (line, row) in enumerate(numbered):
+        earlier = [other for _, other in numbered[:place]]
+        faults = [*_own_faults(row), *_faults_beside(row, earlier), *_faults_against(row, store)]
+        problems += [f"{path}:{line}: {row.method}, {row.dataset}: {fault}" for fault in faults]
+    return count, problems
+
+
+def _own_faults(row: Row) -> Iterator[str]:
+    for rule in _RULES:
+        yield from rule(row)
+
+
+def _evaluator(row: Row) -> Iterator[str]:
+    if row.evaluator != EVALUATOR_VERSION:
+        yield f"evaluator must be {EVALUATOR_VERSION}, got {row.evaluator}; score the predictions again"
+
+
+def _scores(row: Row) -> Iterator[str]:
+    mean = float(np.mean(row.aps))
+    if abs(mean - row.cso_map) > TOLERANCE:
+        yield f"cso_map must be the mean of the five APs ({mean:.6f}), got {row.cso_map:.6f}"
+    if any(wider < narrower - TOLERANCE for narrower, wider in zip(row.aps, row.aps[1:])):
+        yield f"ap05..ap25 must not fall as the threshold widens, got {', '.join(f'{ap:g}' for ap in row.aps)}"
+    low, high = row.cso_map_low, row.cso_map_high
+    if low is not None and high is not None and not low - TOLERANCE <= row.cso_map <= high + TOLERANCE:
+        yield f"cso_map must lie in its interval [{low:.4f}, {high:.4f}], got {row.cso_map:.4f}"
+
+
+def _data(row: Row) -> Iterator[str]:
+    if not row.dataset_recipe:
+        yield "dataset_recipe must be given"
+        return
+    try:
+        recipe = recipe_from_text(row.dataset_recipe)
+    except InputError as error:
+        yield f"dataset_recipe {row.dataset_recipe!r}: {error}"
+        return
+    if dataset_label(recipe) != row.dataset:
+        yield f"dataset must be {dataset_label(recipe)!r} for the recipe {row.dataset_recipe!r}, got {row.dataset!r}"
+    if row.noise_sigma != recipe.noise_sigma:
+        yield f"noise_sigma must be the recipe's {recipe.noise_sigma:g}, got {row.noise_sigma}"
+
+
+def _method(row: Row) -> Iterator[str]:
+    method = _registered(row)
+    if method is None:
+        if row.tier == "reproduced":
+            yield "tier must be submitted: no method of this name is in the registry"
+        return
+    if row.family != method.family:
+        yield f"family must be {method.family}, got {row.family}"
+    if row.tier == "reproduced" and method.trainable:
+        known = _shipped_hashes(method.name)
+        if known is not None and row.recipe_hash not in known:
+            yield f"recipe_hash must be that of a shipped recipe of {method.name!r}, got {row.recipe_hash or 'none'}"
+
+
+_RULES: tuple[Callable[[Row], Iterator[str]], ...] = (_evaluator, _scores, _data, _method)
+
+
+def _registered(row: Row) -> Method | None:
+    return next((method for method in METHODS.values() if method.title == row.method), None)
+
+
+def hashes_checked() -> bool:
+    """Tell whether recipe hashes can be computed here: a network's settings are spelled out by its class (PyTorch)."""
+    try:
+        import torch  # noqa: F401
+    except ModuleNotFoundError:
+        return False
+    return True
+
+
+@cache
+def _shipped_hashes(method: str) -> frozenset[str] | None:
+    """Return the hashes of every shipped recipe of a network, as its weights bear them; None without PyTorch."""
+    if not hashes_checked():
+        return None
+    from csist_bench.models.base import resolve_settings
+    from csist_bench.training.recipe import training_recipe
+
+    hashes = set()
+    for name in shipped("methods"):
+        recipe = load_method_recipe(name)
+        if recipe.method == method:
+            settings = resolve_settings(METHODS[method], recipe.settings)
+            training = resolved(training_recipe(recipe.training, name))
+            hashes.add(recipe_hash(MethodRecipe(method=method, settings=settings, training=training)))
+    return frozenset(hashes)
+
+
+def _faults_beside(row: Row, earlier: Sequence[Row]) -> Iterator[str]:
+    """Yield what is wrong with a row beside those that were added before it."""
+    same = [other for other in earlier if (other.predictions_sha256, other.rank) == (row.predictions_sha256, row.rank)]
+    if same:
+        yield "these predictions are there already"
+    data = {
+        other.dataset_fingerprint
+        for other in earlier
+        if (other.dataset, other.data_seed) == (row.dataset, row.data_seed)
+    }
+    if data and row.dataset_fingerprint not in data:
+        yield f"dataset_fingerprint must be that of the other rows, got {row.dataset_fingerprint}"
+    if row.supersedes:
+        mark = (row.supersedes, row.rank)
+        old = next((other for other in earlier if (other.predictions_sha256, other.rank) == mark), None)
+        if old is None:
+            yield "supersedes must name the predictions of an earlier row"
+        elif old.slot != row.slot:
+            yield "supersedes must name a row of the same method, data and settings"
+
+
+def _faults_against(row: Row, store: Store | None) -> Iterator[str]:
+    """Yield what is wrong with a row of the data set at hand."""
+    if store is None or (row.dataset, row.data_seed) != (dataset_label(store.recipe), store.recipe.seed):
+        return
+    if row.dataset_fingerprint != store.fingerprint:
+        yield f"dataset_fingerprint must be {store.fingerprint} ({store.path}), got {row.dataset_fingerprint}"

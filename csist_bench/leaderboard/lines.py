@@ -1,0 +1,84 @@
+"""Reference lines of a data set: what a grid can score at best, and what noise allows each kind of knowledge.
+
+They are computed from a data set (`compute_lines`) and kept in `lines.csv` beside the leaderboard, with the
+fingerprint of the data that they are of.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from csist_bench.checks import InputError, show
+from csist_bench.evaluation.ceiling import grid_ceiling
+from csist_bench.evaluation.truth import Truth
+from csist_bench.leaderboard.datasets import dataset_label
+from csist_bench.leaderboard.rows import Digest, Name, Percent, locked, write_table
+from csist_bench.sensor import Instrument
+from csist_bench.store import Store
+
+FILE = "lines.csv"
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """One reference line: a ceiling of the grid, or a Cramer-Rao limit; CSO-mAP in percent."""
+
+    dataset: Name
+    split: Name
+    kind: Literal["ceiling", "limit"]
+    label: Name
+    cso_map: Percent
+    dataset_fingerprint: Digest
+
+
+COLUMNS = tuple(field.name for field in msgspec.structs.fields(Line))
+# The limits that a chart can carry: one frame, the whole trajectory, and one frame of a known group.
+_LIMITS = ("1 frame", "20 frames, rigid group, cubic motion", "1 frame, group of known arms")
+
+
+def compute_lines(store: Store, split: str = "test") -> list[Line]:
+    """Return the ceiling of the data set's own grid by both rankings, and the limits of tiers B, C and D."""
+    from csist_bench.evaluation.ceiling_limits import limit_table
+    from csist_bench.offgrid.limits import LINES
+
+    part = store.split(split)
+    truth = Truth.from_arrays(part.target_xy, part.target_intensity, part.target_count, part.scored_frames)
+    ceiling = grid_ceiling(truth, store.recipe.c)
+    values = [
+        ("ceiling", f"{store.recipe.c}-fold grid, ranked by brightness", ceiling["by_brightness"]["cso_map"]),
+        ("ceiling", f"{store.recipe.c}-fold grid, any ranking", ceiling["any_ranking"]["cso_map"]),
+    ]
+    chosen = [line for line in LINES if line.name in _LIMITS]
+    for row in limit_table(truth, Instrument.from_recipe(store.recipe), lines=chosen):
+        values.append(("limit", f"Cramer-Rao limit, tier {row.line.tier}: {row.line.name}", row.cso_map))
+    about: dict[str, Any] = {"dataset": dataset_label(store.recipe), "split": split}
+    about["dataset_fingerprint"] = store.fingerprint or ""
+    return [
+        msgspec.convert({**about, "kind": kind, "label": label, "cso_map": min(100.0, value)}, Line)
+        for kind, label, value in values
+    ]
+
+
+def read_lines(folder: Path) -> list[Line]:
+    """Read the lines beside a leaderboard; none where there is no file."""
+    path = folder / FILE
+    if not path.is_file():
+        return []
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return [msgspec.convert(cells, Line, strict=False) for cells in csv.DictReader(file)]
+    except (msgspec.ValidationError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path}: not a table of reference lines ({show(str(error))}); make it again") from None
+
+
+def replace_lines(folder: Path, lines: Sequence[Line]) -> None:
+    """Put the lines of a data set in the place of those that were there; by rename."""
+    path = folder / FILE
+    with locked(path):
+        ours = {(line.dataset, line.split) for line in lines}
+        kept = [line for line in read_lines(folder) if (line.dataset, line.split) not in ours]
+        write_table(path, COLUMNS, [msgspec.structs.astuple(line) for line in (*kept, *lines)])

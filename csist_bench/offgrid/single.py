@@ -1,0 +1,137 @@
+"""`ml`: maximum likelihood of point targets in a single frame, off the grid.
+
+The model is the imaging equation itself, z = G(x, y) s plus noise (SeqCSIST, TGRS 2025, eq. 1-3), fitted in the
+unknowns of every target. With `brightness = "law"` (prior tier B) the intensities' range is known, and the flux tells
+the number of targets; with "free" (tier A) only the optics are, and evidence decides.
+
+Rules for what the model does not cover: one group of targets is sought, about the brightest blob; a frame without
+light is answered with no detection; where the flux asks for more than `max_targets`, that many are fitted, with an equal
+share of the flux as their expected intensity. `score` is the expected share of CSO-mAP's five thresholds that the
+position meets.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, Literal
+
+import msgspec
+import numpy as np
+from msgspec import Meta
+from numpy.typing import NDArray
+
+from csist_bench.checks import must, require_finite, require_shape
+from csist_bench.detections import Detections, detections_from_slots
+from csist_bench.kernels.fitting import psf_table
+from csist_bench.kernels.posterior import draws_from_generator
+from csist_bench.kernels.single_fit import Sensor, workspace
+from csist_bench.kernels.single_search import Bench, Law, Search, unmix_frames
+from csist_bench.sensor import Instrument
+
+Floats = NDArray[np.float64]
+
+# The window reaches this many psf_sigma beyond its central pixel: within it the Fisher information is that of the frame.
+WINDOW_SIGMAS = 4.0
+DENSE_TARGETS = 4  # beyond, the window is a pixel wider on every side
+
+
+class MaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Single-frame maximum likelihood with data-driven starts; the fields are its settings."""
+
+    brightness: Literal["law", "free"] = "law"
+    max_targets: Annotated[int, Meta(ge=1, le=12)] = 8
+    window: Annotated[int, Meta(ge=0, le=63)] = 0  # px a side, odd; 0: from the PSF
+    starts: Annotated[int, Meta(ge=1, le=5)] = 3
+    iterations: Annotated[int, Meta(ge=1, le=1000)] = 40
+    tolerance: Annotated[float, Meta(gt=0)] = 0.01  # of the cost, at which a fit ends
+    samples: Annotated[int, Meta(ge=0, le=1_000_000)] = 128  # of the posterior; 0: the mode is the answer
+    sampled_above: Annotated[float, Meta(ge=0)] = 0.08  # px: predicted error from which the posterior is sampled
+    seed: Annotated[int, Meta(ge=0)] = 0  # of the samples' fixed random tables
+
+    def detect(self, frames: NDArray[Any], instrument: Instrument) -> Detections:
+        """Unmix every frame by itself.
+
+        Parameters
+        ----------
+        frames : ndarray, shape (B, T, H, W), grey levels
+            Any real type; H and W at least 3.
+
+        Returns
+        -------
+        Detections
+            `trajectory` = b, `frame` = t, with intensity and standard errors.
+
+        Raises
+        ------
+        InputError
+            If the shape is wrong or a pixel is not finite.
+        """
+        pixels = pixels_from_frames(frames, instrument)
+        b, t = frames.shape[:2]
+        flat = pixels.reshape(b * t, *pixels.shape[2:])
+        k = self.max_targets
+        theta, sigma = np.zeros((len(flat), k, 3)), np.zeros((len(flat), k, 3))
+        score, count = np.zeros((len(flat), k)), np.zeros(len(flat), np.int64)
+        side = window_side(self.window, instrument, flat.shape[1:])
+        unmix_frames(
+            flat, sensor_of(instrument, frames), self._law(instrument), self._search(instrument),
+            draws_from_generator(np.random.default_rng(self.seed), self.samples, k), bench(k, side),
+            theta, sigma, score, count,
+        )  # fmt: skip
+        return detections_from_slots(
+            theta[..., :2].reshape(b, t, k, 2),
+            score.reshape(b, t, k),
+            count.reshape(b, t),
+            theta[..., 2].reshape(b, t, k),
+            sigma[..., :2].reshape(b, t, k, 2),
+            sigma[..., 2].reshape(b, t, k),
+        )
+
+    def _law(self, instrument: Instrument) -> Law:
+        return Law(instrument.intensity_min, instrument.intensity_max, self.brightness == "free")
+
+    def _search(self, instrument: Instrument) -> Search:
+        above = self.sampled_above if self.samples else math.inf
+        return Search(self.max_targets, self.starts, self.iterations, self.tolerance, above, instrument.optics.psf_sigma)
+
+
+def pixels_from_frames(frames: NDArray[Any], instrument: Instrument) -> Floats:
+    """Check frames (B, T, H, W) and return them as contiguous float64 with the background subtracted."""
+    frames = np.asarray(frames)
+    require_shape("frames", frames, (None, None, None, None), "(B, T, H, W)")
+    if min(frames.shape[2:]) < 3:
+        raise must("frames", "be at least 3 pixels a side", frames.shape)
+    if frames.dtype.kind not in "fiu":
+        raise must("frames", "hold real numbers", frames.dtype)
+    pixels = np.array(frames, dtype=np.float64, order="C")
+    require_finite("frames", pixels)
+    pixels -= instrument.background
+    return pixels
+
+
+def window_side(asked: int, instrument: Instrument, shape: tuple[int, ...]) -> int:
+    """Return the window's side in px, odd where the image allows: as asked, or wide enough for the PSF."""
+    side = asked or 2 * max(1, math.ceil(WINDOW_SIGMAS * instrument.optics.psf_sigma)) + 1
+    return min(side, *shape)
+
+
+def sensor_of(instrument: Instrument, frames: NDArray[Any]) -> Sensor:
+    """Return the kernels' view of an instrument; whole-numbered frames clip half a grey level below the limit."""
+    limit = instrument.saturation - instrument.background
+    edge = limit - 0.5 if frames.dtype.kind in "iu" else limit
+    return Sensor(psf_table(instrument.optics.psf_sigma), instrument.noise_sigma**2, instrument.shot_gain, limit, edge)
+
+
+def bench(targets: int, side: int) -> Bench:
+    """Return the reused arrays of one run."""
+    return Bench(
+        pixels=np.zeros((side, side)),
+        work=workspace(targets, side),
+        mean=np.zeros((targets, 3)),
+        precision=np.zeros((targets, 3)),
+        power=np.zeros(targets + 1, np.complex128),
+        coefficient=np.zeros(targets + 1, np.complex128),
+        theta=np.zeros((targets, 3)),
+        best=np.zeros((targets, 3)),
+        covariance=np.zeros((3 * targets, 3 * targets)),
+    )

@@ -1,0 +1,223 @@
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from csist_bench import registry
+from csist_bench.checks import InputError
+from csist_bench.models.base import NetworkRunner
+from csist_bench.models.weights import load_weights, read_tensors
+from csist_bench.store import Store
+from csist_bench.training.log import read_log
+from csist_bench.training.loop import TrainingDiverged
+from csist_bench.training.recipe import training_recipe
+from csist_bench.training.run import Options, Outcome, train
+from csist_bench.training.validation import Validation
+
+ESPCN = {"features": 6, "mapped": 4}
+AT_ONCE = 1e-9  # minutes: pause after every step
+
+# Recipes that between them use all that a resumed run must take up.
+RECIPES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
+    "plain": ("espcn", ESPCN, {"steps": 6, "batch_frames": 16, "lr": 1e-2}),
+    "all options": (
+        "espcn",
+        ESPCN,
+        {"steps": 6, "batch_frames": 16, "ema": 0.9, "augment": True, "optimiser": "adamw", "weight_decay": 0.1,
+         "schedule": "one-cycle", "clip_norm": 1.0, "precision": "bfloat16"},
+    ),
+    "window": ("srcnn", {"features": 4, "mapped": 4},
+               {"steps": 2, "batch_frames": 16, "ema": 0.5, "window.steps": 3, "window.lr": 1e-3}),
+    "trajectories": ("tdan", {"features": 4, "blocks_before": 1, "blocks_after": 1, "deform_groups": 2},
+                     {"steps": 4, "batch_trajectories": 2}),
+    "adversarial": ("srgan", {"features": 4, "blocks": 1, "critic_features": 2},
+                    {"steps": 4, "batch_frames": 8, "adversarial.warmup_steps": 2, "ema": 0.5}),
+}  # fmt: skip
+
+
+def go(
+    store: Store,
+    folder: Path,
+    name: str,
+    settings: dict[str, Any],
+    table: dict[str, Any],
+    say: Callable[[str], None] = lambda line: None,
+    **options: Any,
+) -> Outcome:
+    recipe = training_recipe({"log_every": 1, "validate_every": 0.5, **table})
+    where = Options(folder, **options)
+    return train(registry.find(name), store, settings, recipe, where, torch.device("cpu"), say)
+
+
+@pytest.mark.parametrize("kind", RECIPES)
+def test_a_paused_and_resumed_run_ends_as_an_uninterrupted_one(tiny: Store, tmp_path: Path, kind: str) -> None:
+    whole = go(tiny, tmp_path / "whole", *RECIPES[kind])
+    assert whole.finished
+    outcome = go(tiny, tmp_path / "parts", *RECIPES[kind], max_minutes=AT_ONCE)
+    pauses = 1
+    while not outcome.finished:
+        outcome = go(tiny, tmp_path / "parts", *RECIPES[kind], max_minutes=AT_ONCE, resume=True)
+        pauses += 1
+    assert pauses >= 3
+    assert (outcome.steps, outcome.best) == (whole.steps, whole.best)
+    for name in ("best", "last", "resume"):
+        parts, single = (read_tensors(tmp_path / run / f"{name}.safetensors")[0] for run in ("parts", "whole"))
+        assert parts.keys() == single.keys()
+        assert [key for key in parts if not torch.equal(parts[key], single[key])] == []
+    logs = [read_log(tmp_path / run) for run in ("parts", "whole")]
+    assert logs[0].scores == logs[1].scores
+    assert [line["total"] for line in logs[0].losses] == [line["total"] for line in logs[1].losses]
+
+
+def test_training_lowers_the_loss_and_the_best_weights_score_what_the_card_says(tiny: Store, tmp_path: Path) -> None:
+    outcome = go(tiny, tmp_path / "run", "espcn", ESPCN, {"steps": 60, "batch_frames": 28, "lr": 1e-2})
+    losses = [line["total"] for line in read_log(tmp_path / "run").losses]
+    assert sum(losses[-5:]) < 0.8 * sum(losses[:5])
+    model, card = load_weights(tmp_path / "run" / "best.safetensors", "espcn")
+    assert card.cso_map == outcome.best
+    assert card.fingerprint == tiny.fingerprint
+    assert card.recipe["steps"] == 60
+    validation = Validation.from_split(tiny.split("val"), 0, 64)
+    assert validation.score(model, torch.device("cpu"))["cso_map"] == card.cso_map
+
+
+def test_the_average_is_what_is_kept(tiny: Store, tmp_path: Path) -> None:
+    go(tiny, tmp_path / "run", "espcn", ESPCN, {"steps": 4, "batch_frames": 16, "ema": 0.9})
+    state, _ = read_tensors(tmp_path / "run" / "resume.safetensors")
+    last, _ = read_tensors(tmp_path / "run" / "last.safetensors")
+    key = next(name for name in last if name.endswith("weight"))
+    assert torch.equal(last[key], state[f"average.{key}"])
+    assert not torch.equal(last[key], state[f"model.{key}"])
+
+
+def test_the_window_stage_leaves_a_network_for_full_frames(tiny: Store, tmp_path: Path) -> None:
+    go(tiny, tmp_path / "run", *RECIPES["window"])
+    log = read_log(tmp_path / "run")
+    assert [line["stage"] for line in log.losses] == ["window"] * 3 + ["full"] * 2
+    assert [line["lr"] for line in log.losses][:1] == [1e-3]
+    assert log.scores[0]["stage"] == "window"
+    model, card = load_weights(tmp_path / "run" / "last.safetensors")
+    frames = tiny.split("val").frames[:1]
+    from csist_bench.sensor import Instrument
+
+    assert NetworkRunner(model, "cpu").heat_maps(frames, Instrument(card.optics)).shape[-1] == 33
+
+
+def test_a_network_tied_to_the_grid_has_no_window_stage(tiny: Store, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="window must be left out for lamp"):
+        go(tiny, tmp_path / "run", "lamp", {"layers": 1}, {"steps": 1, "window.size": 5})
+
+
+def test_an_adversarial_recipe_needs_a_critic(tiny: Store, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="adversarial must be left out for Espcn"):
+        go(tiny, tmp_path / "run", "espcn", ESPCN, {"steps": 1, "adversarial.pixel": 1.0})
+
+
+def test_the_critic_rests_during_its_warmup(tiny: Store, tmp_path: Path) -> None:
+    go(tiny, tmp_path / "run", *RECIPES["adversarial"])
+    critic = [line["critic"] for line in read_log(tmp_path / "run").losses]
+    assert critic[:2] == [0.0, 0.0]
+    assert min(critic[2:]) > 0
+
+
+def test_fine_tuning_starts_from_given_weights(tiny: Store, tmp_path: Path) -> None:
+    go(tiny, tmp_path / "first", *RECIPES["plain"])
+    start = str(tmp_path / "first" / "last.safetensors")
+    table = {"steps": 1, "batch_frames": 16, "lr": 1e-12}
+    go(tiny, tmp_path / "second", "espcn", ESPCN, table, initial_weights=start)
+    before, after = (read_tensors(tmp_path / run / "last.safetensors")[0] for run in ("first", "second"))
+    for name in before:
+        torch.testing.assert_close(after[name], before[name], rtol=0, atol=1e-9)
+    assert go(tiny, tmp_path / "second", "espcn", ESPCN, table, resume=True).finished
+    other = str(tmp_path / "first" / "best.safetensors")
+    with pytest.raises(InputError, match="initial_weights must stay"):
+        go(tiny, tmp_path / "second", "espcn", ESPCN, table, resume=True, initial_weights=other)
+    with pytest.raises(InputError, match="weights must be of method 'srcnn'"):
+        go(tiny, tmp_path / "third", "srcnn", {}, table, initial_weights=start)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_stops(tiny: Store, tmp_path: Path, number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+
+    def interrupt(line: str) -> None:
+        os.kill(os.getpid(), number)
+
+    table = {"steps": 5, "batch_frames": 16}
+    outcome = go(tiny, tmp_path / "run", "espcn", ESPCN, table, interrupt)
+    assert (outcome.finished, outcome.steps) == (False, 1)
+    assert number.name in outcome.reason
+    assert signal.getsignal(number) == before
+    assert go(tiny, tmp_path / "run", "espcn", ESPCN, table, resume=True).finished
+
+
+def test_divergence_stops_with_a_clear_word_and_keeps_the_last_good_state(tiny: Store, tmp_path: Path) -> None:
+    table = {"steps": 4, "batch_frames": 16}
+    go(tiny, tmp_path / "run", "espcn", ESPCN, table, max_minutes=AT_ONCE)
+    kept = (tmp_path / "run" / "resume.safetensors").read_bytes()
+    tensors, _ = read_tensors(tmp_path / "run" / "last.safetensors")
+    assert all(torch.isfinite(tensor).all() for tensor in tensors.values())
+    with pytest.raises(TrainingDiverged, match=r"the loss must stay finite, got total = (nan|inf) at step"):
+        go(tiny, tmp_path / "bad", "espcn", ESPCN, {**table, "lr": 1e30})
+    assert not (tmp_path / "bad" / "resume.safetensors").exists()
+    assert (tmp_path / "run" / "resume.safetensors").read_bytes() == kept
+
+
+def test_a_run_is_not_overwritten_nor_resumed_with_another_recipe(tiny: Store, tmp_path: Path) -> None:
+    table = {"steps": 1, "batch_frames": 16}
+    go(tiny, tmp_path / "run", "espcn", ESPCN, table)
+    with pytest.raises(InputError, match="holds a run; go on with --resume, or start anew with --overwrite"):
+        go(tiny, tmp_path / "run", "espcn", ESPCN, table)
+    with pytest.raises(InputError, match=r"training\.lr must stay 0\.001 to resume .*, got 0\.1"):
+        go(tiny, tmp_path / "run", "espcn", ESPCN, {**table, "lr": 0.1}, resume=True)
+    with pytest.raises(InputError, match="holds no run to resume"):
+        go(tiny, tmp_path / "none", "espcn", ESPCN, table, resume=True)
+    assert go(tiny, tmp_path / "run", "espcn", ESPCN, {**table, "lr": 0.1}, overwrite=True).finished
+
+
+def test_a_folder_of_something_else_is_left_alone(tiny: Store, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    with pytest.raises(InputError, match="must be an empty folder or a run's"):
+        go(tiny, tmp_path / "mine", "espcn", ESPCN, {"steps": 1}, overwrite=True)
+    assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
+
+
+def test_a_damaged_state_is_told(tiny: Store, tmp_path: Path) -> None:
+    table = {"steps": 3, "batch_frames": 16}
+    go(tiny, tmp_path / "run", "espcn", ESPCN, table, max_minutes=AT_ONCE)
+    state = tmp_path / "run" / "resume.safetensors"
+    state.write_bytes(state.read_bytes()[:-9])
+    with pytest.raises(InputError, match="not a whole safetensors file"):
+        go(tiny, tmp_path / "run", "espcn", ESPCN, table, resume=True)
+
+
+def test_torchs_global_generator_is_left_as_it_was(tiny: Store, tmp_path: Path) -> None:
+    before = torch.get_rng_state()
+    go(tiny, tmp_path / "run", "espcn", ESPCN, {"steps": 1, "batch_frames": 16})
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_the_seed_decides_the_result(tiny: Store, tmp_path: Path) -> None:
+    totals = []
+    for run, seed in (("a", 1), ("b", 1), ("c", 2)):
+        go(tiny, tmp_path / run, "espcn", ESPCN, {"steps": 2, "batch_frames": 16, "seed": seed})
+        totals.append([line["total"] for line in read_log(tmp_path / run).losses])
+    assert totals[0] == totals[1] != totals[2]
+    assert all(math.isfinite(total) for total in totals[2])
+
+
+def test_the_recipe_of_the_run_is_spelled_out(tiny: Store, tmp_path: Path) -> None:
+    go(tiny, tmp_path / "run", "espcn", {"features": 6}, {"steps": 1, "batch_frames": 16})
+    recipe = json.loads((tmp_path / "run" / "recipe.json").read_text())
+    assert recipe["settings"] == {"features": 6, "mapped": 32}
+    assert recipe["training"]["beta2"] == 0.999
+    assert recipe["fingerprint"] == tiny.fingerprint
