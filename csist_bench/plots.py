@@ -16,6 +16,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 from numpy.typing import NDArray
 
 from csist_bench.checks import InputError, require_shape, unknown
@@ -117,6 +118,7 @@ def trajectory_picture(target_xy: Floats, detections: Detections | None, path: s
     plane.legend(frameon=False)
     for name, panel in zip("xy", over_time):
         panel.set(xlabel="frame", ylabel=f"{name}, px")
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
     _tidy(plane, *over_time)
     _save(figure, path)
 
@@ -135,7 +137,7 @@ def precision_recall_picture(
     aps : mapping of AP name to AP in percent, optional
         Shown in the legend.
     """
-    figure = Figure(figsize=(5.4, 4.4), layout="constrained")
+    figure = Figure(figsize=(7.0, 4.2), layout="constrained")
     panel = figure.add_subplot()
     for colour, (name, (recall, precision)) in zip(THRESHOLD_COLOURS, curves.items()):
         share = f", AP {aps[name]:.2f} %" if aps else ""
@@ -144,7 +146,7 @@ def precision_recall_picture(
         down = np.concatenate([precision[:1], precision, np.zeros(len(recall[-1:]))])
         panel.plot(across[: len(down)], down, color=colour, lw=1.8, label=f"0.{name.removeprefix('ap')} px{share}")
     panel.set(xlabel="recall", ylabel="precision", xlim=(0, 1.01), ylim=(0, 1.03), title=title)
-    panel.legend(title="within", frameon=False)
+    figure.legend(title="within", loc="outside right upper", frameon=False, fontsize=9)
     _tidy(panel)
     _save(figure, path)
 
@@ -196,11 +198,12 @@ def leaderboard_picture(rows: Sequence[Row], path: str | Path, lines: Sequence[L
     if rings:
         at_rings, values = zip(*rings)
         panel.plot(values, at_rings, "o", mfc="white", mec=BLACK, mew=1.4, ms=6, ls="none", label="published")
-    for line in lines:
-        panel.axvline(line.cso_map, color=RED if line.kind == "ceiling" else "0.5", ls="--", lw=1, zorder=0)
+    for kind, colour, name in (("ceiling", RED, "ceiling of the grid"), ("limit", "0.4", "Cramer-Rao limit")):
+        for index, value in enumerate(line.cso_map for line in lines if line.kind == kind):
+            panel.axvline(value, color=colour, ls="--", lw=1, label="_" * bool(index) + name)
     panel.set(xlabel="CSO-mAP, %", xlim=(0, 102), ylim=(len(places) - 0.4, -0.6), title=title)
     panel.set_yticks(places, [*names, *only], fontsize=8)
-    figure.legend(loc="outside lower center", frameon=False, ncols=5, fontsize=8)
+    figure.legend(loc="outside lower center", frameon=False, ncols=4, fontsize=8)
     _tidy(panel)
     panel.grid(axis="y", visible=False)
     _save(figure, path)
@@ -240,6 +243,10 @@ def calibration_picture(errors: Floats, sigmas: Floats, path: str | Path, title:
     ends = np.array([min(predicted.min(), made.min()), max(predicted.max(), made.max())])
     right.loglog(ends, ends, "--", color="0.5", label="as predicted")
     right.set(xlabel="predicted standard error, px", ylabel="root mean square error, px")
+    for axis in (right.xaxis, right.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axis.set_minor_formatter(NullFormatter())
     right.legend(frameon=False, fontsize=8)
     _tidy(left, right)
     _save(figure, path)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from csist_bench.cli.options import data_option, note
+
 if TYPE_CHECKING:
     from csist_bench.training.recipe import TrainingRecipe
     from csist_bench.training.run import Outcome
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.command("train")
 @click.argument("method")
-@click.option("--data", default="data/seqcsist.zarr", show_default=True, help="Data set with splits train and val.")
+@data_option
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the run.  [default: runs/METHOD]")
 @click.option("--recipe", "recipe_file", help="Method recipe (TOML); by default the shipped one.")
 @click.option(
@@ -73,7 +75,7 @@ def command(
         recipe,
         options,
         resolve_device(device),
-        lambda line: click.echo(line, err=True),
+        note,
     )
     if outcome.leads:
         _say_what_next(row.name, data, out, outcome)

@@ -66,7 +66,7 @@ class Report:
 
     @property
     def official(self) -> bool:
-        """Whether this is the protocol's figure: its matching, its frames, and data known to be the right ones."""
+        """Whether this is the protocol's figure: its matching and frames, on no other data than the file names."""
         return self.matching == "nearest" and self.standard_frames and not self.unverified
 
     @property

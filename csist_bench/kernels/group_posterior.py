@@ -30,78 +30,78 @@ SLICES = (-1.53412054, -0.88714656, -0.48877641, -0.15731068, 0.15731068, 0.4887
 
 @jit
 def uniform_intensities(
-    first: int,
-    low: float,
-    high: float,
-    soft: float,
-    draws: Floats,
-    mean: float,
-    precision: float,
-    state: Floats,
-    covariance: Floats,
-    small: Floats,
-    correction: Floats,
+    first: int, bounds: Floats, draws: Floats, prior: Floats, state: Floats, covariance: Floats
 ) -> float:
     """Correct one job, in place, from the normal intensity law to the uniform one; return the change of log evidence.
 
     The posterior of the intensities, N(s, S) under the normal law, is averaged over `draws` (n, K) of standard normal
-    numbers with weight uniform / normal; the edges of the uniform law are rounded by `soft` grey levels. The other
-    unknowns follow by linear regression on the intensities.
+    numbers with weight uniform / normal. The other unknowns follow by linear regression on the intensities.
 
     Parameters
     ----------
     first : the index of the first intensity in `state` (U,) and `covariance` (U, U)
-    mean, precision : of the normal law
-    small, correction : (K, K) and (U, K), scratch
+    bounds : lowest and highest intensity, and the softness of their edges, grey levels
+    prior : (2,), mean and precision of the normal law
     """
-    n, targets = draws.shape
-    unknowns = state.shape[0]
-    small[:targets, :targets] = covariance[first : first + targets, first : first + targets]
-    if not cholesky(small, targets):
+    targets, unknowns = draws.shape[1], state.shape[0]
+    root = covariance[first : first + targets, first : first + targets].copy()
+    if not cholesky(root, targets):
         return 0.0
-    # In the draws' own coordinates xi, s = s_hat + L xi; moments of xi under the weights.
-    moment, second = np.zeros(targets), np.zeros((targets, targets))
-    total, top = 0.0, -math.inf
-    logs = np.empty(n)
-    for i in range(n):
-        log_weight = 0.0
-        for k in range(targets):
-            s = state[first + k]
-            for m in range(k + 1):
-                s += small[k, m] * draws[i, m]
-            beyond = max(low - s, s - high, 0.0) / soft
-            log_weight += 0.5 * precision * (s - mean) ** 2 - 0.5 * beyond * beyond
-        logs[i] = log_weight
-        top = max(top, log_weight)
-    for i in range(n):
-        weight = math.exp(logs[i] - top)
-        total += weight
-        for k in range(targets):
-            moment[k] += weight * draws[i, k]
-            for m in range(k + 1):
-                second[k, m] += weight * draws[i, k] * draws[i, m]
-    # Regression of every unknown on xi: C_us L^-T.
+    mean, second = np.zeros(targets), np.zeros((targets, targets))
+    change = weigh_draws(state[first : first + targets], root, bounds, draws, prior, mean, second)
+    # Regression of every unknown on the draws, C_us L^-T.
+    regression = np.empty((unknowns, targets))
     for u in range(unknowns):
         for k in range(targets):
             value = covariance[u, first + k]
             for m in range(k):
-                value -= correction[u, m] * small[k, m]
-            correction[u, k] = value / small[k, k]
-    for k in range(targets):
-        moment[k] /= total
-    for k in range(targets):
-        for m in range(k + 1):
-            second[k, m] = second[k, m] / total - moment[k] * moment[m] - (1.0 if k == m else 0.0)
-            second[m, k] = second[k, m]
+                value -= regression[u, m] * root[k, m]
+            regression[u, k] = value / root[k, k]
     for u in range(unknowns):
         for k in range(targets):
-            state[u] += correction[u, k] * moment[k]
+            state[u] += regression[u, k] * mean[k]
         for v in range(unknowns):
             for k in range(targets):
                 for m in range(targets):
-                    covariance[u, v] += correction[u, k] * second[k, m] * correction[v, m]
-    normal_law = 0.5 * math.log(precision / (2.0 * math.pi)) + math.log(high - low)
-    return top + math.log(total / n) - targets * normal_law
+                    covariance[u, v] += regression[u, k] * second[k, m] * regression[v, m]
+    return change
+
+
+@jit
+def weigh_draws(
+    intensity: Floats, root: Floats, bounds: Floats, draws: Floats, prior: Floats, mean: Floats, second: Floats
+) -> float:
+    """Weigh draws xi, s = intensity + root xi, by uniform / normal law; return the log of the mean weight.
+
+    Out: `mean` (K,) of xi under the weights, and `second` (K, K), its covariance there less the identity.
+    """
+    n, targets = draws.shape
+    low, high, soft = bounds
+    weights = np.empty(n)
+    for i in range(n):
+        weights[i] = 0.0
+        for k in range(targets):
+            s = intensity[k]
+            for m in range(k + 1):
+                s += root[k, m] * draws[i, m]
+            beyond = max(low - s, s - high, 0.0) / soft
+            weights[i] += 0.5 * prior[1] * (s - prior[0]) ** 2 - 0.5 * beyond * beyond
+    top = weights.max()
+    total = 0.0
+    for i in range(n):
+        weight = math.exp(weights[i] - top)
+        total += weight
+        for k in range(targets):
+            mean[k] += weight * draws[i, k]
+            for m in range(k + 1):
+                second[k, m] += weight * draws[i, k] * draws[i, m]
+    for k in range(targets):
+        mean[k] /= total
+        for m in range(k + 1):
+            second[k, m] = second[k, m] / total - mean[k] * mean[m] - (1.0 if k == m else 0.0)
+            second[m, k] = second[k, m]
+    normal_height = 0.5 * math.log(prior[1] / (2.0 * math.pi)) + math.log(high - low)
+    return float(top + math.log(total / n) - targets * normal_height)
 
 
 @jit
@@ -229,25 +229,23 @@ def right_elsewhere(
 def posterior(log_evidence: Floats, count: Ints, xy: Floats) -> Floats:
     """Return the probabilities of the jobs of one group; a solution found twice keeps its more probable copy."""
     jobs = log_evidence.shape[0]
-    probability = np.empty(jobs)
-    top = log_evidence.max()
-    for j in range(jobs):
-        probability[j] = math.exp(log_evidence[j] - top)
+    probability: Floats = np.exp(log_evidence - log_evidence.max())
     for j in range(jobs):
         for h in range(jobs):
             better = log_evidence[h] > log_evidence[j] or (log_evidence[h] == log_evidence[j] and h < j)
             if better and probability[j] > 0.0 and count[h] == count[j] and same_targets(xy[h], xy[j], count[j]):
                 probability[j] = 0.0
-    return probability / probability.sum()
+    probability /= probability.sum()
+    return probability
 
 
 @jit
 def same_targets(one: Floats, other: Floats, count: int) -> bool:
     """Tell whether every target of one answer has a target of the other within SAME_POSITION."""
+    furthest = 0.0
     for k in range(count):
-        if nearest_offset(one[k, 0], one[k, 1], other, count) > SAME_POSITION:
-            return False
-    return True
+        furthest = max(furthest, nearest_offset(one[k, 0], one[k, 1], other, count))
+    return furthest <= SAME_POSITION
 
 
 @jit
@@ -273,7 +271,7 @@ def conclude(
 
     Parameters
     ----------
-    state, factor, cost, log_volume : as `fit_jobs` leaves them; `state` is moved to the mean under the uniform intensity law
+    state, factor, cost, log_volume : as `fit_jobs` leaves them; `state` moves to the mean under the uniform law
     pivots : (J, 2), px
     basis, drift : (D,) and px, of the frame at which hypotheses are compared
     prior : (2, U), mean and precision
@@ -283,32 +281,20 @@ def conclude(
     """
     targets, unknowns = arms.shape[1], state.shape[1]
     first = 2 * basis.shape[0] + 1
-    small, correction = np.empty((targets, targets)), np.empty((unknowns, targets))
+    sigma = np.empty((targets, 2))
     prior_volume = 0.5 * np.log(prior[1]).sum()
     for j in range(state.shape[0]):
         inverse(factor[j], unknowns, covariance[j])
         change = 0.0
         if bounds[1] > bounds[0]:
-            change = uniform_intensities(
-                first,
-                bounds[0],
-                bounds[1],
-                bounds[2],
-                draws,
-                prior[0, first],
-                prior[1, first],
-                state[j],
-                covariance[j],
-                small,
-                correction,
-            )
+            change = uniform_intensities(first, bounds, draws, prior[:, first], state[j], covariance[j])
         log_evidence[j] = -0.5 * cost[j] / temper[j] + log_volume[j] + prior_volume + change
         for u in range(unknowns):
             for v in range(unknowns):
                 covariance[j, u, v] *= temper[j]
-        place(state[j], covariance[j], arms[j], pivots[j], basis, drift, 0.0, xy[j], correction)
+        place(state[j], covariance[j], arms[j], pivots[j], basis, drift, 0.0, xy[j], sigma)
         for k in range(targets):
-            spread[j, k] = math.sqrt(0.5 * (correction[k, 0] ** 2 + correction[k, 1] ** 2))
+            spread[j, k] = math.sqrt(0.5 * (sigma[k, 0] ** 2 + sigma[k, 1] ** 2))
 
 
 @jit

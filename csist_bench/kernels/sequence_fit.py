@@ -77,7 +77,7 @@ def workspace(targets: int, size: int, p: int) -> Work:
         np.zeros(3 * targets),
         np.zeros((3 * targets, 3 * targets)),
         np.zeros(3 * targets),
-        np.zeros((3, 3 * targets)),
+        np.zeros((4, 3 * targets)),
         np.zeros((p, p)),
         np.zeros(p),
         np.zeros((p, p)),
@@ -120,8 +120,7 @@ def equations(
         away = model.mean[p] - a[p]
         cost += model.precision[p] * away * away
         gradient[p] = model.precision[p] * away
-        for q in range(p):
-            normal[p, q] = 0.0
+        normal[p] = 0.0
         normal[p, p] = model.precision[p]
     for t in range(window.members.shape[0]):
         f = window.members[t]

@@ -75,26 +75,31 @@ def gather_rigid(
 ) -> None:
     """Add M_t' F_t M_t and M_t' g_t of a rigid group; `frame` (3K, 3K) is F_t, `right` (3K,) is g_t.
 
-    `shared` (3, 3K) is scratch: the rows of F_t summed over the targets, by a shift in x, in y, and a growth.
+    `shared` (4, 3K) is scratch: the rows of F_t summed over the targets, by a shift in x, in y, and a growth; and what
+    each of the targets' unknowns is scaled by.
     """
     k, degree = model.targets, model.degree
     n, last = 3 * k, 3 * k + 2 * degree
     grown = 1.0 + a[last] * u
+    shared[:3] = 0.0
+    for m in range(k):
+        along_x, along_y = a[3 * m] * u, a[3 * m + 1] * u
+        for p in range(n):
+            shared[0, p] += frame[3 * m, p]
+            shared[1, p] += frame[3 * m + 1, p]
+            shared[2, p] += along_x * frame[3 * m, p] + along_y * frame[3 * m + 1, p]
+        shared[3, 3 * m], shared[3, 3 * m + 1], shared[3, 3 * m + 2] = grown, grown, 1.0
     for p in range(n):
-        by_x, by_y, by_growth = 0.0, 0.0, 0.0
-        for m in range(k):
-            by_x += frame[3 * m, p]
-            by_y += frame[3 * m + 1, p]
-            by_growth += a[3 * m] * frame[3 * m, p] + a[3 * m + 1] * frame[3 * m + 1, p]
-        shared[0, p], shared[1, p], shared[2, p] = by_x, by_y, by_growth * u
-        scale = 1.0 if p % 3 == 2 else grown
+        scale = shared[3, p]
         gradient[p] += scale * right[p]
-        for q in range(p + 1):
-            normal[p, q] += scale * (1.0 if q % 3 == 2 else grown) * frame[p, q]
-        for d in range(degree):
-            normal[n + d, p] += basis[d] * scale * by_x
-            normal[n + degree + d, p] += basis[d] * scale * by_y
-        normal[last, p] += scale * by_growth * u
+        for q in range(n):
+            normal[p, q] += scale * shared[3, q] * frame[p, q]
+    for d in range(degree):
+        for p in range(n):
+            normal[n + d, p] += basis[d] * shared[3, p] * shared[0, p]
+            normal[n + degree + d, p] += basis[d] * shared[3, p] * shared[1, p]
+    for p in range(n):
+        normal[last, p] += shared[3, p] * shared[2, p]
     gather_path(a, u, basis, model, right, shared, normal, gradient)
 
 
@@ -142,7 +147,7 @@ def gather_polynomial(
     n = 3 * k
     for p in range(n):
         gradient[p] += right[p]
-        for q in range(p + 1):
+        for q in range(n):
             normal[p, q] += frame[p, q]
     for d in range(degree):
         for i in range(2 * k):

@@ -63,6 +63,7 @@ class Bench(NamedTuple):
     coefficient: NDArray[np.complex128]
     theta: Floats
     best: Floats
+    centre: Floats
     covariance: Floats
 
 
@@ -102,7 +103,7 @@ def fit_count(targets: int, window: Window, sensor: Sensor, prior: Prior, search
     lowest = math.inf
     theta = bench.theta[:targets]
     roots = np.empty(targets, np.complex128)
-    x, y, square = moments(window.pixels, search.psf_sigma, bench.power)
+    x, y, square = bench.centre[0], bench.centre[1], bench.centre[2]
     settled = 0.1 * window.pixels.size
     for which in range(search.starts):
         if not start(which, bench.power, square, roots, bench.coefficient):
@@ -168,6 +169,8 @@ def count_targets(window: Window, sensor: Sensor, cut: bool, law: Law, search: S
         high = max(high, low + OPEN_COUNTS)
     low, high = min(low, search.max_targets), min(high, search.max_targets)
     area = (2.0 * search.psf_sigma) ** 2
+    work = bench.work
+    bench.centre[:] = moments(window.pixels, search.psf_sigma, sensor.table, work.a[0], work.b[0], work.da[0], bench.power)
     found, strongest = 0, -math.inf
     for k in range(max(low, 1), high + 1):
         prior = set_prior(k, flux, law, over, bench)

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.kernels import jit
+from csist_bench.kernels.fitting import axis_response
 
 Floats = NDArray[np.float64]
 Complexes = NDArray[np.complex128]
@@ -28,16 +29,9 @@ LEAST_RADIUS, LARGEST_RADIUS = 0.1, 0.6  # px, of a ring of starts
 
 
 @jit
-def moments(pixels: Floats, psf_sigma: float, power: Complexes) -> tuple[float, float, float]:
-    """Fill the normalised harmonic moments p = 1.. of a window and return its centre (x, y) and mean squared radius.
-
-    Coordinates are px within the window. `power` (P + 1,): entry p is the mean of (z_k - centre)^p over the light.
-    The radius is that of the targets, the PSF's and the pixel's own taken off; it may come out negative.
-    """
+def centre_of(pixels: Floats, v: float, beta: float) -> tuple[float, float]:
+    """Return the light's centre (x, y) within a window under a Gaussian weight that follows it."""
     n = pixels.shape[0]
-    v = WEIGHT_VARIANCE * psf_sigma * psf_sigma
-    spread = psf_sigma * psf_sigma + PIXEL_VARIANCE
-    beta = v / (v + spread)
     x = y = 0.5 * (n - 1)
     for _ in range(CENTRE_STEPS):
         light, along_x, along_y = 0.0, 0.0, 0.0
@@ -51,23 +45,46 @@ def moments(pixels: Floats, psf_sigma: float, power: Complexes) -> tuple[float, 
             break
         x = min(max(x + along_x / light / beta, 0.0), n - 1.0)
         y = min(max(y + along_y / light / beta, 0.0), n - 1.0)
-    power[:] = 0.0
-    light, square = 0.0, 0.0
+    return x, y
+
+
+@jit
+def moments(
+    pixels: Floats, psf_sigma: float, table: Floats, a: Floats, b: Floats, slope: Floats, power: Complexes
+) -> tuple[float, float, float]:
+    """Fill the normalised harmonic moments of a window and return its centre (x, y) and mean squared radius.
+
+    Coordinates are px within the window. `power` (P + 1,): entry p is the mean of (z_k - centre)^p over the light. A
+    single target of the same light at the centre is taken off first: it has no moments of its own, but pixels as wide as
+    the PSF give it some. a, b, slope (n,) are scratch.
+    """
+    n = pixels.shape[0]
+    v = WEIGHT_VARIANCE * psf_sigma * psf_sigma
+    beta = v / (v + psf_sigma * psf_sigma + PIXEL_VARIANCE)
+    x, y = centre_of(pixels, v, beta)
+    axis_response(x, 0, table, a, slope)
+    axis_response(y, 0, table, b, slope)
+    light, unit = 0.0, 0.0
     for i in range(n):
         for j in range(n):
-            z = complex(j - x, i - y)
-            w = math.exp(-0.5 * (z.real * z.real + z.imag * z.imag) / v) * pixels[i, j]
-            light += w
-            square += w * (z.real * z.real + z.imag * z.imag)
-            term = complex(w, 0.0)
-            for p in range(1, power.shape[0]):
-                term *= z / beta
-                power[p] += term
+            w = math.exp(-0.5 * ((j - x) ** 2 + (i - y) ** 2) / v)
+            light += w * pixels[i, j]
+            unit += w * a[j] * b[i]
+    power[:] = 0.0
     if not light > 0.0:
         return x, y, 0.0
-    for p in range(power.shape[0]):
-        power[p] /= light
-    return x, y, (square / light - 2.0 * beta * spread) / (beta * beta)
+    square = 0.0
+    for i in range(n):
+        for j in range(n):
+            z = complex(j - x, i - y) / beta
+            distance = (j - x) ** 2 + (i - y) ** 2
+            w = math.exp(-0.5 * distance / v) * (pixels[i, j] / light - a[j] * b[i] / unit)
+            square += w * distance / (beta * beta)
+            term = complex(w, 0.0)
+            for p in range(1, power.shape[0]):
+                term *= z
+                power[p] += term
+    return x, y, square
 
 
 @jit

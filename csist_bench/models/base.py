@@ -69,7 +69,7 @@ def network_from_settings(
 def resolve_settings(method: Method, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return every keyword setting of a network's constructor, checked by the type it is annotated with."""
     constructor = registry.load_class(method).__init__
-    hints = typing.get_type_hints(constructor)
+    hints = typing.get_type_hints(constructor, include_extras=True)
     fields = [
         (name, hints[name], parameter.default)
         for name, parameter in inspect.signature(constructor).parameters.items()

@@ -26,7 +26,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from csist_bench.models.layers.alignment import Alignment
-from csist_bench.models.layers.phases import IstaPhase, channels_last, start_as_identity, unmixing_loss
+from csist_bench.models.layers.phases import IstaPhase, start_as_identity, unmixing_loss
+from csist_bench.models.layers.residual import ResidualBlock
 from csist_bench.models.layers.sampling import Sampling
 
 SCALE = 100.0  # grey levels
@@ -87,7 +88,7 @@ class Derefnet(nn.Module):
         for phase in self.phases:
             x, r, code = phase(x, y, self.sampling)
             if residuals is not None:
-                residuals.append(phase.symmetry(code, r))
+                residuals.append(phase.symmetry(code, r))  # type: ignore[operator]
         time = torch.arange(frames.shape[1], dtype=x.dtype, device=x.device)[:, None] / self.period
         gate = torch.sigmoid(time * self.position.weight.sum(dim=1) + self.position.bias)  # (T, h w)
         return x.squeeze(1).unflatten(0, frames.shape[:2]) * gate.unflatten(1, x.shape[2:])
@@ -116,6 +117,9 @@ class Tail(nn.Module):
         self.blocks = nn.ModuleList(ResidualBlock(features) for _ in range(blocks))
         self.collect = nn.Conv2d(features, 1, 3, padding=1, bias=False)
         start_as_identity(self.head, self.collect, channel=inputs - 1)
+        with torch.no_grad():
+            for block in self.blocks:
+                block.conv2.weight *= SIDE_CHANNELS  # type: ignore[operator, union-attr]
 
     def forward(self, stack: Tensor) -> Tensor:
         """Map stacks (B, inputs, h, w) to grids (B, 1, h, w)."""
@@ -124,19 +128,3 @@ class Tail(nn.Module):
             x = block(x)
         grid: Tensor = self.collect(x)
         return grid
-
-
-class ResidualBlock(nn.Module):
-    """x + conv(ReLU(conv(x))), the second convolution starting at a tenth of its usual scale."""
-
-    def __init__(self, features: int) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(features, features, 3, padding=1)
-        self.second = nn.Conv2d(features, features, 3, padding=1)
-        with torch.no_grad():
-            self.second.weight *= 0.1
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map features (B, C, h, w) to features of the same shape."""
-        changed: Tensor = self.second(functional.relu(self.first(x), inplace=True))
-        return x + changed

@@ -76,7 +76,7 @@ class DistaNet(nn.Module):
         for stage in self.stages:
             x, features, code = stage(x, y, self.sampling)
             if residuals is not None:
-                residuals.append((stage.backward_transform(code) - features).square().mean())
+                residuals.append((stage.backward_transform(code) - features).square().mean())  # type: ignore[operator]
         return SCALE * x.squeeze(1).unflatten(0, frames.shape[:2])
 
 

@@ -30,9 +30,7 @@ class IstaNet(nn.Module):
 
     resizable = True
 
-    def __init__(
-        self, sampling: Sampling, phases: int = 9, features: int = 32, symmetry_weight: float = 0.01
-    ) -> None:
+    def __init__(self, sampling: Sampling, phases: int = 9, features: int = 32, symmetry_weight: float = 0.01) -> None:
         super().__init__()
         self.sampling = sampling
         self.phases = nn.ModuleList(IstaPhase(features) for _ in range(phases))
@@ -55,5 +53,5 @@ class IstaNet(nn.Module):
         for phase in self.phases:
             x, r, code = phase(x, y, self.sampling)
             if residuals is not None:
-                residuals.append(phase.symmetry(code, r))
+                residuals.append(phase.symmetry(code, r))  # type: ignore[operator]
         return SCALE * x.squeeze(1).unflatten(0, frames.shape[:2])

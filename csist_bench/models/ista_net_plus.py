@@ -40,9 +40,7 @@ class IstaNetPlus(nn.Module):
 
     resizable = True
 
-    def __init__(
-        self, sampling: Sampling, phases: int = 9, features: int = 32, symmetry_weight: float = 0.01
-    ) -> None:
+    def __init__(self, sampling: Sampling, phases: int = 9, features: int = 32, symmetry_weight: float = 0.01) -> None:
         super().__init__()
         self.sampling = sampling
         self.phases = nn.ModuleList(ResidualPhase(features) for _ in range(phases))
@@ -65,7 +63,7 @@ class IstaNetPlus(nn.Module):
         for phase in self.phases:
             x, features, code = phase(x, y, self.sampling)
             if residuals is not None:
-                residuals.append(phase.symmetry(code, features))
+                residuals.append(phase.symmetry(code, features))  # type: ignore[operator]
         return SCALE * x.squeeze(1).unflatten(0, frames.shape[:2])
 
 

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from csist_bench.models.layers.phases import SIDE_CHANNELS, STEP, channels_last, convolution, gradient_step
+from csist_bench.models.layers.residual import ResidualBlock
 from csist_bench.models.layers.sampling import Sampling
 
 SCALE = 100.0  # grey levels
@@ -75,9 +76,7 @@ class Prior(nn.Module):
     def __init__(self, features: int, blocks: int) -> None:
         super().__init__()
         self.head = convolution(2, features, bias=True)
-        self.blocks = nn.ModuleList(
-            nn.ModuleList(convolution(features, features, bias=True) for _ in range(2)) for _ in range(blocks)
-        )
+        self.blocks = nn.Sequential(*(ResidualBlock(features) for _ in range(blocks)))
         self.tail = convolution(features, 1, bias=True)
         with torch.no_grad():
             self.tail.weight *= SIDE_CHANNELS
@@ -85,8 +84,5 @@ class Prior(nn.Module):
     def forward(self, r: Tensor, level: Tensor) -> Tensor:
         """Return the correction of r (B, 1, h, w) at noise level `level`."""
         r = channels_last(r)
-        x = self.head(torch.cat((r, level.expand_as(r)), dim=1))
-        for first, second in self.blocks:  # type: ignore[misc]
-            x = x + second(functional.relu(first(x), inplace=True))
-        correction: Tensor = self.tail(x)
+        correction: Tensor = self.tail(self.blocks(self.head(torch.cat((r, level.expand_as(r)), dim=1))))
         return correction

@@ -44,8 +44,8 @@ class Lamp(nn.Module):
         self,
         sampling: Sampling,
         layers: int = 16,
-        shrinkage: float = 0.4,
-        onsager: float = 0.5,
+        shrinkage: float = 1.0,
+        onsager: float = 1.0,
         start: Literal["least-squares", "gradient"] = "least-squares",
     ) -> None:
         super().__init__()

@@ -9,8 +9,8 @@ with h a steep ramp below theta while training and after (HELU), so that theta r
 Differs from the paper:
 
 - Own W, B and theta per layer, as the benchmark has it: 16 layers, 21,100,464 parameters.
-- Layers start as the preconditioned iteration B = Q, W = I - Q Phi (see LISTA) instead of W = I, which diverges: with W = I
-  every layer adds B y once more.
+- Layers start as the preconditioned iteration B = Q, W = I - Q Phi (see LISTA) instead of W = I, with which every
+  layer adds B y once more.
 - Grids are scaled by 1/100 inside.
 """
 
@@ -39,7 +39,7 @@ class Liht(nn.Module):
         self,
         sampling: Sampling,
         layers: int = 16,
-        theta: float = 10.0,
+        theta: float = 40.0,
         ramp: float = 0.5,
         start: Literal["least-squares", "gradient"] = "least-squares",
     ) -> None:

@@ -1,6 +1,7 @@
 """LISTA: a fixed number of ISTA iterations with every matrix and threshold learned.
 
-Gregor and LeCun, "Learning Fast Approximations of Sparse Coding", ICML 2010, eq. 4, with weights of their own per layer:
+Gregor and LeCun, "Learning Fast Approximations of Sparse Coding", ICML 2010, eq. 4, each layer with
+its own weights:
 
     x' = soft(W x + B y, theta),   W: n x n, B: n x m, theta: n,   n = (c S)^2 nodes, m = S^2 pixels.
 
@@ -38,7 +39,7 @@ class Lista(nn.Module):
         self,
         sampling: Sampling,
         layers: int = 16,
-        theta: float = 1.0,
+        theta: float = 5.0,
         start: Literal["least-squares", "gradient"] = "least-squares",
     ) -> None:
         super().__init__()

@@ -64,7 +64,9 @@ class Rpcanet(nn.Module):
         image, targets = start, torch.zeros_like(start)
         for stage in self.stages:
             image, targets = stage(image, targets)
-        return tuple(SCALE * grid.squeeze(1).unflatten(0, frames.shape[:2]) for grid in (targets, image, start))  # type: ignore[return-value]
+        grids = SCALE * torch.stack((targets, image, start)).squeeze(2)
+        unmixed, reconstructed, guess = grids.unflatten(1, frames.shape[:2])
+        return unmixed, reconstructed, guess
 
 
 class Stage(nn.Module):
@@ -87,7 +89,7 @@ class Stage(nn.Module):
 
 
 def chain(features: int, layers: int, normalise: bool) -> nn.Sequential:
-    """Return conv 1-F, `layers` times conv F-F, conv F-1, with (batch normalisation and) ReLU after all but the last."""
+    """Return conv 1-F, `layers` times conv F-F, conv F-1, ReLU (and batch normalisation) after all but the last."""
     modules: list[nn.Module] = []
     for inputs in (1, *(features,) * layers):
         modules.append(nn.Conv2d(inputs, features, 3, padding=1))

@@ -30,7 +30,7 @@ SCALE = 100.0  # grey levels
 
 
 class Tilista(nn.Module):
-    """TiLISTA; `theta` is the start value of the thresholds in grey levels, `support` and `support_max` are in percent."""
+    """TiLISTA; `theta` starts the thresholds, grey levels; `support` and `support_max` are in percent."""
 
     resizable = False
 
@@ -38,7 +38,7 @@ class Tilista(nn.Module):
         self,
         sampling: Sampling,
         layers: int = 16,
-        theta: float = 1.0,
+        theta: float = 5.0,
         support: float = 1.2,
         support_max: float = 13.0,
         start: Literal["least-squares", "gradient"] = "least-squares",

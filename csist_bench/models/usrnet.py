@@ -17,6 +17,8 @@ Differs from the paper:
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -73,12 +75,12 @@ class ResUNet(nn.Module):
         self.head = conv(2, widths[0])
         self.down = nn.ModuleList(
             nn.Sequential(*residual_blocks(fine, blocks), nn.Conv2d(fine, coarse, 2, stride=2, bias=False))
-            for fine, coarse in zip(widths, widths[1:])
+            for fine, coarse in pairwise(widths)
         )
         self.body = nn.Sequential(*residual_blocks(widths[-1], blocks))
         self.up = nn.ModuleList(
             nn.Sequential(nn.ConvTranspose2d(coarse, fine, 2, stride=2, bias=False), *residual_blocks(fine, blocks))
-            for fine, coarse in zip(widths, widths[1:])
+            for fine, coarse in pairwise(widths)
         )
         self.tail = conv(widths[0], 1)
         self._start_as_identity()
@@ -99,12 +101,13 @@ class ResUNet(nn.Module):
         grid: Tensor = self.tail(x)
         return grid[..., :height, :width]
 
-
     def _start_as_identity(self) -> None:
         """Let channel 0 carry the grid from head to tail, so that untrained iterations settle on the data."""
         with torch.no_grad():
             self.head.weight[0] = 0
             self.head.weight[0, 0, 1, 1] = 1
+            for level in self.up:
+                level[0].weight *= 0.1  # type: ignore[index]
             self.tail.weight *= 0.1
             self.tail.weight[0, 0] = 0
             self.tail.weight[0, 0, 1, 1] = 1

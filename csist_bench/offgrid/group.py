@@ -56,6 +56,10 @@ class GroupMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     window: Annotated[int, Meta(ge=3, le=15)] = 5
     max_targets: Annotated[int, Meta(ge=1, le=LARGEST_COUNT)] = LARGEST_COUNT
 
+    def __post_init__(self) -> None:
+        if self.window % 2 == 0:
+            raise must("window", "be odd", self.window)
+
     def detect(self, frames: NDArray[Any], instrument: Instrument) -> Detections:
         """Find the targets of frames by MAP fits of groups.
 
@@ -83,9 +87,9 @@ class GroupMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         require_shape("frames", frames, (None, None, size, size), "(B, T, size, size)")
         if not self.window <= size:
             raise must("window", f"be at most the frame's {size} px", self.window)
-        whole_numbers = np.issubdtype(frames.dtype, np.integer)
         flat = np.ascontiguousarray(frames, dtype=np.float64).reshape(-1, size, size)
         require_finite("frames", flat)
+        whole_numbers = bool(np.isfinite(instrument.saturation) and (flat == np.rint(flat)).all())
         b, t = frames.shape[:2]
         slots = Slots.empty(b * t)
         if b * t:

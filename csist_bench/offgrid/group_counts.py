@@ -38,7 +38,10 @@ class Survey:
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """Groups of m frames to fit jointly: `members` (G, m), -1 = left out; frame `frames[i]` sits at `seats[i]` of `groups[i]`."""
+    """Groups of m frames to fit jointly: `members` (G, m), -1 = left out.
+
+    Frame `frames[i]` is answered from its place `seats[i]` in group `groups[i]`.
+    """
 
     members: Ints
     frames: Ints
@@ -48,7 +51,7 @@ class Plan:
 
 def flux_sd(survey: Survey, instrument: Instrument) -> float:
     """Return the standard deviation of one frame's flux by read noise, grey levels."""
-    return survey.windows.shape[1] * instrument.noise_sigma
+    return float(survey.windows.shape[1] * instrument.noise_sigma)
 
 
 def blank_frames(survey: Survey, instrument: Instrument) -> Bools:

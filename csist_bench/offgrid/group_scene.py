@@ -81,9 +81,9 @@ def prior_of(
         along_mean[1:2] = step * (frames - 1) / 2
         along[1:] = UNIFORM_SD**-2
     mean, sd = intensity_law(instrument)
-    means = [along_mean, np.zeros_like(path), [radius[0]], np.full(count, mean), np.zeros(int(turns))]
-    precisions = [along, path, [radius[1] ** -2], np.full(count, sd**-2), np.full(int(turns), FLAT)]
-    return np.array([np.concatenate(means), np.concatenate(precisions)])
+    means = [*along_mean, *np.zeros_like(path), radius[0], *[mean] * count, *[0.0] * turns]
+    precisions = [*along, *path, radius[1] ** -2, *[sd**-2] * count, *[FLAT] * turns]
+    return np.array([means, precisions])
 
 
 def start_angles(path: Floats, along: float) -> Floats:

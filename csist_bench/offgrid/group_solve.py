@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln, ndtri
+from scipy.special import ndtri
 from scipy.stats import qmc
 
 from csist_bench.kernels import group_fitting, group_posterior
@@ -50,7 +50,7 @@ class Model:
 
     def drift(self, frames: int) -> Floats:
         """Return the growth of the arms over the frames of a group, counted from its middle, px."""
-        return self.growth * (np.arange(frames) - (frames - 1) / 2)
+        return np.asarray(self.growth * (np.arange(frames) - (frames - 1) / 2), dtype=np.float64)
 
     def arms(self, count: int) -> Floats:
         """Return the direction sets for `count` targets; more than four need the eight compass points."""
@@ -71,13 +71,13 @@ class Slots:
     def empty(cls, frames: int) -> Slots:
         """Return answers of `frames` frames without any target."""
         k = LARGEST_COUNT
-        pairs = (np.zeros((frames, k, 2)) for _ in range(3))
-        return cls(np.zeros(frames, np.int64), *pairs, np.zeros((frames, k)))
+        xy, sigma, light = np.zeros((3, frames, k, 2))
+        return cls(np.zeros(frames, np.int64), xy, sigma, light, np.zeros((frames, k)))
 
 
 @dataclass(frozen=True, eq=False)
 class Jobs:
-    """Fitted hypotheses of equal K: group (J,), arms (J, K, 2), state (J, U), cost and log volume (J,), factor (J, U, U)."""
+    """Fitted hypotheses of equal K, as `group_fitting.fit_jobs` takes and leaves them."""
 
     group: Ints
     arms: Floats
@@ -102,6 +102,7 @@ class Jobs:
 class Concluded:
     """Jobs of equal K with their posterior: covariance (J, U, U), log evidence (J,), and at mid-group xy, spread."""
 
+    groups: group_fitting.Groups
     jobs: Jobs
     covariance: Floats
     log_evidence: Floats
@@ -117,7 +118,7 @@ def answer_plan(survey: Survey, plan: Plan, allowed: Bools, model: Model, slots:
         chosen = np.flatnonzero(allowed[:, count])
         tables.append(fit_count(survey, plan, path, chosen, int(count), model))
     if tables:
-        answer_best(plan, path, tables, model, slots)
+        answer_best(plan, tables, model, slots)
 
 
 def start_path(survey: Survey, members: Ints) -> Floats:
@@ -196,7 +197,7 @@ def normal_draws(count: int) -> Floats:
 def concluded(jobs: Jobs, temper: Floats, groups: group_fitting.Groups, model: Model) -> Concluded:
     """Turn fits into evidences, under the uniform brightness law, and positions at the middle of each group."""
     (j, count), u, middle = jobs.arms.shape[:2], jobs.state.shape[1], len(groups.basis) // 2
-    out = Concluded(jobs, np.empty((j, u, u)), np.empty(j), np.empty((j, count, 2)), np.empty((j, count)))
+    out = Concluded(groups, jobs, np.empty((j, u, u)), np.empty(j), np.empty((j, count, 2)), np.empty((j, count)))
     light = model.instrument
     bounds = np.array([light.intensity_min, light.intensity_max, EDGE_SOFTNESS])
     group_posterior.conclude(
@@ -208,7 +209,7 @@ def concluded(jobs: Jobs, temper: Floats, groups: group_fitting.Groups, model: M
     return out
 
 
-def answer_best(plan: Plan, path: Floats, tables: list[Concluded], model: Model, slots: Slots) -> None:
+def answer_best(plan: Plan, tables: list[Concluded], model: Model, slots: Slots) -> None:
     """Choose one job for each group, over all counts, and write its targets into the slots of its frames."""
     group = np.concatenate([table.jobs.group for table in tables])
     count = np.concatenate([np.full(len(table.jobs.group), table.xy.shape[1]) for table in tables])
@@ -226,26 +227,19 @@ def answer_best(plan: Plan, path: Floats, tables: list[Concluded], model: Model,
     group_posterior.decide(bounds, evidence[order], count[order], xy[order], spread[order], chosen, weight, elsewhere)
     job = order[chosen]
     for table, low in zip(tables, offsets):
-        fill_slots(plan, path, table, job - low, weight, elsewhere, model, slots)
+        fill_slots(plan, table, job - low, weight, elsewhere, model, slots)
 
 
 def fill_slots(
-    plan: Plan,
-    path: Floats,
-    table: Concluded,
-    job: Ints,
-    weight: Floats,
-    elsewhere: Floats,
-    model: Model,
-    slots: Slots,
+    plan: Plan, table: Concluded, job: Ints, weight: Floats, elsewhere: Floats, model: Model, slots: Slots
 ) -> None:
     """Write the answers of the groups whose chosen job (by index into `table`) lies in this table."""
-    m, count = plan.members.shape[1], table.xy.shape[1]
     mine = (job >= 0) & (job < len(table.jobs.group))
     rows = np.flatnonzero(mine[plan.groups])
-    groups, frames = plan.groups[rows], plan.frames[rows]
-    slots.count[frames] = count
+    group, frames = plan.groups[rows], plan.frames[rows]
+    slots.count[frames] = table.xy.shape[1]
     group_posterior.answer_frames(
-        frames, plan.seats[rows], job[groups], table.jobs.state, table.covariance, table.jobs.arms,
-        path[table.jobs.group, 0], path_basis(m), model.drift(m), model.arm_sd, weight[groups], elsewhere[groups], slots.xy, slots.sigma, slots.light, slots.score,
+        frames, plan.seats[rows], job[group], table.jobs.state, table.covariance, table.jobs.arms,
+        table.groups.pivots[table.jobs.group], table.groups.basis, table.groups.drift, model.arm_sd,
+        weight[group], elsewhere[group], slots.xy, slots.sigma, slots.light, slots.score,
     )  # fmt: skip

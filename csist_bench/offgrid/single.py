@@ -133,5 +133,6 @@ def bench(targets: int, side: int) -> Bench:
         coefficient=np.zeros(targets + 1, np.complex128),
         theta=np.zeros((targets, 3)),
         best=np.zeros((targets, 3)),
+        centre=np.zeros(3),
         covariance=np.zeros((3 * targets, 3 * targets)),
     )

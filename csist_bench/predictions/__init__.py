@@ -5,7 +5,6 @@ COCO-style lists, heat maps in NPZ or Zarr, folders of text files and ThunderSTO
 """
 
 from csist_bench.predictions.header import FORMAT, Header, Predictions
-from csist_bench.predictions.inspection import check_against, describe
 from csist_bench.predictions.reading import read_predictions
 from csist_bench.predictions.writing import replace_file, require_writable, write_predictions
 
@@ -13,8 +12,6 @@ __all__ = [
     "FORMAT",
     "Header",
     "Predictions",
-    "check_against",
-    "describe",
     "read_predictions",
     "replace_file",
     "require_writable",

@@ -3,33 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from csist_bench.checks import must
 from csist_bench.detections import Detections
-from csist_bench.recipes import DataRecipe
 
 FORMAT = "csist-bench/predictions@1"
-
-
-class Source(Protocol):
-    """What was unmixed: a split of a data set, or bare frames."""
-
-    @property
-    def name(self) -> str: ...  # noqa: D102
-    @property
-    def recipe(self) -> DataRecipe: ...  # noqa: D102
-
-
-class Answers(Protocol):
-    """What a run tells of itself."""
-
-    @property
-    def n_frames(self) -> int: ...  # noqa: D102
-    @property
-    def frames(self) -> range: ...  # noqa: D102
-    @property
-    def method(self) -> dict[str, Any]: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -46,18 +25,6 @@ class Header:
     fingerprint: str | None = None
     n_frames: int | None = None
     frames: str | None = None
-
-    @classmethod
-    def of_run(cls, source: Source, done: Answers) -> Header:
-        """Return the header of a method's answers to a split or to bare frames (which have no fingerprint)."""
-        return cls(
-            method=done.method,
-            dataset=source.recipe.name,
-            split=source.name,
-            fingerprint=getattr(source, "fingerprint", None),
-            n_frames=done.n_frames,
-            frames=f"{done.frames.start}:{done.frames.stop}",
-        )
 
     def mismatch(self, fingerprint: str | None, split: str) -> str | None:
         """Say in what the header contradicts the data that it is held against, or return None."""

@@ -150,7 +150,7 @@ def _explained(data: bytes, bare: bool, where: str, message: str) -> InputError:
     if isinstance(rows, list):
         found, total = _row_faults(rows, path)
         if total:
-            return offenders(where, f"predictions must be {ROW_FORM}", found, total)
+            return offenders(where, f"predictions must be {ROW_FORM}, all numbers finite", found, total)
     if isinstance(rows, Mapping) or not bare:
         columns = rows if isinstance(rows, Mapping) else content
         for name in COLUMNS:

@@ -73,5 +73,5 @@ def _align(part: Alignment, neighbour: Tensor, centre: Tensor) -> Tensor:
 def _tail(model: Derefnet, stack: Tensor) -> Tensor:
     x = torch.relu(model.tail.head(stack))
     for block in model.tail.blocks:
-        x = x + block.second(torch.relu(block.first(x)))
+        x = x + block.conv2(torch.relu(block.conv1(x)))
     return model.tail.collect(x)

@@ -73,7 +73,7 @@ class Alignment(nn.Module):
         return torch.cat((weight[:, :1] * mine[neighbour], weight[:, 1:] * other[centre]), dim=1)
 
     def _deform_1(self, features: Tensor, neighbour: Tensor, eta: Tensor) -> Tensor:
-        """DCN_1 of the neighbours' features: each tap's weights are applied to a frame once, then sampled for a pair."""
+        """DCN_1 of the neighbours' features: each tap's weights act on a frame once, then each pair samples."""
         per_tap = self.deform_1.weight.permute(1, 2, 3, 0).flatten(1)  # (C, taps C)
         once = _sample_taps(table_from_maps(features) @ per_tap, eta, neighbour)  # (P h w, C)
         height, width = eta.shape[2:]
@@ -105,4 +105,5 @@ def _sample_taps(table: Tensor, offset: Tensor, source: Tensor) -> Tensor:
     rows = (rows + (source * border).int()[:, None, None, None, None]) * TAPS
     rows = rows + torch.arange(TAPS, dtype=rows.dtype, device=rows.device)[:, None]
     bag = 4 * TAPS
-    return weighted_rows(table.reshape(-1, table.shape[1] // TAPS).float(), rows.reshape(-1, bag), weights.reshape(-1, bag))
+    maps = table.reshape(-1, table.shape[1] // TAPS).float()
+    return weighted_rows(maps, rows.reshape(-1, bag), weights.reshape(-1, bag))

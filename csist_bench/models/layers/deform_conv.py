@@ -186,7 +186,8 @@ def _weigh_taps(samples: Tensor, weight: Tensor, groups: int, size: Pair) -> Ten
     """Return the sum over channels and taps of the samples (B, C, taps, L), shape (B, out_channels, H', W')."""
     b, channels, taps, length = samples.shape
     if groups == 1:
-        mixed = weight.reshape(len(weight), -1) @ samples.reshape(b, channels * taps, length)
+        # A broadcast batch product: matmul would fold the batch by copying every sample.
+        mixed = torch.bmm(weight.reshape(1, len(weight), -1).expand(b, -1, -1), samples.flatten(1, 2))
     else:
         blocks = samples.reshape(b, groups, channels // groups * taps, length)
         mixed = weight.reshape(groups, len(weight) // groups, -1) @ blocks  # (B, groups, out / groups, L)

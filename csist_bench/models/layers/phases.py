@@ -22,7 +22,7 @@ class IstaPhase(nn.Module):
 
     With F~ F = identity wished for, the symmetry residual F~(F(r)) - r is part of the training loss. The first channels
     start as that identity, so that an untrained stack of phases is already gradient descent.
-    """  # noqa: D400, D415
+    """
 
     def __init__(self, features: int) -> None:
         super().__init__()
@@ -89,9 +89,7 @@ def channels_last(grid: Tensor) -> Tensor:
     return grid.squeeze(1).unsqueeze(-1).movedim(-1, 1)
 
 
-def unmixing_loss(
-    grids: Tensor, labels: Tensor, **terms: tuple[float, Tensor]
-) -> dict[str, Tensor]:
+def unmixing_loss(grids: Tensor, labels: Tensor, **terms: tuple[float, Tensor]) -> dict[str, Tensor]:
     """Return the mean squared error and further (weight, value) terms, each by name, and their weighted total."""
     losses = {"mse": functional.mse_loss(grids, labels)}
     total = losses["mse"]

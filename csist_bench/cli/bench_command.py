@@ -1,0 +1,42 @@
+"""`csist-bench bench`."""
+
+from __future__ import annotations
+
+import click
+
+from csist_bench.cli.options import json_option, note
+
+
+@click.command("bench")
+@click.argument("parts", nargs=-1)
+@click.option("--out", metavar="FILE", help="Write the figures as JSON here.")
+@json_option
+def command(parts: tuple[str, ...], out: str | None, as_json: bool) -> None:
+    """Measure the speed of everything on this machine, as a table and JSON.
+
+    PARTS choose among rendering, generate, evaluate, methods and start; all of them by default. Other work on the
+    machine disturbs the figures; ratios are measured in one run.
+
+    \b
+    Examples:
+      csist-bench bench
+      csist-bench bench rendering generate --out bench.json
+    """
+    from pathlib import Path
+
+    from csist_bench import benchmarks
+    from csist_bench.checks import unknown
+    from csist_bench.predictions import replace_file
+
+    for part in parts:
+        if part not in benchmarks.PARTS:
+            raise unknown("part", part, benchmarks.PARTS)
+    measures = []
+    for measure in benchmarks.bench(parts or benchmarks.PARTS):
+        measures.append(measure)
+        (note if as_json else click.echo)(benchmarks.line_of(measure))
+    text = benchmarks.as_json(measures)
+    if as_json:
+        click.echo(text)
+    if out:
+        replace_file(Path(out), text.encode())

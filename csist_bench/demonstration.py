@@ -1,0 +1,169 @@
+"""The whole story in one call: make the published set, run what needs no training, score it, draw one picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from csist_bench import plots
+from csist_bench.checks import InputError
+from csist_bench.detections import Detections
+from csist_bench.evaluation.ceiling import grid_ceiling
+from csist_bench.evaluation.report import evaluate
+from csist_bench.evaluation.truth import Truth
+from csist_bench.execution import generate
+from csist_bench.inference import Unmixed, shipped_weights, unmix
+from csist_bench.leaderboard.published import published_rows
+from csist_bench.recipes import load_data_recipe
+from csist_bench.registry import METHODS, find
+from csist_bench.store import Split, open_store
+
+Say = Callable[[str], None]
+
+# What runs, on how many of the 750 test trajectories (None: all). ISTA needs 3,000 iterations a frame.
+PROGRAMME: tuple[tuple[str, int | None], ...] = (
+    ("bid", 60),
+    ("ista", 30),
+    ("ml", None),
+    ("ml-seq", None),
+    ("group-map", None),
+)
+NOISY_PROGRAMME: tuple[tuple[str, int | None], ...] = (("ml", 200), ("ml-seq", 200), ("group-map", 200))
+NOISE_SIGMA = 2.0
+SHOWN_FRAMES = 8
+SHOWN_METHOD = "ml-seq"
+
+
+@dataclass(frozen=True)
+class Result:
+    """One line of the demonstration's table; percents and seconds."""
+
+    title: str
+    data: str
+    trajectories: int
+    total: int
+    cso_map: float
+    ap: tuple[float, ...]
+    frames_per_second: float
+    published: float | None
+
+
+def demonstrate(folder: Path, say: Say) -> list[Result]:
+    """Generate, unmix, score and draw; everything is written under `folder`. Returns the rows of the table."""
+    folder.mkdir(parents=True, exist_ok=True)
+    clean = _made(folder / "seqcsist.zarr", "seqcsist", say)
+    results, shown = _programme(clean, "noise-free", (*PROGRAMME, *_networks()), say)
+    sigma = f"noise_sigma={NOISE_SIGMA:g}"
+    noisy = _made(folder / "noise.zarr", "seqcsist-noise", say, sigma, "trajectories=1500")
+    results += _programme(noisy, f"sigma {NOISE_SIGMA:g}", NOISY_PROGRAMME, say)[0]
+    ceiling = grid_ceiling(_truth(clean), 3)
+    say(table_text(results, ceiling["by_brightness"]["cso_map"], ceiling["any_ranking"]["cso_map"]))
+    picture = folder / "frames.png"
+    _draw(clean, shown, picture)
+    say(f"picture: {picture}")
+    return results
+
+
+def _made(path: Path, recipe: str, say: Say, *overrides: str) -> Split:
+    """Return the test split of a set, made now unless an equal one is there."""
+    wanted = load_data_recipe(recipe, overrides)
+    made = generate(path, wanted, resume=path.exists())
+    if made.written:
+        rate = made.written / made.seconds
+        say(f"{path}: {made.written:,} frames in {made.seconds:.2f} s ({rate:,.0f} frames/s)")
+    else:
+        say(f"{path}: was there")
+    return open_store(path).split("test")
+
+
+def _networks() -> Iterator[tuple[str, int | None]]:
+    """Yield the networks whose weights are shipped, where PyTorch is installed."""
+    try:
+        import importlib
+
+        importlib.import_module("torch")
+    except ModuleNotFoundError:
+        return
+    for name, method in METHODS.items():
+        if method.trainable and shipped_weights(name) and method.context == "frame":
+            yield name, 30
+
+
+def _programme(
+    split: Split, data: str, programme: Sequence[tuple[str, int | None]], say: Say
+) -> tuple[list[Result], Detections | None]:
+    published = {row.method: row.cso_map for row in published_rows() if row.dataset == "seqcsist"}
+    results, shown = [], None
+    for name, limit in programme:
+        try:
+            done = unmix(split, name, limit=limit)
+        except InputError as error:
+            say(f"{name}: left out ({error})")
+            continue
+        result = _scored(split, name, data, done, limit, published)
+        results.append(result)
+        say(f"{result.title} ({data}): {done.n_frames:,} frames in {done.seconds:.1f} s, CSO-mAP {result.cso_map:.2f}")
+        if name == SHOWN_METHOD:
+            shown = done.detections
+    return results, shown
+
+
+def _truth(split: Split, limit: int | None = None) -> Truth:
+    chosen = None if limit is None else range(min(limit, split.n_trajectories))
+    return Truth.from_arrays(split.target_xy, split.target_intensity, split.target_count, split.scored_frames, chosen)
+
+
+def _scored(
+    split: Split, name: str, data: str, done: Unmixed, limit: int | None, published: dict[str, float]
+) -> Result:
+    report = evaluate(done.detections, _truth(split, limit))
+    title = find(name).title
+    rate = done.n_frames / max(done.seconds, 1e-9)
+    beside = published.get(title) if data == "noise-free" else None
+    used = min(limit or split.n_trajectories, split.n_trajectories)
+    return Result(title, data, used, split.n_trajectories, report.cso_map, report.ap, rate, beside)
+
+
+def table_text(results: Sequence[Result], by_brightness: float, any_ranking: float) -> str:
+    """Return the table for a terminal, published figures in their own column."""
+    head = f"{'method':<12}{'data':<12}{'CSO-mAP':>8}{'AP05':>7}{'AP10':>7}{'AP15':>7}{'AP20':>7}{'AP25':>7}"
+    lines = ["", f"{head}{'published':>11}{'frames/s':>10}  test trajectories"]
+    for row in results:
+        aps = "".join(f"{value:7.2f}" for value in row.ap)
+        published = "-" if row.published is None else f"{row.published:.2f}"
+        part = "all" if row.trajectories == row.total else "a part:"
+        used = f"{part} {row.trajectories} of {row.total}"
+        lines.append(
+            f"{row.title:<12}{row.data:<12}{row.cso_map:8.2f}{aps}{published:>11}{row.frames_per_second:10,.0f}  {used}"
+        )
+    best = max(published_rows(), key=lambda row: row.cso_map)
+    lines.append(f"{'best of 23':<12}{'noise-free':<12}{'':43}{best.cso_map:>11.2f}{'':10}  published, {best.method}")
+    lines.append(
+        f"\nA perfect detector on the 3-fold grid scores {by_brightness:.1f} ranked by brightness, {any_ranking:.1f} with the"
+        " best ranking possible.\nWhat they know: BID, ISTA: the optics; ML: + the brightness law; ML-seq: + rigid motion;"
+        " Group MAP: the generator."
+    )
+    return "\n".join(lines)
+
+
+def _draw(split: Split, detections: Detections | None, path: Path) -> None:
+    """Draw a frame of each of the first trajectories, with targets and detections."""
+    frame = split.scored_frames[len(split.scored_frames) // 2]
+    trajectories = np.arange(min(SHOWN_FRAMES, split.n_trajectories))
+    found: list[NDArray[np.float64]] = []
+    for trajectory in trajectories if detections is not None else ():
+        here = detections.select((detections.trajectory == trajectory) & (detections.frame == frame))  # type: ignore[union-attr]
+        found.append(np.stack([here.x, here.y], axis=-1))
+    titles = [f"trajectory {trajectory}, frame {frame}" for trajectory in trajectories]
+    frames = split.read("frames", 0, len(trajectories))[:, frame]
+    plots.frames_picture(frames, split.target_xy[: len(trajectories), frame], found, path, titles)
+
+
+def results_table(results: Sequence[Result]) -> list[dict[str, object]]:
+    """Return the rows as plain tables."""
+    return [msgspec.to_builtins(row) for row in results]
