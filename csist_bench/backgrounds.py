@@ -43,7 +43,7 @@ class BackgroundFrames:
     @property
     def digest(self) -> str:
         """sha256 of the source, part of the data set's fingerprint."""
-        return hashlib.sha256(np.ascontiguousarray(self.frames)).hexdigest()
+        return hashlib.sha256(np.ascontiguousarray(self.frames).data).hexdigest()
 
 
 def open_background(recipe: DataRecipe) -> BackgroundFrames | None:

@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -228,7 +229,7 @@ def _methods() -> Iterator[Measure]:
                 )
             if method.output == "points":
                 one = split.read("frames", 0, 1)[:, 2:3]
-                latency = best_of(lambda one=one, name=name: _detect_once(split, name, one), 30)
+                latency = best_of(partial(_detect_once, split, name, one), 30)
                 yield Measure("  latency of one frame", 1000 * latency, "ms", "< 1")
 
 

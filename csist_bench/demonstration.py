@@ -143,11 +143,12 @@ def table_text(results: Sequence[Result], by_brightness: float, any_ranking: flo
         )
     best = max(published_rows(), key=lambda row: row.cso_map)
     lines.append(f"{'best of 23':<12}{'noise-free':<12}{'':43}{best.cso_map:>11.2f}{'':10}  published, {best.method}")
-    lines.append(
-        f"\nA perfect detector on the 3-fold grid scores {by_brightness:.1f} ranked by brightness, {any_ranking:.1f} with the"
-        " best ranking possible.\nWhat they know: BID, ISTA: the optics; ML: + the brightness law; ML-seq: + rigid motion;"
-        " Group MAP: the generator."
-    )
+    lines += [
+        "",
+        f"A perfect detector on the 3-fold grid scores {by_brightness:.1f} ranked by brightness,"
+        f" {any_ranking:.1f} with the best ranking possible.",
+        "What they know: BID, ISTA: optics; ML: + brightness law; ML-seq: + rigid motion; Group MAP: the generator.",
+    ]
     return "\n".join(lines)
 
 

@@ -60,7 +60,7 @@ class Optics:
     @cached_property
     def nodes(self) -> Floats:
         """Positions of the label nodes along one axis, shape (c * size,), px."""
-        return (np.arange(self.grid_size) - (self.c - 1) / 2) / self.c
+        return (np.arange(self.grid_size, dtype=np.float64) - (self.c - 1) / 2) / np.float64(self.c)
 
     @cached_property
     def axis_matrix(self) -> Floats:
@@ -116,7 +116,7 @@ def grid_from_targets(xy: Floats, intensity: Floats, optics: Optics, collision: 
     n = optics.grid_size
     grid = np.zeros((flat_xy.shape[0], n, n))
     for j in range(k):
-        present = np.isfinite(flat_xy[:, j]).all(axis=-1)
+        present = np.all(np.isfinite(flat_xy[:, j]), axis=-1)
         node = nearest_node(np.where(present[:, None], flat_xy[:, j], -1e6), optics.c)
         row = np.flatnonzero(present & (node >= 0).all(axis=-1) & (node < n).all(axis=-1))
         x, y = node[row, 0], node[row, 1]

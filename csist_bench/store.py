@@ -161,7 +161,7 @@ def _codec(kind: str) -> Any:
     from zarr.codecs import BloscCodec
 
     level, shuffle = (3, "bitshuffle") if kind.startswith("uint") else (1, "shuffle")
-    return BloscCodec(cname="zstd", clevel=level, shuffle=shuffle)  # type: ignore[arg-type]
+    return BloscCodec(cname="zstd", clevel=level, shuffle=shuffle)
 
 
 def write_shard(path: Path, recipe: DataRecipe, task: Task, shard: Shard) -> None:

@@ -125,7 +125,7 @@ def _draw_paths(recipe: DataRecipe, streams: list[np.random.Generator]) -> tuple
 def _candidate_paths(recipe: DataRecipe, u: Floats) -> tuple[Floats, Floats, NDArray[np.bool_]]:
     """Turn uniforms (M, 7) into path candidates (M, T, 2), their angles (M,) and which of them are accepted."""
     starts = recipe.start_max - recipe.start_min + 1
-    x0 = recipe.start_min + np.minimum(np.floor(u[:, 0] * starts), starts - 1)
+    x0: Floats = recipe.start_min + np.minimum(np.floor(u[:, 0] * starts), starts - 1)
     heading = np.where(x0 < _REFERENCE, recipe.step, -recipe.step)
     x = x0[:, None] + heading[:, None] * np.arange(recipe.frames)
     kind = np.minimum((u[:, 1] * len(recipe.curves)).astype(np.int64), len(recipe.curves) - 1)
@@ -134,8 +134,8 @@ def _candidate_paths(recipe: DataRecipe, u: Floats) -> tuple[Floats, Floats, NDA
         rows = kind == index
         y[rows], slope[rows] = _CURVES[curve](recipe, x[rows], u[rows])
     inside = (y > recipe.path_min) & (y < recipe.path_max) & (np.abs(slope) <= recipe.slope_max)
-    kept = inside.all(axis=1)  # NaN (a circle that does not reach x) compares false
-    path = np.stack([x, y], axis=-1)
+    kept = np.all(inside, axis=1)  # NaN (a circle that does not reach x) compares false
+    path: Floats = np.stack([x, y], axis=-1)
     angle = np.zeros(len(u))
     if recipe.rotate:
         angle = 2 * np.pi * u[:, 6]

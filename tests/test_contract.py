@@ -55,7 +55,7 @@ SMALL: dict[str, list[str]] = {
     "ista-net": ["phases=2", "features=8"],
     "ista-net+": ["phases=2", "features=8"],
     "ista-net++": ["phases=2", "features=8", "blocks=1"],
-    "fista-net": ["phases=2", "features=8"],
+    "fista-net": ["phases=3", "features=8"],
     "dista-net": ["stages=2", "features=8"],
     "rpcanet": ["stages=2", "features=8"],
     "usrnet": ["iterations=2", "features=4", "blocks=1", "hidden=8"],

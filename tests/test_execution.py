@@ -79,7 +79,9 @@ def test_a_killed_run_resumes_to_the_same_bytes(tmp_path):
         "from tests.sets import tiny_recipe\n"
         f"generate({str(path)!r}, tiny_recipe('seqcsist', 'trajectories=4000'))\n"
     )
-    child = subprocess.Popen([sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+    child = subprocess.Popen(
+        [sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    )
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and len(list(path.glob("_progress/*.json"))) < 3:
         time.sleep(0.01)

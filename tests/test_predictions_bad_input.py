@@ -51,11 +51,17 @@ def test_absurd_values_are_refused(tmp_path, column, value):
         ({"frame": 10**18}, "frame must be in [0, 20)"),
         ({"frame": 10**25}, "must be an index"),
         ({"frame": 10**400}, "frame"),
+        ({"x": 10**30}, "x must be finite and at most 1e+06"),
+        ({"x": 10**400}, "x"),
         ({"sigma_x": -0.1}, "sigma_x must be at least 0"),
     ],
 )
 def test_indices_and_errors_out_of_range(tmp_path, change, part):
     refused(tmp_path, file_of(ROW | change), part, "$.predictions[0]")
+
+
+def test_columns_beside_a_header_that_is_wrong(tmp_path):
+    refused(tmp_path, {"x": [10**30], "predictions": False}, "$.predictions must be")
 
 
 def test_duplicate_rows_are_refused_in_any_order(tmp_path):

@@ -64,7 +64,11 @@ def test_the_fingerprint_follows_the_data_not_the_layout(made, tmp_path, monkeyp
     assert store.open_store(tiny_set(tmp_path / "a.zarr")).fingerprint == first
     assert store.open_store(tiny_set(tmp_path / "b.zarr", "seqcsist", "c=5")).fingerprint == first
     noisy = [store.open_store(tiny_set(tmp_path / f"n{s}.zarr", "seqcsist-noise", f"noise_sigma={s}")) for s in (1, 2)]
-    others = {noisy[0].fingerprint, noisy[1].fingerprint, store.open_store(tiny_set(tmp_path / "s", "seqcsist", "seed=1")).fingerprint}
+    others = {
+        noisy[0].fingerprint,
+        noisy[1].fingerprint,
+        store.open_store(tiny_set(tmp_path / "s", "seqcsist", "seed=1")).fingerprint,
+    }
     assert len(others | {first}) == 4
 
 
@@ -127,7 +131,9 @@ def test_a_missing_array_or_split_is_named(copied):
 
 
 def test_a_damaged_chunk_is_named(copied):
-    chunk = next(path for path in (copied / "test" / "frames").rglob("*") if path.is_file() and path.name != "zarr.json")
+    chunk = next(
+        path for path in (copied / "test" / "frames").rglob("*") if path.is_file() and path.name != "zarr.json"
+    )
     chunk.write_bytes(chunk.read_bytes()[:100])
     with pytest.raises((InputError, OSError), match="frames"):
         _ = store.open_store(copied).split("test").frames

@@ -89,7 +89,7 @@ def test_a_binary_file_is_named(tmp_path):
         read_target_table(tmp_path / "scene.csv")
 
 
-@given(st.text(alphabet=st.sampled_from("0123456789.,-e\n \"nax"), max_size=60))
+@given(st.text(alphabet=st.sampled_from('0123456789.,-e\n "nax'), max_size=60))
 @settings(max_examples=200, deadline=None)
 def test_any_text_is_a_table_or_an_input_error(tmp_path_factory, text):
     path = tmp_path_factory.getbasetemp() / "fuzz.csv"
@@ -97,6 +97,7 @@ def test_any_text_is_a_table_or_an_input_error(tmp_path_factory, text):
     try:
         table = read_target_table(path)
     except InputError as error:
-        assert str(path) in str(error)
+        message = str(error)
     else:
-        assert table.count.sum() > 0
+        message = str(path) if table.count.sum() > 0 else ""
+    assert str(path) in message

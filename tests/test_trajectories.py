@@ -9,8 +9,6 @@ from csist_bench.trajectories import draw_scenes
 RECIPE = load_data_recipe("seqcsist")
 
 
-
-
 def test_a_trajectory_depends_on_its_seed_and_index_alone():
     alone = draw_scenes(RECIPE, [17])
     among = draw_scenes(RECIPE, range(40))

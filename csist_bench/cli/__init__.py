@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -30,6 +30,9 @@ COMMANDS = {
     "methods": "List the methods: family, parameters, cost, prior tier, paper.",
     "doctor": "Show what is installed and what would not work.",
 }
+
+
+INTERRUPTED = 130  # as a shell reports a program ended by Ctrl-C
 
 
 class LazyGroup(click.Group):
@@ -81,10 +84,27 @@ def main(args: list[str] | None = None) -> Any:
     if os.environ.get("CSIST_BENCH_DEBUG"):
         return cli.main(args=args, prog_name="csist-bench")
     try:
-        return cli.main(args=args, prog_name="csist-bench", standalone_mode=True)
-    except (ValueError, TypeError, OSError) as error:
-        click.echo(f"csist-bench: error: {describe(error)}", err=True)
-        sys.exit(2)
+        sys.exit(cli.main(args=args, prog_name="csist-bench", standalone_mode=False))
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.UsageError as error:
+        _fail(f"{_sentence(error)}; see: {error.ctx.command_path if error.ctx else 'csist-bench'} --help")
+    except click.ClickException as error:
+        _fail(_sentence(error))
+    except click.Abort:
+        _fail("interrupted", INTERRUPTED)
+    except (ValueError, TypeError, OSError, MemoryError) as error:
+        _fail(describe(error))
+
+
+def _sentence(error: click.ClickException) -> str:
+    return " ".join(error.format_message().split()).removesuffix(".")
+
+
+def _fail(message: str, code: int = 2) -> NoReturn:
+    click.echo(f"csist-bench: error: {message}", err=True)
+    sys.exit(code)
 
 
 def describe(error: BaseException) -> str:

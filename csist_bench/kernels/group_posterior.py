@@ -22,7 +22,8 @@ Bools = NDArray[np.bool_]
 # px; an answer within d of a target counts as right at threshold d.
 THRESHOLDS = (0.05, 0.10, 0.15, 0.20, 0.25)
 SAME_POSITION = 0.02  # px; two jobs whose targets all agree this closely are one solution found twice
-NEGLIGIBLE = 1e-4  # a hypothesis less probable than this is left out of the averages
+NEGLIGIBLE = 1e-3  # a hypothesis less probable than this is left out of the averages
+ELIGIBLE = 0.2  # and one less probable than this share of the best is never the answer
 ROOT_2 = math.sqrt(2.0)
 # Middles of eight equally probable slices of the standard normal law.
 SLICES = (-1.53412054, -0.88714656, -0.48877641, -0.15731068, 0.15731068, 0.48877641, 0.88714656, 1.53412054)
@@ -188,17 +189,20 @@ def decide(
     ----------
     bounds : (G + 1,), the jobs of group g are bounds[g]..bounds[g + 1] - 1
     log_evidence, count, xy, spread : (J,), (J,), (J, K, 2) px, (J, K) px per axis
-    chosen : (G,), out: the job chosen
+    chosen : (G,), out: the job chosen (0 where a group has none)
     weight : (G,), out: the posterior probability of its hypothesis
     elsewhere : (G, K), out: the probability, averaged over the thresholds, that a target of it is right although its
         hypothesis is wrong
     """
     for g in range(bounds.shape[0] - 1):
         low, high = bounds[g], bounds[g + 1]
+        chosen[g], weight[g] = 0, 0.0
+        if low == high:
+            continue
         probability = posterior(log_evidence[low:high], count[low:high], xy[low:high])
         best, best_value = low, -1.0
         for c in range(low, high):
-            if probability[c - low] < NEGLIGIBLE:
+            if probability[c - low] < ELIGIBLE * probability.max():
                 continue
             value = 0.0
             for k in range(count[c]):
@@ -254,34 +258,26 @@ def conclude(
     factor: Floats,
     cost: Floats,
     log_volume: Floats,
-    arms: Floats,
-    pivots: Floats,
-    basis: Floats,
-    drift: float,
+    first: int,
     prior: Floats,
     bounds: Floats,
     draws: Floats,
     temper: Floats,
     covariance: Floats,
     log_evidence: Floats,
-    xy: Floats,
-    spread: Floats,
 ) -> None:
-    """Turn J fitted jobs of equal K into log evidences, positions and spreads at one frame.
+    """Turn J fitted jobs of equal K into covariances and log evidences under the uniform intensity law.
 
     Parameters
     ----------
     state, factor, cost, log_volume : as `fit_jobs` leaves them; `state` moves to the mean under the uniform law
-    pivots : (J, 2), px
-    basis, drift : (D,) and px, of the frame at which hypotheses are compared
+    first : the index of the first intensity
     prior : (2, U), mean and precision
     bounds : lowest and highest intensity, and the softness of their edges, grey levels
     temper : (J,), the factor by which residuals exceed the told noise (1: as told)
-    covariance, log_evidence, xy, spread : out, (J, U, U), (J,), (J, K, 2) px and (J, K) px
+    covariance, log_evidence : out, (J, U, U) and (J,)
     """
-    targets, unknowns = arms.shape[1], state.shape[1]
-    first = 2 * basis.shape[0] + 1
-    sigma = np.empty((targets, 2))
+    unknowns = state.shape[1]
     prior_volume = 0.5 * np.log(prior[1]).sum()
     for j in range(state.shape[0]):
         inverse(factor[j], unknowns, covariance[j])
@@ -292,8 +288,78 @@ def conclude(
         for u in range(unknowns):
             for v in range(unknowns):
                 covariance[j, u, v] *= temper[j]
+
+
+@jit
+def condition_on_start(
+    marks: Floats,
+    mark_sd: float,
+    basis: Floats,
+    offset: Floats,
+    turns: bool,
+    state: Floats,
+    covariance: Floats,
+    log_evidence: Floats,
+) -> None:
+    """Condition jobs on a reference point that starts on one of a few known coordinates of the scene's first axis.
+
+    The coordinate h'p of the start is linear in the path and, where the scene turns, in the angle; the nearest mark a
+    by log N(a; h'p, h'Ch + mark_sd^2) is taken as observed (a Kalman update), and the log mean over the marks joins the
+    log evidence.
+
+    Parameters
+    ----------
+    marks : (J, M), px, the coordinates open to each job
+    basis : (D,), of the frame at which they hold
+    offset : (J, 2), the pivot less the centre of turning, px; marks are counted from there
+    """
+    degrees, unknowns, choices = basis.shape[0], state.shape[1], marks.shape[1]
+    slope, gain = np.zeros(unknowns), np.empty(unknowns)
+    slope[:degrees] = basis
+    for j in range(state.shape[0]):
+        start = offset[j, 0]
+        if turns:
+            cos, sin = math.cos(state[j, -1]), math.sin(state[j, -1])
+            start = cos * offset[j, 0] + sin * offset[j, 1]
+            slope[-1] = cos * offset[j, 1] - sin * offset[j, 0]
+        for i in range(degrees):
+            start += basis[i] * state[j, i]
+        variance = mark_sd * mark_sd
+        for u in range(unknowns):
+            gain[u] = 0.0
+            for v in range(unknowns):
+                gain[u] += covariance[j, u, v] * slope[v]
+            variance += slope[u] * gain[u]
+        best, total = 0, 0.0
+        for c in range(choices):
+            if abs(marks[j, c] - start) < abs(marks[j, best] - start):
+                best = c
+        away = marks[j, best] - start
+        for c in range(choices):
+            total += math.exp(0.5 * (away**2 - (marks[j, c] - start) ** 2) / variance) / choices
+        log_evidence[j] += math.log(total) - 0.5 * (away * away / variance + math.log(variance))
+        for u in range(unknowns):
+            state[j, u] += gain[u] * away / variance
+            for v in range(unknowns):
+                covariance[j, u, v] -= gain[u] * gain[v] / variance
+
+
+@jit
+def place_jobs(
+    state: Floats,
+    covariance: Floats,
+    arms: Floats,
+    pivots: Floats,
+    basis: Floats,
+    drift: float,
+    xy: Floats,
+    spread: Floats,
+) -> None:
+    """Fill the positions (J, K, 2) of each job's targets at one frame and their spread (J, K) along an axis; px."""
+    sigma = np.empty((arms.shape[1], 2))
+    for j in range(state.shape[0]):
         place(state[j], covariance[j], arms[j], pivots[j], basis, drift, 0.0, xy[j], sigma)
-        for k in range(targets):
+        for k in range(arms.shape[1]):
             spread[j, k] = math.sqrt(0.5 * (sigma[k, 0] ** 2 + sigma[k, 1] ** 2))
 
 

@@ -6,7 +6,6 @@ by the motion models of `csist_bench.kernels.sequence_motion`. Numbers come out,
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +21,7 @@ Ints = NDArray[np.int64]
 
 STEP_LIMIT = 0.3  # px a target may move in one step
 MAX_DAMPING = 1e8
+RIDGE_TRIES = 8  # the last ridge is 0.01 of the diagonal
 
 
 class Window(NamedTuple):
@@ -130,7 +130,14 @@ def equations(
         row, column = window.origin[f, 0], window.origin[f, 1]
         window_model(work.theta, row, column, sensor.table, work.a, work.da, work.b, work.db, work.model)
         cost += pixel_terms(
-            window.pixels[f], work.model, sensor.variance, sensor.gain, sensor.limit, sensor.edge, work.score, work.curvature
+            window.pixels[f],
+            work.model,
+            sensor.variance,
+            sensor.gain,
+            sensor.limit,
+            sensor.edge,
+            work.score,
+            work.curvature,
         )
         frame_equations(base, work)
         if model.rigid:
@@ -227,11 +234,14 @@ def shorten(step: Floats, targets: int) -> None:
 @jit
 def log_evidence(cost: float, n: int, work: Work) -> float:
     """Return Laplace's log evidence of a fit up to a constant, and leave the factor of A in `work.factor`."""
-    for p in range(n):
-        for q in range(p + 1):
-            work.factor[p, q] = work.normal[p, q]
-    if not cholesky(work.factor, n):
-        return -math.inf
+    ridge = 0.0
+    for _ in range(RIDGE_TRIES):
+        for p in range(n):
+            for q in range(p):
+                work.factor[p, q] = work.normal[p, q]
+            work.factor[p, p] = work.normal[p, p] * (1.0 + ridge)
+        if cholesky(work.factor, n):
+            break
+        # Rounding alone can cost A its definiteness where targets coincide.
+        ridge = max(100.0 * ridge, 1e-14)
     return -0.5 * (cost + log_determinant(work.factor, n))
-
-

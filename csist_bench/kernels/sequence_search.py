@@ -42,6 +42,24 @@ class Times(NamedTuple):
     basis: Floats
 
 
+class Answers(NamedTuple):
+    """What J windows answer in up to R frames: targets (x, y, s), covariances (C_xx, C_yy, C_xy, C_ss), scores.
+
+    theta (J, R, K, 3), covariance (J, R, K, 4), score (J, R, K), and the log evidence (J,) of the fit behind them.
+    """
+
+    theta: Floats
+    covariance: Floats
+    score: Floats
+    evidence: Floats
+
+    @classmethod
+    def empty(cls, windows: int, frames: int, targets: int) -> Answers:
+        """Return room for the answers."""
+        shape = (windows, frames, targets)
+        return cls(np.zeros((*shape, 3)), np.zeros((*shape, 4)), np.zeros(shape), np.zeros(windows))
+
+
 class Search(NamedTuple):
     """The state of one search: solutions (STARTS, P), their costs (STARTS,) and which of them stand (STARTS,)."""
 
@@ -61,10 +79,7 @@ def solve_windows(
     psf_sigma: float,
     brightness: Floats,
     thresholds: Floats,
-    theta: Floats,
-    covariance: Floats,
-    score: Floats,
-    evidence: Floats,
+    answers: Answers,
 ) -> None:
     """Fit J windows of m frames each and answer some of their frames.
 
@@ -74,7 +89,7 @@ def solve_windows(
     answered : (J, R), the seats in the window to answer, -1 = none
     brightness : (J,), where the intensities start
     thresholds : (D,), px, distances at which an answer counts as right
-    theta, covariance, score, evidence : out, (J, R, K, 3), (J, R, K, 4), (J, R, K) and (J,)
+    answers : out
     """
     k, p = model.targets, model.mean.shape[0]
     work = workspace(k, images.pixels.shape[1], p)
@@ -85,16 +100,17 @@ def solve_windows(
         coefficients = smooth_path(images.centroid, members[job], times.basis)
         window = Window(images.pixels, images.origin, members[job], times.time, times.basis, coefficients[0].copy())
         set_starts(images, window, coefficients, brightness[job], psf_sigma, model, search)
-        best, total, evidence[job] = explore(window, stride, model, sensor, search, work, factor)
+        best, total, answers.evidence[job] = explore(window, stride, model, sensor, search, work, factor)
         for r in range(answered.shape[1]):
             t = answered[job, r]
             if t < 0:
                 continue
             u, basis = times.time[t], times.basis[t]
-            place(search.solutions[best], u, basis, window.centre, model, theta[job, r])
-            covariances(search.solutions[best], u, basis, model, factor, rows, covariance[job, r])
+            place(search.solutions[best], u, basis, window.centre, model, answers.theta[job, r])
+            covariances(search.solutions[best], u, basis, model, factor, rows, answers.covariance[job, r])
             for target in range(k):
-                score[job, r, target] = expected_hits(covariance[job, r, target], thresholds) / total
+                hits = expected_hits(answers.covariance[job, r, target], thresholds)
+                answers.score[job, r, target] = hits / total
 
 
 @jit
@@ -107,7 +123,11 @@ def explore(
     """
     loose = window
     if stride > 1:
-        members, time, basis = window.members[::stride].copy(), window.time[::stride].copy(), window.basis[::stride].copy()
+        members, time, basis = (
+            window.members[::stride].copy(),
+            window.time[::stride].copy(),
+            window.basis[::stride].copy(),
+        )
         loose = Window(window.pixels, window.origin, members, time, basis, window.centre)
     for s in range(STARTS):
         if search.stands[s]:
@@ -142,7 +162,9 @@ def set_starts(
     k, degree = model.targets, model.degree
     power = np.zeros(k + 1, np.complex128)
     roots, scratch = np.zeros(k, np.complex128), np.zeros(k + 1, np.complex128)
-    square = moments_about(images.pixels, images.origin, images.missing, window.members, window.basis, coefficients, psf_sigma, power)
+    square = moments_about(
+        images.pixels, images.origin, images.missing, window.members, window.basis, coefficients, psf_sigma, power
+    )
     for s in range(STARTS):
         search.stands[s] = start_shape(s, power, square, roots, scratch)
         a = search.solutions[s]

@@ -104,7 +104,10 @@ def fit_count(targets: int, window: Window, sensor: Sensor, prior: Prior, search
     theta = bench.theta[:targets]
     roots = np.empty(targets, np.complex128)
     x, y, square = bench.centre[0], bench.centre[1], bench.centre[2]
-    settled = 0.1 * window.pixels.size
+    pixels = window.pixels.size
+    # Residuals far below the noise mean that there was none, and no other basin can do better. One or two targets have
+    # one basin only.
+    settled = 0.1 * pixels if targets > 2 else pixels + 3.0 * math.sqrt(2.0 * pixels)
     for which in range(search.starts):
         if not start(which, bench.power, square, roots, bench.coefficient):
             break
@@ -116,7 +119,6 @@ def fit_count(targets: int, window: Window, sensor: Sensor, prior: Prior, search
         if cost < lowest:
             lowest = cost
             bench.best[:targets] = theta
-        # Residuals far below the noise mean that there was none: no other basin can do better.
         if lowest < settled:
             break
     return lowest

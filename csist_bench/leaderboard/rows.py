@@ -42,7 +42,7 @@ Whole = Annotated[int, Meta(ge=0)]
 Positive = Annotated[float, Meta(gt=0)]
 NonNegative = Annotated[float, Meta(ge=0)]
 
-_WORDS = {"float": "a number", "int": "a whole number"}
+_WORDS = {"float": "a number", "int": "a whole number", "Number out of range": "a finite number"}
 _PATTERN_RULES = {
     Text: "one line of text",
     Name: "one line of text",
@@ -149,7 +149,8 @@ def _rule(name: str, message: str) -> str:
     if "matching regex" in message:
         return f"be {_PATTERN_RULES[declared]}"
     rule = message.removeprefix("Expected ").split(", got")[0].replace(" | null", "").replace("`", "")
-    return f"be {_WORDS.get(rule, rule)}"
+    kind, space, bound = rule.partition(" ")
+    return f"be {_WORDS.get(rule) or _WORDS.get(kind, kind) + space + bound}"
 
 
 def first_problem(row: Row) -> str:

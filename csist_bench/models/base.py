@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import inspect
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -143,13 +144,25 @@ class NetworkRunner:
         grids = np.empty((*sequences.shape[:2], n, n), dtype=np.float32)
         was_training = self.model.training
         self.model.eval()
-        with torch.inference_mode():
+        with torch.inference_mode(), full_precision():
             for start in range(0, units, per_pass):
                 part = np.subtract(sequences[start : start + per_pass], instrument.background, dtype=np.float32)
                 answer = self.model(torch.from_numpy(part).to(self.device))
                 grids[start : start + per_pass] = answer.float().cpu().numpy()
         self.model.train(was_training)
         return grids.reshape(b, t, n, n)
+
+
+@contextmanager
+def full_precision() -> Iterator[None]:
+    """Keep GPUs from rounding float32 products to TF32, which would make answers depend on the batch."""
+    products, convolutions = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = products.allow_tf32, convolutions.allow_tf32
+    products.allow_tf32 = convolutions.allow_tf32 = False
+    try:
+        yield
+    finally:
+        products.allow_tf32, convolutions.allow_tf32 = before
 
 
 def _checked_shape(frames: NDArray[Any], optics: Optics) -> tuple[int, int, int]:

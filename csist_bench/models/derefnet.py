@@ -26,7 +26,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from csist_bench.models.layers.alignment import Alignment
-from csist_bench.models.layers.phases import IstaPhase, start_as_identity, unmixing_loss
+from csist_bench.models.layers.phases import (
+    SIDE_CHANNELS,
+    IstaPhase,
+    start_as_identity,
+    unmixing_loss,
+)
 from csist_bench.models.layers.residual import ResidualBlock
 from csist_bench.models.layers.sampling import Sampling
 

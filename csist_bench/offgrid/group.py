@@ -53,6 +53,7 @@ class GroupMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     growth: NonNegative = 0.0007
     arm_sd: NonNegative = 0.0013
     step: NonNegative = 0.04
+    start: Literal["free", "integer"] = "free"
     window: Annotated[int, Meta(ge=3, le=15)] = 5
     max_targets: Annotated[int, Meta(ge=1, le=LARGEST_COUNT)] = LARGEST_COUNT
 
@@ -112,7 +113,15 @@ class GroupMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         sensor = np.array([instrument.noise_sigma**2, instrument.shot_gain, limit, edge])
         radius = (self.radius, self.radius_sd)
         return Model(
-            instrument, sensor, radius, self.growth, self.arm_sd, self.directions, self.axes == "rotated", self.step
+            instrument,
+            sensor,
+            radius,
+            self.growth,
+            self.arm_sd,
+            self.directions,
+            self.axes == "rotated",
+            self.step,
+            self.start == "integer",
         )
 
     def _survey(self, frames: Floats, model: Model) -> Survey:

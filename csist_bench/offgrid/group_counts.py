@@ -38,12 +38,13 @@ class Survey:
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """Groups of m frames to fit jointly: `members` (G, m), -1 = left out.
+    """Groups of m frames to fit jointly: `members` (G, m), -1 = left out, from frame `first` (G,) of the sequence on.
 
     Frame `frames[i]` is answered from its place `seats[i]` in group `groups[i]`.
     """
 
     members: Ints
+    first: Ints
     frames: Ints
     groups: Ints
     seats: Ints
@@ -115,4 +116,4 @@ def plan_groups(blank: Bools, trajectories: Ints, frames: int, length: int) -> P
     groups = np.arange(len(trajectories))[:, None] * len(starts) + of_frame[None, :]
     seats = np.broadcast_to(np.arange(frames) - starts[of_frame], every.shape)
     kept = ~blank[every]
-    return Plan(members, every[kept], groups[kept], seats[kept].astype(np.int64))
+    return Plan(members, np.tile(starts, len(trajectories)), every[kept], groups[kept], seats[kept].astype(np.int64))

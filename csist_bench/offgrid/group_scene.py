@@ -18,6 +18,7 @@ LONGEST_GROUP = 64  # frames fitted jointly at most; longer sequences are cut in
 SPEED_SD = 0.06  # px per frame and axis; the generator's reference moves 0.04 along x and up to 0.12 along y
 BEND_SD = 0.03  # px; second Legendre coefficient of a path over 20 frames
 BEND_DECAY = 0.25  # each further coefficient is smaller by this factor; it grows with the n-th power of the duration
+MIDDLE = 5.0  # px; the generator's paths head for it, and scenes turn about it
 UNIFORM_SD = 1e-3  # px; how closely a reference of known step keeps to it
 WIDER = 0.5  # rad
 ROTATED_STARTS = (-0.589, -0.196, 0.196, 0.589)  # rad; four equal parts of the quarter turn between two axes
@@ -99,3 +100,16 @@ def start_angles(path: Floats, along: float) -> Floats:
     size = np.maximum(np.hypot(path[:, 1, 0], path[:, 1, 1]), along)
     off = np.arccos(along / size)
     return np.stack([heading - off, heading + off, heading - off - WIDER, heading + off + WIDER], axis=1)
+
+
+def start_marks(frame: NDArray[np.int64], step: float, turns: bool) -> Floats:
+    """Return the first coordinates a reference point can have at each of n frames, shape (n, 9), px.
+
+    It starts at one of the integers 1..9 and moves `step` px per frame towards the far side. A turned scene is read with
+    its motion along the positive first axis, so its second half appears mirrored about 5.
+    """
+    start = np.arange(1.0, 10.0)
+    heading = np.where(start < MIDDLE, 1.0, -1.0)
+    if turns:
+        start, heading = np.where(start < MIDDLE, start, 2 * MIDDLE - start), np.ones(9)
+    return np.asarray(start + step * heading * frame[:, None])

@@ -14,11 +14,13 @@ from csist_bench.kernels import group_fitting, group_posterior
 from csist_bench.kernels.fitting import psf_table
 from csist_bench.offgrid.group_counts import LARGEST_COUNT, Plan, Survey
 from csist_bench.offgrid.group_scene import (
+    MIDDLE,
     direction_sets,
     path_basis,
     path_precision,
     prior_of,
     start_angles,
+    start_marks,
 )
 from csist_bench.sensor import Instrument
 
@@ -27,10 +29,12 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 # Gauss-Newton steps, and the log evidence by which a hypothesis may then trail the best of its group and stay.
-LEVELS = ((1, 30.0), (2, 12.0), (1, 12.0))
+LEVELS = ((1, 20.0), (1, 8.0), (1, 8.0))
 TURNED_LEVELS = ((1, 60.0), (2, 25.0), (2, 12.0), (2, 12.0))
 CENTROID_SD = 0.05  # px; ridge of the start's path against the prior
 MISFIT_SIGMAS = 4.0  # residuals this far above what noise explains widen the errors
+DRAWS = 64  # of the intensities, to weigh the uniform law against the normal one
+START_SD = 2e-3  # px; how closely the start keeps to its law
 EDGE_SOFTNESS = 1.0  # grey levels, of the uniform brightness law
 AXES_LARGEST = 4
 
@@ -47,6 +51,14 @@ class Model:
     directions: str
     turns: bool
     step: float
+    integer_start: bool
+
+    def start_known(self, frames: int) -> bool:
+        """Tell whether groups of so many frames are conditioned on the law of the start.
+
+        A turned scene shows its first axis by its motion alone, so a single frame of it cannot be.
+        """
+        return self.integer_start and (not self.turns or (frames > 1 and self.step > 0))
 
     def drift(self, frames: int) -> Floats:
         """Return the growth of the arms over the frames of a group, counted from its middle, px."""
@@ -152,7 +164,7 @@ def fit_count(survey: Survey, plan: Plan, path: Floats, chosen: Ints, count: int
         )
         keep, temper = in_the_race(jobs, plan, survey, margin, model)
         jobs, temper = jobs.select(keep), temper[keep]
-    return concluded(jobs, temper, groups, model)
+    return concluded(jobs, temper, plan.first, groups, model)
 
 
 def start_jobs(path: Floats, chosen: Ints, count: int, prior: Floats, model: Model) -> Jobs:
@@ -189,22 +201,30 @@ def in_the_race(jobs: Jobs, plan: Plan, survey: Survey, margin: float, model: Mo
 
 @lru_cache(maxsize=16)
 def normal_draws(count: int) -> Floats:
-    """Return 128 quasi-random points of the `count`-dimensional standard normal law."""
-    points = qmc.Sobol(count, scramble=False).random(128) + 0.5 / 128
+    """Return DRAWS quasi-random points of the `count`-dimensional standard normal law."""
+    points = qmc.Sobol(count, scramble=False).random(DRAWS) + 0.5 / DRAWS
     return np.ascontiguousarray(ndtri(points))
 
 
-def concluded(jobs: Jobs, temper: Floats, groups: group_fitting.Groups, model: Model) -> Concluded:
+def concluded(jobs: Jobs, temper: Floats, first: Ints, groups: group_fitting.Groups, model: Model) -> Concluded:
     """Turn fits into evidences, under the uniform brightness law, and positions at the middle of each group."""
     (j, count), u, middle = jobs.arms.shape[:2], jobs.state.shape[1], len(groups.basis) // 2
     out = Concluded(groups, jobs, np.empty((j, u, u)), np.empty(j), np.empty((j, count, 2)), np.empty((j, count)))
     light = model.instrument
     bounds = np.array([light.intensity_min, light.intensity_max, EDGE_SOFTNESS])
+    pivots = groups.pivots[jobs.group]
     group_posterior.conclude(
-        jobs.state, jobs.factor, jobs.cost, jobs.log_volume, jobs.arms, groups.pivots[jobs.group], groups.basis[middle],
-        groups.drift[middle], groups.prior, bounds, normal_draws(count), temper,
-        out.covariance, out.log_evidence, out.xy, out.spread,
+        jobs.state, jobs.factor, jobs.cost, jobs.log_volume, 2 * groups.basis.shape[1] + 1, groups.prior, bounds,
+        normal_draws(count), temper, out.covariance, out.log_evidence,
     )  # fmt: skip
+    if model.start_known(len(groups.basis)):
+        marks = start_marks(first[jobs.group], model.step, model.turns) - MIDDLE
+        group_posterior.condition_on_start(
+            marks, START_SD, groups.basis[0], pivots - MIDDLE, model.turns, jobs.state, out.covariance, out.log_evidence
+        )
+    group_posterior.place_jobs(
+        jobs.state, out.covariance, jobs.arms, pivots, groups.basis[middle], groups.drift[middle], out.xy, out.spread
+    )
     out.log_evidence[:] -= np.log(len(model.arms(count)))
     return out
 

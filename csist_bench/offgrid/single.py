@@ -41,9 +41,9 @@ class MaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     brightness: Literal["law", "free"] = "law"
     max_targets: Annotated[int, Meta(ge=1, le=12)] = 8
     window: Annotated[int, Meta(ge=0, le=63)] = 0  # px a side, odd; 0: from the PSF
-    starts: Annotated[int, Meta(ge=1, le=5)] = 3
-    iterations: Annotated[int, Meta(ge=1, le=1000)] = 40
-    tolerance: Annotated[float, Meta(gt=0)] = 0.01  # of the cost, at which a fit ends
+    starts: Annotated[int, Meta(ge=1, le=5)] = 2  # per count; a single one would favour the orientation it was given
+    iterations: Annotated[int, Meta(ge=1, le=1000)] = 20
+    tolerance: Annotated[float, Meta(gt=0)] = 0.1  # of the cost, at which a fit ends
     samples: Annotated[int, Meta(ge=0, le=1_000_000)] = 128  # of the posterior; 0: the mode is the answer
     sampled_above: Annotated[float, Meta(ge=0)] = 0.08  # px: predicted error from which the posterior is sampled
     seed: Annotated[int, Meta(ge=0)] = 0  # of the samples' fixed random tables

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import json
+import math
 from collections.abc import Iterator, Mapping
 from operator import attrgetter
 from typing import Any
@@ -173,7 +174,7 @@ def _row_faults(rows: list[Any], path: str) -> tuple[list[str], int]:
     for index, row in enumerate(rows):
         try:
             msgspec.convert(row, Row)
-            not_finite = next((n for n in COLUMNS if isinstance(row.get(n), float) and not np.isfinite(row[n])), None)
+            not_finite = next((name for name in COLUMNS if _not_finite(row.get(name))), None)
             if not_finite is None:
                 continue
             fault = f"{path}[{index}].{not_finite} must be finite, got {row[not_finite]}"
@@ -193,8 +194,12 @@ def _column_fault(values: Any, path: str) -> str | None:
         msgspec.convert(values, kind)
     except msgspec.ValidationError as error:
         return _reworded(str(error), path)
-    row = next((i for i, value in enumerate(values) if not np.isfinite(value)), None)
+    row = next((i for i, value in enumerate(values) if _not_finite(value)), None)
     return None if row is None else f"{path}[{row}] must be finite, got {values[row]}"
+
+
+def _not_finite(value: Any) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
 
 
 def _reworded(message: str, prefix: str) -> str:

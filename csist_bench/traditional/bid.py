@@ -40,7 +40,7 @@ class Bid(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
 
     def _taps(self) -> NDArray[np.float32]:
         taps = np.exp(-0.5 * (np.arange(-1, 2) / self.kernel_sigma) ** 2)
-        return (taps / taps.sum()).astype(np.float32)
+        return np.asarray(taps / taps.sum(), dtype=np.float32)
 
 
 def upsample(frames: NDArray[np.float32], optics: Optics) -> NDArray[np.float32]:

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from csist_bench.checks import InputError
 from csist_bench.models.layers.critics import Adversarial, critic_loss, generator_loss
 from csist_bench.models.layers.grey_levels import GREY_SCALE
 from csist_bench.models.layers.perceptual import PerceptualLoss
@@ -39,11 +38,9 @@ class AdversarialLearner:
     def __init__(
         self, model: nn.Module, recipe: TrainingRecipe, lr: float, scored: slice, world: World, device: torch.device
     ) -> None:
-        if not recipe.adversarial or not hasattr(model, "critic"):
-            raise InputError(f"adversarial must be left out for {type(model).__name__}: the network has no critic")
         self.model = model
         self.recipe = recipe
-        self.losses: AdversarialRecipe = recipe.adversarial
+        self.losses = recipe.adversarial or AdversarialRecipe()
         self.kind = cast(Adversarial, model.adversarial)
         self.lr = lr
         self.scored = scored

@@ -54,8 +54,8 @@ class Progress(msgspec.Struct, kw_only=True):
         return self.steps_before + self.step
 
 
-def prepare_folder(folder: Path, recipe: RunRecipe, *, resume: bool, overwrite: bool) -> bool:
-    """Make or check a run's folder; returns whether there is a state to go on from.
+def check_folder(folder: Path, recipe: RunRecipe, *, resume: bool, overwrite: bool) -> bool:
+    """Check that a run may be carried out in a folder, changing nothing; returns whether there is a saved state.
 
     Raises
     ------
@@ -69,12 +69,17 @@ def prepare_folder(folder: Path, recipe: RunRecipe, *, resume: bool, overwrite: 
     if (folder / RECIPE).is_file():
         if not overwrite:
             raise InputError(f"{folder} holds a run; go on with --resume, or start anew with --overwrite")
-        shutil.rmtree(folder)
     elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder} must be an empty folder or a run's, got something else; choose another --out")
+    return False
+
+
+def create_folder(folder: Path, recipe: RunRecipe) -> None:
+    """Make a run's folder anew; an earlier run in it is deleted."""
+    if (folder / RECIPE).is_file():
+        shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
     replace_file(folder / RECIPE, msgspec.json.format(msgspec.json.encode(recipe), indent=2) + b"\n")
-    return False
 
 
 def read_run_recipe(folder: Path) -> RunRecipe:

@@ -10,7 +10,7 @@ import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -111,18 +111,15 @@ def train(
         initial_weights=_digest_of(options.initial_weights) if start else saved.initial_weights if saved else "",
     )
     with joined(device) as (world, own_device), StopRequest(options.max_minutes) as stop:
-        taken_up = options.resume
-        if world.leads:
-            taken_up = checkpoint.prepare_folder(
-                options.folder, told, resume=options.resume, overwrite=options.overwrite
-            )
-        taken_up = world.any(taken_up and world.leads, own_device)
+        folder = options.folder
+        taken_up = checkpoint.check_folder(folder, told, resume=options.resume, overwrite=options.overwrite)
+        world.any(taken_up, own_device)  # no process changes the folder before all have looked at it
         if told.initial_weights and not (start or taken_up):
-            raise InputError(f"{options.folder} was stopped before its first save; give --init again")
-        with torch.random.fork_rng():
-            run = Run.of(
-                method, store, told, recipe, start[0] if start else None, options.folder, own_device, world, say
-            )
+            raise InputError(f"{folder} was stopped before its first save; give --init again")
+        with torch.random.fork_rng(devices=[own_device] if own_device.type == "cuda" else []):
+            run = Run.of(method, store, told, recipe, start[0] if start else None, folder, own_device, world, say)
+            if world.leads and not taken_up:
+                checkpoint.create_folder(folder, told)
             return run.carry_out(stop, taken_up)
 
 
@@ -141,6 +138,10 @@ class Run:
     world: World
     reporter: Reporter
     progress: Progress
+    stages: list[Stage] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.stages = self._stages()
 
     @classmethod
     def of(
@@ -162,8 +163,7 @@ class Run:
         model = network_from_settings(method, data.optics, told.settings, initialiser)
         if start:
             fill_weights(model, start.state_dict(), "--init")
-        if recipe.window and not getattr(model, "resizable", False):
-            raise InputError(f"window must be left out for {method.name}: its weights are tied to the grid's size")
+        _require_fit(method.name, model, recipe)
         model.to(device)
         sampling = getattr(model, "sampling", None) or Sampling.from_optics(data.optics).to(device)
         validation = Validation.from_split(store.split("val"), recipe.validate_trajectories, recipe.validate_batch)
@@ -178,7 +178,7 @@ class Run:
             tensors, self.progress = checkpoint.load_state(self.folder)
             if self.world.leads:
                 rewind_log(self.folder, self.progress.total_steps)
-        for stage in self._stages()[self.progress.stage :]:
+        for stage in self.stages[self.progress.stage :]:
             with self._sized_for(stage):
                 learner = self._learner(stage)
                 if tensors is not None:
@@ -295,6 +295,13 @@ class Run:
         p = self.progress
         card = msgspec.structs.replace(self.card, step=p.total_steps, cso_map=score, minutes=round(p.minutes, 3))
         save_weights(self.folder / name, self.model, card, self.recipe.half_weights)
+
+
+def _require_fit(name: str, model: nn.Module, recipe: TrainingRecipe) -> None:
+    if recipe.window and not getattr(model, "resizable", False):
+        raise InputError(f"window must be left out for {name}: its weights are tied to the grid's size")
+    if recipe.adversarial and not hasattr(model, "critic"):
+        raise InputError(f"adversarial must be left out for {name}: the network has no critic")
 
 
 def _digest_of(weights: str) -> str:

@@ -76,7 +76,7 @@ def test_the_uniform_law_truncates_the_intensities(mean: float, sd: float) -> No
     wide = 1 / (1 / sd**2 + precision)  # the posterior under the normal law, from a likelihood N(mean, sd^2)
     centre = wide * (mean / sd**2 + precision * 235.0)
     state, covariance = np.array([0.0, centre]), np.array([[1.0, 0.5 * wide], [0.5 * wide, wide]])
-    bounds, prior = np.array([220.0, 250.0, 0.05]), np.array([235.0, precision])
+    bounds, prior = np.array([220.0, 250.0, 0.01]), np.array([235.0, precision])
     # Points of a fine regular quantile grid stand in for the quasi-random ones.
     draws = truncnorm.ppf((np.arange(20_000) + 0.5) / 20_000, -9, 9)[:, None]
     group_posterior.uniform_intensities(1, bounds, draws, prior, state, covariance)

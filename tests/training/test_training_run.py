@@ -34,6 +34,7 @@ RECIPES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
         {"steps": 6, "batch_frames": 16, "ema": 0.9, "augment": True, "optimiser": "adamw", "weight_decay": 0.1,
          "schedule": "one-cycle", "clip_norm": 1.0, "precision": "bfloat16"},
     ),
+    "float16": ("espcn", ESPCN, {"steps": 6, "batch_frames": 16, "precision": "float16", "clip_norm": 1.0}),
     "window": ("srcnn", {"features": 4, "mapped": 4},
                {"steps": 2, "batch_frames": 16, "ema": 0.5, "window.steps": 3, "window.lr": 1e-3}),
     "trajectories": ("tdan", {"features": 4, "blocks_before": 1, "blocks_after": 1, "deform_groups": 2},
@@ -77,6 +78,23 @@ def test_a_paused_and_resumed_run_ends_as_an_uninterrupted_one(tiny: Store, tmp_
     assert [line["total"] for line in logs[0].losses] == [line["total"] for line in logs[1].losses]
 
 
+def test_a_killed_run_goes_on_from_its_last_save(tiny: Store, tmp_path: Path) -> None:
+    whole = go(tiny, tmp_path / "whole", *RECIPES["plain"])
+    run = tmp_path / "killed"
+    go(tiny, run, *RECIPES["plain"], max_minutes=AT_ONCE)
+    saved = (run / "resume.safetensors").read_bytes()
+    go(tiny, run, *RECIPES["plain"], max_minutes=AT_ONCE, resume=True)
+    # As a kill leaves it: the log and the best weights are ahead of the state, and a write was under way.
+    (run / "resume.safetensors").write_bytes(saved)
+    (run / "resume.safetensors.1.partial").write_bytes(saved[:100])
+    outcome = go(tiny, run, *RECIPES["plain"], resume=True)
+    assert (outcome.finished, outcome.best) == (True, whole.best)
+    for name in ("best", "last"):
+        killed, single = (read_tensors(folder / f"{name}.safetensors")[0] for folder in (run, tmp_path / "whole"))
+        assert [key for key in single if not torch.equal(killed[key], single[key])] == []
+    assert [line["step"] for line in read_log(run).losses] == [1, 2, 3, 4, 5, 6]
+
+
 def test_training_lowers_the_loss_and_the_best_weights_score_what_the_card_says(tiny: Store, tmp_path: Path) -> None:
     outcome = go(tiny, tmp_path / "run", "espcn", ESPCN, {"steps": 60, "batch_frames": 28, "lr": 1e-2})
     losses = [line["total"] for line in read_log(tmp_path / "run").losses]
@@ -114,10 +132,11 @@ def test_the_window_stage_leaves_a_network_for_full_frames(tiny: Store, tmp_path
 def test_a_network_tied_to_the_grid_has_no_window_stage(tiny: Store, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="window must be left out for lamp"):
         go(tiny, tmp_path / "run", "lamp", {"layers": 1}, {"steps": 1, "window.size": 5})
+    assert not (tmp_path / "run").exists()
 
 
 def test_an_adversarial_recipe_needs_a_critic(tiny: Store, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="adversarial must be left out for Espcn"):
+    with pytest.raises(InputError, match="adversarial must be left out for espcn"):
         go(tiny, tmp_path / "run", "espcn", ESPCN, {"steps": 1, "adversarial.pixel": 1.0})
 
 
@@ -180,6 +199,9 @@ def test_a_run_is_not_overwritten_nor_resumed_with_another_recipe(tiny: Store, t
         go(tiny, tmp_path / "run", "espcn", ESPCN, {**table, "lr": 0.1}, resume=True)
     with pytest.raises(InputError, match="holds no run to resume"):
         go(tiny, tmp_path / "none", "espcn", ESPCN, table, resume=True)
+    with pytest.raises(InputError, match="window size must be at most"):
+        go(tiny, tmp_path / "run", "espcn", ESPCN, {**table, "window.size": 13}, overwrite=True)
+    assert (tmp_path / "run" / "best.safetensors").exists(), "bad input must not cost an earlier run"
     assert go(tiny, tmp_path / "run", "espcn", ESPCN, {**table, "lr": 0.1}, overwrite=True).finished
 
 
