@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench import __version__, resources
-from csist_bench.checks import InputError, must, require_finite
+from csist_bench.checks import InputError, must, require_finite, show
 from csist_bench.detections import GRID_THRESHOLD, Detections, concatenate, detections_from_grid
 from csist_bench.predictions.header import Header
-from csist_bench.recipes import DataRecipe, frame_range, load_data_recipe, parse_overrides
+from csist_bench.recipes import DataRecipe, convert, frame_range, load_data_recipe, parse_overrides, resolved
 from csist_bench.registry import METHODS, Method, build_training_free, find
 from csist_bench.sensor import Instrument
 
@@ -85,20 +85,34 @@ class Unmixed:
 
 
 def read_bare_frames(path: str | Path) -> BareFrames:
-    """Read a .npy file of frames, (N, T, H, W), (T, H, W) or (H, W); the optics of `seqcsist` are assumed."""
+    """Read a .npy file of frames, (N, T, H, W), (T, H, W) or (H, W); the optics of `seqcsist` are assumed.
+
+    Raises
+    ------
+    InputError
+        If the file is not a .npy file, or holds anything but square frames of numbers.
+    """
     try:
-        frames = np.load(path, allow_pickle=False)
+        with Path(path).open("rb") as file:
+            frames = np.lib.format.read_array(file, allow_pickle=False)
     except (ValueError, EOFError) as error:
-        raise InputError(f"{path}: not a plain NumPy array ({error})") from None
-    if not 2 <= frames.ndim <= 4 or frames.shape[-1] != frames.shape[-2] or frames.dtype.kind not in "fiu":
-        raise must(
-            f"{path}", "hold square frames (N, T, H, W), (T, H, W) or (H, W) of numbers", (frames.shape, frames.dtype)
-        )
+        raise InputError(f"{path}: not a plain .npy array ({show(str(error))})") from None
+    square = 2 <= frames.ndim <= 4 and frames.shape[-1] == frames.shape[-2]
+    if not square or frames.dtype.kind not in "fiu" or not frames.size:
+        rule = "hold square frames (N, T, H, W), (T, H, W) or (H, W) of numbers"
+        raise must(f"{path}", rule, f"{frames.dtype} {frames.shape}")
     frames = frames.reshape((1,) * (4 - frames.ndim) + frames.shape)
     kind = frames.dtype.name if frames.dtype.name in ("uint8", "uint16") else "float32"
-    bits = {"uint8": ["bits=8"], "uint16": ["bits=16"]}.get(kind, [])
-    size = [f"size={frames.shape[-1]}", f"frames={frames.shape[1]}", "scored_frames=:", f"dtype={kind}", *bits]
-    return BareFrames(frames.astype(kind), load_data_recipe("seqcsist", size), str(path))
+    shown = {
+        "size": frames.shape[-1],
+        "frames": frames.shape[1],
+        "scored_frames": ":",
+        "dtype": kind,
+        "bits": {"uint8": 8, "uint16": 16}.get(kind, 0),
+    }
+    recipe = convert({**resolved(load_data_recipe("seqcsist")), **shown}, DataRecipe, f"{path}: frames")
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused as such
+        return BareFrames(frames.astype(kind), recipe, str(path))
 
 
 def unmix(
@@ -157,7 +171,7 @@ def unmix(
     def answer(block: tuple[int, int]) -> Detections:
         values = source.read("frames", *block)
         if values.dtype.kind == "f":
-            require_finite(f"frames of trajectories {block[0]}..{block[1] - 1}", values)
+            require_finite(f"{source.name}: frames of trajectories {block[0]}..{block[1] - 1}", values)
         if row.context == "frame":
             return detect(values[:, wanted.start : wanted.stop]).shifted(block[0], wanted.start)
         found = detect(values)

@@ -60,7 +60,7 @@ class Optics:
     @cached_property
     def nodes(self) -> Floats:
         """Positions of the label nodes along one axis, shape (c * size,), px."""
-        return (np.arange(self.grid_size, dtype=np.float64) - (self.c - 1) / 2) / np.float64(self.c)
+        return np.arange(1 - self.c, 2 * self.grid_size - self.c, 2, dtype=np.float64) / (2 * self.c)
 
     @cached_property
     def axis_matrix(self) -> Floats:
@@ -70,7 +70,7 @@ class Optics:
     @cached_property
     def sampling_matrix(self) -> Floats:
         """Phi, shape (size^2, (c * size)^2): column j is the frame of a unit target on node j, both in row order."""
-        return np.kron(self.axis_matrix, self.axis_matrix)
+        return np.asarray(np.kron(self.axis_matrix, self.axis_matrix), dtype=np.float64)
 
     def sample(self, grid: Floats) -> Floats:
         """Apply Phi to label grids, (..., c * size, c * size) -> (..., size, size), by two small products."""

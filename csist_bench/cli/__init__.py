@@ -63,7 +63,7 @@ class LazyGroup(click.Group):
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             from csist_bench.checks import unknown
 
-            raise click.UsageError(str(unknown("command", args[0], COMMANDS)))
+            raise unknown("command", args[0], COMMANDS)
         return super().resolve_command(ctx, args)
 
 

@@ -75,13 +75,14 @@ def command(
 
     from csist_bench.checks import InputError
     from csist_bench.inference import chosen_frames, header_of, open_source, unmix
-    from csist_bench.predictions import write_predictions
+    from csist_bench.predictions import require_writable, write_predictions
     from csist_bench.registry import find
 
     find(method)
     # Before the work, not after it.
     if Path(out).exists() and not overwrite:
         raise InputError(f"{out} exists; pass --overwrite to replace it, or another --out")
+    require_writable(out)
     source = open_source(data, split, allow_partial)
     done = unmix(
         source,

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.kernels import jit
-from csist_bench.kernels.fitting import cholesky
+from csist_bench.kernels.fitting import ROOT_2, cholesky
 from csist_bench.kernels.single_fit import Prior, Sensor, Window, Workspace, cost_of
 
 Floats = NDArray[np.float64]
@@ -26,14 +26,16 @@ THRESHOLDS = (0.05, 0.10, 0.15, 0.20, 0.25)  # px, of CSO-mAP
 MOMENTS = 6  # total, centre (x, y), second moments (xx, xy, yy)
 WIDENING = 1.2  # of the moments' Gaussian, so that its tails cover the posterior's
 LEAST_RADIUS = 0.15  # px, of the ring about which the moments' precision is taken
-CANDIDATES = 8
-SHIFTS = 4
+SERIES = 10  # order of the Taylor series of responses
+VOLUME_FREE = 4  # targets for which the volume element is constant: dX = |S|^((K - 4) / 2) dS dP
+CANDIDATES = 6
+SHIFTS = 3
 
 
 class Draws(NamedTuple):
-    """Random tables of M samples: moments (M, 6) and shares (M, K) standard normal, arrangement (K + 1, M, 2, K).
+    """Random tables of M samples: moments (6, M) and shares (K, M) standard normal, arrangement (K + 1, 2, K, M).
 
-    `arrangement[k, m]` holds two orthonormal vectors of k entries, orthogonal to (1, ..., 1), uniformly turned.
+    `arrangement[k, :, :, m]` holds two orthonormal vectors of k entries, orthogonal to (1, ..., 1), uniformly turned.
     """
 
     moments: Floats
@@ -41,17 +43,37 @@ class Draws(NamedTuple):
     arrangement: Floats
 
 
+class Cloud(NamedTuple):
+    """Samples of one frame, sample index last: x, y, s (K, M), moments (6, M), scratch a, b (K, M), log weight (M,)."""
+
+    x: Floats
+    y: Floats
+    s: Floats
+    moments: Floats
+    a: Floats
+    b: Floats
+    model: Floats
+    weight: Floats
+
+
 def draws_from_generator(rng: np.random.Generator, samples: int, targets: int) -> Draws:
     """Return the tables of `samples` samples for up to `targets` targets."""
-    arrangement = np.zeros((targets + 1, samples, 2, targets))
+    arrangement = np.zeros((targets + 1, 2, targets, samples))
     for k in range(3, targets + 1):
-        pair = rng.standard_normal((samples, 2, k))
-        pair -= pair.mean(axis=-1, keepdims=True)
-        first = pair[:, 0] / np.linalg.norm(pair[:, 0], axis=-1, keepdims=True)
-        second = pair[:, 1] - first * (pair[:, 1] * first).sum(axis=-1, keepdims=True)
-        arrangement[k, :, 0, :k] = first
-        arrangement[k, :, 1, :k] = second / np.linalg.norm(second, axis=-1, keepdims=True)
-    return Draws(rng.standard_normal((samples, MOMENTS)), rng.standard_normal((samples, targets)), arrangement)
+        pair = rng.standard_normal((2, k, samples))
+        pair -= pair.mean(axis=1, keepdims=True)
+        first = pair[0] / np.linalg.norm(pair[0], axis=0)
+        second = pair[1] - first * (pair[1] * first).sum(axis=0)
+        arrangement[k, 0, :k] = first
+        arrangement[k, 1, :k] = second / np.linalg.norm(second, axis=0)
+    return Draws(rng.standard_normal((MOMENTS, samples)), rng.standard_normal((targets, samples)), arrangement)
+
+
+def cloud_of(samples: int, targets: int) -> Cloud:
+    """Return the arrays for `samples` samples of up to `targets` targets."""
+    each = [np.zeros((targets, samples)) for _ in range(3)]
+    rest = [np.zeros((targets, samples)) for _ in range(2)]
+    return Cloud(*each, np.zeros((MOMENTS, samples)), *rest, np.zeros(samples), np.zeros(samples))
 
 
 @jit
@@ -115,85 +137,175 @@ def moment_factor(
 
 
 @jit
-def draw(moments: Floats, factor: Floats, prior: Prior, draws: Draws, m: int, values: Floats, theta: Floats) -> float:
-    """Write sample m to theta (K, 3); return log of (volume element / proposal density), -inf where S is impossible."""
-    k = theta.shape[0]
-    square = 0.0
+def draw_moments(moments: Floats, factor: Floats, draws: Draws, cloud: Cloud) -> None:
+    """Draw the six moments of every sample and start its log weight: minus the log density of the draw.
+
+    A draw whose second moments are impossible keeps the weight -inf and harmless moments.
+    """
+    value, weight = cloud.moments, cloud.weight
     for p in range(MOMENTS - 1, -1, -1):
-        total = draws.moments[m, p]
-        square += total * total
+        for m in range(weight.shape[0]):
+            value[p, m] = draws.moments[p, m]
         for q in range(p + 1, MOMENTS):
-            total -= factor[q, p] * values[q]
-        values[p] = total / factor[p, p]
+            for m in range(weight.shape[0]):
+                value[p, m] -= factor[q, p] * value[q, m]
+        for m in range(weight.shape[0]):
+            value[p, m] /= factor[p, p]
+    weight[:] = 0.0
     for p in range(MOMENTS):
-        values[p] += moments[p]
-    determinant = values[3] * values[5] - values[4] * values[4]
-    if not (values[3] > 0.0 and determinant > 0.0 and values[0] > 0.0):
-        return -math.inf
-    mean = 0.0
-    for t in range(k):
-        mean += draws.shares[m, t] / k
-    log_share, sd = 0.0, 1.0 / math.sqrt(prior.precision[0, 2])
-    upper = math.sqrt(values[3])
-    lower, corner = values[4] / upper, math.sqrt(determinant) / upper
-    scale = math.sqrt(k)
-    centre_x, centre_y = 0.0, 0.0
-    for t in range(k):
-        away = draws.shares[m, t] - mean
-        log_share += 0.5 * away * away
-        first, second = scale * draws.arrangement[k, m, 0, t], scale * draws.arrangement[k, m, 1, t]
-        theta[t, 0] = first * upper
-        theta[t, 1] = first * lower + second * corner
-        theta[t, 2] = values[0] / k + sd * away
-        if theta[t, 2] < prior.least:
-            return -math.inf
-        centre_x += theta[t, 0] * theta[t, 2] / values[0]
-        centre_y += theta[t, 1] * theta[t, 2] / values[0]
-    for t in range(k):
-        theta[t, 0] += values[1] - centre_x
-        theta[t, 1] += values[2] - centre_y
-    return 0.5 * square + log_share + 0.5 * (k - 4) * math.log(determinant)
+        for m in range(weight.shape[0]):
+            weight[m] += 0.5 * draws.moments[p, m] * draws.moments[p, m]
+            value[p, m] += moments[p]
+    for m in range(weight.shape[0]):
+        if not (value[0, m] > 0.0 and value[3, m] > 0.0 and value[3, m] * value[5, m] > value[4, m] * value[4, m]):
+            weight[m] = -math.inf
+            value[0, m] = moments[0]
+            value[3, m], value[4, m], value[5, m] = 1.0, 0.0, 1.0
+
+
+@jit
+def draw_targets(targets: int, prior: Prior, draws: Draws, cloud: Cloud) -> None:
+    """Turn moments into targets: shares of the total, positions sqrt(K) P A; adds the volume element to the weights."""
+    value, weight = cloud.moments, cloud.weight
+    sd, scale = 1.0 / math.sqrt(prior.precision[0, 2]), math.sqrt(targets)
+    mean, centre_x, centre_y = cloud.model, cloud.a[0], cloud.b[0]
+    mean[:] = 0.0
+    centre_x[:] = 0.0
+    centre_y[:] = 0.0
+    for k in range(targets):
+        for m in range(weight.shape[0]):
+            mean[m] += draws.shares[k, m] / targets
+    for k in range(targets):
+        for m in range(weight.shape[0]):
+            upper = math.sqrt(value[3, m])
+            lower = value[4, m] / upper
+            corner = math.sqrt(value[5, m] - lower * lower)
+            away = draws.shares[k, m] - mean[m]
+            weight[m] += 0.5 * away * away
+            first, second = scale * draws.arrangement[targets, 0, k, m], scale * draws.arrangement[targets, 1, k, m]
+            cloud.x[k, m] = first * upper
+            cloud.y[k, m] = first * lower + second * corner
+            cloud.s[k, m] = value[0, m] / targets + sd * away
+            centre_x[m] += cloud.x[k, m] * cloud.s[k, m] / value[0, m]
+            centre_y[m] += cloud.y[k, m] * cloud.s[k, m] / value[0, m]
+    for k in range(targets):
+        for m in range(weight.shape[0]):
+            cloud.x[k, m] += value[1, m] - centre_x[m]
+            cloud.y[k, m] += value[2, m] - centre_y[m]
+            away = cloud.s[k, m] - prior.mean[k, 2]
+            weight[m] -= 0.5 * prior.precision[k, 2] * away * away
+    if targets != VOLUME_FREE:
+        for m in range(weight.shape[0]):
+            determinant = value[3, m] * value[5, m] - value[4, m] * value[4, m]
+            weight[m] += 0.5 * (targets - VOLUME_FREE) * math.log(determinant)
+
+
+@jit
+def taylor_of(position: float, first: int, psf_sigma: float, coefficient: Floats) -> None:
+    """Write the Taylor coefficients in h of q(i - position - h), pixels i = first.., to `coefficient` (n, order + 1)."""
+    order = coefficient.shape[1] - 1
+    for i in range(coefficient.shape[0]):
+        for side in range(2):
+            z = (first + i + 0.5 - side - position) / psf_sigma
+            sign = 1.0 - 2.0 * side
+            density = math.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi)
+            if side == 0:
+                coefficient[i, :] = 0.0
+            coefficient[i, 0] += sign * 0.5 * math.erfc(-z / ROOT_2)
+            hermite, before, factor = 1.0, 0.0, sign
+            for p in range(1, order + 1):
+                factor /= p * psf_sigma
+                coefficient[i, p] -= hermite * density * factor
+                hermite, before = z * hermite - (p - 1) * before, hermite
+
+
+@jit
+def respond(place: Floats, centre: float, coefficient: Floats, out: Floats) -> None:
+    """Write one pixel's response to targets at `place` (M,) from its Taylor `coefficient` about `centre`."""
+    order = coefficient.shape[0] - 1
+    for m in range(place.shape[0]):
+        out[m] = coefficient[order]
+    for p in range(order - 1, -1, -1):
+        c = coefficient[p]
+        for m in range(place.shape[0]):
+            out[m] = c + (place[m] - centre) * out[m]
+
+
+@jit
+def weigh_pixels(targets: int, moments: Floats, window: Window, sensor: Sensor, psf_sigma: float, curvature: Floats, cloud: Cloud) -> None:
+    """Add every sample's log likelihood to its weight.
+
+    Responses are Taylor series about the light's centre (order `SERIES`, good to the noise within 0.6 px at psf_sigma 0.5).
+    Pixels have the mode's curvature as weight; a clipped one counts only where the model stays below its edge.
+    """
+    n = window.pixels.shape[0]
+    columns, rows = np.empty((n, SERIES + 1)), np.empty((n, SERIES + 1))
+    taylor_of(moments[1], window.column, psf_sigma, columns)
+    taylor_of(moments[2], window.row, psf_sigma, rows)
+    a, b, model, weight = np.empty((n, targets, cloud.weight.shape[0])), cloud.b, cloud.model, cloud.weight
+    for j in range(n):
+        for k in range(targets):
+            respond(cloud.x[k], moments[1], columns[j], a[j, k])
+    for i in range(n):
+        for k in range(targets):
+            respond(cloud.y[k], moments[2], rows[i], b[k])
+            for m in range(weight.shape[0]):
+                b[k, m] *= cloud.s[k, m]
+        for j in range(n):
+            pixel = window.pixels[i, j]
+            clipped = pixel >= sensor.limit
+            half = 0.5 / sensor.variance if clipped else 0.5 * curvature[i, j]
+            if clipped:
+                pixel = sensor.edge
+            model[:] = 0.0
+            for k in range(targets):
+                for m in range(weight.shape[0]):
+                    model[m] += a[j, k, m] * b[k, m]
+            for m in range(weight.shape[0]):
+                away = pixel - model[m]
+                if clipped:
+                    away = max(away, 0.0)
+                weight[m] -= half * away * away
 
 
 @jit
 def sample(
-    mode: Floats, window: Window, sensor: Sensor, prior: Prior, draws: Draws, work: Workspace, samples: Floats, weight: Floats
+    mode: Floats, window: Window, sensor: Sensor, prior: Prior, psf_sigma: float, draws: Draws, work: Workspace, cloud: Cloud
 ) -> float:
-    """Fill `samples` (M, K, 3) and their normalised weights (M,); return the effective number of samples."""
+    """Fill a cloud with weighted samples about the mode (K, 3); return the effective number of samples."""
     k = mode.shape[0]
-    moments, values, factor = np.empty(MOMENTS), np.empty(MOMENTS), np.empty((MOMENTS, MOMENTS))
+    moments, factor = np.empty(MOMENTS), np.empty((MOMENTS, MOMENTS))
     moments_of(mode, moments)
-    weight[:] = 0.0
     if not moment_factor(moments, k, window, sensor, prior, work, work.trial, factor):
         return 0.0
-    highest = -math.inf
-    for m in range(samples.shape[0]):
-        weight[m] = draw(moments, factor, prior, draws, m, values, samples[m])
-        if weight[m] > -math.inf:
-            weight[m] -= 0.5 * cost_of(samples[m], window, sensor, prior, work)
-            highest = max(highest, weight[m])
+    draw_moments(moments, factor, draws, cloud)
+    draw_targets(k, prior, draws, cloud)
+    weigh_pixels(k, moments, window, sensor, psf_sigma, work.curvature, cloud)
+    weight = cloud.weight
+    highest = weight.max()
     if highest == -math.inf:
         return 0.0
     total, squares = 0.0, 0.0
-    for m in range(samples.shape[0]):
+    for m in range(weight.shape[0]):
         weight[m] = math.exp(weight[m] - highest)
         total += weight[m]
-    for m in range(samples.shape[0]):
+    for m in range(weight.shape[0]):
         weight[m] /= total
         squares += weight[m] * weight[m]
     return 1.0 / squares
 
 
 @jit
-def resample(samples: Floats, weight: Floats, chosen: Floats) -> None:
+def resample(cloud: Cloud, chosen: Floats) -> None:
     """Fill `chosen` (L, K, 3) with samples drawn systematically in proportion to their weights."""
     size = chosen.shape[0]
-    m, reached = 0, weight[0]
+    m, reached = 0, cloud.weight[0]
     for c in range(size):
-        while reached < (c + 0.5) / size and m < samples.shape[0] - 1:
+        while reached < (c + 0.5) / size and m < cloud.weight.shape[0] - 1:
             m += 1
-            reached += weight[m]
-        chosen[c] = samples[m]
+            reached += cloud.weight[m]
+        for k in range(chosen.shape[1]):
+            chosen[c, k, 0], chosen[c, k, 1], chosen[c, k, 2] = cloud.x[k, m], cloud.y[k, m], cloud.s[k, m]
 
 
 @jit

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from csist_bench.kernels import jit
 from csist_bench.kernels.fitting import inverse, log_determinant, window_origin
-from csist_bench.kernels.posterior import THRESHOLDS, Draws, decide, factor_of, resample, sample, spread
+from csist_bench.kernels.posterior import THRESHOLDS, Cloud, Draws, decide, factor_of, resample, sample, spread
 from csist_bench.kernels.single_fit import Prior, Sensor, Window, Workspace, cost_of, fit, gather
 from csist_bench.kernels.single_starts import moments, start
 
@@ -26,9 +26,9 @@ FLUX_SDS = 3.0  # half width of the flux bracket, in standard deviations of the 
 FLUX_MARGIN = 0.005  # of the flux, for the light that falls outside the window
 OPEN_COUNTS = 3  # counts tried above the flux's least one where light is missing
 MIN_GAIN = 16.0  # of -2 log likelihood, for one target to be seen at all where the flux does not ask for it
-FREE_SPREAD = 0.5  # sd of intensity over its mean when nothing is known of it
+FREE_SPREAD = 1.0  # sd of intensity over its mean when nothing is known of it
+FREE_PENALTY = 1.0  # log of the pixels, per target: an information criterion where no law bounds the volume
 LEAST_SHARE = 0.02  # of the mean intensity: no target is fainter
-CHOSEN = 32
 LEAST_SAMPLES = 8.0
 LOG_2PI = math.log(2.0 * math.pi)
 
@@ -65,6 +65,8 @@ class Bench(NamedTuple):
     best: Floats
     centre: Floats
     covariance: Floats
+    cloud: Cloud
+    chosen: Floats
 
 
 @jit
@@ -179,7 +181,10 @@ def count_targets(window: Window, sensor: Sensor, cut: bool, law: Law, search: S
         cost = fit_count(k, window, sensor, prior, search, bench)
         evidence = 0.0
         if low != high:
-            evidence = log_evidence(bench.best[:k], cost, window, sensor, prior, area, bench.work)
+            if law.free:
+                evidence = -0.5 * cost - FREE_PENALTY * k * math.log(n * n)
+            else:
+                evidence = log_evidence(bench.best[:k], cost, window, sensor, prior, area, bench.work)
         if evidence > strongest or found == 0:
             found, strongest = k, evidence
             answer[:k] = bench.best[:k]
@@ -245,12 +250,11 @@ def unmix_frame(
         score[m] = expected_correctness(variance)
         worst = max(worst, variance)
     if k > 3 and math.sqrt(worst) > search.sampled_above:
-        samples, chosen = np.empty((draws.shares.shape[0], k, 3)), np.empty((CHOSEN, k, 3))
-        weight = np.empty(draws.shares.shape[0])
-        if sample(answer, window, sensor, prior, draws, bench.work, samples, weight) > LEAST_SAMPLES:
-            resample(samples, weight, chosen)
-            decide(answer, chosen, CHOSEN, score[:k])
-            spread(answer, chosen, CHOSEN, sigma[:k])
+        if sample(answer, window, sensor, prior, search.psf_sigma, draws, bench.work, bench.cloud) > LEAST_SAMPLES:
+            chosen = bench.chosen[:, :k].copy()
+            resample(bench.cloud, chosen)
+            decide(answer, chosen, chosen.shape[0], score[:k])
+            spread(answer, chosen, chosen.shape[0], sigma[:k])
     return k
 
 

@@ -105,8 +105,8 @@ def start_angles(path: Floats, along: float) -> Floats:
 def start_marks(frame: NDArray[np.int64], step: float, turns: bool) -> Floats:
     """Return the first coordinates a reference point can have at each of n frames, shape (n, 9), px.
 
-    It starts at one of the integers 1..9 and moves `step` px per frame towards the far side. A turned scene is read with
-    its motion along the positive first axis, so its second half appears mirrored about 5.
+    It starts at one of the integers 1..9 and moves `step` px per frame towards the far side. A turned scene is read
+    with its motion along the positive first axis, so its second half appears mirrored about 5.
     """
     start = np.arange(1.0, 10.0)
     heading = np.where(start < MIDDLE, 1.0, -1.0)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 from scipy.stats import qmc
 
-from csist_bench.kernels import group_fitting, group_posterior
+from csist_bench.kernels import group_decision, group_fitting, group_posterior
 from csist_bench.kernels.fitting import psf_table
 from csist_bench.offgrid.group_counts import LARGEST_COUNT, Plan, Survey
 from csist_bench.offgrid.group_scene import (
@@ -195,7 +195,7 @@ def in_the_race(jobs: Jobs, plan: Plan, survey: Survey, margin: float, model: Mo
     keep, temper = np.empty(len(jobs.group), np.bool_), np.empty(len(jobs.group))
     # With shot noise the cost holds log variances and is no chi-square.
     sigmas = MISFIT_SIGMAS if model.instrument.shot_gain == 0.0 else np.inf
-    group_posterior.race(jobs.group, jobs.cost, jobs.log_volume, pixels, sigmas, margin, temper, keep)
+    group_decision.race(jobs.group, jobs.cost, jobs.log_volume, pixels, sigmas, margin, temper, keep)
     return keep, temper
 
 
@@ -244,7 +244,7 @@ def answer_best(plan: Plan, tables: list[Concluded], model: Model, slots: Slots)
     bounds = np.searchsorted(group[order], np.arange(len(plan.members) + 1))
     chosen, weight = np.empty(len(plan.members), np.int64), np.empty(len(plan.members))
     elsewhere = np.zeros((len(plan.members), largest))
-    group_posterior.decide(bounds, evidence[order], count[order], xy[order], spread[order], chosen, weight, elsewhere)
+    group_decision.decide(bounds, evidence[order], count[order], xy[order], spread[order], chosen, weight, elsewhere)
     job = order[chosen]
     for table, low in zip(tables, offsets):
         fill_slots(plan, table, job - low, weight, elsewhere, model, slots)

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from csist_bench.checks import must, require_finite, require_shape
 from csist_bench.detections import Detections, detections_from_slots
 from csist_bench.kernels.fitting import psf_table
-from csist_bench.kernels.posterior import draws_from_generator
+from csist_bench.kernels.posterior import cloud_of, draws_from_generator
 from csist_bench.kernels.single_fit import Sensor, workspace
 from csist_bench.kernels.single_search import Bench, Law, Search, unmix_frames
 from csist_bench.sensor import Instrument
@@ -32,7 +32,7 @@ Floats = NDArray[np.float64]
 
 # The window reaches this many psf_sigma beyond its central pixel: within it the Fisher information is that of the frame.
 WINDOW_SIGMAS = 4.0
-DENSE_TARGETS = 4  # beyond, the window is a pixel wider on every side
+CHOSEN = 32  # samples that an answer is chosen by
 
 
 class MaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -44,7 +44,7 @@ class MaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     starts: Annotated[int, Meta(ge=1, le=5)] = 2  # per count; a single one would favour the orientation it was given
     iterations: Annotated[int, Meta(ge=1, le=1000)] = 20
     tolerance: Annotated[float, Meta(gt=0)] = 0.1  # of the cost, at which a fit ends
-    samples: Annotated[int, Meta(ge=0, le=1_000_000)] = 128  # of the posterior; 0: the mode is the answer
+    samples: Annotated[int, Meta(ge=0, le=1_000_000)] = 256  # of the posterior; 0: the mode is the answer
     sampled_above: Annotated[float, Meta(ge=0)] = 0.08  # px: predicted error from which the posterior is sampled
     seed: Annotated[int, Meta(ge=0)] = 0  # of the samples' fixed random tables
 
@@ -75,7 +75,7 @@ class MaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
         side = window_side(self.window, instrument, flat.shape[1:])
         unmix_frames(
             flat, sensor_of(instrument, frames), self._law(instrument), self._search(instrument),
-            draws_from_generator(np.random.default_rng(self.seed), self.samples, k), bench(k, side),
+            draws_from_generator(np.random.default_rng(self.seed), self.samples, k), bench(k, side, self.samples),
             theta, sigma, score, count,
         )  # fmt: skip
         return detections_from_slots(
@@ -122,7 +122,7 @@ def sensor_of(instrument: Instrument, frames: NDArray[Any]) -> Sensor:
     return Sensor(psf_table(instrument.optics.psf_sigma), instrument.noise_sigma**2, instrument.shot_gain, limit, edge)
 
 
-def bench(targets: int, side: int) -> Bench:
+def bench(targets: int, side: int, samples: int = 1) -> Bench:
     """Return the reused arrays of one run."""
     return Bench(
         pixels=np.zeros((side, side)),
@@ -135,4 +135,6 @@ def bench(targets: int, side: int) -> Bench:
         best=np.zeros((targets, 3)),
         centre=np.zeros(3),
         covariance=np.zeros((3 * targets, 3 * targets)),
+        cloud=cloud_of(samples, targets),
+        chosen=np.zeros((CHOSEN, targets, 3)),
     )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import truncnorm
 
-from csist_bench.kernels import group_fitting, group_posterior
+from csist_bench.kernels import group_decision, group_fitting, group_posterior
 from csist_bench.kernels.fitting import psf_table
 from csist_bench.offgrid.group_counts import plan_groups
 from csist_bench.offgrid.group_scene import direction_sets, path_basis, prior_of
@@ -107,12 +107,12 @@ def test_hit_probability_agrees_with_sampling(offset: float, spread: float) -> N
     away = np.hypot(points[:, 0], points[:, 1])
     sampled = np.mean([np.mean(away <= d) for d in (0.05, 0.10, 0.15, 0.20, 0.25)])
     # Eight slices of the offset's axis are exact to a few hundredths where a threshold passes through them.
-    assert group_posterior.hit_probability(offset, spread) == pytest.approx(sampled, abs=0.03)
+    assert group_decision.hit_probability(offset, spread) == pytest.approx(sampled, abs=0.03)
 
 
 def test_a_solution_found_twice_counts_once() -> None:
     xy = np.array([[[1.0, 1.0], [2.0, 2.0]], [[2.0, 2.001], [1.0, 1.0]], [[1.0, 2.0], [2.0, 1.0]]])
-    probability = group_posterior.posterior(np.array([0.0, -0.1, 0.0]), np.array([2, 2, 2]), xy)
+    probability = group_decision.posterior(np.array([0.0, -0.1, 0.0]), np.array([2, 2, 2]), xy)
     np.testing.assert_allclose(probability, [0.5, 0.0, 0.5])
 
 
