@@ -21,6 +21,7 @@ from csist_bench import store
 from csist_bench.backgrounds import open_background
 from csist_bench.checks import InputError, must
 from csist_bench.recipes import DataRecipe, convert, recipe_hash, resolved
+from csist_bench.sensor import Background
 from csist_bench.simulate import render_shard, shard_from_scenes
 from csist_bench.target_tables import TargetTable
 
@@ -91,7 +92,12 @@ def generate(
     began = time.perf_counter()
     path = Path(path)
     sizes = {"train": 0, "val": 0, "test": targets.n_trajectories} if targets else recipe.split_sizes()
+    # Bad input is refused before anything is written.
+    executor = _executor_name(executor, recipe, targets)
+    background = open_background(recipe)
     extra = {"targets_digest": targets.digest} if targets else {}
+    if background is not None:
+        extra["background_digest"] = background.digest
     with _lock(path.with_name(path.name + ".lock"), f"{path}: another process is creating or finishing this data set"):
         _prepare(path, recipe, sizes, extra, resume or part != (1, 1), overwrite)
     all_tasks = store.tasks_of(recipe, sizes)
@@ -103,7 +109,7 @@ def generate(
         todo = [task for task in mine if not store.is_done(path, recipe, task)]
         done = _frames(recipe, mine) - _frames(recipe, todo)
         total = _frames(recipe, mine)
-        for task in _run(path, recipe, targets, todo, _executor_name(executor, recipe, targets), workers):
+        for task in _run(path, recipe, targets, background, todo, executor, workers):
             done += _frames(recipe, [task])
             if progress:
                 progress(done, total)
@@ -180,10 +186,11 @@ def _check_resumable(existing: store.Store, recipe: DataRecipe, extra: dict[str,
             f"{where}: was begun with another recipe ({'; '.join(changed)});"
             " use the same one, another --out or --overwrite"
         )
-    if any(existing.attributes.get(name) != value for name, value in extra.items()):
-        raise InputError(
-            f"{where}: was begun with another target table; use the same one, another --out or --overwrite"
-        )
+    for name, source in (("targets_digest", "target table"), ("background_digest", "background")):
+        if existing.attributes.get(name) != extra.get(name):
+            raise InputError(
+                f"{where}: was begun with another {source}; use the same one, another --out or --overwrite"
+            )
 
 
 def _finalise_if_whole(path: Path, recipe: DataRecipe, tasks: list[store.Task]) -> str | None:
@@ -212,13 +219,13 @@ def _run(
     path: Path,
     recipe: DataRecipe,
     targets: TargetTable | None,
+    background: Background | None,
     tasks: list[store.Task],
     executor: str,
     workers: int | None,
 ) -> Iterator[store.Task]:
     """Yield tasks as they finish."""
     if executor == "serial" or len(tasks) < 2:
-        background = open_background(recipe)
         for task in tasks:
             if targets is None:
                 shard = render_shard(recipe, task.indices, background)

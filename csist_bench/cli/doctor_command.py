@@ -19,7 +19,12 @@ _EXTRAS = {"torch": "torch", "safetensors": "torch", "mmcv": "mmcv", "dask": "da
 @click.command("doctor")
 @json_option
 def command(as_json: bool) -> None:
-    """Show what is installed, which device and backends are live, and what would not work."""
+    """Show what is installed, which device and backends are live, and what would not work.
+
+    \b
+    Example:
+      csist-bench doctor
+    """
     report = {
         **_machine(),
         "packages": _packages(),

@@ -63,6 +63,12 @@ def command(
     """Score a prediction file: AP05..AP25 and CSO-mAP.
 
     PREDICTIONS is JSON, CSV, Parquet, NPZ or Zarr heat maps, or a folder of text files; README shows each form.
+
+    \b
+    Examples:
+      csist-bench evaluate preds.json
+      csist-bench evaluate preds.json --json --frames all
+      csist-bench evaluate maps.npz --ceiling --report report/
     """
     from csist_bench.evaluation.report import evaluate
     from csist_bench.predictions import read_predictions

@@ -31,6 +31,10 @@ def command(
     Each line scores estimates drawn from N(truth, C), C the least covariance that the knowledge named allows, with the
     number of targets known. Tiers: A the optics; B + the brightness law; C + smooth or rigid motion; D + the arms of
     the generator. Noise-free data have the floor 0.05 grey levels (float frames) or 0.29 (integers).
+
+    \b
+    Example:
+      csist-bench limit --data data/seqcsist.zarr --noise-sigma 2
     """
     from csist_bench.evaluation.ceiling_limits import limit_table, limit_text
     from csist_bench.evaluation.truth import Truth

@@ -48,6 +48,11 @@ def command(
 
     The best weights by validation CSO-mAP are kept in best.safetensors. Ctrl-C saves and stops; --resume goes on and
     ends as an uninterrupted run does. Several GPUs or processes: torchrun --nproc-per-node N -m csist_bench train ...
+
+    \b
+    Examples:
+      csist-bench train srcnn --out runs/srcnn
+      csist-bench train ista-net --set lr=1e-3 --max-minutes 30 --out runs/ista-net
     """
     from csist_bench import registry
     from csist_bench.checks import InputError

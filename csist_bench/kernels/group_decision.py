@@ -21,6 +21,8 @@ THRESHOLDS = (0.05, 0.10, 0.15, 0.20, 0.25)
 SAME_POSITION = 0.02  # px; two jobs whose targets all agree this closely are one solution found twice
 NEGLIGIBLE = 1e-3  # a hypothesis less probable than this is left out of the averages
 ELIGIBLE = 0.2  # and one less probable than this share of the best is never the answer
+ROUND = 1.5  # a law whose axes differ by less is taken as round
+CERTAIN = 3.0  # spreads away from a threshold, from which on it is no question
 ROOT_2 = math.sqrt(2.0)
 # Middles of eight equally probable slices of the standard normal law.
 SLICES = (-1.53412054, -0.88714656, -0.48877641, -0.15731068, 0.15731068, 0.48877641, 0.88714656, 1.53412054)
@@ -82,7 +84,7 @@ def decide(
     Parameters
     ----------
     bounds : (G + 1,), the jobs of group g are bounds[g]..bounds[g + 1] - 1
-    log_evidence, count, xy, spread : (J,), (J,), (J, K, 2) px, (J, K) px per axis
+    log_evidence, count, xy, spread : (J,), (J,), (J, K, 2) px, (J, K, 2) px along the error's axes
     chosen : (G,), out: the job chosen (0 where a group has none)
     weight : (G,), out: the posterior probability of its hypothesis
     elsewhere : (G, K), out: the probability, averaged over the thresholds, that a target of it is right although its
@@ -100,7 +102,7 @@ def decide(
                 continue
             value = 0.0
             for k in range(count[c]):
-                value += probability[c - low] * hit_probability(0.0, spread[c, k])
+                value += probability[c - low] * hit_probability(0.0, spread[c, k, 0], spread[c, k, 1])
                 value += right_elsewhere(c, k, low, high, probability, count, xy, spread)
             if value > best_value:
                 best, best_value = c, value
@@ -141,8 +143,9 @@ def right_elsewhere(
     total = 0.0
     for h in range(low, high):
         if h != c and probability[h - low] >= NEGLIGIBLE:
+            round_spread = math.sqrt(0.5 * (spread[h, 0, 0] ** 2 + spread[h, 0, 1] ** 2))
             offset = nearest_offset(xy[c, k, 0], xy[c, k, 1], xy[h], count[h])
-            total += probability[h - low] * hit_probability(max(offset, 1e-6), spread[h, 0])
+            total += probability[h - low] * hit_probability(max(offset, 1e-6), round_spread, round_spread)
     return total
 
 
@@ -156,18 +159,21 @@ def nearest_offset(x: float, y: float, targets: Floats, count: int) -> float:
 
 
 @jit
-def hit_probability(offset: float, spread: float) -> float:
+def hit_probability(offset: float, major: float, minor: float) -> float:
     """Return P(distance <= d), averaged over the thresholds, of a point `offset` px off the centre of a 2-D normal law.
 
-    `spread` is the standard deviation along each axis, px.
+    `major` and `minor` are its standard deviations along its axes, px; the offset lies along the first.
     """
     total = 0.0
     for d in THRESHOLDS:
-        if offset < 1e-9:
-            total += 1.0 - math.exp(-0.5 * (d / spread) ** 2)
-        else:
+        if offset < 1e-9 and major < ROUND * minor:
+            total += 1.0 - math.exp(-0.5 * d * d / (major * minor))
+        elif offset < d + CERTAIN * major:
+            if offset < d - CERTAIN * major:
+                total += 1.0
+                continue
             for z in SLICES:
-                left = d * d - (offset + spread * z) ** 2
+                left = d * d - (offset + major * z) ** 2
                 if left > 0.0:
-                    total += math.erf(math.sqrt(left) / (spread * ROOT_2)) / len(SLICES)
+                    total += math.erf(math.sqrt(left) / (minor * ROOT_2)) / len(SLICES)
     return total / len(THRESHOLDS)

@@ -19,6 +19,9 @@ from csist_bench.kernels.group_decision import hit_probability
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+TINY = 1e-12  # px^2; the least variance of a position
+NO_WEIGHT = 15.0  # in log weight below the heaviest draw
+
 
 @jit
 def conclude(
@@ -90,10 +93,12 @@ def uniform_intensities(
     for u in range(unknowns):
         for k in range(targets):
             state[u] += regression[u, k] * mean[k]
-        for v in range(unknowns):
-            for k in range(targets):
-                for m in range(targets):
-                    covariance[u, v] += regression[u, k] * second[k, m] * regression[v, m]
+        for k in range(targets):
+            changed = 0.0
+            for m in range(targets):
+                changed += regression[u, m] * second[m, k]
+            for v in range(unknowns):
+                covariance[u, v] += changed * regression[v, k]
     return change
 
 
@@ -119,6 +124,8 @@ def weigh_draws(
     top = weights.max()
     total = 0.0
     for i in range(n):
+        if weights[i] < top - NO_WEIGHT:
+            continue
         weight = math.exp(weights[i] - top)
         total += weight
         for k in range(targets):
@@ -199,12 +206,10 @@ def place_jobs(
     xy: Floats,
     spread: Floats,
 ) -> None:
-    """Fill the positions (J, K, 2) of each job's targets at one frame and their spread (J, K) along an axis; px."""
+    """Fill the positions (J, K, 2) of each job's targets at one frame, and their spreads, as `place` does."""
     sigma = np.empty((arms.shape[1], 2))
     for j in range(state.shape[0]):
-        place(state[j], covariance[j], arms[j], pivots[j], basis, drift, 0.0, xy[j], sigma)
-        for k in range(arms.shape[1]):
-            spread[j, k] = math.sqrt(0.5 * (sigma[k, 0] ** 2 + sigma[k, 1] ** 2))
+        place(state[j], covariance[j], arms[j], pivots[j], basis, drift, 0.0, xy[j], sigma, spread[j])
 
 
 @jit
@@ -218,15 +223,17 @@ def place(
     arm_sd: float,
     xy: Floats,
     sigma: Floats,
+    spread: Floats,
 ) -> None:
-    """Write the positions (K, 2) of a job's targets at one frame, and their standard errors; px.
+    """Write the positions (K, 2) of a job's targets at one frame, with their errors; px.
 
-    `arm_sd` is the scatter of single arms about their common length.
+    `sigma` (K, 2) are the standard errors of x and y, `spread` (K, 2) those along the error ellipse's major and minor
+    axis; `arm_sd` is the scatter of single arms about their common length.
     """
     targets, degrees, unknowns = arms.shape[0], basis.shape[0], state.shape[0]
     turns = unknowns == 2 * degrees + 2 + targets
     cos, sin = (math.cos(state[-1]), math.sin(state[-1])) if turns else (1.0, 0.0)
-    slope = np.empty((2, unknowns))
+    slope, product = np.empty((2, unknowns)), np.empty((2, unknowns))
     for k in range(targets):
         slope[:] = 0.0
         radius = state[2 * degrees] + drift
@@ -241,13 +248,24 @@ def place(
         xy[k, 0], xy[k, 1] = pivot[0] + cos * u - sin * v, pivot[1] + sin * u + cos * v
         if turns:
             slope[0, unknowns - 1], slope[1, unknowns - 1] = pivot[1] - xy[k, 1], xy[k, 0] - pivot[0]
+        product[:] = 0.0
         for axis in range(2):
-            variance = (arm_sd * slope[axis, 2 * degrees]) ** 2
             for a in range(unknowns):
                 if slope[axis, a] != 0.0:
                     for b in range(unknowns):
-                        variance += slope[axis, a] * covariance[a, b] * slope[axis, b]
-            sigma[k, axis] = math.sqrt(max(variance, 1e-12))
+                        product[axis, b] += slope[axis, a] * covariance[a, b]
+        xx, yy, xy_covariance = TINY, TINY, 0.0
+        for b in range(unknowns):
+            xx += product[0, b] * slope[0, b]
+            yy += product[1, b] * slope[1, b]
+            xy_covariance += product[0, b] * slope[1, b]
+        xx += (arm_sd * slope[0, 2 * degrees]) ** 2
+        yy += (arm_sd * slope[1, 2 * degrees]) ** 2
+        xx, yy = max(xx, TINY), max(yy, TINY)
+        sigma[k, 0], sigma[k, 1] = math.sqrt(xx), math.sqrt(yy)
+        half = math.hypot(0.5 * (xx - yy), xy_covariance)
+        spread[k, 0] = math.sqrt(0.5 * (xx + yy) + half)
+        spread[k, 1] = math.sqrt(max(0.5 * (xx + yy) - half, TINY))
 
 
 @jit
@@ -280,11 +298,11 @@ def answer_frames(
     score : out, (F, Kmax), the expected share of thresholds at which the target is right
     """
     targets, degrees = arms.shape[1], basis.shape[1]
+    spread = np.empty((targets, 2))
     for row in range(frame.shape[0]):
-        f, j = frame[row], job[row]
-        place(state[j], covariance[j], arms[j], pivots[j], basis[seat[row]], drift[seat[row]], arm_sd, xy[f], sigma[f])
+        f, j, t = frame[row], job[row], seat[row]
+        place(state[j], covariance[j], arms[j], pivots[j], basis[t], drift[t], arm_sd, xy[f], sigma[f], spread)
         for k in range(targets):
             s = 2 * degrees + 1 + k
             light[f, k, 0], light[f, k, 1] = state[j, s], math.sqrt(max(covariance[j, s, s], 0.0))
-            spread = math.sqrt(0.5 * (sigma[f, k, 0] ** 2 + sigma[f, k, 1] ** 2))
-            score[f, k] = weight[row] * hit_probability(0.0, spread) + elsewhere[row, k]
+            score[f, k] = weight[row] * hit_probability(0.0, spread[k, 0], spread[k, 1]) + elsewhere[row, k]

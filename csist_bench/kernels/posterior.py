@@ -5,7 +5,8 @@ What pixels fix well are the light's total, centre and second moments S. With po
 equal intensities, X = sqrt(K) P A with A'A = S, and P any two orthonormal columns orthogonal to (1, ..., 1): the
 arrangement P is what the pixels leave open. So samples are drawn with the six moments from their Gaussian posterior and
 P uniformly, and weighted by the likelihood (dX = |S|^((K - 4) / 2) dS dP, the polar decomposition behind Wishart's
-density). All random numbers come as tables, the same for every frame.
+density). All random numbers come as tables; a frame's own digits tell which rows it uses, so equal frames get
+equal answers.
 """
 
 from __future__ import annotations
@@ -33,9 +34,9 @@ SHIFTS = 3
 
 
 class Draws(NamedTuple):
-    """Random tables of M samples: moments (6, M) and shares (K, M) standard normal, arrangement (K + 1, 2, K, M).
+    """Random tables of R samples: moments (6, R) and shares (K, R) standard normal, arrangement (K + 1, 2, K, R).
 
-    `arrangement[k, :, :, m]` holds two orthonormal vectors of k entries, orthogonal to (1, ..., 1), uniformly turned.
+    `arrangement[k, :, :, r]` holds two orthonormal vectors of k entries, orthogonal to (1, ..., 1), uniformly turned.
     """
 
     moments: Floats
@@ -57,7 +58,7 @@ class Cloud(NamedTuple):
 
 
 def draws_from_generator(rng: np.random.Generator, samples: int, targets: int) -> Draws:
-    """Return the tables of `samples` samples for up to `targets` targets."""
+    """Return tables of `samples` samples for up to `targets` targets."""
     arrangement = np.zeros((targets + 1, 2, targets, samples))
     for k in range(3, targets + 1):
         pair = rng.standard_normal((2, k, samples))
@@ -137,7 +138,15 @@ def moment_factor(
 
 
 @jit
-def draw_moments(moments: Floats, factor: Floats, draws: Draws, cloud: Cloud) -> None:
+def chance(moments: Floats, salt: float) -> float:
+    """Return a number of [0, 1) from digits of a frame's light that carry no sense."""
+    digits = moments[0] * 7548.776662 + moments[1] * 56984.02910 + moments[2] * 43015.97090
+    digits = (digits - math.floor(digits)) * salt
+    return digits - math.floor(digits)
+
+
+@jit
+def draw_moments(moments: Floats, factor: Floats, draws: Draws, first: int, cloud: Cloud) -> None:
     """Draw the six moments of every sample and start its log weight: minus the log density of the draw.
 
     A draw whose second moments are impossible keeps the weight -inf and harmless moments.
@@ -145,7 +154,7 @@ def draw_moments(moments: Floats, factor: Floats, draws: Draws, cloud: Cloud) ->
     value, weight = cloud.moments, cloud.weight
     for p in range(MOMENTS - 1, -1, -1):
         for m in range(weight.shape[0]):
-            value[p, m] = draws.moments[p, m]
+            value[p, m] = draws.moments[p, first + m]
         for q in range(p + 1, MOMENTS):
             for m in range(weight.shape[0]):
                 value[p, m] -= factor[q, p] * value[q, m]
@@ -154,7 +163,7 @@ def draw_moments(moments: Floats, factor: Floats, draws: Draws, cloud: Cloud) ->
     weight[:] = 0.0
     for p in range(MOMENTS):
         for m in range(weight.shape[0]):
-            weight[m] += 0.5 * draws.moments[p, m] * draws.moments[p, m]
+            weight[m] += 0.5 * draws.moments[p, first + m] ** 2
             value[p, m] += moments[p]
     for m in range(weight.shape[0]):
         if not (value[0, m] > 0.0 and value[3, m] > 0.0 and value[3, m] * value[5, m] > value[4, m] * value[4, m]):
@@ -164,25 +173,30 @@ def draw_moments(moments: Floats, factor: Floats, draws: Draws, cloud: Cloud) ->
 
 
 @jit
-def draw_targets(targets: int, prior: Prior, draws: Draws, cloud: Cloud) -> None:
-    """Turn moments into targets: shares of the total, positions sqrt(K) P A; adds the volume element to the weights."""
+def draw_targets(targets: int, prior: Prior, draws: Draws, begin: int, turn: float, cloud: Cloud) -> None:
+    """Turn moments into targets: shares of the total, positions sqrt(K) P A; adds the volume element to the weights.
+
+    The rows' arrangements are turned by `turn` rad, so that a set of like scenes is not met by the same luck throughout.
+    """
     value, weight = cloud.moments, cloud.weight
-    sd, scale = 1.0 / math.sqrt(prior.precision[0, 2]), math.sqrt(targets)
+    sd = 1.0 / math.sqrt(prior.precision[0, 2])
+    cosine, sine = math.sqrt(targets) * math.cos(turn), math.sqrt(targets) * math.sin(turn)
     mean, centre_x, centre_y = cloud.model, cloud.a[0], cloud.b[0]
     mean[:] = 0.0
     centre_x[:] = 0.0
     centre_y[:] = 0.0
     for k in range(targets):
         for m in range(weight.shape[0]):
-            mean[m] += draws.shares[k, m] / targets
+            mean[m] += draws.shares[k, begin + m] / targets
     for k in range(targets):
         for m in range(weight.shape[0]):
             upper = math.sqrt(value[3, m])
             lower = value[4, m] / upper
             corner = math.sqrt(value[5, m] - lower * lower)
-            away = draws.shares[k, m] - mean[m]
+            away = draws.shares[k, begin + m] - mean[m]
             weight[m] += 0.5 * away * away
-            first, second = scale * draws.arrangement[targets, 0, k, m], scale * draws.arrangement[targets, 1, k, m]
+            u, v = draws.arrangement[targets, 0, k, begin + m], draws.arrangement[targets, 1, k, begin + m]
+            first, second = cosine * u - sine * v, sine * u + cosine * v
             cloud.x[k, m] = first * upper
             cloud.y[k, m] = first * lower + second * corner
             cloud.s[k, m] = value[0, m] / targets + sd * away
@@ -278,8 +292,9 @@ def sample(
     moments_of(mode, moments)
     if not moment_factor(moments, k, window, sensor, prior, work, work.trial, factor):
         return 0.0
-    draw_moments(moments, factor, draws, cloud)
-    draw_targets(k, prior, draws, cloud)
+    first = int(chance(moments, 1.0) * (draws.shares.shape[1] - cloud.weight.shape[0]))
+    draw_moments(moments, factor, draws, first, cloud)
+    draw_targets(k, prior, draws, first, 2.0 * math.pi * chance(moments, 89.0), cloud)
     weigh_pixels(k, moments, window, sensor, psf_sigma, work.curvature, cloud)
     weight = cloud.weight
     highest = weight.max()

@@ -1,7 +1,7 @@
 """Joint Levenberg-Marquardt fits of K targets over the frames of a window.
 
-The frames' F_t and g_t (`csist_bench.kernels.fitting.normal_equations`) are gathered into A = sum_t M_t' F_t M_t + prior
-by the motion models of `csist_bench.kernels.sequence_motion`. Numbers come out, nothing is checked.
+The frames' F_t and g_t (`csist_bench.kernels.fitting.normal_equations`) are gathered into A = sum_t M_t' F_t M_t
++ prior by the motion models of `csist_bench.kernels.sequence_motion`. Numbers come out, nothing is checked.
 """
 
 from __future__ import annotations

@@ -142,7 +142,7 @@ def gather_path(
 def gather_polynomial(
     basis: Floats, model: Model, frame: Floats, right: Floats, normal: Floats, gradient: Floats
 ) -> None:
-    """Add M_t' F_t M_t and M_t' g_t of targets with paths of their own; `frame` (3K, 3K) is F_t, `right` (3K,) is g_t."""
+    """Add M_t' F_t M_t and M_t' g_t of targets with paths of their own; `frame` (3K, 3K) and `right` (3K,)."""
     k, degree = model.targets, model.degree
     n = 3 * k
     for p in range(n):

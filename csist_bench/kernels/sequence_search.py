@@ -214,8 +214,8 @@ def same_shape(a: Floats, b: Floats, targets: int) -> bool:
 @jit
 def expected_hits(covariance: Floats, thresholds: Floats) -> float:
     """Return the mean over the thresholds of P(|error| <= d) for a round error of the same mean variance."""
-    variance = covariance[0] + covariance[1]
+    variance = float(covariance[0] + covariance[1])
     total = 0.0
-    for d in range(thresholds.shape[0]):
-        total += 1.0 - math.exp(-thresholds[d] * thresholds[d] / variance)
-    return total / thresholds.shape[0]
+    for d in thresholds:
+        total += 1.0 - math.exp(-float(d * d) / variance)
+    return total / len(thresholds)

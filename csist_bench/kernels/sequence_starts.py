@@ -119,7 +119,7 @@ def add_moments(
 
 @jit
 def start_shape(index: int, power: Complexes, square: float, roots: Complexes, coefficient: Complexes) -> bool:
-    """Write start `index` of the group's shape into `roots` (K,), px about the path; False where there is no such start.
+    """Write start `index` of the group's shape into `roots` (K,), px about the path; False where there is none.
 
     0: the roots of the moments; 1, 2: the K-gon in phase with the K-th moment and half a step on; 3, 4: likewise the
     (K - 1)-gon with the last target at the centre.

@@ -15,7 +15,7 @@ WIDTH, HEIGHT = 640, 420
 LEFT, RIGHT, TOP, BOTTOM = 48, 16, 14, 44
 RADIUS = 5
 # Width of a character of the 11 px labels, and the height of their line.
-_CHARACTER, _LINE = 6.7, 13
+_CHARACTER, _LINE = 7.4, 13
 # Room at the left of a logarithmic axis for rows whose cost is zero.
 _ZERO_ROOM = 58
 # Reference lines nearer than this (percent) share a label.

@@ -18,6 +18,7 @@ from csist_bench.evaluation.ceiling import grid_ceiling
 from csist_bench.evaluation.truth import Truth
 from csist_bench.leaderboard.datasets import dataset_label
 from csist_bench.leaderboard.rows import Digest, Name, Percent, locked, write_table
+from csist_bench.recipes import DataRecipe
 from csist_bench.sensor import Instrument
 from csist_bench.store import Store
 
@@ -36,8 +37,12 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
 
 
 COLUMNS = tuple(field.name for field in msgspec.structs.fields(Line))
-# The limits that a chart can carry: one frame, the whole trajectory, and one frame of a known group.
-_LIMITS = ("1 frame", "20 frames, rigid group, cubic motion", "1 frame, group of known arms")
+
+
+def limit_names(recipe: DataRecipe) -> tuple[str, ...]:
+    """Return the limits that a chart can carry: one frame, the whole trajectory, and one frame of the known law."""
+    turned = (", any angle" + " and radius" * (recipe.radius_max > recipe.radius_min)) if recipe.rotate else ""
+    return "1 frame", "20 frames, rigid group, cubic motion", f"1 frame, group of known arms{turned}"
 
 
 def compute_lines(store: Store, split: str = "test") -> list[Line]:
@@ -52,7 +57,8 @@ def compute_lines(store: Store, split: str = "test") -> list[Line]:
         ("ceiling", f"{store.recipe.c}-fold grid, ranked by brightness", ceiling["by_brightness"]["cso_map"]),
         ("ceiling", f"{store.recipe.c}-fold grid, any ranking", ceiling["any_ranking"]["cso_map"]),
     ]
-    chosen = [line for line in LINES if line.name in _LIMITS]
+    names = limit_names(store.recipe)
+    chosen = [line for line in LINES if line.name in names]
     for row in limit_table(truth, Instrument.from_recipe(store.recipe), lines=chosen):
         values.append(("limit", f"Cramer-Rao limit, tier {row.line.tier}: {row.line.name}", row.cso_map))
     about: dict[str, Any] = {"dataset": dataset_label(store.recipe), "split": split}

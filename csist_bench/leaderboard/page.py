@@ -121,11 +121,11 @@ def _chips(legend: str, name: str, values: Sequence[str]) -> str:
 
 
 def _figures(name: str, rows: Sequence[Row], lines: Sequence[Line]) -> str:
-    """Return the two charts of a data set; nothing where too few measured rows have a cost to be shown against."""
+    """Return the two charts of a data set; nothing where too few rows have a cost to be shown against."""
     figures = []
     for cost in (SPEED, PARAMETERS):
         drawn = [row for row in rows if cost.value(row) is not None]
-        if len(drawn) < FEWEST_POINTS or not any(row.measured for row in drawn):
+        if len(drawn) < FEWEST_POINTS:
             continue
         said = f"CSO-mAP against {cost.title}, of the {len(drawn)} rows (of {len(rows)}) that have a figure."
         figures.append(f"<figure>{chart(rows, lines, cost, name)}<figcaption>{said}</figcaption></figure>")
@@ -223,8 +223,9 @@ def _legend() -> str:
     return (
         f'<section class="legend">\n<h2>Reading the table</h2>\n<ul>{tiers}</ul>\n<p>{escape(PRIOR_TEXT)}</p>\n'
         "<p>The ceiling lines are what a perfect detector scores when its answers are snapped to the nodes of the label"
-        " grid; the limits are Cramer-Rao lines of the data's noise, scored as a method is. Intervals are 95 %"
-        " bootstrap intervals over trajectories. A row is never overwritten: a newer one supersedes it.</p>\n</section>"
+        " grid; the limits are Cramer-Rao lines of the data's noise, scored as a method is: no strict bounds, a fit"
+        " can pass them where errors are above 0.1 px. Intervals are 95 % bootstrap intervals over trajectories. A row"
+        " is never overwritten: a newer one supersedes it.</p>\n</section>"
     )
 
 

@@ -138,6 +138,8 @@ class GroupMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         length = frames if self.frames == WHOLE else min(self.frames, frames)
         alone = varying_trajectories(survey, blank, shape, instrument) if length > 1 else np.zeros(shape[0], np.bool_)
         for trajectories, run in ((np.flatnonzero(~alone), length), (np.flatnonzero(alone), 1)):
+            if not len(trajectories):
+                continue
             plan = plan_groups(blank, trajectories, frames, run)
             seen = np.flatnonzero((plan.members >= 0).any(axis=1))
             allowed = np.zeros((len(plan.members), LARGEST_COUNT + 1), np.bool_)

@@ -20,6 +20,7 @@ BEND_SD = 0.03  # px; second Legendre coefficient of a path over 20 frames
 BEND_DECAY = 0.25  # each further coefficient is smaller by this factor; it grows with the n-th power of the duration
 MIDDLE = 5.0  # px; the generator's paths head for it, and scenes turn about it
 UNIFORM_SD = 1e-3  # px; how closely a reference of known step keeps to it
+QUARTER_SD = 0.6  # rad
 WIDER = 0.5  # rad
 ROTATED_STARTS = (-0.589, -0.196, 0.196, 0.589)  # rad; four equal parts of the quarter turn between two axes
 
@@ -50,6 +51,7 @@ def path_basis(frames: int) -> Floats:
     return np.ascontiguousarray(np.polynomial.legendre.legvander(u, path_degree(frames)))
 
 
+@lru_cache(maxsize=64)
 def path_precision(frames: int) -> Floats:
     """Return the prior precision of the path's coefficients along one axis, shape (degree + 1,), 1 / px^2."""
     degree = path_degree(frames)
@@ -68,6 +70,7 @@ def intensity_law(instrument: Instrument) -> tuple[float, float]:
     return 0.5 * (low + high), max((high - low) / 12**0.5, 1e-3 * high)
 
 
+@lru_cache(maxsize=64)
 def prior_of(
     count: int, frames: int, radius: tuple[float, float], turns: bool, step: float, instrument: Instrument
 ) -> Floats:
@@ -81,9 +84,12 @@ def prior_of(
     if turns and step > 0:
         along_mean[1:2] = step * (frames - 1) / 2
         along[1:] = UNIFORM_SD**-2
+    # Quarter turns are in the sets, so an angle that only the arms show needs to reach over one; the sum over the sets
+    # of this prior is flat within 15 %.
+    angle = FLAT if step > 0 and frames > 1 else QUARTER_SD**-2
     mean, sd = intensity_law(instrument)
     means = [*along_mean, *np.zeros_like(path), radius[0], *[mean] * count, *[0.0] * turns]
-    precisions = [*along, *path, radius[1] ** -2, *[sd**-2] * count, *[FLAT] * turns]
+    precisions = [*along, *path, radius[1] ** -2, *[sd**-2] * count, *[angle] * turns]
     return np.array([means, precisions])
 
 

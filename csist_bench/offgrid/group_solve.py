@@ -209,7 +209,7 @@ def normal_draws(count: int) -> Floats:
 def concluded(jobs: Jobs, temper: Floats, first: Ints, groups: group_fitting.Groups, model: Model) -> Concluded:
     """Turn fits into evidences, under the uniform brightness law, and positions at the middle of each group."""
     (j, count), u, middle = jobs.arms.shape[:2], jobs.state.shape[1], len(groups.basis) // 2
-    out = Concluded(groups, jobs, np.empty((j, u, u)), np.empty(j), np.empty((j, count, 2)), np.empty((j, count)))
+    out = Concluded(groups, jobs, np.empty((j, u, u)), np.empty(j), np.empty((j, count, 2)), np.empty((j, count, 2)))
     light = model.instrument
     bounds = np.array([light.intensity_min, light.intensity_max, EDGE_SOFTNESS])
     pivots = groups.pivots[jobs.group]
@@ -235,7 +235,7 @@ def answer_best(plan: Plan, tables: list[Concluded], model: Model, slots: Slots)
     count = np.concatenate([np.full(len(table.jobs.group), table.xy.shape[1]) for table in tables])
     total, largest = len(group), int(count.max())
     evidence = np.concatenate([table.log_evidence for table in tables])
-    xy, spread = np.zeros((total, largest, 2)), np.zeros((total, largest))
+    xy, spread = np.zeros((2, total, largest, 2))
     offsets = np.cumsum([0, *(len(table.jobs.group) for table in tables)])
     for table, low in zip(tables, offsets):
         high, k = low + len(table.jobs.group), table.xy.shape[1]

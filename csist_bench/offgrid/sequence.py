@@ -129,7 +129,7 @@ class SequenceMaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fiel
 
     def _answer_plan(self, scene: _Scene, plan: Plan, slots: Slots) -> None:
         """Try the numbers of targets that each window's light allows; with free brightness, one more while it helps."""
-        seen = (plan.members >= 0).any(axis=1)
+        seen = np.asarray((plan.members >= 0).any(axis=1))
         best = np.full(len(seen), -np.inf)
         if self.brightness == "law":
             allowed = np.zeros((len(seen), MAX_TARGETS + 1), np.bool_)
@@ -149,14 +149,16 @@ class SequenceMaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fiel
         answered, rank = _seats(plan, chosen)
         times = _times(members.shape[1], self._degree(members.shape[1]))
         model = self._model(k, times, scene.instrument)
-        answers = Answers.empty(*answered.shape, k)
+        answers = Answers.empty(answered.shape[0], answered.shape[1], k)
         start = scene.mean_flux(members) / k if self.brightness == "free" else np.full(len(chosen), model.mean[2])
         psf_sigma = scene.instrument.optics.psf_sigma
         solve_windows(
             scene.images, members, answered, times, model, scene.sensor, psf_sigma, start, THRESHOLDS, answers
         )
-        # What the evidence of different K needs beside the fit: the prior's scale, and the K! ways to name the targets.
-        evidence = answers.evidence + 0.5 * float(np.log(model.precision).sum()) + math.lgamma(k + 1)
+        evidence = answers.evidence + 0.5 * float(np.log(model.precision).sum())
+        if self.brightness == "free":
+            # Without a law a target can be split in two at no cost, which Laplace's evidence does not see.
+            evidence -= k * math.log(members.shape[1] * scene.survey.windows[0].size)
         better = evidence > best[chosen]
         best[chosen[better]] = evidence[better]
         row, seat = np.nonzero((answered >= 0) & better[:, None])
@@ -200,15 +202,15 @@ class _Scene:
     @classmethod
     def of(cls, frames: Floats, instrument: Instrument, whole_numbers: bool) -> _Scene:
         """Cut and measure the windows of frames (F, size, size), background subtracted."""
-        sigma, limit = instrument.optics.psf_sigma, instrument.saturation - instrument.background
+        sigma, limit = instrument.optics.psf_sigma, float(instrument.saturation - instrument.background)
         f, n = len(frames), min(2 * math.ceil(WINDOW_SIGMAS * sigma) + 1, instrument.optics.size)
         found = Survey(np.empty((f, n, n)), np.empty((f, 2), np.int64), np.empty((f, 3)), np.empty(f, np.int64))
         near = EDGE_SIGMAS * sigma - 0.5
         survey(frames, limit, near, found.windows, found.origins, found.centroids, found.flags)
         # A rounded pixel reads the highest level from half a level below it.
         edge = limit - 0.5 if whole_numbers else limit
-        variance = max(instrument.noise_sigma, NOISE_FLOOR_FLOAT) ** 2
-        return cls(instrument, Sensor(psf_table(sigma), variance, instrument.shot_gain, limit, edge), found)
+        variance = float(max(instrument.noise_sigma, NOISE_FLOOR_FLOAT)) ** 2
+        return cls(instrument, Sensor(psf_table(sigma), variance, float(instrument.shot_gain), limit, edge), found)
 
     @property
     def images(self) -> Images:

@@ -12,6 +12,7 @@ position meets.
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Annotated, Any, Literal
 
@@ -23,7 +24,7 @@ from numpy.typing import NDArray
 from csist_bench.checks import must, require_finite, require_shape
 from csist_bench.detections import Detections, detections_from_slots
 from csist_bench.kernels.fitting import psf_table
-from csist_bench.kernels.posterior import cloud_of, draws_from_generator
+from csist_bench.kernels.posterior import Draws, cloud_of, draws_from_generator
 from csist_bench.kernels.single_fit import Sensor, workspace
 from csist_bench.kernels.single_search import Bench, Law, Search, unmix_frames
 from csist_bench.sensor import Instrument
@@ -32,6 +33,7 @@ Floats = NDArray[np.float64]
 
 # The window reaches this many psf_sigma beyond its central pixel: within it the Fisher information is that of the frame.
 WINDOW_SIGMAS = 4.0
+TABLE_FACTOR = 16  # rows of the random tables over the samples of a frame
 CHOSEN = 32  # samples that an answer is chosen by
 
 
@@ -75,7 +77,7 @@ class MaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
         side = window_side(self.window, instrument, flat.shape[1:])
         unmix_frames(
             flat, sensor_of(instrument, frames), self._law(instrument), self._search(instrument),
-            draws_from_generator(np.random.default_rng(self.seed), self.samples, k), bench(k, side, self.samples),
+            draws(self.seed, self.samples, k), bench(k, side, self.samples),
             theta, sigma, score, count,
         )  # fmt: skip
         return detections_from_slots(
@@ -120,6 +122,12 @@ def sensor_of(instrument: Instrument, frames: NDArray[Any]) -> Sensor:
     limit = instrument.saturation - instrument.background
     edge = limit - 0.5 if frames.dtype.kind in "iu" else limit
     return Sensor(psf_table(instrument.optics.psf_sigma), instrument.noise_sigma**2, instrument.shot_gain, limit, edge)
+
+
+@functools.lru_cache(maxsize=4)
+def draws(seed: int, samples: int, targets: int) -> Draws:
+    """Return the random tables of a run, large enough for frames to use different rows."""
+    return draws_from_generator(np.random.default_rng(seed), TABLE_FACTOR * samples, targets)
 
 
 def bench(targets: int, side: int, samples: int = 1) -> Bench:

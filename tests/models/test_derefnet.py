@@ -123,3 +123,12 @@ def test_gradients_of_weighted_rows() -> None:
     rows = torch.randint(0, 7, (11, 4), dtype=torch.int32, generator=generator)
     weights = torch.rand(11, 4, dtype=torch.float64, generator=generator, requires_grad=True)
     assert torch.autograd.gradcheck(lambda t, w: weighted_rows(t, rows, w), (table, weights))
+
+
+def test_compiled_operator_gives_the_same_answer(model: Derefnet, scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("mmcv._ext")
+    with torch.no_grad():
+        own = model(scene[0])
+        monkeypatch.setenv("CSIST_BENCH_DCN", "mmcv")
+        compiled = model(scene[0])
+    assert (own - compiled).abs().max() < 1e-5 * own.abs().max()

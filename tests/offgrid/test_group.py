@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -22,6 +22,7 @@ from csist_bench.trajectories import AXES
 
 Floats = NDArray[np.float64]
 CENTRE = 5.0
+STARTS: tuple[Literal["free", "integer"], ...] = ("free", "integer")
 
 
 def shard_of(name: str, count: int, *overrides: str) -> tuple[Shard, Instrument]:
@@ -99,6 +100,19 @@ def test_turned_scenes_need_the_angle() -> None:
     assert np.median(errors(fixed, shard)) > 0.02
     alone = GroupMap(axes="rotated", frames=1).detect(shard.frames[:, :2], instrument)
     assert errors(alone, shard).max() < 0.05
+
+
+def test_a_known_start_settles_what_noise_leaves_open() -> None:
+    shard, instrument = shard_of("seqcsist-rotated", 24, "noise_sigma=3")
+    free, known = (
+        errors(GroupMap(axes="rotated", start=start).detect(shard.frames, instrument), shard) for start in STARTS
+    )
+    assert np.mean(known < 0.05) > np.mean(free < 0.05)
+    upright, instrument = shard_of("seqcsist", 10, "noise_sigma=5")
+    alone, told = (
+        errors(GroupMap(frames=1, start=start).detect(upright.frames, instrument), upright) for start in STARTS
+    )
+    assert np.mean(told < 0.05) > np.mean(alone < 0.05)
 
 
 def test_turned_and_scaled_scenes_need_a_loose_radius() -> None:

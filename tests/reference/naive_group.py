@@ -35,7 +35,7 @@ class NaiveGroup:
         arms = (state[2 * degrees] + self.drift)[:, None, None] * self.arms
         angle = state[-1] if self.turns else 0.0
         rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-        return self.pivot + (path[:, None, :] + arms) @ rotation.T
+        return np.asarray(self.pivot + (path[:, None, :] + arms) @ rotation.T)
 
     def residuals(self, state: Floats) -> Floats:
         """Everything whose sum of squares is -2 log (likelihood x prior), up to constants."""
@@ -55,5 +55,6 @@ class NaiveGroup:
     def fit(self, start: Floats) -> tuple[Floats, float, float]:
         """Return the best state, its cost and minus half the log determinant of the Gauss-Newton matrix."""
         found = least_squares(self.residuals, start, x_scale="jac", xtol=1e-12, ftol=1e-12, gtol=1e-12)
-        normal = found.jac.T @ found.jac
+        jacobian = np.asarray(found.jac)
+        normal = jacobian.T @ jacobian
         return found.x, 2 * found.cost, -0.5 * float(np.linalg.slogdet(normal)[1])

@@ -129,6 +129,24 @@ def test_the_window_stage_leaves_a_network_for_full_frames(tiny: Store, tmp_path
     assert NetworkRunner(model, "cpu").heat_maps(frames, Instrument(card.optics)).shape[-1] == 33
 
 
+def test_full_frames_start_from_the_average_of_the_window_stage(tiny: Store, tmp_path: Path) -> None:
+    name, settings, _ = RECIPES["window"]
+    at_the_change: dict[str, torch.Tensor] = {}
+
+    def watch(line: str) -> None:
+        if line.startswith("full:"):
+            at_the_change.update(read_tensors(tmp_path / "run" / "resume.safetensors")[0])
+
+    table = {"steps": 1, "batch_frames": 16, "ema": 0.5, "lr": 1e-12, "window.steps": 3, "window.lr": 1e-2}
+    go(tiny, tmp_path / "run", name, settings, table, watch)
+    after, _ = read_tensors(tmp_path / "run" / "last.safetensors")
+    averages = {key.removeprefix("average."): t for key, t in at_the_change.items() if key.startswith("average.")}
+    assert averages
+    for key, average in averages.items():
+        torch.testing.assert_close(after[key], average, rtol=0, atol=1e-9)
+    assert any((after[key] - at_the_change[f"model.{key}"]).abs().max() > 1e-4 for key in averages)
+
+
 def test_a_network_tied_to_the_grid_has_no_window_stage(tiny: Store, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="window must be left out for lamp"):
         go(tiny, tmp_path / "run", "lamp", {"layers": 1}, {"steps": 1, "window.size": 5})
