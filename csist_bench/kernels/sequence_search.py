@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.kernels import jit
-from csist_bench.kernels.sequence_fit import Window, Work, fit, log_evidence, workspace
+from csist_bench.kernels.sequence_fit import Window, Work, copy, fit, log_evidence, workspace
 from csist_bench.kernels.sequence_motion import Model, covariances, place
 from csist_bench.kernels.sequence_starts import moments_about, smooth_path, start_shape
 from csist_bench.kernels.single_fit import Sensor
@@ -98,7 +98,7 @@ def solve_windows(
     stride = max(1, (members.shape[1] - 1) // (LOOSE_FRAMES - 1))
     for job in range(members.shape[0]):
         coefficients = smooth_path(images.centroid, members[job], times.basis)
-        window = Window(images.pixels, images.origin, members[job], times.time, times.basis, coefficients[0].copy())
+        window = Window(images.pixels, images.origin, members[job], times.time, times.basis, coefficients[0])
         set_starts(images, window, coefficients, brightness[job], psf_sigma, model, search)
         best, total, answers.evidence[job] = explore(window, stride, model, sensor, search, work, factor)
         for r in range(answered.shape[1]):
@@ -142,7 +142,7 @@ def explore(
         if best < 0 or value > highest:
             total = 1.0 if best < 0 else 1.0 + total * math.exp(highest - value)
             best, highest = s, value
-            factor[:] = work.factor
+            copy(work.factor, factor)
         else:
             total += math.exp(value - highest)
     return best, total, highest
@@ -168,7 +168,8 @@ def set_starts(
     for s in range(STARTS):
         search.stands[s] = start_shape(s, power, square, roots, scratch)
         a = search.solutions[s]
-        a[:] = model.mean
+        for i in range(a.shape[0]):
+            a[i] = model.mean[i]
         for m in range(k):
             a[3 * m], a[3 * m + 1], a[3 * m + 2] = roots[m].real, roots[m].imag, brightness
         for d in range(degree):
@@ -194,7 +195,7 @@ def drop_repeats(search: Search, targets: int) -> None:
         for other in range(STARTS):
             if other == s or not (search.stands[s] and search.stands[other]):
                 continue
-            ahead = (search.costs[other], other) < (search.costs[s], s)
+            ahead = search.costs[other] < search.costs[s] or (search.costs[other] == search.costs[s] and other < s)
             if ahead and same_shape(search.solutions[s], search.solutions[other], targets):
                 search.stands[s] = False
 

@@ -30,13 +30,14 @@ def smooth_path(centroid: Floats, members: Ints, basis: Floats) -> Floats:
     `members` (m,) are the frames, -1 = left out; `basis` (m, D) the path's basis without its constant.
     """
     n = basis.shape[1] + 1
-    normal, right = np.zeros((n, n)), np.zeros((2, n))
+    normal, right, found = np.zeros((n, n)), np.zeros((2, n)), np.zeros((n, 2))
     row = np.ones(n)
     for t in range(members.shape[0]):
         f = members[t]
         if f < 0:
             continue
-        row[1:] = basis[t]
+        for i in range(1, n):
+            row[i] = basis[t, i - 1]
         for i in range(n):
             right[0, i] += row[i] * centroid[f, 0]
             right[1, i] += row[i] * centroid[f, 1]
@@ -45,9 +46,11 @@ def smooth_path(centroid: Floats, members: Ints, basis: Floats) -> Floats:
     for i in range(1, n):
         normal[i, i] += RIDGE
     cholesky(normal, n)
-    solve(normal, n, right[0])
-    solve(normal, n, right[1])
-    return right.T.copy()
+    for axis in range(2):
+        solve(normal, n, right[axis])
+        for i in range(n):
+            found[i, axis] = right[axis, i]
+    return found
 
 
 @jit

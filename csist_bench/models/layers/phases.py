@@ -84,7 +84,8 @@ def start_as_identity(split: nn.Conv2d, join: nn.Conv2d, channel: int = 0) -> No
 def channels_last(grid: Tensor) -> Tensor:
     """Return one-channel grids (B, 1, h, w) as a view that convolutions take for channels-last.
 
-    Everything computed from it stays in that layout, in which the 3x3 convolutions run about twice as fast on a CPU.
+    Everything computed from it stays in that layout, in which a 32-channel 3x3 convolution of 64 grids took half the
+    time of the default layout on one CPU core.
     """
     return grid.squeeze(1).unsqueeze(-1).movedim(-1, 1)
 
