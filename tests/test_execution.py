@@ -10,13 +10,14 @@ import pytest
 from csist_bench import execution, store
 from csist_bench.checks import InputError
 from csist_bench.execution import generate, parse_part
+from csist_bench.store import layout
 from tests.sets import tiny_recipe, tiny_set
 
 
 @pytest.fixture
 def small_shards(monkeypatch):
     """Ten trajectories per shard: five shards in the tiny set."""
-    monkeypatch.setattr(store, "FRAMES_PER_CHUNK", 4)
+    monkeypatch.setattr(layout, "FRAMES_PER_CHUNK", 4)
 
 
 def digests(path):
@@ -74,7 +75,7 @@ def test_resume_starts_an_absent_set(tmp_path):
 def test_a_killed_run_resumes_to_the_same_bytes(tmp_path):
     path = tmp_path / "killed.zarr"
     script = (
-        "import csist_bench.store as s; s.FRAMES_PER_CHUNK = 4\n"
+        "import csist_bench.store.layout as s; s.FRAMES_PER_CHUNK = 4\n"
         "from csist_bench.execution import generate\n"
         "from tests.sets import tiny_recipe\n"
         f"generate({str(path)!r}, tiny_recipe('seqcsist', 'trajectories=4000'))\n"
@@ -93,7 +94,7 @@ def test_a_killed_run_resumes_to_the_same_bytes(tmp_path):
         store.open_store(path)
     recipe = tiny_recipe("seqcsist", "trajectories=4000")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store, "FRAMES_PER_CHUNK", 4)
+        patch.setattr(layout, "FRAMES_PER_CHUNK", 4)
         again = generate(path, recipe, resume=True)
         assert again.complete
         assert again.skipped >= 10 * 4 * (done - 2)

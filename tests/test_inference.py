@@ -196,7 +196,7 @@ def test_weights_that_do_not_fit_are_refused(test, weights, tmp_path):
         unmix(test, "espcn", weights=weights)
     with pytest.raises(InputError, match="optics of the weights must be those of the data"):
         unmix(BareFrames(np.zeros((1, 1, 7, 7)), tiny_recipe("seqcsist", "size=7")), "srcnn", weights=weights)
-    with pytest.raises(InputError, match="none.safetensors"):
+    with pytest.raises(InputError, match=r"none\.safetensors"):
         unmix(test, "srcnn", weights=tmp_path / "none.safetensors")
     with pytest.raises(InputError, match="--set must be left out for a network"):
         unmix(test, "srcnn", weights=weights, overrides=["features=8"])
@@ -285,7 +285,7 @@ def test_arrays_that_are_no_frames_are_named(tmp_path, array, message):
 def test_files_that_are_no_arrays_are_named(tmp_path, content):
     path = tmp_path / "frames.npy"
     path.write_bytes(content)
-    with pytest.raises(InputError, match="frames.npy: not a plain .npy array"):
+    with pytest.raises(InputError, match=r"frames\.npy: not a plain \.npy array"):
         read_bare_frames(path)
 
 
@@ -295,7 +295,7 @@ def test_pickles_and_truncated_arrays_are_refused(tmp_path):
     np.save(whole, np.zeros((4, 11, 11)))
     (tmp_path / "cut.npy").write_bytes(whole.read_bytes()[:500])
     for name in ("objects.npy", "cut.npy"):
-        with pytest.raises(InputError, match="not a plain .npy array"):
+        with pytest.raises(InputError, match=r"not a plain \.npy array"):
             read_bare_frames(tmp_path / name)
 
 

@@ -7,6 +7,7 @@ import pytest
 from csist_bench import store
 from csist_bench.checks import InputError
 from csist_bench.simulate import render_shard
+from csist_bench.store import layout
 from csist_bench.verification import verify
 from tests.sets import tiny_recipe, tiny_set
 
@@ -50,7 +51,7 @@ def test_xarray_opens_it(made):
 
 
 def test_blocks_stream_the_same_values(tmp_path, monkeypatch):
-    monkeypatch.setattr(store, "FRAMES_PER_CHUNK", 8)
+    monkeypatch.setattr(layout, "FRAMES_PER_CHUNK", 8)
     path = tiny_set(tmp_path / "small-shards.zarr")
     split = store.open_store(path).split("train")
     blocks = list(split.blocks("frames"))
@@ -60,7 +61,7 @@ def test_blocks_stream_the_same_values(tmp_path, monkeypatch):
 
 def test_the_fingerprint_follows_the_data_not_the_layout(made, tmp_path, monkeypatch):
     first = store.open_store(made).fingerprint
-    monkeypatch.setattr(store, "FRAMES_PER_CHUNK", 8)
+    monkeypatch.setattr(layout, "FRAMES_PER_CHUNK", 8)
     assert store.open_store(tiny_set(tmp_path / "a.zarr")).fingerprint == first
     assert store.open_store(tiny_set(tmp_path / "b.zarr", "seqcsist", "c=5")).fingerprint == first
     noisy = [store.open_store(tiny_set(tmp_path / f"n{s}.zarr", "seqcsist-noise", f"noise_sigma={s}")) for s in (1, 2)]

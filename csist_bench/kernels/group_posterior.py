@@ -20,6 +20,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 TINY = 1e-12  # px^2; the least variance of a position
+FEWEST_DRAWS = 6.0  # effective number of draws from which moments are taken
 NO_WEIGHT = 15.0  # in log weight below the heaviest draw
 
 
@@ -122,22 +123,28 @@ def weigh_draws(
             beyond = max(low - s, s - high, 0.0) / soft
             weights[i] += 0.5 * prior[1] * (s - prior[0]) ** 2 - 0.5 * beyond * beyond
     top = weights.max()
-    total = 0.0
+    normal_height = 0.5 * math.log(prior[1] / (2.0 * math.pi)) + math.log(high - low)
+    total, squares = 0.0, 0.0
     for i in range(n):
         if weights[i] < top - NO_WEIGHT:
             continue
         weight = math.exp(weights[i] - top)
         total += weight
+        squares += weight * weight
         for k in range(targets):
             mean[k] += weight * draws[i, k]
             for m in range(k + 1):
                 second[k, m] += weight * draws[i, k] * draws[i, m]
+    if total * total < FEWEST_DRAWS * squares:
+        # A handful of draws tells how unlikely the intensities are, but not where they lie.
+        mean[:] = 0.0
+        second[:] = 0.0
+        return float(top + math.log(total / n) - targets * normal_height)
     for k in range(targets):
         mean[k] /= total
         for m in range(k + 1):
             second[k, m] = second[k, m] / total - mean[k] * mean[m] - (1.0 if k == m else 0.0)
             second[m, k] = second[k, m]
-    normal_height = 0.5 * math.log(prior[1] / (2.0 * math.pi)) + math.log(high - low)
     return float(top + math.log(total / n) - targets * normal_height)
 
 

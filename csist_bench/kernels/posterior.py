@@ -27,7 +27,7 @@ THRESHOLDS = (0.05, 0.10, 0.15, 0.20, 0.25)  # px, of CSO-mAP
 MOMENTS = 6  # total, centre (x, y), second moments (xx, xy, yy)
 WIDENING = 1.2  # of the moments' Gaussian, so that its tails cover the posterior's
 LEAST_RADIUS = 0.15  # px, of the ring about which the moments' precision is taken
-SERIES = 10  # order of the Taylor series of responses
+SERIES = 10  # order of the Taylor series of responses, written out in `respond`
 VOLUME_FREE = 4  # targets for which the volume element is constant: dX = |S|^((K - 4) / 2) dS dP
 CANDIDATES = 6
 SHIFTS = 3
@@ -96,7 +96,14 @@ def moments_of(theta: Floats, out: Floats) -> None:
 
 @jit
 def moment_factor(
-    moments: Floats, targets: int, window: Window, sensor: Sensor, prior: Prior, work: Workspace, ring: Floats, factor: Floats
+    moments: Floats,
+    targets: int,
+    window: Window,
+    sensor: Sensor,
+    prior: Prior,
+    work: Workspace,
+    ring: Floats,
+    factor: Floats,
 ) -> bool:
     """Write the Cholesky factor of the moments' precision to `factor` (6, 6), taken about a ring of equal targets.
 
@@ -234,19 +241,20 @@ def taylor_of(position: float, first: int, psf_sigma: float, coefficient: Floats
 
 
 @jit
-def respond(place: Floats, centre: float, coefficient: Floats, out: Floats) -> None:
-    """Write one pixel's response to targets at `place` (M,) from its Taylor `coefficient` about `centre`."""
-    order = coefficient.shape[0] - 1
+def respond(place: Floats, centre: float, c: Floats, out: Floats) -> None:
+    """Write one pixel's response to targets at `place` (M,) from its Taylor coefficients c (11,) about `centre`."""
+    c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10 = c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10]
     for m in range(place.shape[0]):
-        out[m] = coefficient[order]
-    for p in range(order - 1, -1, -1):
-        c = coefficient[p]
-        for m in range(place.shape[0]):
-            out[m] = c + (place[m] - centre) * out[m]
+        h = place[m] - centre
+        low = c0 + h * (c1 + h * (c2 + h * (c3 + h * c4)))
+        high = c5 + h * (c6 + h * (c7 + h * (c8 + h * (c9 + h * c10))))
+        out[m] = low + h * h * h * h * h * high
 
 
 @jit
-def weigh_pixels(targets: int, moments: Floats, window: Window, sensor: Sensor, psf_sigma: float, curvature: Floats, cloud: Cloud) -> None:
+def weigh_pixels(
+    targets: int, moments: Floats, window: Window, sensor: Sensor, psf_sigma: float, curvature: Floats, cloud: Cloud
+) -> None:
     """Add every sample's log likelihood to its weight.
 
     Responses are Taylor series about the light's centre (order `SERIES`, good to the noise within 0.6 px at psf_sigma 0.5).
@@ -284,7 +292,14 @@ def weigh_pixels(targets: int, moments: Floats, window: Window, sensor: Sensor, 
 
 @jit
 def sample(
-    mode: Floats, window: Window, sensor: Sensor, prior: Prior, psf_sigma: float, draws: Draws, work: Workspace, cloud: Cloud
+    mode: Floats,
+    window: Window,
+    sensor: Sensor,
+    prior: Prior,
+    psf_sigma: float,
+    draws: Draws,
+    work: Workspace,
+    cloud: Cloud,
 ) -> float:
     """Fill a cloud with weighted samples about the mode (K, 3); return the effective number of samples."""
     k = mode.shape[0]
@@ -334,7 +349,9 @@ def hit_share(square: float) -> float:
 
 
 @jit
-def hits(answer: Floats, samples: Floats, kept: int, nearest: NDArray[np.int64], square: Floats, share: Floats) -> float:
+def hits(
+    answer: Floats, samples: Floats, kept: int, nearest: NDArray[np.int64], square: Floats, share: Floats
+) -> float:
     """Score an answer (K, 3) against samples as if each were the truth, by the rule of CSO-mAP; fill `share` (K,).
 
     Each position looks at its nearest sampled target alone, and a target counts once, for the position closest to it.

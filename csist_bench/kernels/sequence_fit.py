@@ -6,6 +6,7 @@ The frames' F_t and g_t (`csist_bench.kernels.fitting.normal_equations`) are gat
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -172,35 +173,41 @@ def fit(
     Ends when a step promises or brings less than `tolerance`, or after `iterations` steps. The undamped normal matrix
     at the end is the lower triangle of `work.normal`.
     """
-    cost = equations(a, window, model, sensor, work, work.normal, work.gradient)
-    damping = 1e-3
-    for _ in range(iterations):
-        promised = damped_step(a.shape[0], damping, work)
-        if promised < 0.0:
-            damping *= 10.0
-            if damping > MAX_DAMPING:
-                break
-            continue
-        shorten(work.step, model.targets)
-        for p in range(a.shape[0]):
-            work.trial[p] = a[p] + work.step[p]
+    damping, promised, cost = 1e-2, math.inf, math.inf
+    copy(a, work.trial)
+    for _ in range(iterations + 1):
         reached = equations(work.trial, window, model, sensor, work, work.trial_normal, work.trial_gradient)
         if reached < cost:
             gain = cost - reached
-            a[:] = work.trial
-            work.normal[:] = work.trial_normal
-            work.gradient[:] = work.trial_gradient
             cost = reached
+            copy(work.trial, a)
+            copy(work.trial_normal, work.normal)
+            copy(work.trial_gradient, work.gradient)
             damping = max(damping * 0.1, 1e-9)
             if gain < tolerance and promised < 2.0 * tolerance:
                 break
         else:
+            damping *= 8.0
             if promised < tolerance:
                 break
-            damping *= 8.0
-            if damping > MAX_DAMPING:
-                break
+        promised = damped_step(a.shape[0], damping, work)
+        while promised < 0.0 and damping < MAX_DAMPING:
+            damping *= 10.0
+            promised = damped_step(a.shape[0], damping, work)
+        if promised < 0.0 or damping > MAX_DAMPING:
+            break
+        shorten(work.step, model.targets)
+        for p in range(a.shape[0]):
+            work.trial[p] = a[p] + work.step[p]
     return cost
+
+
+@jit
+def copy(source: Floats, target: Floats) -> None:
+    """Copy an array into another of its shape (plain loops compile several times faster than a slice assignment)."""
+    flat_source, flat_target = source.ravel(), target.ravel()
+    for i in range(flat_source.shape[0]):
+        flat_target[i] = flat_source[i]
 
 
 @jit

@@ -121,14 +121,10 @@ def explore(
 
     The best fit's Cholesky factor of A is left in `factor`.
     """
-    loose = window
-    if stride > 1:
-        members, time, basis = (
-            window.members[::stride].copy(),
-            window.time[::stride].copy(),
-            window.basis[::stride].copy(),
-        )
-        loose = Window(window.pixels, window.origin, members, time, basis, window.centre)
+    thinned = np.full(window.members.shape[0], -1)
+    for i in range(0, thinned.shape[0], stride):
+        thinned[i] = window.members[i]
+    loose = Window(window.pixels, window.origin, thinned, window.time, window.basis, window.centre)
     for s in range(STARTS):
         if search.stands[s]:
             search.costs[s] = fit(search.solutions[s], loose, model, sensor, LOOSE_STEPS, LOOSE_TOLERANCE, work)

@@ -127,7 +127,9 @@ def fit_count(targets: int, window: Window, sensor: Sensor, prior: Prior, search
 
 
 @jit
-def log_evidence(theta: Floats, cost: float, window: Window, sensor: Sensor, prior: Prior, area: float, work: Workspace) -> float:
+def log_evidence(
+    theta: Floats, cost: float, window: Window, sensor: Sensor, prior: Prior, area: float, work: Workspace
+) -> float:
     """Return Laplace's log evidence at a fit; targets are alike and lie anywhere in `area` px^2 beforehand."""
     k = theta.shape[0]
     cost_of(theta, window, sensor, prior, work)
@@ -149,7 +151,9 @@ def expected_correctness(variance: float) -> float:
 
 
 @jit
-def count_targets(window: Window, sensor: Sensor, cut: bool, law: Law, search: Search, bench: Bench, answer: Floats) -> int:
+def count_targets(
+    window: Window, sensor: Sensor, cut: bool, law: Law, search: Search, bench: Bench, answer: Floats
+) -> int:
     """Find the number of targets in a window and fit them; leaves theta in `answer` (max_targets, 3).
 
     `cut` tells that light falls outside the image. Then, and where pixels are clipped, the flux bounds the count from
@@ -174,7 +178,9 @@ def count_targets(window: Window, sensor: Sensor, cut: bool, law: Law, search: S
     low, high = min(low, search.max_targets), min(high, search.max_targets)
     area = (2.0 * search.psf_sigma) ** 2
     work = bench.work
-    bench.centre[:] = moments(window.pixels, search.psf_sigma, sensor.table, work.a[0], work.b[0], work.da[0], bench.power)
+    bench.centre[:] = moments(
+        window.pixels, search.psf_sigma, sensor.table, work.a[0], work.b[0], work.da[0], bench.power
+    )
     found, strongest = 0, -math.inf
     for k in range(max(low, 1), high + 1):
         prior = set_prior(k, flux, law, over, bench)
@@ -217,8 +223,40 @@ def is_seen(targets: int, window: Window, sensor: Sensor, prior: Prior, theta: F
 
 
 @jit
+def state_errors(
+    theta: Floats, window: Window, sensor: Sensor, prior: Prior, bench: Bench, sigma: Floats, score: Floats
+) -> float:
+    """Fill standard errors (K, 3) and scores (K,) from the curvature at a fit; return the largest position error, px."""
+    k = theta.shape[0]
+    cost_of(theta, window, sensor, prior, bench.work)
+    gather(theta, sensor, prior, bench.work)
+    if not factor_of(bench.work.normal, 3 * k, bench.work.factor):
+        # No finite precision: say so with an error as wide as the window.
+        sigma[:] = window.pixels.shape[0]
+        score[:] = 0.0
+        return math.inf
+    inverse(bench.work.factor, 3 * k, bench.covariance)
+    worst = 0.0
+    for m in range(k):
+        for u in range(3):
+            sigma[m, u] = math.sqrt(bench.covariance[3 * m + u, 3 * m + u])
+        variance = 0.5 * (sigma[m, 0] ** 2 + sigma[m, 1] ** 2)
+        score[m] = expected_correctness(variance)
+        worst = max(worst, math.sqrt(variance))
+    return worst
+
+
+@jit
 def unmix_frame(
-    frame: Floats, sensor: Sensor, law: Law, search: Search, draws: Draws, bench: Bench, theta: Floats, sigma: Floats, score: Floats
+    frame: Floats,
+    sensor: Sensor,
+    law: Law,
+    search: Search,
+    draws: Draws,
+    bench: Bench,
+    theta: Floats,
+    sigma: Floats,
+    score: Floats,
 ) -> int:
     """Unmix one frame (H, W): return the count and fill theta, sigma (max_targets, 3) and score (max_targets,)."""
     n = bench.pixels.shape[0]
@@ -229,27 +267,13 @@ def unmix_frame(
     k = count_targets(window, sensor, cut, law, search, bench, theta)
     if k == 0:
         return 0
-    flux = bench.pixels.sum()
-    over = not law.free and flux > (search.max_targets + 1) * law.low
-    prior = set_prior(k, flux, law, over, bench)
+    answer, flux = theta[:k], bench.pixels.sum()
+    prior = set_prior(k, flux, law, flux > (search.max_targets + 1) * law.low, bench)
     if not is_seen(k, window, sensor, prior, theta, bench):
         return 0
-    answer = theta[:k]
-    gather(answer, sensor, prior, bench.work)
-    if not factor_of(bench.work.normal, 3 * k, bench.work.factor):
-        # No finite precision: say so with an error as wide as the window.
-        sigma[:k] = n
-        score[:k] = 0.0
-        return k
-    inverse(bench.work.factor, 3 * k, bench.covariance)
-    worst = 0.0
-    for m in range(k):
-        for u in range(3):
-            sigma[m, u] = math.sqrt(bench.covariance[3 * m + u, 3 * m + u])
-        variance = 0.5 * (sigma[m, 0] ** 2 + sigma[m, 1] ** 2)
-        score[m] = expected_correctness(variance)
-        worst = max(worst, variance)
-    if k > 3 and math.sqrt(worst) > search.sampled_above:
+    worst = state_errors(answer, window, sensor, prior, bench, sigma[:k], score[:k])
+    # Up to three targets the mode is as good an answer as the posterior's (measured).
+    if k > 3 and search.sampled_above < worst < math.inf:
         if sample(answer, window, sensor, prior, search.psf_sigma, draws, bench.work, bench.cloud) > LEAST_SAMPLES:
             chosen = bench.chosen[:, :k].copy()
             resample(bench.cloud, chosen)

@@ -17,7 +17,7 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from csist_bench.checks import must, require_finite, require_shape
-from csist_bench.detections import Detections, detections_from_slots
+from csist_bench.detections import Detections, concatenate, detections_from_slots
 from csist_bench.kernels import group_fitting
 from csist_bench.offgrid.group_counts import (
     LARGEST_COUNT,
@@ -34,6 +34,7 @@ from csist_bench.sensor import Instrument
 Floats = NDArray[np.float64]
 
 EDGE_SIGMAS = 3.0  # a target nearer to the border of the frame loses light
+FRAMES_AT_A_TIME = 2000  # bounds the memory of the fits
 WHOLE = 20  # the setting `frames` that means the whole sequence, of whatever length
 
 
@@ -43,6 +44,11 @@ class GroupMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     `frames` is 1 (each frame alone), 5 (the window centred on the frame) or 20 (the whole sequence). `axes` are fixed
     or turned by one unknown angle for each group. Lengths in px: `radius` and `radius_sd` are the prior of the arms at
     the middle of a group, `growth` their growth per frame, `arm_sd` the scatter of single arms.
+
+    Two laws of the generator's path can be told as well. `step` is the reference's motion along the scene's own first
+    axis, px per frame; it shows a turned scene its angle (0: learn the angle from the arms alone). With `start`
+    "integer" the reference sets off, in the sequence's frame 0, from an integer first coordinate 1..9 and moves by
+    `step` towards the far side: true of SeqCSIST, not of a sequence cut out of its middle.
     """
 
     frames: Literal[1, 5, 20] = 20
@@ -88,14 +94,17 @@ class GroupMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         require_shape("frames", frames, (None, None, size, size), "(B, T, size, size)")
         if not self.window <= size:
             raise must("window", f"be at most the frame's {size} px", self.window)
-        flat = np.ascontiguousarray(frames, dtype=np.float64).reshape(-1, size, size)
-        require_finite("frames", flat)
-        whole_numbers = bool(np.isfinite(instrument.saturation) and (flat == np.rint(flat)).all())
+        require_finite("frames", np.asarray(frames))
         b, t = frames.shape[:2]
+        model = self._model(frames, instrument)
+        run = max(1, FRAMES_AT_A_TIME // max(t, 1))
+        return concatenate([self._detect(frames[i : i + run], model).shifted(i) for i in range(0, b if t else 0, run)])
+
+    def _detect(self, frames: NDArray[Any], model: Model) -> Detections:
+        b, t, size = frames.shape[:3]
+        flat = np.array(frames, dtype=np.float64).reshape(-1, size, size) - model.instrument.background
         slots = Slots.empty(b * t)
-        if b * t:
-            model = self._model(instrument, whole_numbers)
-            self._answer(self._survey(flat - instrument.background, model), (b, t), model, slots)
+        self._answer(self._survey(flat, model), (b, t), model, slots)
         shape = (b, t, LARGEST_COUNT)
         return detections_from_slots(
             slots.xy.reshape(*shape, 2),
@@ -106,10 +115,11 @@ class GroupMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             slots.light[..., 1].reshape(shape),
         )
 
-    def _model(self, instrument: Instrument, whole_numbers: bool) -> Model:
+    def _model(self, frames: NDArray[Any], instrument: Instrument) -> Model:
         limit = instrument.saturation - instrument.background
         # A rounded pixel reads the highest level from half a level below it.
-        edge = limit - 0.5 if whole_numbers else limit
+        rounded = bool(np.isfinite(limit) and (frames == np.rint(frames)).all())
+        edge = limit - 0.5 if rounded else limit
         sensor = np.array([instrument.noise_sigma**2, instrument.shot_gain, limit, edge])
         radius = (self.radius, self.radius_sd)
         return Model(

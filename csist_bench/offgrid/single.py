@@ -47,7 +47,7 @@ class MaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     iterations: Annotated[int, Meta(ge=1, le=1000)] = 20
     tolerance: Annotated[float, Meta(gt=0)] = 0.1  # of the cost, at which a fit ends
     samples: Annotated[int, Meta(ge=0, le=1_000_000)] = 256  # of the posterior; 0: the mode is the answer
-    sampled_above: Annotated[float, Meta(ge=0)] = 0.08  # px: predicted error from which the posterior is sampled
+    sampled_above: Annotated[float, Meta(ge=0)] = 0.25  # px: predicted error from which the posterior is sampled
     seed: Annotated[int, Meta(ge=0)] = 0  # of the samples' fixed random tables
 
     def detect(self, frames: NDArray[Any], instrument: Instrument) -> Detections:
@@ -94,7 +94,9 @@ class MaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
 
     def _search(self, instrument: Instrument) -> Search:
         above = self.sampled_above if self.samples else math.inf
-        return Search(self.max_targets, self.starts, self.iterations, self.tolerance, above, instrument.optics.psf_sigma)
+        return Search(
+            self.max_targets, self.starts, self.iterations, self.tolerance, above, instrument.optics.psf_sigma
+        )
 
 
 def pixels_from_frames(frames: NDArray[Any], instrument: Instrument) -> Floats:

@@ -139,6 +139,8 @@ def test_dense_scenes_are_answered_by_compass_points() -> None:
     exact = GroupMap(directions="compass").detect(shard.frames, instrument)
     assert (counts(exact, shard.frames.shape) == shard.scenes.count).all()
     assert errors(exact, shard).max() < 0.05
+    assert exact.sigma_intensity is not None
+    assert (exact.sigma_intensity > 0.01).all()
     plain = GroupMap().detect(shard.frames, instrument)
     assert (counts(plain, shard.frames.shape) == shard.scenes.count).all()
     assert_sound(plain)
