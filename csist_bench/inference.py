@@ -26,7 +26,8 @@ Decoder = Literal["grid", "polish"]
 Progress = Callable[[int, int], None]
 Detect = Callable[[NDArray[Any]], Detections]
 
-TRAJECTORIES_PER_BLOCK = 10
+LARGEST_BLOCK = 50  # trajectories answered by one call
+BLOCKS_PER_THREAD = 4  # at least, so that the threads end together
 
 
 class FrameSource(Protocol):
@@ -165,7 +166,9 @@ def unmix(
     detect, about = _detector(row, instrument, overrides, weights, device, decoder, threshold, batch)
     wanted = source.scored_frames if frames is None else frames
     total = min(source.n_trajectories, limit or source.n_trajectories)
-    blocks = [(start, min(start + TRAJECTORIES_PER_BLOCK, total)) for start in range(0, total, TRAJECTORIES_PER_BLOCK)]
+    threads = 1 if row.trainable else workers or os.cpu_count() or 1
+    length = max(1, min(LARGEST_BLOCK, total // (BLOCKS_PER_THREAD * threads)))
+    blocks = [(start, min(start + length, total)) for start in range(0, total, length)]
     began, parts = time.perf_counter(), []
 
     def answer(block: tuple[int, int]) -> Detections:
@@ -178,7 +181,6 @@ def unmix(
         inside = (found.frame >= wanted.start) & (found.frame < wanted.stop)
         return found.select(inside).shifted(block[0])
 
-    threads = 1 if row.trainable else workers or os.cpu_count() or 1
     for index, part in enumerate(_in_order(answer, blocks, threads)):
         parts.append(part)
         if progress:

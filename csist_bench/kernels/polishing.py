@@ -1,4 +1,4 @@
-"""Kernels of the polish decoder: targets taken out of a heat map by their mass, and refined with their cell as prior."""
+"""Kernels of the polish decoder: targets taken out of a heat map by mass, and refined with their cell as prior."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.kernels import jit
+from csist_bench.kernels.decision import expected_correctness
 from csist_bench.kernels.fitting import inverse, window_origin
-from csist_bench.kernels.posterior import factor_of
-from csist_bench.kernels.single_fit import Prior, Sensor, Window, cost_of, fit, gather
-from csist_bench.kernels.single_search import Bench, Law, expected_correctness
+from csist_bench.kernels.single_fit import Prior, Sensor, Window, cost_of, factor_of, fit, gather
+from csist_bench.kernels.single_search import Bench, Law
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -127,9 +127,10 @@ def polish_frames(
     count: Ints,
     found: Ints,
 ) -> None:
-    """Polish heat maps (F, c H, c W), which are consumed, into theta, sigma (F, K, 3), score (F, K), count and found (F,).
+    """Polish heat maps (F, c H, c W), which are consumed, into theta, sigma (F, K, 3) and score (F, K).
 
-    `variance` (px^2) is the cell prior's along each axis. `found` < `count` tells that the map held too few targets.
+    `variance` (px^2) is the cell prior's along each axis. `count` (F,) is the number of targets by flux, `found`
+    (F,) that in the map; frames with fewer found are left alone.
     """
     n, most = bench.pixels.shape[0], theta.shape[1]
     mean = 0.5 * (law.low + law.high)

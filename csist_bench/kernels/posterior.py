@@ -1,10 +1,10 @@
-"""Sampling the posterior of one frame and choosing the positions that are most often right.
+"""Weighted samples of the posterior of one frame, where its mode is a poor answer.
 
-Where noise is strong the likelihood of close targets is a curved ridge rather than a peak, and its mode a poor answer.
-What pixels fix well are the light's total, centre and second moments S. With positions X (K, 2) about their centre and near
-equal intensities, X = sqrt(K) P A with A'A = S, and P any two orthonormal columns orthogonal to (1, ..., 1): the
-arrangement P is what the pixels leave open. So samples are drawn with the six moments from their Gaussian posterior and
-P uniformly, and weighted by the likelihood (dX = |S|^((K - 4) / 2) dS dP, the polar decomposition behind Wishart's
+Where noise is strong the likelihood of close targets is a curved ridge rather than a peak.
+What pixels fix well are the light's total, centre and second moments S. With positions X (K, 2) about their centre and
+near equal intensities, X = sqrt(K) P A with A'A = S, and P any two orthonormal columns orthogonal to (1, ..., 1): the
+arrangement P is what the pixels leave open. So samples are drawn with the six moments from their Gaussian posterior
+and P uniformly, and weighted by the likelihood (dX = |S|^((K - 4) / 2) dS dP, the polar decomposition behind Wishart's
 density). All random numbers come as tables; a frame's own digits tell which rows it uses, so equal frames get
 equal answers.
 """
@@ -23,14 +23,11 @@ from csist_bench.kernels.single_fit import Prior, Sensor, Window, Workspace, cos
 
 Floats = NDArray[np.float64]
 
-THRESHOLDS = (0.05, 0.10, 0.15, 0.20, 0.25)  # px, of CSO-mAP
 MOMENTS = 6  # total, centre (x, y), second moments (xx, xy, yy)
 WIDENING = 1.2  # of the moments' Gaussian, so that its tails cover the posterior's
 LEAST_RADIUS = 0.15  # px, of the ring about which the moments' precision is taken
 SERIES = 10  # order of the Taylor series of responses, written out in `respond`
 VOLUME_FREE = 4  # targets for which the volume element is constant: dX = |S|^((K - 4) / 2) dS dP
-CANDIDATES = 6
-SHIFTS = 3
 
 
 class Draws(NamedTuple):
@@ -72,9 +69,9 @@ def draws_from_generator(rng: np.random.Generator, samples: int, targets: int) -
 
 def cloud_of(samples: int, targets: int) -> Cloud:
     """Return the arrays for `samples` samples of up to `targets` targets."""
-    each = [np.zeros((targets, samples)) for _ in range(3)]
-    rest = [np.zeros((targets, samples)) for _ in range(2)]
-    return Cloud(*each, np.zeros((MOMENTS, samples)), *rest, np.zeros(samples), np.zeros(samples))
+    x, y, s, a, b = np.zeros((5, targets, samples))
+    model, weight = np.zeros((2, samples))
+    return Cloud(x, y, s, np.zeros((MOMENTS, samples)), a, b, model, weight)
 
 
 @jit
@@ -149,7 +146,7 @@ def chance(moments: Floats, salt: float) -> float:
     """Return a number of [0, 1) from digits of a frame's light that carry no sense."""
     digits = moments[0] * 7548.776662 + moments[1] * 56984.02910 + moments[2] * 43015.97090
     digits = (digits - math.floor(digits)) * salt
-    return digits - math.floor(digits)
+    return float(digits - math.floor(digits))
 
 
 @jit
@@ -183,7 +180,7 @@ def draw_moments(moments: Floats, factor: Floats, draws: Draws, first: int, clou
 def draw_targets(targets: int, prior: Prior, draws: Draws, begin: int, turn: float, cloud: Cloud) -> None:
     """Turn moments into targets: shares of the total, positions sqrt(K) P A; adds the volume element to the weights.
 
-    The rows' arrangements are turned by `turn` rad, so that a set of like scenes is not met by the same luck throughout.
+    The rows' arrangements are turned by `turn` rad, so that like scenes are not met by the same luck throughout.
     """
     value, weight = cloud.moments, cloud.weight
     sd = 1.0 / math.sqrt(prior.precision[0, 2])
@@ -223,7 +220,7 @@ def draw_targets(targets: int, prior: Prior, draws: Draws, begin: int, turn: flo
 
 @jit
 def taylor_of(position: float, first: int, psf_sigma: float, coefficient: Floats) -> None:
-    """Write the Taylor coefficients in h of q(i - position - h), pixels i = first.., to `coefficient` (n, order + 1)."""
+    """Write Taylor coefficients in h of q(i - position - h), pixels i = first.., to `coefficient` (n, order + 1)."""
     order = coefficient.shape[1] - 1
     for i in range(coefficient.shape[0]):
         for side in range(2):
@@ -257,8 +254,9 @@ def weigh_pixels(
 ) -> None:
     """Add every sample's log likelihood to its weight.
 
-    Responses are Taylor series about the light's centre (order `SERIES`, good to the noise within 0.6 px at psf_sigma 0.5).
-    Pixels have the mode's curvature as weight; a clipped one counts only where the model stays below its edge.
+    Responses are Taylor series about the light's centre (order `SERIES`, good to 2e-3 of the light within 1.2
+    psf_sigma). Pixels have the mode's curvature as weight; a clipped one counts only where the model stays below its
+    edge.
     """
     n = window.pixels.shape[0]
     columns, rows = np.empty((n, SERIES + 1)), np.empty((n, SERIES + 1))
@@ -336,144 +334,3 @@ def resample(cloud: Cloud, chosen: Floats) -> None:
             reached += cloud.weight[m]
         for k in range(chosen.shape[1]):
             chosen[c, k, 0], chosen[c, k, 1], chosen[c, k, 2] = cloud.x[k, m], cloud.y[k, m], cloud.s[k, m]
-
-
-@jit
-def hit_share(square: float) -> float:
-    """Return the share of the five thresholds that a squared distance, px^2, lies within."""
-    hits = 0.0
-    for d in THRESHOLDS:
-        if square <= d * d:
-            hits += 1.0
-    return hits / len(THRESHOLDS)
-
-
-@jit
-def hits(
-    answer: Floats, samples: Floats, kept: int, nearest: NDArray[np.int64], square: Floats, share: Floats
-) -> float:
-    """Score an answer (K, 3) against samples as if each were the truth, by the rule of CSO-mAP; fill `share` (K,).
-
-    Each position looks at its nearest sampled target alone, and a target counts once, for the position closest to it.
-    Returns the expected number of hits; `nearest`, `square` (K,) are scratch.
-    """
-    k = answer.shape[0]
-    share[:] = 0.0
-    for s in range(kept):
-        assign(answer, samples[s], nearest, square)
-        for m in range(k):
-            taken = False
-            for other in range(k):
-                closer = square[other] < square[m] or (square[other] == square[m] and other < m)
-                if nearest[other] == nearest[m] and closer:
-                    taken = True
-            if not taken:
-                share[m] += hit_share(square[m])
-    total = 0.0
-    for m in range(k):
-        share[m] /= kept
-        total += share[m]
-    return total
-
-
-@jit
-def assign(answer: Floats, truth: Floats, nearest: NDArray[np.int64], square: Floats) -> None:
-    """Write for every position of `answer` (K, 3) the index of its nearest one in `truth` and the squared distance."""
-    for m in range(answer.shape[0]):
-        square[m] = math.inf
-        for j in range(truth.shape[0]):
-            distance = (answer[m, 0] - truth[j, 0]) ** 2 + (answer[m, 1] - truth[j, 1]) ** 2
-            if distance < square[m]:
-                square[m] = distance
-                nearest[m] = j
-
-
-@jit
-def shifted(answer: Floats, samples: Floats, kept: int, out: Floats) -> None:
-    """Write to `out` one mean-shift step: each position to the mean of its nearest samples, weighted by 1 / distance.
-
-    That climbs the expected hits, whose share falls about linearly with distance out to the last threshold.
-    """
-    k = answer.shape[0]
-    reach = THRESHOLDS[-1] * THRESHOLDS[-1]
-    for m in range(k):
-        weight = 0.0
-        total_x, total_y, total_s = 0.0, 0.0, 0.0
-        for s in range(kept):
-            closest, which = math.inf, 0
-            for j in range(k):
-                distance = (answer[m, 0] - samples[s, j, 0]) ** 2 + (answer[m, 1] - samples[s, j, 1]) ** 2
-                if distance < closest:
-                    closest, which = distance, j
-            if closest < reach:
-                w = 1.0 / math.sqrt(closest + 4e-4)
-                weight += w
-                total_x += w * samples[s, which, 0]
-                total_y += w * samples[s, which, 1]
-                total_s += w * samples[s, which, 2]
-        if weight > 0.0:
-            out[m, 0], out[m, 1], out[m, 2] = total_x / weight, total_y / weight, total_s / weight
-        else:
-            out[m] = answer[m]
-
-
-@jit
-def decide(theta: Floats, samples: Floats, kept: int, score: Floats) -> None:
-    """Replace `theta` (K, 3) by the answer with the most expected hits, and fill its shares, `score` (K,).
-
-    Candidates are theta itself, samples spread along the chain, and mean shifts from the best of them.
-    """
-    k = theta.shape[0]
-    nearest, square, share = np.zeros(k, np.int64), np.zeros(k), np.zeros(k)
-    trial = np.empty((k, 3))
-    most = hits(theta, samples, kept, nearest, square, score)
-    best = theta.copy()
-    for c in range(CANDIDATES):
-        s = (c * kept) // CANDIDATES
-        expected = hits(samples[s], samples, kept, nearest, square, share)
-        if expected > most:
-            most = expected
-            best[:] = samples[s]
-            score[:] = share
-    current = best.copy()
-    for _ in range(SHIFTS):
-        shifted(current, samples, kept, trial)
-        current[:] = trial
-        expected = hits(current, samples, kept, nearest, square, share)
-        if expected > most:
-            most = expected
-            best[:] = current
-            score[:] = share
-    theta[:] = best
-
-
-@jit
-def spread(theta: Floats, samples: Floats, kept: int, sigma: Floats) -> None:
-    """Fill `sigma` (K, 3) with the root mean square distance of the samples, each assigned one to one, to theta."""
-    k = theta.shape[0]
-    sigma[:] = 0.0
-    used = np.zeros(k, np.bool_)
-    for s in range(kept):
-        used[:] = False
-        for m in range(k):
-            closest, which = math.inf, 0
-            for j in range(k):
-                distance = (theta[m, 0] - samples[s, j, 0]) ** 2 + (theta[m, 1] - samples[s, j, 1]) ** 2
-                if not used[j] and distance < closest:
-                    closest, which = distance, j
-            used[which] = True
-            for u in range(3):
-                sigma[m, u] += (theta[m, u] - samples[s, which, u]) ** 2
-    for m in range(k):
-        for u in range(3):
-            sigma[m, u] = math.sqrt(sigma[m, u] / kept)
-
-
-@jit
-def factor_of(normal: Floats, n: int, factor: Floats) -> bool:
-    """Write the Cholesky factor of the leading n x n block of `normal` to `factor`; False where there is none."""
-    for p in range(n):
-        for r in range(p + 1):
-            factor[p, r] = normal[p, r]
-        factor[p, p] += 1e-9 * factor[p, p]
-    return cholesky(factor, n)

@@ -90,24 +90,6 @@ def workspace(targets: int, size: int, p: int) -> Work:
 
 
 @jit
-def frame_equations(base: float, work: Work) -> None:
-    """Fill F_t and g_t of the frame whose model and pixel terms are in `work`."""
-    normal_equations(
-        work.theta,
-        work.a,
-        work.da,
-        work.b,
-        work.db,
-        work.score,
-        work.curvature,
-        base,
-        work.jacobian,
-        work.frame_normal,
-        work.frame_gradient,
-    )
-
-
-@jit
 def equations(
     a: Floats, window: Window, model: Model, sensor: Sensor, work: Work, normal: Floats, gradient: Floats
 ) -> float:
@@ -115,46 +97,41 @@ def equations(
 
     The cost is -2 log likelihood of all pixels plus the prior's.
     """
+    cost = prior_terms(a, model.mean, model.precision, normal, gradient)
     base = 1.0 / sensor.variance if sensor.gain == 0.0 else 0.0
-    cost = 0.0
-    for p in range(a.shape[0]):
-        away = model.mean[p] - a[p]
-        cost += model.precision[p] * away * away
-        gradient[p] = model.precision[p] * away
-        normal[p] = 0.0
-        normal[p, p] = model.precision[p]
-    for t in range(window.members.shape[0]):
-        f = window.members[t]
+    # Taken out of their tuples once: inside the loop each access would cost a reference count.
+    theta, qa, da, qb, db, image = work.theta, work.a, work.da, work.b, work.db, work.model
+    score, curvature, jacobian, shared = work.score, work.curvature, work.jacobian, work.shared
+    frame, right = work.frame_normal, work.frame_gradient
+    members, time, basis, pixels, origin = window.members, window.time, window.basis, window.pixels, window.origin
+    targets, degree, rigid, centre, table = model.targets, model.degree, model.rigid, window.centre, sensor.table
+    variance, gain, limit, edge = sensor.variance, sensor.gain, sensor.limit, sensor.edge
+    for t in range(members.shape[0]):
+        f = members[t]
         if f < 0:
             continue
-        place(a, window.time[t], window.basis[t], window.centre, model, work.theta)
-        row, column = window.origin[f, 0], window.origin[f, 1]
-        window_model(work.theta, row, column, sensor.table, work.a, work.da, work.b, work.db, work.model)
-        cost += pixel_terms(
-            window.pixels[f],
-            work.model,
-            sensor.variance,
-            sensor.gain,
-            sensor.limit,
-            sensor.edge,
-            work.score,
-            work.curvature,
-        )
-        frame_equations(base, work)
-        if model.rigid:
-            gather_rigid(
-                a,
-                window.time[t],
-                window.basis[t],
-                model,
-                work.frame_normal,
-                work.frame_gradient,
-                work.shared,
-                normal,
-                gradient,
-            )
+        place(a, time[t], basis[t], centre, targets, degree, rigid, theta)
+        window_model(theta, origin[f, 0], origin[f, 1], table, qa, da, qb, db, image)
+        cost += pixel_terms(pixels[f], image, variance, gain, limit, edge, score, curvature)
+        normal_equations(theta, qa, da, qb, db, score, curvature, base, jacobian, frame, right)
+        if rigid:
+            gather_rigid(a, time[t], basis[t], targets, degree, frame, right, shared, normal, gradient)
         else:
-            gather_polynomial(window.basis[t], model, work.frame_normal, work.frame_gradient, normal, gradient)
+            gather_polynomial(basis[t], targets, degree, frame, right, normal, gradient)
+    return cost
+
+
+@jit
+def prior_terms(a: Floats, mean: Floats, precision: Floats, normal: Floats, gradient: Floats) -> float:
+    """Set the normal matrix and the gradient to those of the prior and return its cost."""
+    cost = 0.0
+    for p in range(a.shape[0]):
+        away = mean[p] - a[p]
+        cost += precision[p] * away * away
+        gradient[p] = precision[p] * away
+        for q in range(a.shape[0]):
+            normal[p, q] = 0.0
+        normal[p, p] = precision[p]
     return cost
 
 

@@ -39,12 +39,11 @@ def unknowns(targets: int, degree: int, rigid: bool) -> int:
 
 
 @jit
-def place(a: Floats, u: float, basis: Floats, centre: Floats, model: Model, theta: Floats) -> None:
+def place(a: Floats, u: float, basis: Floats, centre: Floats, k: int, degree: int, rigid: bool, theta: Floats) -> None:
     """Write the targets (K, 3) of the frame at scaled time u, where the path's basis is `basis` (D,)."""
-    k, degree = model.targets, model.degree
     for m in range(k):
         theta[m, 2] = a[3 * m + 2]
-    if model.rigid:
+    if rigid:
         grown = 1.0 + a[3 * k + 2 * degree] * u
         for axis in range(2):
             path = centre[axis]
@@ -66,7 +65,8 @@ def gather_rigid(
     a: Floats,
     u: float,
     basis: Floats,
-    model: Model,
+    k: int,
+    degree: int,
     frame: Floats,
     right: Floats,
     shared: Floats,
@@ -78,10 +78,10 @@ def gather_rigid(
     `shared` (4, 3K) is scratch: the rows of F_t summed over the targets, by a shift in x, in y, and a growth; and what
     each of the targets' unknowns is scaled by.
     """
-    k, degree = model.targets, model.degree
     n, last = 3 * k, 3 * k + 2 * degree
     grown = 1.0 + a[last] * u
-    shared[:3] = 0.0
+    for p in range(n):
+        shared[0, p], shared[1, p], shared[2, p] = 0.0, 0.0, 0.0
     for m in range(k):
         along_x, along_y = a[3 * m] * u, a[3 * m + 1] * u
         for p in range(n):
@@ -100,15 +100,22 @@ def gather_rigid(
             normal[n + degree + d, p] += basis[d] * shared[3, p] * shared[1, p]
     for p in range(n):
         normal[last, p] += shared[3, p] * shared[2, p]
-    gather_path(a, u, basis, model, right, shared, normal, gradient)
+    gather_path(a, u, basis, k, degree, right, shared, normal, gradient)
 
 
 @jit
 def gather_path(
-    a: Floats, u: float, basis: Floats, model: Model, right: Floats, shared: Floats, normal: Floats, gradient: Floats
+    a: Floats,
+    u: float,
+    basis: Floats,
+    k: int,
+    degree: int,
+    right: Floats,
+    shared: Floats,
+    normal: Floats,
+    gradient: Floats,
 ) -> None:
     """Add the block of the path and the growth of a rigid group, from the `shared` rows of F_t."""
-    k, degree = model.targets, model.degree
     n, last = 3 * k, 3 * k + 2 * degree
     xx, xy, yy, xg, yg, gg = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     shift_x, shift_y, growth = 0.0, 0.0, 0.0
@@ -140,10 +147,9 @@ def gather_path(
 
 @jit
 def gather_polynomial(
-    basis: Floats, model: Model, frame: Floats, right: Floats, normal: Floats, gradient: Floats
+    basis: Floats, k: int, degree: int, frame: Floats, right: Floats, normal: Floats, gradient: Floats
 ) -> None:
     """Add M_t' F_t M_t and M_t' g_t of targets with paths of their own; `frame` (3K, 3K) and `right` (3K,)."""
-    k, degree = model.targets, model.degree
     n = 3 * k
     for p in range(n):
         gradient[p] += right[p]

@@ -106,7 +106,7 @@ def solve_windows(
             if t < 0:
                 continue
             u, basis = times.time[t], times.basis[t]
-            place(search.solutions[best], u, basis, window.centre, model, answers.theta[job, r])
+            place(search.solutions[best], u, basis, window.centre, k, model.degree, model.rigid, answers.theta[job, r])
             covariances(search.solutions[best], u, basis, model, factor, rows, answers.covariance[job, r])
             for target in range(k):
                 hits = expected_hits(answers.covariance[job, r, target], thresholds)

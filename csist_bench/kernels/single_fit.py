@@ -7,20 +7,13 @@ z = x + i y), so no angle is fixed beforehand and a turned scene is fitted like 
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.kernels import jit
-from csist_bench.kernels.fitting import (
-    cholesky,
-    normal_equations,
-    pixel_terms,
-    solve,
-    window_model,
-)
+from csist_bench.kernels.fitting import cholesky, normal_equations, pixel_terms, solve, window_model
 
 Floats = NDArray[np.float64]
 
@@ -75,11 +68,13 @@ class Workspace(NamedTuple):
 
 def workspace(targets: int, size: int) -> Workspace:
     """Return the scratch for up to `targets` targets in a window of `size` px a side (not compiled)."""
-    axes = [np.zeros((targets, size)) for _ in range(4)]
-    frames = [np.zeros((size, size)) for _ in range(3)]
     n = 3 * targets
-    square = [np.zeros((n, n)) for _ in range(2)]
-    return Workspace(*axes, *frames, np.zeros(n), *square, np.zeros(n), np.zeros(n), np.zeros((targets, 3)))
+    a, da, b, db = np.zeros((4, targets, size))
+    model, score, curvature = np.zeros((3, size, size))
+    normal, factor = np.zeros((2, n, n))
+    jacobian, gradient, step = np.zeros((3, n))
+    trial = np.zeros((targets, 3))
+    return Workspace(a, da, b, db, model, score, curvature, jacobian, normal, factor, gradient, step, trial)
 
 
 @jit
@@ -210,3 +205,13 @@ def shorten(step: Floats, targets: int) -> None:
     if longest > STEP_LIMIT:
         for p in range(3 * targets):
             step[p] *= STEP_LIMIT / longest
+
+
+@jit
+def factor_of(normal: Floats, n: int, factor: Floats) -> bool:
+    """Write the Cholesky factor of the leading n x n block of `normal` to `factor`; False where there is none."""
+    for p in range(n):
+        for r in range(p + 1):
+            factor[p, r] = normal[p, r]
+        factor[p, p] += 1e-9 * factor[p, p]
+    return cholesky(factor, n)

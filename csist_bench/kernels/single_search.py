@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.kernels import jit
+from csist_bench.kernels.decision import decide, expected_correctness, spread
 from csist_bench.kernels.fitting import inverse, log_determinant, window_origin
-from csist_bench.kernels.posterior import THRESHOLDS, Cloud, Draws, decide, factor_of, resample, sample, spread
-from csist_bench.kernels.single_fit import Prior, Sensor, Window, Workspace, cost_of, fit, gather
+from csist_bench.kernels.posterior import Cloud, Draws, resample, sample
+from csist_bench.kernels.single_fit import Prior, Sensor, Window, Workspace, cost_of, factor_of, fit, gather
 from csist_bench.kernels.single_starts import moments, start
 
 Floats = NDArray[np.float64]
@@ -25,6 +26,7 @@ Ints = NDArray[np.int64]
 FLUX_SDS = 3.0  # half width of the flux bracket, in standard deviations of the window's summed noise
 FLUX_MARGIN = 0.005  # of the flux, for the light that falls outside the window
 OPEN_COUNTS = 3  # counts tried above the flux's least one where light is missing
+BORDER_SHARE = 0.02  # of the light on a border of the image: more means that some fell outside
 MIN_GAIN = 16.0  # of -2 log likelihood, for one target to be seen at all where the flux does not ask for it
 FREE_SPREAD = 1.0  # sd of intensity over its mean when nothing is known of it
 FREE_PENALTY = 1.0  # log of the pixels, per target: an information criterion where no law bounds the volume
@@ -138,16 +140,7 @@ def log_evidence(
         return -math.inf
     volume = 1.5 * k * LOG_2PI - 0.5 * log_determinant(work.factor, 3 * k)
     before = -0.5 * k * (LOG_2PI - math.log(prior.precision[0, 2])) - k * math.log(area)
-    return -0.5 * cost + volume + before + math.lgamma(k + 1.0)
-
-
-@jit
-def expected_correctness(variance: float) -> float:
-    """Return the mean over the five thresholds d of P(|error| <= d), `variance` px^2 being the mean of the two axes'."""
-    total = 0.0
-    for d in THRESHOLDS:
-        total += 1.0 - math.exp(-0.5 * d * d / variance)
-    return total / len(THRESHOLDS)
+    return float(-0.5 * cost + volume + before + math.lgamma(k + 1.0))
 
 
 @jit
@@ -212,7 +205,7 @@ def touches_border(frame: Floats, window: Window, noise: float) -> bool:
         sides[1] += window.pixels[n - 1, i] if row + n == frame.shape[0] else 0.0
         sides[2] += window.pixels[i, 0] if column == 0 else 0.0
         sides[3] += window.pixels[i, n - 1] if column + n == frame.shape[1] else 0.0
-    return sides.max() > FLUX_SDS * noise * math.sqrt(n) + 0.02 * window.pixels.sum()
+    return bool(sides.max() > FLUX_SDS * noise * math.sqrt(n) + BORDER_SHARE * window.pixels.sum())
 
 
 @jit
@@ -226,7 +219,7 @@ def is_seen(targets: int, window: Window, sensor: Sensor, prior: Prior, theta: F
 def state_errors(
     theta: Floats, window: Window, sensor: Sensor, prior: Prior, bench: Bench, sigma: Floats, score: Floats
 ) -> float:
-    """Fill standard errors (K, 3) and scores (K,) from the curvature at a fit; return the largest position error, px."""
+    """Fill standard errors (K, 3) and scores (K,) from the curvature at a fit; return the largest error in px."""
     k = theta.shape[0]
     cost_of(theta, window, sensor, prior, bench.work)
     gather(theta, sensor, prior, bench.work)
@@ -273,12 +266,13 @@ def unmix_frame(
         return 0
     worst = state_errors(answer, window, sensor, prior, bench, sigma[:k], score[:k])
     # Up to three targets the mode is as good an answer as the posterior's (measured).
-    if k > 3 and search.sampled_above < worst < math.inf:
-        if sample(answer, window, sensor, prior, search.psf_sigma, draws, bench.work, bench.cloud) > LEAST_SAMPLES:
-            chosen = bench.chosen[:, :k].copy()
-            resample(bench.cloud, chosen)
-            decide(answer, chosen, chosen.shape[0], score[:k])
-            spread(answer, chosen, chosen.shape[0], sigma[:k])
+    if k <= 3 or not search.sampled_above < worst < math.inf:
+        return k
+    if sample(answer, window, sensor, prior, search.psf_sigma, draws, bench.work, bench.cloud) > LEAST_SAMPLES:
+        chosen = bench.chosen[:, :k].copy()
+        resample(bench.cloud, chosen)
+        decide(answer, chosen, chosen.shape[0], score[:k])
+        spread(answer, chosen, chosen.shape[0], sigma[:k])
     return k
 
 

@@ -1,10 +1,10 @@
 """Starts for single-frame fits, taken from the moments of the light alone.
 
-A radial PSF leaves harmonic moments as they are: the integral of z^p PSF(z - z_k) is z_k^p, z = x + i y about any centre.
-Under a Gaussian weight of variance v about the centre, which keeps the noise of far pixels out, the p-th moment shrinks by beta^p
-with beta = v / (v + S^2 + 1/12), S the PSF's sigma and 1/12 the pixel's. For K equal targets the moments give the
-power sums of the positions, Newton's identities the polynomial whose roots they are (Prony's method), and
-Durand-Kerner its roots. Regular polygons turned to the phase of the K-th moment are further starts.
+A radial PSF leaves harmonic moments as they are: the integral of z^p PSF(z - z_k) is z_k^p, z = x + i y about any
+centre. Under a Gaussian weight of variance v about the centre, which keeps the noise of far pixels out, the p-th moment
+shrinks by beta^p with beta = v / (v + S^2 + 1/12), S the PSF's sigma and 1/12 the pixel's. For K equal targets the
+moments give the power sums of the positions, Newton's identities the polynomial whose roots they are (Prony's method),
+and Durand-Kerner its roots. Regular polygons turned to the phase of the K-th moment are further starts.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ def moments(
     """Fill the normalised harmonic moments of a window and return its centre (x, y) and mean squared radius.
 
     Coordinates are px within the window. `power` (P + 1,): entry p is the mean of (z_k - centre)^p over the light. A
-    single target of the same light at the centre is taken off first: it has no moments of its own, but pixels as wide as
-    the PSF give it some. a, b, slope (n,) are scratch.
+    single target of the same light at the centre is taken off first: it has no moments of its own, but pixels as wide
+    as the PSF give it some. a, b, slope (n,) are scratch.
     """
     n = pixels.shape[0]
     v = WEIGHT_VARIANCE * psf_sigma * psf_sigma

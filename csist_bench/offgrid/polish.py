@@ -2,9 +2,9 @@
 
 The flux tells how many targets there are. As many are taken out of the map, strongest node first, without suppressing
 neighbours: nearly every target of SeqCSIST has another one in an adjacent node. Each is then refined by a maximum a
-posteriori fit to the frame whose prior is its cell: N(node, tau^2) with tau^2 = 1 / (12 c^2) + error^2, the variance of a
-uniform position in a cell of 1 / c px plus that of the method's own error, beside the brightness law. Without the cell's
-prior a fit at strong noise would be worse than the grid.
+posteriori fit to the frame whose prior is its cell: N(node, tau^2) with tau^2 = 1 / (12 c^2) + error^2, the variance of
+a uniform position in a cell of 1 / c px plus that of the method's own error, beside the brightness law. Without the
+cell's prior a fit at strong noise would be worse than the grid.
 
 A map that holds fewer targets than the flux asks for is not believed: `ml` answers that frame alone.
 """

@@ -5,9 +5,9 @@ unknowns of every target. With `brightness = "law"` (prior tier B) the intensiti
 the number of targets; with "free" (tier A) only the optics are, and evidence decides.
 
 Rules for what the model does not cover: one group of targets is sought, about the brightest blob; a frame without
-light is answered with no detection; where the flux asks for more than `max_targets`, that many are fitted, with an equal
-share of the flux as their expected intensity. `score` is the expected share of CSO-mAP's five thresholds that the
-position meets.
+light is answered with no detection; where the flux asks for more than `max_targets`, that many are fitted, with an
+equal share of the flux as their expected intensity. `score` is the expected share of CSO-mAP's five thresholds that
+the position meets.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from csist_bench.sensor import Instrument
 
 Floats = NDArray[np.float64]
 
-# The window reaches this many psf_sigma beyond its central pixel: within it the Fisher information is that of the frame.
+# The window reaches this many psf_sigma beyond its central pixel; the Fisher information within is that of the frame.
 WINDOW_SIGMAS = 4.0
 TABLE_FACTOR = 16  # rows of the random tables over the samples of a frame
 CHOSEN = 32  # samples that an answer is chosen by

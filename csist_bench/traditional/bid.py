@@ -32,7 +32,7 @@ class Bid(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     def heat_maps(self, frames: NDArray[Any], instrument: Instrument) -> NDArray[np.float32]:
         """Return label grids (B, T, c * size, c * size) of frames (B, T, size, size), grey levels."""
         optics = instrument.optics
-        flat = (frames.reshape(-1, optics.size, optics.size) - instrument.background).astype(np.float32)
+        flat = (frames.reshape(-1, optics.size, optics.size) - instrument.background).astype(np.float32, order="C")
         target = upsample(flat, optics)
         x = target.copy()
         grid_solvers.deconvolve(target, self._taps(), self.alpha, self.iterations, self.tolerance, x)

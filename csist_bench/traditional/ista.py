@@ -30,7 +30,7 @@ class Ista(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     def heat_maps(self, frames: NDArray[Any], instrument: Instrument) -> NDArray[np.float32]:
         """Return label grids (B, T, c * size, c * size) of frames (B, T, size, size), grey levels."""
         optics = instrument.optics
-        flat = (frames.reshape(-1, optics.size, optics.size) - instrument.background).astype(np.float32)
+        flat = (frames.reshape(-1, optics.size, optics.size) - instrument.background).astype(np.float32, order="C")
         x = least_squares(flat, optics).astype(np.float32)
         matrix = np.ascontiguousarray(optics.axis_matrix, dtype=np.float32)
         grid_solvers.ista(flat, matrix, 1.0 / lipschitz(optics), self.penalty, self.iterations, self.tolerance, x)

@@ -53,8 +53,9 @@ def assert_sound(found: Detections) -> None:
         assert np.isfinite(column).all(), name
     assert (found.score >= 0).all()
     assert (found.score <= 1 + 1e-9).all()
-    assert found.sigma_x is not None
-    assert (found.sigma_x > 0).all()
+    if len(found):  # an answer without rows has no optional columns
+        assert found.sigma_x is not None
+        assert (found.sigma_x > 0).all()
 
 
 @pytest.mark.parametrize("frames", [1, 5, 20])

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from csist_bench.checks import InputError
+from csist_bench.cli import cli
+from csist_bench.evaluation.ceiling_limits import limit_table, limit_text
+from csist_bench.evaluation.truth import Truth
 from csist_bench.offgrid.limits import LINES, LimitLine, frame_information, pixel_information, sample_limit, windows
 from csist_bench.optics import Optics
 from csist_bench.recipes import load_data_recipe
@@ -176,3 +181,63 @@ def test_bad_targets_are_named() -> None:
         frame_information(np.full_like(scenes.xy, np.inf), scenes.intensity, instrument)
     with pytest.raises(InputError, match="draws must be at least 1"):
         _sample(RIGID_20, scenes, instrument, draws=0)
+
+
+def _truth(n: int) -> Truth:
+    scenes = _scenes(n)
+    return Truth.from_arrays(scenes.xy, scenes.intensity, scenes.count, SCORED)
+
+
+def test_limit_table_is_seeded_and_each_line_stands_alone() -> None:
+    truth, instrument = _truth(12), _instrument()
+    whole = limit_table(truth, instrument, draws=2, seed=4)
+    again = limit_table(truth, instrument, draws=2, seed=4, lines=LINES[1:3])
+    assert again == whole[1:3]
+    assert limit_table(truth, instrument, draws=2, seed=5, lines=LINES[1:2]) != whole[1:2]
+
+
+def test_limit_table_falls_with_noise_and_rises_with_knowledge() -> None:
+    truth = _truth(40)
+    scores = {
+        sigma: {row.line.name: row.cso_map for row in limit_table(truth, _instrument(noise_sigma=sigma))}
+        for sigma in (0.29, 5.0)
+    }
+    assert scores[0.29]["1 frame, group of known arms"] == pytest.approx(100.0)
+    assert all(scores[0.29][name] >= scores[5.0][name] for name in scores[5.0])
+    assert scores[5.0]["1 frame"] > scores[5.0]["1 frame, brightness free"] + 5
+    assert scores[5.0]["20 frames, rigid group, cubic motion"] > scores[5.0]["20 frames, cubic motion"] + 5
+
+
+def test_limit_table_takes_at_most_the_trajectories_asked_for() -> None:
+    truth, instrument = _truth(10), _instrument()
+    assert limit_table(truth, instrument, trajectories=50, lines=LINES[:1]) == limit_table(
+        truth, instrument, trajectories=10, lines=LINES[:1]
+    )
+    with pytest.raises(InputError, match="trajectories must be at least 1"):
+        limit_table(truth, instrument, trajectories=0)
+
+
+def test_limit_rows_print_and_convert() -> None:
+    table = limit_table(_truth(4), _instrument(), lines=LINES[:2])
+    text, row = limit_text(table), table[1].to_json()
+    assert "1 frame, brightness free" in text
+    assert f"{table[1].cso_map:.1f}" in text
+    assert row["tier"] == "B"
+    assert row["cso_map"] == pytest.approx(np.mean([row[f"ap{d:02d}"] for d in (5, 10, 15, 20, 25)]))
+
+
+def test_limit_command(tmp_path) -> None:
+    path = str(tmp_path / "set.zarr")
+    runner = CliRunner()
+    made = runner.invoke(cli, ["generate", "--out", path, "--set", "trajectories=30", "--set", "noise_sigma=2"])
+    assert made.exit_code == 0, made.output
+    plain = runner.invoke(cli, ["limit", "--data", path])
+    assert plain.exit_code == 0, plain.output
+    assert "20 frames, rigid group, cubic motion" in plain.output
+    quiet = runner.invoke(cli, ["limit", "--data", path, "--json", "--noise-sigma", "0.3", "--frames", "all"])
+    table = json.loads(quiet.stdout)
+    assert (table["noise_sigma"], table["frames"], len(table["lines"])) == (0.3, "0:20", len(LINES))
+    with pytest.raises(InputError, match="--frames must be"):
+        runner.invoke(cli, ["limit", "--data", path, "--frames", "9:3"], catch_exceptions=False)
+    with pytest.raises(InputError, match="not found; make it with: csist-bench generate"):
+        runner.invoke(cli, ["limit", "--data", str(tmp_path / "none.zarr")], catch_exceptions=False)
