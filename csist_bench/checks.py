@@ -36,8 +36,9 @@ def must(name: str, rule: str, got: object, remedy: str = "") -> InputError:
 def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
     """Return the error for a name that is not one of `known`, with the nearest spelling or the full list."""
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}?" if near else f"choose one of: {', '.join(names)}"
+    folded = {known_name.casefold(): known_name for known_name in names}
+    near = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.5)
+    hint = f"did you mean {folded[near[0]]!r}?" if near else f"choose one of: {', '.join(names)}"
     return InputError(f"unknown {kind} {name!r}; {hint}")
 
 

@@ -8,6 +8,7 @@ was made from it.
 from __future__ import annotations
 
 import hashlib
+import math
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -90,6 +91,10 @@ class DataRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     label_collision: Literal["sum", "last"] = "sum"
 
     def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
+            if isinstance(value, float) and not math.isfinite(value):
+                raise must(name, "be finite", value)
         for low, high in _ORDERED_PAIRS:
             if getattr(self, low) > getattr(self, high):
                 raise must(low, f"be at most {high} = {getattr(self, high)}", getattr(self, low))

@@ -40,6 +40,7 @@ def test_long_values_are_cut_and_short_ones_kept():
 def test_a_mistyped_name_is_answered_with_the_nearest_or_with_all():
     known = ["ista", "ista-net", "bid"]
     assert str(unknown("method", "istanet", known)) == "unknown method 'istanet'; did you mean 'ista-net'?"
+    assert str(unknown("method", "ISTA-NET", known)) == "unknown method 'ISTA-NET'; did you mean 'ista-net'?"
     assert str(unknown("method", "zzz", known)) == "unknown method 'zzz'; choose one of: bid, ista, ista-net"
     assert str(unknown("split", "test", [])) == "unknown split 'test'; choose one of: "
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.kernels import jit
+from csist_bench.kernels.fitting import copy_rows
 
 Floats = NDArray[np.float64]
 
@@ -102,37 +103,35 @@ def shifted(answer: Floats, samples: Floats, kept: int, out: Floats) -> None:
         if weight > 0.0:
             out[m, 0], out[m, 1], out[m, 2] = total_x / weight, total_y / weight, total_s / weight
         else:
-            out[m] = answer[m]
+            out[m, 0], out[m, 1], out[m, 2] = answer[m, 0], answer[m, 1], answer[m, 2]
 
 
 @jit
 def decide(theta: Floats, samples: Floats, kept: int, score: Floats) -> None:
     """Replace `theta` (K, 3) by the answer with the most expected hits, and fill its shares, `score` (K,).
 
-    Candidates are theta itself, samples spread along the chain, and mean shifts from the best of them.
+    Candidates are theta itself, some of the samples, and mean shifts from the best of them.
     """
     k = theta.shape[0]
     nearest, square, share = np.zeros(k, np.int64), np.zeros(k), np.zeros(k)
-    trial = np.empty((k, 3))
-    most = hits(theta, samples, kept, nearest, square, score)
-    best = theta.copy()
+    best, current, trial = theta.copy(), theta.copy(), np.empty((k, 3))
+    most = hits(theta, samples, kept, nearest, square, share)
     for c in range(CANDIDATES):
         s = (c * kept) // CANDIDATES
         expected = hits(samples[s], samples, kept, nearest, square, share)
         if expected > most:
             most = expected
-            best[:] = samples[s]
-            score[:] = share
-    current = best.copy()
+            copy_rows(samples[s], best)
+    copy_rows(best, current)
     for _ in range(SHIFTS):
         shifted(current, samples, kept, trial)
-        current[:] = trial
+        copy_rows(trial, current)
         expected = hits(current, samples, kept, nearest, square, share)
         if expected > most:
             most = expected
-            best[:] = current
-            score[:] = share
-    theta[:] = best
+            copy_rows(current, best)
+    hits(best, samples, kept, nearest, square, score)
+    copy_rows(best, theta)
 
 
 @jit

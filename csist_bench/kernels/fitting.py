@@ -118,6 +118,22 @@ def window_origin(frame: Floats, size: int) -> tuple[int, int]:
 
 
 @jit
+def copy_rows(source: Floats, out: Floats) -> None:
+    """Copy a 2-D array entry by entry: compiled, a slice assignment costs seconds more than this loop."""
+    for i in range(source.shape[0]):
+        for j in range(source.shape[1]):
+            out[i, j] = source[i, j]
+
+
+@jit
+def cut_window(frame: Floats, row: int, column: int, pixels: Floats) -> None:
+    """Copy the window at (row, column) of a frame (H, W) into `pixels` (n, n)."""
+    for i in range(pixels.shape[0]):
+        for j in range(pixels.shape[1]):
+            pixels[i, j] = frame[row + i, column + j]
+
+
+@jit
 def window_model(
     theta: Floats, row: int, column: int, table: Floats, a: Floats, da: Floats, b: Floats, db: Floats, model: Floats
 ) -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from csist_bench.kernels import jit
 from csist_bench.kernels.decision import expected_correctness
-from csist_bench.kernels.fitting import inverse, window_origin
+from csist_bench.kernels.fitting import copy_rows, cut_window, inverse, window_origin
 from csist_bench.kernels.single_fit import Prior, Sensor, Window, cost_of, factor_of, fit, gather
 from csist_bench.kernels.single_search import Bench, Law
 
@@ -146,9 +146,9 @@ def polish_frames(
         if found[f] < count[f] or count[f] == 0:
             continue
         k = count[f]
-        bench.pixels[:] = frames[f, row : row + n, column : column + n]
-        bench.mean[:k, :2] = places[:k]
-        theta[f, :k] = bench.mean[:k]
+        cut_window(frames[f], row, column, bench.pixels)
+        copy_rows(places[:k], bench.mean)
+        copy_rows(bench.mean[:k], theta[f])
         window, prior = Window(bench.pixels, row, column), Prior(bench.mean, bench.precision, 0.0)
         fit(theta[f, :k], window, sensor, prior, iterations, tolerance, bench.work)
         cost_of(theta[f, :k], window, sensor, prior, bench.work)

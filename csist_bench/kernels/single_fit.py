@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.kernels import jit
-from csist_bench.kernels.fitting import cholesky, normal_equations, pixel_terms, solve, window_model
+from csist_bench.kernels.fitting import cholesky, copy_rows, normal_equations, pixel_terms, solve, window_model
 
 Floats = NDArray[np.float64]
 
@@ -163,7 +163,7 @@ def fit(
         reached = cost_of(trial, window, sensor, prior, work)
         if reached < cost:
             gain = cost - reached
-            theta[:] = trial
+            copy_rows(trial, theta)
             cost = reached
             gather(theta, sensor, prior, work)
             damping = max(damping * 0.1, 1e-9)

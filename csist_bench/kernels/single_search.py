@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from csist_bench.kernels import jit
 from csist_bench.kernels.decision import decide, expected_correctness, spread
-from csist_bench.kernels.fitting import inverse, log_determinant, window_origin
+from csist_bench.kernels.fitting import copy_rows, cut_window, inverse, log_determinant, window_origin
 from csist_bench.kernels.posterior import Cloud, Draws, resample, sample
 from csist_bench.kernels.single_fit import Prior, Sensor, Window, Workspace, cost_of, factor_of, fit, gather
 from csist_bench.kernels.single_starts import moments, start
@@ -44,13 +44,12 @@ class Law(NamedTuple):
 
 
 class Search(NamedTuple):
-    """How hard to look: starts per count, limits of a fit, and when the posterior is sampled (px)."""
+    """How hard to look: the most targets, starts per count, limits of a fit; and the PSF's width in px."""
 
     max_targets: int
     starts: int
     iterations: int
     tolerance: float
-    sampled_above: float
     psf_sigma: float
 
 
@@ -122,7 +121,7 @@ def fit_count(targets: int, window: Window, sensor: Sensor, prior: Prior, search
         cost = fit(theta, window, sensor, prior, search.iterations, search.tolerance, bench.work)
         if cost < lowest:
             lowest = cost
-            bench.best[:targets] = theta
+            copy_rows(theta, bench.best)
         if lowest < settled:
             break
     return lowest
@@ -171,7 +170,7 @@ def count_targets(
     low, high = min(low, search.max_targets), min(high, search.max_targets)
     area = (2.0 * search.psf_sigma) ** 2
     work = bench.work
-    bench.centre[:] = moments(
+    bench.centre[0], bench.centre[1], bench.centre[2] = moments(
         window.pixels, search.psf_sigma, sensor.table, work.a[0], work.b[0], work.da[0], bench.power
     )
     found, strongest = 0, -math.inf
@@ -186,7 +185,7 @@ def count_targets(
                 evidence = log_evidence(bench.best[:k], cost, window, sensor, prior, area, bench.work)
         if evidence > strongest or found == 0:
             found, strongest = k, evidence
-            answer[:k] = bench.best[:k]
+            copy_rows(bench.best[:k], answer)
         elif law.free or missing_light:
             break
         if missing_light and not law.free and cost < good:
@@ -199,13 +198,15 @@ def touches_border(frame: Floats, window: Window, noise: float) -> bool:
     """Tell whether the window holds light on a border of the image, so that some of it fell outside."""
     n = window.pixels.shape[0]
     row, column = window.row, window.column
-    sides = np.zeros(4)
+    top, bottom, left, right, light = 0.0, 0.0, 0.0, 0.0, 0.0
     for i in range(n):
-        sides[0] += window.pixels[0, i] if row == 0 else 0.0
-        sides[1] += window.pixels[n - 1, i] if row + n == frame.shape[0] else 0.0
-        sides[2] += window.pixels[i, 0] if column == 0 else 0.0
-        sides[3] += window.pixels[i, n - 1] if column + n == frame.shape[1] else 0.0
-    return bool(sides.max() > FLUX_SDS * noise * math.sqrt(n) + BORDER_SHARE * window.pixels.sum())
+        top += window.pixels[0, i] if row == 0 else 0.0
+        bottom += window.pixels[n - 1, i] if row + n == frame.shape[0] else 0.0
+        left += window.pixels[i, 0] if column == 0 else 0.0
+        right += window.pixels[i, n - 1] if column + n == frame.shape[1] else 0.0
+        for j in range(n):
+            light += window.pixels[i, j]
+    return max(top, bottom, left, right) > FLUX_SDS * noise * math.sqrt(n) + BORDER_SHARE * light
 
 
 @jit
@@ -240,55 +241,79 @@ def state_errors(
 
 
 @jit
-def unmix_frame(
-    frame: Floats,
-    sensor: Sensor,
-    law: Law,
-    search: Search,
-    draws: Draws,
-    bench: Bench,
-    theta: Floats,
-    sigma: Floats,
-    score: Floats,
-) -> int:
-    """Unmix one frame (H, W): return the count and fill theta, sigma (max_targets, 3) and score (max_targets,)."""
+def find_frames(
+    frames: Floats, sensor: Sensor, law: Law, search: Search, bench: Bench, origin: Ints, theta: Floats, count: Ints
+) -> None:
+    """Fit frames (F, H, W), background subtracted: window origins (F, 2), theta (F, max_targets, 3) and count (F,)."""
     n = bench.pixels.shape[0]
-    row, column = window_origin(frame, n)
-    bench.pixels[:] = frame[row : row + n, column : column + n]
-    window = Window(bench.pixels, row, column)
-    cut = touches_border(frame, window, math.sqrt(sensor.variance))
-    k = count_targets(window, sensor, cut, law, search, bench, theta)
-    if k == 0:
-        return 0
-    answer, flux = theta[:k], bench.pixels.sum()
-    prior = set_prior(k, flux, law, flux > (search.max_targets + 1) * law.low, bench)
-    if not is_seen(k, window, sensor, prior, theta, bench):
-        return 0
-    worst = state_errors(answer, window, sensor, prior, bench, sigma[:k], score[:k])
-    # Up to three targets the mode is as good an answer as the posterior's (measured).
-    if k <= 3 or not search.sampled_above < worst < math.inf:
-        return k
-    if sample(answer, window, sensor, prior, search.psf_sigma, draws, bench.work, bench.cloud) > LEAST_SAMPLES:
-        chosen = bench.chosen[:, :k].copy()
-        resample(bench.cloud, chosen)
-        decide(answer, chosen, chosen.shape[0], score[:k])
-        spread(answer, chosen, chosen.shape[0], sigma[:k])
-    return k
+    for f in range(frames.shape[0]):
+        row, column = window_origin(frames[f], n)
+        origin[f, 0], origin[f, 1] = row, column
+        cut_window(frames[f], row, column, bench.pixels)
+        window = Window(bench.pixels, row, column)
+        cut = touches_border(frames[f], window, math.sqrt(sensor.variance))
+        count[f] = count_targets(window, sensor, cut, law, search, bench, theta[f])
 
 
 @jit
-def unmix_frames(
+def final_prior(targets: int, law: Law, search: Search, bench: Bench) -> Prior:
+    """Return the prior that a found count was fitted with."""
+    flux = bench.pixels.sum()
+    return set_prior(targets, flux, law, flux > (search.max_targets + 1) * law.low, bench)
+
+
+@jit
+def state_frames(
     frames: Floats,
     sensor: Sensor,
     law: Law,
     search: Search,
+    bench: Bench,
+    origin: Ints,
+    theta: Floats,
+    sigma: Floats,
+    score: Floats,
+    count: Ints,
+    worst: Floats,
+) -> None:
+    """State how sure the fits are: sigma (F, K, 3), score (F, K), largest error (F,); unseen targets are uncounted."""
+    for f in range(frames.shape[0]):
+        k = count[f]
+        if k == 0:
+            continue
+        row, column = origin[f, 0], origin[f, 1]
+        cut_window(frames[f], row, column, bench.pixels)
+        window, prior = Window(bench.pixels, row, column), final_prior(k, law, search, bench)
+        if is_seen(k, window, sensor, prior, theta[f], bench):
+            worst[f] = state_errors(theta[f, :k], window, sensor, prior, bench, sigma[f, :k], score[f, :k])
+        else:
+            count[f] = 0
+
+
+@jit
+def decide_frames(
+    frames: Floats,
+    chosen_frames: Ints,
+    sensor: Sensor,
+    law: Law,
+    search: Search,
     draws: Draws,
     bench: Bench,
+    origin: Ints,
     theta: Floats,
     sigma: Floats,
     score: Floats,
     count: Ints,
 ) -> None:
-    """Unmix frames (F, H, W), background subtracted, into theta, sigma (F, K, 3), score (F, K) and count (F,)."""
-    for f in range(frames.shape[0]):
-        count[f] = unmix_frame(frames[f], sensor, law, search, draws, bench, theta[f], sigma[f], score[f])
+    """Replace the mode, its errors and scores by the posterior's decision, in the frames of the given indices."""
+    for f in chosen_frames:
+        k = count[f]
+        row, column = origin[f, 0], origin[f, 1]
+        cut_window(frames[f], row, column, bench.pixels)
+        window, prior = Window(bench.pixels, row, column), final_prior(k, law, search, bench)
+        effective = sample(theta[f, :k], window, sensor, prior, search.psf_sigma, draws, bench.work, bench.cloud)
+        if effective > LEAST_SAMPLES:
+            chosen = bench.chosen[:, :k].copy()
+            resample(bench.cloud, chosen)
+            decide(theta[f, :k], chosen, chosen.shape[0], score[f, :k])
+            spread(theta[f, :k], chosen, chosen.shape[0], sigma[f, :k])

@@ -26,7 +26,7 @@ from csist_bench.detections import Detections, detections_from_slots
 from csist_bench.kernels.fitting import psf_table
 from csist_bench.kernels.posterior import Draws, cloud_of, draws_from_generator
 from csist_bench.kernels.single_fit import Sensor, workspace
-from csist_bench.kernels.single_search import Bench, Law, Search, unmix_frames
+from csist_bench.kernels.single_search import Bench, Law, Search, decide_frames, find_frames, state_frames
 from csist_bench.sensor import Instrument
 
 Floats = NDArray[np.float64]
@@ -34,6 +34,7 @@ Floats = NDArray[np.float64]
 # The window reaches this many psf_sigma beyond its central pixel; the Fisher information within is that of the frame.
 WINDOW_SIGMAS = 4.0
 TABLE_FACTOR = 16  # rows of the random tables over the samples of a frame
+LEAST_SAMPLED = 4  # targets; up to three the mode is as good an answer as the posterior's (measured)
 CHOSEN = 32  # samples that an answer is chosen by
 
 
@@ -44,7 +45,7 @@ class MaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     max_targets: Annotated[int, Meta(ge=1, le=12)] = 8
     window: Annotated[int, Meta(ge=0, le=63)] = 0  # px a side, odd; 0: from the PSF
     starts: Annotated[int, Meta(ge=1, le=5)] = 2  # per count; a single one would favour the orientation it was given
-    iterations: Annotated[int, Meta(ge=1, le=1000)] = 20
+    iterations: Annotated[int, Meta(ge=1, le=1000)] = 40
     tolerance: Annotated[float, Meta(gt=0)] = 0.1  # of the cost, at which a fit ends
     samples: Annotated[int, Meta(ge=0, le=1_000_000)] = 256  # of the posterior; 0: the mode is the answer
     sampled_above: Annotated[float, Meta(ge=0)] = 0.25  # px: predicted error from which the posterior is sampled
@@ -74,12 +75,7 @@ class MaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
         k = self.max_targets
         theta, sigma = np.zeros((len(flat), k, 3)), np.zeros((len(flat), k, 3))
         score, count = np.zeros((len(flat), k)), np.zeros(len(flat), np.int64)
-        side = window_side(self.window, instrument, flat.shape[1:])
-        unmix_frames(
-            flat, sensor_of(instrument, frames), self._law(instrument), self._search(instrument),
-            draws(self.seed, self.samples, k), bench(k, side, self.samples),
-            theta, sigma, score, count,
-        )  # fmt: skip
+        self._unmix(flat, frames, instrument, theta, sigma, score, count)
         return detections_from_slots(
             theta[..., :2].reshape(b, t, k, 2),
             score.reshape(b, t, k),
@@ -89,14 +85,27 @@ class MaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
             sigma[..., 2].reshape(b, t, k),
         )
 
-    def _law(self, instrument: Instrument) -> Law:
-        return Law(instrument.intensity_min, instrument.intensity_max, self.brightness == "free")
-
-    def _search(self, instrument: Instrument) -> Search:
-        above = self.sampled_above if self.samples else math.inf
-        return Search(
-            self.max_targets, self.starts, self.iterations, self.tolerance, above, instrument.optics.psf_sigma
-        )
+    def _unmix(
+        self,
+        flat: Floats,
+        frames: NDArray[Any],
+        instrument: Instrument,
+        theta: Floats,
+        sigma: Floats,
+        score: Floats,
+        count: NDArray[np.int64],
+    ) -> None:
+        sensor = sensor_of(instrument, frames)
+        law = Law(instrument.intensity_min, instrument.intensity_max, self.brightness == "free")
+        search = Search(self.max_targets, self.starts, self.iterations, self.tolerance, instrument.optics.psf_sigma)
+        reused = bench(self.max_targets, window_side(self.window, instrument, flat.shape[1:]), max(self.samples, 1))
+        origin, worst = np.zeros((len(flat), 2), np.int64), np.zeros(len(flat))
+        find_frames(flat, sensor, law, search, reused, origin, theta, count)
+        state_frames(flat, sensor, law, search, reused, origin, theta, sigma, score, count, worst)
+        unsure = np.flatnonzero((count >= LEAST_SAMPLED) & (worst > self.sampled_above) & np.isfinite(worst))
+        if self.samples and len(unsure):
+            tables = draws(self.seed, self.samples, self.max_targets)
+            decide_frames(flat, unsure, sensor, law, search, tables, reused, origin, theta, sigma, score, count)
 
 
 def pixels_from_frames(frames: NDArray[Any], instrument: Instrument) -> Floats:

@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# Every measured row of the leaderboard that needs no training, from nothing: data sets, runs, submissions.
+# Usage: leaderboard/reproduce.sh [LEADERBOARD.csv]     (DATA=folder of the sets, default data)
+set -euo pipefail
+cd "$(dirname "$0")/.."
+board=${1:-leaderboard/leaderboard.csv}
+data=${DATA:-data}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+made() { # name recipe [set options]: make a set unless it is there
+  local name=$1 recipe=$2
+  shift 2
+  csist-bench generate --recipe "$recipe" --out "$data/$name.zarr" --resume "$@" 2> /dev/null
+}
+
+row() { # set method ranks [settings]: run once, submit once per ranking
+  local set=$1 method=$2 ranks=$3
+  shift 3
+  csist-bench run "$method" --data "$data/$set.zarr" --out "$work/preds.npz" --overwrite "$@"
+  for rank in $ranks; do
+    csist-bench submit "$work/preds.npz" --data "$data/$set.zarr" --tier reproduced --rank "$rank" --leaderboard "$board"
+  done
+}
+
+both="score brightness"
+made seqcsist seqcsist
+made seqcsist-8bit seqcsist-8bit
+for sigma in 1 2 3 5; do made "noise$sigma" seqcsist-noise --set "noise_sigma=$sigma"; done
+made seqcsist-rotated seqcsist-rotated
+made rotated-noise2 seqcsist-rotated --set noise_sigma=2
+made rotated-noise5 seqcsist-rotated --set noise_sigma=5
+made seqcsist-rotated-scaled seqcsist-rotated-scaled
+made seqcsist-dense seqcsist-dense
+
+row seqcsist bid score
+row seqcsist ista score
+row seqcsist ista score --set lambda=3
+
+for set in seqcsist seqcsist-8bit noise1 noise2 noise3 noise5; do
+  row "$set" ml "$both"
+  row "$set" ml "score" --set brightness=free
+  row "$set" ml-seq "$both" --set frames=5
+  row "$set" ml-seq "$both"
+  for frames in 1 5 20; do row "$set" group-map "$both" --set "frames=$frames"; done
+done
+row noise5 group-map "$both" --set start=integer
+
+for set in seqcsist-rotated rotated-noise2 rotated-noise5; do
+  row "$set" ml score
+  row "$set" ml-seq score
+  row "$set" group-map score
+  row "$set" group-map score --set axes=rotated
+done
+row seqcsist-rotated-scaled ml score
+row seqcsist-rotated-scaled ml-seq score
+row seqcsist-rotated-scaled group-map score
+row seqcsist-rotated-scaled group-map score --set axes=rotated --set radius=0.33 --set radius_sd=0.08
+row seqcsist-dense ml score
+row seqcsist-dense ml-seq score
+row seqcsist-dense group-map score --set directions=compass
+csist-bench leaderboard --markdown leaderboard/README.md --html leaderboard/index.html
