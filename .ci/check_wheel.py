@@ -41,7 +41,11 @@ def main() -> None:
             ["leaderboard", "--json"],
         ):
             done = subprocess.run(
-                [sys.executable, "-m", "csist_bench", *arguments], cwd=elsewhere, env=env, capture_output=True, text=True
+                [sys.executable, "-m", "csist_bench", *arguments],
+                cwd=elsewhere,
+                env=env,
+                capture_output=True,
+                text=True,
             )
             if done.returncode:
                 sys.exit(f"wheel: {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
