@@ -99,8 +99,7 @@ def solve_windows(
     for job in range(members.shape[0]):
         coefficients = smooth_path(images.centroid, members[job], times.basis)
         window = Window(images.pixels, images.origin, members[job], times.time, times.basis, coefficients[0])
-        follows = job > 0 and slid_by_one(members[job - 1], members[job])
-        set_starts(images, window, coefficients, brightness[job], psf_sigma, model, follows, search)
+        set_starts(images, window, coefficients, brightness[job], psf_sigma, model, search)
         best, total, answers.evidence[job] = explore(window, stride, model, sensor, search, work, factor)
         for r in range(answered.shape[1]):
             t = answered[job, r]
@@ -135,6 +134,9 @@ def explore(
         if not search.stands[s]:
             continue
         cost = fit(search.solutions[s], window, model, sensor, FINAL_STEPS, FINAL_TOLERANCE, work)
+        if met_before(search, s, model.targets):
+            search.stands[s] = False
+            continue
         value = log_evidence(cost, model.mean.shape[0], work)
         if best < 0 or value > highest:
             total = 1.0 if best < 0 else 1.0 + total * math.exp(highest - value)
@@ -153,53 +155,29 @@ def set_starts(
     brightness: float,
     psf_sigma: float,
     model: Model,
-    follows: bool,
     search: Search,
 ) -> None:
-    """Fill the starts of a search from the light's path (D + 1, 2) and moments, and tell which exist.
-
-    Where the window `follows` the last one, the minima found there are starts, and of the moments' only the first.
-    """
-    k = model.targets
+    """Fill the starts of a search from the light's path (D + 1, 2) and moments, and tell which exist."""
+    k, degree = model.targets, model.degree
     power = np.zeros(k + 1, np.complex128)
     roots, scratch = np.zeros(k, np.complex128), np.zeros(k + 1, np.complex128)
     square = moments_about(
         images.pixels, images.origin, images.missing, window.members, window.basis, coefficients, psf_sigma, power
     )
-    fresh = 0
     for s in range(STARTS):
+        search.stands[s] = start_shape(s, power, square, roots, scratch)
         a = search.solutions[s]
-        kept = follows and search.stands[s]
-        if not kept:
-            search.stands[s] = (fresh == 0 or not follows) and start_shape(fresh, power, square, roots, scratch)
-            fresh += 1
-            for m in range(k):
-                a[3 * m], a[3 * m + 1], a[3 * m + 2] = roots[m].real, roots[m].imag, brightness
-        set_path(a, coefficients, model)
-
-
-@jit
-def set_path(a: Floats, coefficients: Floats, model: Model) -> None:
-    """Set a start's path to the light's, and the growth to none."""
-    k, degree = model.targets, model.degree
-    for i in range(3 * k, a.shape[0]):
-        a[i] = model.mean[i]
-    for d in range(degree):
-        for axis in range(2):
-            if model.rigid:
-                a[3 * k + axis * degree + d] = coefficients[d + 1, axis]
-            else:
-                for m in range(k):
-                    a[3 * k + 2 * k * d + 2 * m + axis] = coefficients[d + 1, axis]
-
-
-@jit
-def slid_by_one(before: Ints, now: Ints) -> bool:
-    """Tell whether the window `now` (m,) is the window `before` moved on by one frame."""
-    for i in range(1, now.shape[0]):
-        if before[i] != now[i - 1]:
-            return False
-    return now.shape[0] > 1
+        for i in range(a.shape[0]):
+            a[i] = model.mean[i]
+        for m in range(k):
+            a[3 * m], a[3 * m + 1], a[3 * m + 2] = roots[m].real, roots[m].imag, brightness
+        for d in range(degree):
+            for axis in range(2):
+                if model.rigid:
+                    a[3 * k + axis * degree + d] = coefficients[d + 1, axis]
+                else:
+                    for m in range(k):
+                        a[3 * k + 2 * k * d + 2 * m + axis] = coefficients[d + 1, axis]
 
 
 @jit
@@ -219,6 +197,15 @@ def drop_repeats(search: Search, targets: int) -> None:
             ahead = search.costs[other] < search.costs[s] or (search.costs[other] == search.costs[s] and other < s)
             if ahead and same_shape(search.solutions[s], search.solutions[other], targets):
                 search.stands[s] = False
+
+
+@jit
+def met_before(search: Search, last: int, targets: int) -> bool:
+    """Tell whether fit `last` ended in the minimum of an earlier one that stands."""
+    for s in range(last):
+        if search.stands[s] and same_shape(search.solutions[s], search.solutions[last], targets):
+            return True
+    return False
 
 
 @jit

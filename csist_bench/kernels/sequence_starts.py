@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Complexes = NDArray[np.complex128]
 
-FARTHEST_START = 1.2  # PSF sigmas from the path
+FARTHEST_START = 0.6  # px from the path
 RIDGE = 1e-3  # of the path's least squares, so that a window with left-out frames stays solvable
 
 
@@ -134,7 +134,7 @@ def start_shape(index: int, power: Complexes, square: float, roots: Complexes, c
         else:
             prony_start(power, roots, coefficient)
             for m in range(k):
-                roots[m] *= min(1.0, 0.6 / max(abs(roots[m]), 1e-9))
+                roots[m] *= min(1.0, FARTHEST_START / max(abs(roots[m]), 1e-9))
         return True
     if index <= 2 and k >= 3:
         polygon_start(power, square, index - 1, roots)

@@ -156,6 +156,15 @@ def test_standard_errors_are_calibrated_where_the_basin_is_right() -> None:
     assert 0.8 < np.sqrt(np.mean(((found.intensity - light) / found.sigma_intensity) ** 2)) < 1.25
 
 
+def test_the_score_is_the_share_of_hits() -> None:
+    shard, instrument = _set("seqcsist", 60, "noise_sigma=2", "k_min=3")
+    found = WHOLE.detect(shard.frames, instrument)
+    away = shard.scenes.xy[found.trajectory, found.frame] - np.stack([found.x, found.y], axis=-1)[:, None]
+    nearest = np.nanmin(np.hypot(away[..., 0], away[..., 1]), axis=1)
+    realised = np.mean([nearest <= threshold for threshold in (0.05, 0.10, 0.15, 0.20, 0.25)])
+    assert np.mean(found.score) == pytest.approx(realised, abs=0.08)
+
+
 def test_a_quarter_turn_of_the_frames_turns_the_answer() -> None:
     shard, instrument = _set("seqcsist", 6, "noise_sigma=1")
     plain = WHOLE.detect(shard.frames, instrument).ordered()
