@@ -69,9 +69,12 @@ def open_background(recipe: DataRecipe) -> BackgroundFrames | None:
 def _read(path: Path) -> NDArray[Any]:
     if path.suffix == ".npy":
         try:
-            return np.atleast_3d(np.load(path, mmap_mode="r", allow_pickle=False))
-        except ValueError as error:
+            frames = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (ValueError, EOFError) as error:
             raise InputError(f"background {path}: not a plain NumPy array ({error})") from None
+        if not isinstance(frames, np.ndarray) or frames.dtype.kind not in "fiu":
+            raise InputError(f"background {path}: expected one array of real numbers (M, H, W)")
+        return frames[None] if frames.ndim == 2 else frames
     if (path / "zarr.json").is_file():
         from csist_bench.store import open_store
 

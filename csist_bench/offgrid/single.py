@@ -44,7 +44,7 @@ class MaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     brightness: Literal["law", "free"] = "law"
     max_targets: Annotated[int, Meta(ge=1, le=12)] = 8
     window: Annotated[int, Meta(ge=0, le=63)] = 0  # px a side, odd; 0: from the PSF
-    starts: Annotated[int, Meta(ge=1, le=5)] = 2  # per count; a single one would favour the orientation it was given
+    starts: Annotated[int, Meta(ge=1, le=5)] = 3  # per count; a single one would favour the orientation it was given
     iterations: Annotated[int, Meta(ge=1, le=1000)] = 40
     tolerance: Annotated[float, Meta(gt=0)] = 0.1  # of the cost, at which a fit ends
     samples: Annotated[int, Meta(ge=0, le=1_000_000)] = 256  # of the posterior; 0: the mode is the answer
