@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -27,7 +27,8 @@ from csist_bench.target_tables import TargetTable
 
 SERIAL_BELOW = 20_000  # trajectories; starting workers costs more than it saves under this
 PENDING_PER_WORKER = 4  # tasks handed out ahead, so that a set of millions of shards is never all in memory
-LOCK_WAIT_S = 0.2
+PART_WAIT_S = 0.2  # two writers of one part are a mistake
+STORE_WAIT_S = 60.0  # several parts may begin or finish together
 
 Progress = Callable[[int, int], None]  # (frames done, frames in this part)
 
@@ -91,6 +92,8 @@ def generate(
     """
     began = time.perf_counter()
     path = Path(path)
+    if overwrite and part != (1, 1):
+        raise InputError("--overwrite would delete the other parts; remove the data set first, or leave out --part")
     sizes = {"train": 0, "val": 0, "test": targets.n_trajectories} if targets else recipe.split_sizes()
     # Bad input is refused before anything is written.
     executor = _executor_name(executor, recipe, targets)
@@ -98,7 +101,7 @@ def generate(
     extra = {"targets_digest": targets.digest} if targets else {}
     if background is not None:
         extra["background_digest"] = background.digest
-    with _lock(path.with_name(path.name + ".lock"), f"{path}: another process is creating or finishing this data set"):
+    with _store_lock(path):
         _prepare(path, recipe, sizes, extra, resume or part != (1, 1), overwrite)
     all_tasks = store.tasks_of(recipe, sizes)
     mine = all_tasks[(part[0] - 1) * len(all_tasks) // part[1] : part[0] * len(all_tasks) // part[1]]
@@ -123,18 +126,23 @@ def _frames(recipe: DataRecipe, tasks: Iterable[store.Task]) -> int:
 
 
 @contextmanager
-def _lock(path: Path, busy: str) -> Iterator[None]:
+def _lock(path: Path, busy: str, patience: float = PART_WAIT_S) -> Iterator[None]:
+    # The lock file stays: removing it could leave a waiting process with a lock that nobody else sees.
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(path)
     try:
-        lock.acquire(timeout=LOCK_WAIT_S)
+        lock.acquire(timeout=patience)
     except filelock.Timeout:
         raise InputError(f"{busy}; wait for it or stop it") from None
     try:
         yield
     finally:
         lock.release()
-        path.unlink(missing_ok=True)
+
+
+def _store_lock(path: Path) -> AbstractContextManager[None]:
+    beside = path.with_name(f".{path.name}.lock")
+    return _lock(beside, f"{path}: another process is creating or finishing this data set", STORE_WAIT_S)
 
 
 def _prepare(
@@ -197,7 +205,7 @@ def _finalise_if_whole(path: Path, recipe: DataRecipe, tasks: list[store.Task]) 
     """Mark the set complete when every shard is there; the lock lets one of several finishing parts do it."""
     if not all(store.is_done(path, recipe, task) for task in tasks):
         return None
-    with _lock(path.with_name(path.name + ".lock"), f"{path}: another process is finishing this data set"):
+    with _store_lock(path):
         existing = store.open_store(path, allow_partial=True).fingerprint
         return existing or store.finalise(path)
 

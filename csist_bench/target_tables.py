@@ -53,6 +53,8 @@ class TargetTable:
             "directions": "given",
             "k_min": int(self.count.min()),
             "k_max": k,
+            "intensity_min": float(np.nanmin(self.intensity)),
+            "intensity_max": float(np.nanmax(self.intensity)),
         }
         return msgspec.structs.replace(base, **{name: value for name, value in ours.items() if name not in keep})
 

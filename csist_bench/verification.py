@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from csist_bench import store
 from csist_bench.backgrounds import open_background
+from csist_bench.recipes import DataRecipe
 from csist_bench.sensor import saturation_level
 from csist_bench.simulate import shard_from_scenes
 from csist_bench.trajectories import Scenes, draw_scenes
@@ -68,11 +69,15 @@ def _target_faults(data: store.Store, task: store.Task, scenes: Scenes, where: s
     return []
 
 
+def _only_quantised(recipe: DataRecipe) -> bool:
+    return not recipe.noise_sigma and not recipe.shot_gain and recipe.background == "none"
+
+
 def _frame_faults(data: store.Store, task: store.Task, scenes: Scenes, frames: NDArray[Any], where: str) -> list[str]:
     recipe = data.recipe
     imported = data.attributes.get("imported_step")
-    if imported is not None and recipe.noise_sigma:
-        return []  # the noise of imported frames is not ours to draw again
+    if imported is not None and not _only_quantised(recipe):
+        return []  # the noise and background of imported frames are not ours to draw again
     again = shard_from_scenes(recipe, scenes, task.indices, open_background(recipe)).frames.astype(np.float64)
     again = np.minimum(again, saturation_level(recipe))
     allowed = FRAME_TOLERANCE + (1.0 if recipe.bits else 0.0 if imported is None else 0.5 * float(imported))

@@ -183,3 +183,9 @@ def test_shards_cover_every_trajectory_once():
     tasks = store.tasks_of(recipe, recipe.split_sizes())
     covered = np.concatenate([np.array(task.indices) for task in tasks])
     assert np.array_equal(covered, np.arange(30001))
+
+
+def test_overwriting_one_part_is_refused(tmp_path):
+    generate(tmp_path / "set.zarr", tiny_recipe(), part=(1, 3))
+    with pytest.raises(InputError, match="would delete the other parts"):
+        generate(tmp_path / "set.zarr", tiny_recipe(), part=(2, 3), overwrite=True)

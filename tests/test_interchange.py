@@ -119,3 +119,25 @@ def test_the_side_file_says_what_the_pictures_mean(exported, source):
     side = json.loads((exported / SIDE_FILE).read_text())
     assert (side["bits"], side["scale"], side["frames"]) == (16, 64, 4)
     assert side["fingerprint"] == source.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("recipe", "more"),
+    [("seqcsist-8bit", ()), ("seqcsist-noise", ()), ("seqcsist", ("background=constant", "background_mean=20"))],
+)
+def test_sets_of_ours_with_a_sensor_come_back_from_sixteen_bits(tmp_path, recipe, more):
+    mine = open_store(tiny_set(tmp_path / "mine.zarr", recipe, *more))
+    export_published(mine, tmp_path / "out", bits=16)
+    import_published(tmp_path / "out", tmp_path / "back.zarr")
+    again = open_store(tmp_path / "back.zarr").split("test")
+    assert np.array_equal(mine.split("test").target_xy, again.target_xy, equal_nan=True)
+    assert np.abs(np.maximum(mine.split("test").frames.astype(float), 0) - again.frames).max() <= 0.5 / 64 + 1e-4
+    assert verify(tmp_path / "back.zarr") == []
+
+
+def test_nothing_is_left_beside_a_refused_import(exported, tmp_path):
+    (exported / "val/image/image_3.png").unlink()
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(InputError, match="image_3"):
+        import_published(exported, tmp_path / "back.zarr")
+    assert sorted(tmp_path.iterdir()) == before

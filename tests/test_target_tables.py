@@ -101,3 +101,17 @@ def test_any_text_is_a_table_or_an_input_error(tmp_path_factory, text):
     else:
         message = str(path) if table.count.sum() > 0 else ""
     assert str(path) in message
+
+
+def test_noise_of_another_seed_is_another_set(tmp_path):
+    table = read_target_table(written(tmp_path, GOOD))
+    made = []
+    for seed in (1, 2):
+        recipe = table.recipe(load_data_recipe("seqcsist-noise", [f"seed={seed}"]))
+        made.append(generate(tmp_path / f"{seed}.zarr", recipe, targets=table).fingerprint)
+    assert made[0] != made[1]
+
+
+def test_the_brightness_law_is_that_of_the_table(tmp_path):
+    recipe = read_target_table(written(tmp_path, GOOD)).recipe(load_data_recipe("seqcsist"))
+    assert (recipe.intensity_min, recipe.intensity_max) == (0.5, 1000.0)

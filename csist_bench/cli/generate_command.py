@@ -6,6 +6,9 @@ import click
 
 from csist_bench.cli.options import DEFAULT_DATA, ProgressLine, note, set_option
 
+# What a target table says itself.
+TABLE_FIELDS = ("trajectories", "frames", "splits", "k_min", "k_max", "directions")
+
 
 @click.command("generate")
 @click.option("--out", default=DEFAULT_DATA, show_default=True, metavar="PATH", help="Folder of the data set to make.")
@@ -56,6 +59,8 @@ def command(
     resolved = load_data_recipe(recipe, chosen)
     table = read_target_table(targets) if targets else None
     if table is not None:
+        if fixed := sorted({*parse_overrides(chosen)} & {*TABLE_FIELDS}):
+            raise must(f"--set {fixed[0]}", "be left out with --targets, whose table says it", fixed[0])
         resolved = table.recipe(
             resolved, keep=tuple(name for name in ("name", "scored_frames") if name in parse_overrides(chosen))
         )

@@ -55,9 +55,10 @@ def _dataset(path: str) -> dict[str, Any]:
 
 
 def _recipe(path: str) -> dict[str, Any]:
+    from csist_bench.cli.kinds import is_method_recipe
     from csist_bench.recipes import load_data_recipe, load_method_recipe, recipe_hash, resolved, shipped
 
-    if path in shipped("methods"):
+    if path in shipped("methods") or is_method_recipe(path):
         method = load_method_recipe(path)
         return {"kind": "method recipe", "recipe_hash": recipe_hash(method), "recipe": resolved(method)}
     recipe = load_data_recipe(path)

@@ -25,3 +25,13 @@ def kind_of(path: str) -> Kind:
     if not Path(path).exists():
         raise InputError(f"{path}: no such file, folder or shipped recipe")
     return "predictions"
+
+
+def is_method_recipe(path: str) -> bool:
+    """Tell whether a TOML file names a method, as recipes of methods do."""
+    import tomllib
+
+    try:
+        return "method" in tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False

@@ -224,7 +224,7 @@ def _truth(part: Split) -> Any:
 
 def _predictions(path: str, store: Store, part: Split) -> Predictions:
     """Read a prediction file; one of other data is refused, for its detections would be drawn on the wrong frames."""
-    from csist_bench.checks import must
+    from csist_bench.checks import InputError
     from csist_bench.detections import GRID_THRESHOLD
     from csist_bench.predictions import read_predictions
 
@@ -235,9 +235,8 @@ def _predictions(path: str, store: Store, part: Split) -> Predictions:
         c=part.recipe.c,
         threshold=GRID_THRESHOLD,
     )
-    if read.header.fingerprint not in (None, store.fingerprint):
-        rule = f"be that of {store.path} ({store.fingerprint})"
-        raise must(f"{path}: fingerprint", rule, read.header.fingerprint)
+    if wrong := read.header.mismatch(store.fingerprint, part.name):
+        raise InputError(f"{path}: {wrong}")
     for warning in read.warnings:
         note(f"warning: {warning}")
     return read

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from csist_bench.cli.options import (
@@ -13,6 +15,9 @@ from csist_bench.cli.options import (
     set_option,
     split_option,
 )
+
+if TYPE_CHECKING:
+    from csist_bench.registry import Method
 
 
 @click.command("run")
@@ -78,7 +83,7 @@ def command(
     from csist_bench.predictions import require_writable, write_predictions
     from csist_bench.registry import find
 
-    find(method)
+    refuse_idle_options(find(method), data)
     # Before the work, not after it.
     if Path(out).exists() and not overwrite:
         raise InputError(f"{out} exists; pass --overwrite to replace it, or another --out")
@@ -103,3 +108,24 @@ def command(
     rate = done.n_frames / max(done.seconds, 1e-9)
     found = f"{len(done.detections):,} detections in {done.n_frames:,} frames"
     note(f"{out}: {found}, {done.seconds:.1f} s ({rate:,.0f} frames/s)")
+
+
+def refuse_idle_options(method: Method, data: str) -> None:
+    """Refuse options that were given but would do nothing for this method or source."""
+    from csist_bench.checks import must
+
+    idle: dict[str, str] = {}
+    if not method.trainable:
+        idle |= {
+            "weights": "a method without training",
+            "device": "a method without training",
+            "batch": "a method without training",
+        }
+    if method.output == "points":
+        idle |= {"decoder": "a method that answers points", "threshold": "a method that answers points"}
+    if data.endswith(".npy"):
+        idle["split"] = "bare frames"
+    context = click.get_current_context()
+    for name, reason in idle.items():
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            raise must(f"--{name}", f"be left out for {reason}", str(context.params[name]))

@@ -48,9 +48,10 @@ def _dataset(path: str, _data: str) -> list[str]:
 
 
 def _recipe(path: str, _data: str) -> list[str]:
+    from csist_bench.cli.kinds import is_method_recipe
     from csist_bench.recipes import load_data_recipe, load_method_recipe, shipped
 
-    if path in shipped("methods"):
+    if path in shipped("methods") or is_method_recipe(path):
         load_method_recipe(path)
     else:
         load_data_recipe(path)

@@ -182,7 +182,7 @@ def evaluate(
         detections=len(matched.detections),
         targets=truth.n_targets,
         ignored_detections=matched.ignored,
-        missing_frames=missing_frames(matched, truth, header.n_frames),
+        missing_frames=missing_frames(matched, truth, header),
         header=header,
         standard_frames=standard_frames and len(truth.trajectories) == len(truth.count),
         unverified=unverified,
@@ -191,14 +191,21 @@ def evaluate(
     )
 
 
-def missing_frames(matched: Matched, truth: Truth, answered: int | None) -> int:
+def missing_frames(matched: Matched, truth: Truth, header: Header) -> int:
     """Return how many scored frames the file does not answer.
 
-    Without `answered` (the header's `n_frames`) every frame without detections is missing; with it, only as many as it
-    falls short of the scored frames.
+    Without the header's `n_frames` every frame without detections is missing; with it, only as many as it falls short
+    of the scored frames. Where the header says which frames of a trajectory were answered, others do not count.
     """
     empty = truth.n_frames - len(np.unique(matched.frame))
-    return empty if answered is None else min(empty, max(0, truth.n_frames - answered))
+    if header.n_frames is None:
+        return empty
+    answered = header.n_frames
+    if header.frames and (parts := header.frames.partition(":")) and parts[0].isdigit() and parts[2].isdigit():
+        said = range(int(parts[0]), int(parts[2]))
+        inside = len(range(max(said.start, truth.frames.start), min(said.stop, truth.frames.stop)))
+        answered = answered * inside // max(len(said), 1)
+    return min(empty, max(0, truth.n_frames - answered))
 
 
 def _details(matched: Matched, truth: Truth, bootstrap: int, seed: int, grid: tuple[int, int]) -> Details:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from csist_bench.recipes import DataRecipe, load_data_recipe, resolved, shipped
+from csist_bench.recipes import DataRecipe, convert, load_data_recipe, parse_overrides, resolved, shipped
 
 # Columns of their own.
 _NOT_SHOWN = ("name", "seed")
@@ -25,7 +25,9 @@ def dataset_recipe(recipe: DataRecipe) -> str:
 def recipe_from_text(text: str) -> DataRecipe:
     """Return the recipe that `dataset_recipe` wrote."""
     name, *departures = text.split(" ")
-    return load_data_recipe(name, departures)
+    if name in shipped("data"):
+        return load_data_recipe(name, departures)
+    return convert({"name": name, **parse_overrides(departures, DataRecipe)}, DataRecipe, name)
 
 
 def _departures(recipe: DataRecipe) -> dict[str, str]:

@@ -33,6 +33,7 @@ Floats = NDArray[np.float64]
 
 # The window reaches this many psf_sigma beyond its central pixel; the Fisher information within is that of the frame.
 WINDOW_SIGMAS = 4.0
+WIDEST_LAW = 2.0  # ratio of the brightest to the faintest target up to which the flux counts targets
 TABLE_FACTOR = 16  # rows of the random tables over the samples of a frame
 LEAST_SAMPLED = 4  # targets; up to three the mode is as good an answer as the posterior's (measured)
 CHOSEN = 32  # samples that an answer is chosen by
@@ -96,7 +97,9 @@ class MaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
         count: NDArray[np.int64],
     ) -> None:
         sensor = sensor_of(instrument, frames)
-        law = Law(instrument.intensity_min, instrument.intensity_max, self.brightness == "free")
+        # A law this wide does not tell one target from two: evidence has to.
+        wide = instrument.intensity_max > WIDEST_LAW * instrument.intensity_min
+        law = Law(instrument.intensity_min, instrument.intensity_max, wide or self.brightness == "free")
         search = Search(self.max_targets, self.starts, self.iterations, self.tolerance, instrument.optics.psf_sigma)
         reused = bench(self.max_targets, window_side(self.window, instrument, flat.shape[1:]), max(self.samples, 1))
         origin, worst = np.zeros((len(flat), 2), np.int64), np.zeros(len(flat))

@@ -103,7 +103,10 @@ def _from_heat_maps(
     decoded = detections_from_grid(maps, decoding.c, decoding.threshold)
     columns = {**decoded.columns(), "trajectory": trajectory[decoded.trajectory], "frame": frame[decoded.frame]}
     detections = detections_from_columns(columns, where, lambda row, name: f"detection {row}", limits)
-    answered = Header(header.method, header.dataset, header.split, header.fingerprint, maps.shape[0] * maps.shape[1])
+    whole = len(frame) > 0 and np.array_equal(frame, np.arange(frame[0], frame[0] + len(frame)))
+    frames = f"{frame[0]}:{frame[-1] + 1}" if whole else header.frames
+    count = maps.shape[0] * maps.shape[1]
+    answered = Header(header.method, header.dataset, header.split, header.fingerprint, count, frames)
     return detections, answered
 
 

@@ -174,6 +174,13 @@ def compute_fingerprint(store: Store) -> str:
         for name in names:
             for values in split.blocks(name):
                 state.update(plain_bytes(values))
+    if store.recipe.dtype == "float32" and store.recipe.directions == "given":
+        # Given targets do not tell the noise: what was drawn from the seed, or imported, has to be told apart.
+        if store.attributes.get("imported_step") is not None:
+            for task in store.tasks():
+                state.update(read_marker(Path(store.path), task).get("sha256", "").encode())
+        elif store.recipe.noise_sigma or store.recipe.shot_gain or store.recipe.background == "clutter":
+            state.update(str(store.recipe.seed).encode())
     if background := store.attributes.get("background_digest"):
         state.update(str(background).encode())
     return f"sha256:{state.hexdigest()}"

@@ -4,9 +4,11 @@ import json
 import numpy as np
 import pytest
 
+from csist_bench.detections import Detections
 from csist_bench.evaluation import EVALUATOR_VERSION
 from csist_bench.evaluation.report import ap_name, evaluate
 from csist_bench.evaluation.report_text import write_report
+from csist_bench.evaluation.truth import Truth
 from csist_bench.predictions import Header
 from tests.evaluation.scenes import detections_of, random_scene, truth_of
 
@@ -86,3 +88,11 @@ def test_plain_report_folder_has_no_tables(scene, tmp_path):
     truth, detections = scene
     write_report(evaluate(detections, truth), tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"report.json", "report.txt"}
+
+
+@pytest.mark.parametrize(("frames", "missing"), [("0:2", 0), ("2:4", 2), ("1:3", 1), (None, 0)])
+def test_frames_answered_outside_the_scored_ones_do_not_count(frames, missing):
+    xy, intensity = np.full((1, 4, 1, 2), 5.0), np.full((1, 4, 1), 230.0)
+    truth = Truth.from_arrays(xy, intensity, np.ones((1, 4), np.uint8), range(2))
+    report = evaluate(Detections.empty(), truth, header=Header(n_frames=2, frames=frames))
+    assert report.missing_frames == missing
