@@ -78,7 +78,7 @@ def compile_fitters(path: Path, names: Sequence[str], say: Say) -> None:
     """Compile the kernels of the fitters side by side, one process each; on any later day they come from the cache."""
     began = time.perf_counter()
     with ProcessPoolExecutor(max_workers=len(names), mp_context=get_context("spawn")) as pool:
-        pending = [pool.submit(_unmix_one, str(path), name) for name in names]
+        pending = [pool.submit(_unmix_few, str(path), name) for name in names]
         if wait(pending, timeout=PATIENCE_S).not_done:
             say("compiling the fitters' kernels: about a minute, once after an installation")
         for future in pending:
@@ -86,8 +86,9 @@ def compile_fitters(path: Path, names: Sequence[str], say: Say) -> None:
     say(f"kernels ready after {time.perf_counter() - began:.1f} s")
 
 
-def _unmix_one(path: str, name: str) -> None:
-    unmix(open_store(path).split("test"), name, limit=1, workers=1)
+def _unmix_few(path: str, name: str) -> None:
+    # A few, not one: some kernels are needed by crowded frames only.
+    unmix(open_store(path).split("test"), name, limit=8, workers=1)
 
 
 def _made(path: Path, recipe: str, say: Say, *overrides: str) -> Split:
