@@ -115,3 +115,6 @@ def test_noise_of_another_seed_is_another_set(tmp_path):
 def test_the_brightness_law_is_that_of_the_table(tmp_path):
     recipe = read_target_table(written(tmp_path, GOOD)).recipe(load_data_recipe("seqcsist"))
     assert (recipe.intensity_min, recipe.intensity_max) == (0.5, 1000.0)
+    asked = load_data_recipe("seqcsist", ["intensity_max=5000"])
+    kept = read_target_table(written(tmp_path, GOOD)).recipe(asked, keep=("intensity_max",))
+    assert (kept.intensity_min, kept.intensity_max) == (0.5, 5000.0)

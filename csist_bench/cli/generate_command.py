@@ -59,11 +59,10 @@ def command(
     resolved = load_data_recipe(recipe, chosen)
     table = read_target_table(targets) if targets else None
     if table is not None:
-        if fixed := sorted({*parse_overrides(chosen)} & {*TABLE_FIELDS}):
+        asked = tuple(parse_overrides(chosen))
+        if fixed := sorted({*asked} & {*TABLE_FIELDS}):
             raise must(f"--set {fixed[0]}", "be left out with --targets, whose table says it", fixed[0])
-        resolved = table.recipe(
-            resolved, keep=tuple(name for name in ("name", "scored_frames") if name in parse_overrides(chosen))
-        )
+        resolved = table.recipe(resolved, keep=asked)
     made = generate(
         out,
         resolved,

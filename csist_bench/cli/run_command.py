@@ -76,18 +76,12 @@ def command(
 
     --data also takes a .npy file of bare frames, shape (N, T, H, W), (T, H, W) or (H, W).
     """
-    from pathlib import Path
-
-    from csist_bench.checks import InputError
     from csist_bench.inference import chosen_frames, header_of, open_source, unmix
     from csist_bench.predictions import require_writable, write_predictions
     from csist_bench.registry import find
 
     refuse_idle_options(find(method), data)
-    # Before the work, not after it.
-    if Path(out).exists() and not overwrite:
-        raise InputError(f"{out} exists; pass --overwrite to replace it, or another --out")
-    require_writable(out)
+    require_writable(out, overwrite)  # before the work, not after it
     source = open_source(data, split, allow_partial)
     done = unmix(
         source,

@@ -59,7 +59,7 @@ def require_writable(path: str | Path, overwrite: bool = True) -> str:
     if path.is_dir():
         raise InputError(f"{path}: is a folder; name a file")
     if path.exists() and not overwrite:
-        raise InputError(f"{path}: the file exists; choose another name or pass --overwrite")
+        raise InputError(f"{path}: the file exists; pass --overwrite to replace it, or choose another name")
     folder = next(parent for parent in path.absolute().parents if parent.exists())
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         raise InputError(f"{path}: cannot be written; {folder} is not a folder that you may write to")
