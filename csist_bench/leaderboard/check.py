@@ -12,7 +12,7 @@ from csist_bench.checks import InputError
 from csist_bench.evaluation import EVALUATOR_VERSION
 from csist_bench.leaderboard.datasets import dataset_label, recipe_from_text
 from csist_bench.leaderboard.rows import Row, read_numbered
-from csist_bench.recipes import MethodRecipe, load_method_recipe, recipe_hash, resolved, shipped
+from csist_bench.recipes import load_method_recipe, shipped
 from csist_bench.registry import METHODS, Method
 from csist_bench.store import Store
 
@@ -109,16 +109,13 @@ def _shipped_hashes(method: str) -> frozenset[str] | None:
     """Return the hashes of every shipped recipe of a network, as its weights bear them; None without PyTorch."""
     if not hashes_checked():
         return None
-    from csist_bench.models.base import resolve_settings
-    from csist_bench.training.recipe import training_recipe
+    from csist_bench.training.recipe import training_hash, training_recipe
 
     hashes = set()
     for name in shipped("methods"):
         recipe = load_method_recipe(name)
         if recipe.method == method:
-            settings = resolve_settings(METHODS[method], recipe.settings)
-            training = resolved(training_recipe(recipe.training, name))
-            hashes.add(recipe_hash(MethodRecipe(method=method, settings=settings, training=training)))
+            hashes.add(training_hash(METHODS[method], recipe.settings, training_recipe(recipe.training, name)))
     return frozenset(hashes)
 
 

@@ -75,14 +75,15 @@ class Derefnet(nn.Module):
 
     def loss(self, frames: Tensor, labels: Tensor, scored: slice | Tensor) -> dict[str, Tensor]:
         """Return the losses on the scored frames; labels (B, T, cS, cS), grey levels."""
-        residuals: list[Tensor] = []
+        residuals: list[Tensor] | None = [] if self.symmetry_weight else None
         grids = self._unfold(frames, residuals)
         centres = torch.arange(frames.shape[1], device=frames.device)[scored]
         refined, misfit = self._refine(grids, centres)
+        symmetry = SCALE**2 * torch.stack(residuals).mean() if residuals else refined.new_zeros(())
         return unmixing_loss(
             SCALE * refined,
             labels[:, scored],
-            symmetry=(self.symmetry_weight, SCALE**2 * torch.stack(residuals).mean()),
+            symmetry=(self.symmetry_weight, symmetry),
             alignment=(self.alignment_weight, SCALE * misfit),
         )
 

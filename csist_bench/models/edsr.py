@@ -12,6 +12,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from csist_bench.models.layers.grey_levels import grids_from_images, images_from_frames
+from csist_bench.models.layers.phases import channels_last
 from csist_bench.models.layers.residual import ResidualBlock, conv
 from csist_bench.models.layers.sampling import Sampling
 from csist_bench.models.layers.upsampling import pixel_shuffle_up
@@ -32,5 +33,5 @@ class Edsr(nn.Module):
 
     def forward(self, frames: Tensor) -> Tensor:
         """Map frames (B, T, S, S) to label grids (B, T, cS, cS), grey levels both."""
-        x = self.head(images_from_frames(frames))  # (B * T, features, S, S)
+        x = self.head(channels_last(images_from_frames(frames)))  # (B * T, features, S, S)
         return grids_from_images(self.tail(x + self.trunk(x)), frames)

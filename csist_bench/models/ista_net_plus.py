@@ -52,9 +52,9 @@ class IstaNetPlus(nn.Module):
 
     def loss(self, frames: Tensor, labels: Tensor, scored: slice | Tensor) -> dict[str, Tensor]:
         """Return the losses on the scored frames; labels (B, T, cS, cS), grey levels."""
-        residuals: list[Tensor] = []
+        residuals: list[Tensor] | None = [] if self.symmetry_weight else None
         grids = self._unfold(frames[:, scored], residuals)
-        symmetry = SCALE**2 * torch.stack(residuals).mean()
+        symmetry = SCALE**2 * torch.stack(residuals).mean() if residuals else grids.new_zeros(())
         return unmixing_loss(grids, labels[:, scored], symmetry=(self.symmetry_weight, symmetry))
 
     def _unfold(self, frames: Tensor, residuals: list[Tensor] | None) -> Tensor:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from csist_bench.models.layers.grey_levels import grids_from_images, images_from_frames
+from csist_bench.models.layers.phases import channels_last
 from csist_bench.models.layers.residual import conv
 from csist_bench.models.layers.sampling import Sampling
 from csist_bench.recipes import Count
@@ -32,6 +33,6 @@ class Srcnn(nn.Module):
 
     def forward(self, frames: Tensor) -> Tensor:
         """Map frames (B, T, S, S) to label grids (B, T, cS, cS), grey levels both."""
-        x = images_from_frames(self.sampling.initial(frames))  # (B * T, 1, cS, cS)
+        x = channels_last(images_from_frames(self.sampling.initial(frames)))  # (B * T, 1, cS, cS)
         x = torch.relu(self.map(torch.relu(self.extract(x))))
         return grids_from_images(self.reconstruct(x), frames)

@@ -22,6 +22,8 @@ from torch import Tensor
 from csist_bench.checks import InputError, show
 from csist_bench.models.base import plain_tensors
 from csist_bench.models.weights import read_tensors, replace_file, write_tensors
+from csist_bench.recipes import resolved
+from csist_bench.training.recipe import training_recipe
 
 RECIPE, RESUME, BEST, LAST = "recipe.json", "resume.safetensors", "best.safetensors", "last.safetensors"
 _STATE = "state"
@@ -88,9 +90,11 @@ def read_run_recipe(folder: Path) -> RunRecipe:
     if not path.is_file():
         raise InputError(f"{folder} holds no run to resume ({RECIPE} is missing); leave --resume out")
     try:
-        return msgspec.json.decode(path.read_bytes(), type=RunRecipe)
+        saved = msgspec.json.decode(path.read_bytes(), type=RunRecipe)
     except msgspec.MsgspecError as error:
         raise InputError(f"{path}: not a run's recipe: {error}") from None
+    # A field that is younger than the run has its default.
+    return msgspec.structs.replace(saved, training=resolved(training_recipe(saved.training, str(path))))
 
 
 def _require_same(saved: RunRecipe, asked: RunRecipe, folder: Path) -> None:

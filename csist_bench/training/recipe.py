@@ -14,7 +14,9 @@ import msgspec
 from msgspec import Meta
 
 from csist_bench.checks import must
-from csist_bench.recipes import Count, NonNegative, Positive, convert
+from csist_bench.models.base import resolve_settings
+from csist_bench.recipes import Count, NonNegative, Positive, convert, recipe_hash
+from csist_bench.registry import Method
 
 Share = Annotated[float, Meta(ge=0, lt=1)]
 Whole = Annotated[int, Meta(ge=0)]
@@ -63,6 +65,8 @@ class AdversarialRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
 class TrainingRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Everything that decides the result of a training run, beside the data, the network and its settings."""
 
+    # Where the weights start: at random (""), or for the layers that both networks name alike at those of this method.
+    start_from: str = ""
     # Length. An epoch is one pass over the chosen frames (or trajectories); a last, partial batch is left out.
     epochs: Positive = 5.0
     steps: Whole = 0  # overrides epochs when positive
@@ -88,7 +92,10 @@ class TrainingRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     # Arithmetic.
     precision: Literal["float32", "tf32", "bfloat16", "float16"] = "float32"
     compile: bool = False
-    initialiser_ridge: Positive = 1e-4  # ridge of the fit of Q, relative to the mean eigenvalue of Y Y^T
+    # Q: fitted to the split's label grids, or the ridge pseudo-inverse of Phi. That one is the same in a window as on
+    # the full frame but for 0.1 % of its energy, so weights trained in the window hold on full frames as they are.
+    initialiser: Literal["fitted", "pseudo-inverse"] = "fitted"
+    initialiser_ridge: Positive = 1e-4  # ridge of the fit, relative to the mean eigenvalue of Y Y^T
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
     # Watching: in epochs and trajectories of the validation split (0: all of them), and steps between log lines.
     validate_every: Positive = 1.0
@@ -109,6 +116,26 @@ def _require_finite_fields(recipe: msgspec.Struct) -> None:
     for name, value in msgspec.structs.asdict(recipe).items():
         if isinstance(value, float) and not math.isfinite(value):
             raise must(name, "be finite", value)
+
+
+def training_hash(method: Method, settings: Mapping[str, Any], recipe: TrainingRecipe) -> str:
+    """Return the hash that identifies how weights were made, 'sha256:<hex>': method, and all that is not default.
+
+    A field added to the recipe, or a setting to the network, leaves the hash of earlier recipes as it is.
+    """
+    usual = resolve_settings(method, {})
+    chosen = {name: value for name, value in resolve_settings(method, settings).items() if value != usual[name]}
+    return recipe_hash({"method": method.name, "settings": chosen, "training": _departures(recipe)})
+
+
+def _departures(recipe: msgspec.Struct) -> dict[str, Any]:
+    """Return the fields of a recipe that differ from the defaults, sub-tables likewise."""
+    usual, chosen = type(recipe)(), {}
+    for name in recipe.__struct_fields__:
+        value = getattr(recipe, name)
+        if value != getattr(usual, name):
+            chosen[name] = _departures(value) if isinstance(value, msgspec.Struct) else value
+    return chosen
 
 
 _TABLES: dict[str, type[msgspec.Struct]] = {"window": WindowRecipe, "adversarial": AdversarialRecipe}

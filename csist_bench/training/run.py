@@ -6,7 +6,6 @@ windows hold every target of SeqCSIST and all the light) costs a fifth of the ti
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,15 +14,17 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from csist_bench.checks import InputError
 from csist_bench.models.base import network_from_settings, require_finite_weights, resolve_settings
 from csist_bench.models.layers.sampling import Sampling
-from csist_bench.models.weights import WeightsCard, fill_weights, load_weights, save_weights
+from csist_bench.models.weights import WeightsCard, save_weights
 from csist_bench.optics import Optics
-from csist_bench.recipes import MethodRecipe, recipe_hash, resolved
+from csist_bench.recipes import resolved
 from csist_bench.registry import Method
 from csist_bench.store import Store
 from csist_bench.training import checkpoint
@@ -34,8 +35,9 @@ from csist_bench.training.distributed import World, joined
 from csist_bench.training.learner import Learner, PlainLearner
 from csist_bench.training.log import append_line, rewind_log
 from csist_bench.training.loop import FULL, WINDOW, Hooks, Stage, TrainingDiverged, run_stage
-from csist_bench.training.recipe import TrainingRecipe
+from csist_bench.training.recipe import TrainingRecipe, training_hash
 from csist_bench.training.reporter import Reporter
+from csist_bench.training.start import Start, starting_weights
 from csist_bench.training.stopping import StopRequest
 from csist_bench.training.validation import Validation
 
@@ -101,14 +103,14 @@ def train(
     """
     settings = resolve_settings(method, settings)
     saved = checkpoint.read_run_recipe(options.folder) if options.resume else None
-    start = load_weights(options.initial_weights, method.name) if options.initial_weights else None
+    start = starting_weights(method, recipe, options.initial_weights, saved is not None)
     told = RunRecipe(
         method=method.name,
         settings=msgspec.to_builtins(settings),
         training=resolved(recipe),
         dataset=store.recipe.name,
         fingerprint=store.fingerprint,
-        initial_weights=_digest_of(options.initial_weights) if start else saved.initial_weights if saved else "",
+        initial_weights=start.digest if start else saved.initial_weights if saved else "",
     )
     with joined(device) as (world, own_device), StopRequest(options.max_minutes) as stop:
         folder = options.folder
@@ -117,7 +119,7 @@ def train(
         if told.initial_weights and not (start or taken_up):
             raise InputError(f"{folder} was stopped before its first save; give --init again")
         with torch.random.fork_rng(devices=[own_device] if own_device.type == "cuda" else []):
-            run = Run.of(method, store, told, recipe, start[0] if start else None, folder, own_device, world, say)
+            run = Run.of(method, store, told, recipe, start, folder, own_device, world, say)
             if world.leads and not taken_up:
                 checkpoint.create_folder(folder, told)
             return run.carry_out(stop, taken_up)
@@ -150,7 +152,7 @@ class Run:
         store: Store,
         told: RunRecipe,
         recipe: TrainingRecipe,
-        start: nn.Module | None,
+        start: Start | None,
         folder: Path,
         device: torch.device,
         world: World,
@@ -159,16 +161,16 @@ class Run:
         """Read the data, fit the initialiser and build the network, its weights drawn by the recipe's seed."""
         data = training_set(store.split("train"), recipe, method.context == "trajectory", device)
         torch.manual_seed(recipe.seed)
-        initialiser = None if start else data.initialiser(recipe.initialiser_ridge)
+        initialiser = None if start and start.whole else _initialiser(data, recipe)
         model = network_from_settings(method, data.optics, told.settings, initialiser)
         if start:
-            fill_weights(model, start.state_dict(), "--init")
+            start.fill(model)
         _require_fit(method.name, model, recipe)
         model.to(device)
         sampling = getattr(model, "sampling", None) or Sampling.from_optics(data.optics).to(device)
         validation = Validation.from_split(store.split("val"), recipe.validate_trajectories, recipe.validate_batch)
         reporter = Reporter(say if world.leads else lambda line: None)
-        card = _card(told, data.optics, device)
+        card = _card(method, told, recipe, data.optics, device)
         return cls(model, recipe, card, data, sampling, validation, folder, device, world, reporter, Progress())
 
     def carry_out(self, stop: StopRequest, resume: bool) -> Outcome:
@@ -230,7 +232,7 @@ class Run:
         if stage.name == FULL:
             yield
             return
-        initialiser = stage.data.initialiser(self.recipe.initialiser_ridge)
+        initialiser = _initialiser(stage.data, self.recipe)
         with self._with_sampling(Sampling.from_optics(stage.data.optics, initialiser).to(self.device)):
             yield
 
@@ -304,8 +306,9 @@ def _require_fit(name: str, model: nn.Module, recipe: TrainingRecipe) -> None:
         raise InputError(f"adversarial must be left out for {name}: the network has no critic")
 
 
-def _digest_of(weights: str) -> str:
-    return hashlib.sha256(Path(weights).read_bytes()).hexdigest()
+def _initialiser(data: TrainingSet, recipe: TrainingRecipe) -> NDArray[np.float32] | None:
+    """Return the fitted Q; None stands for the pseudo-inverse of Phi."""
+    return data.initialiser(recipe.initialiser_ridge) if recipe.initialiser == "fitted" else None
 
 
 def _require_finite(model: nn.Module) -> None:
@@ -315,8 +318,7 @@ def _require_finite(model: nn.Module) -> None:
         raise TrainingDiverged(f"{error}; lower lr or set clip_norm; what was saved before is kept") from None
 
 
-def _card(told: RunRecipe, optics: Optics, device: torch.device) -> WeightsCard:
-    described = MethodRecipe(method=told.method, settings=told.settings, training=told.training)
+def _card(method: Method, told: RunRecipe, recipe: TrainingRecipe, optics: Optics, device: torch.device) -> WeightsCard:
     where = (
         torch.cuda.get_device_name(device)
         if device.type == "cuda"
@@ -329,7 +331,7 @@ def _card(told: RunRecipe, optics: Optics, device: torch.device) -> WeightsCard:
         size=optics.size,
         c=optics.c,
         recipe=told.training,
-        recipe_hash=recipe_hash(described),
+        recipe_hash=training_hash(method, told.settings, recipe),
         dataset=told.dataset,
         fingerprint=told.fingerprint,
         step=0,

@@ -5,8 +5,16 @@ from typing import Any
 
 import pytest
 
+from csist_bench import registry
 from csist_bench.checks import InputError
-from csist_bench.training.recipe import AdversarialRecipe, TrainingRecipe, WindowRecipe, training_recipe
+from csist_bench.models.base import resolve_settings
+from csist_bench.training.recipe import (
+    AdversarialRecipe,
+    TrainingRecipe,
+    WindowRecipe,
+    training_hash,
+    training_recipe,
+)
 
 
 def test_an_empty_table_gives_the_defaults() -> None:
@@ -57,3 +65,18 @@ def test_a_resolved_recipe_gives_itself() -> None:
 def test_bad_fields_are_named(table: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         training_recipe(table)
+
+
+def test_the_hash_depends_on_departures_alone() -> None:
+    method = registry.find("espcn")
+    plain = training_hash(method, {}, TrainingRecipe())
+    # Defaults that are spelled out are the same recipe; fields and settings to come will be such defaults.
+    assert training_hash(method, resolve_settings(method, {}), training_recipe({"lr": 1e-3, "epochs": 5})) == plain
+    others = [
+        training_hash(method, {"features": 8}, TrainingRecipe()),
+        training_hash(method, {}, TrainingRecipe(lr=2e-3)),
+        training_hash(method, {}, TrainingRecipe(window=WindowRecipe())),
+        training_hash(method, {}, TrainingRecipe(window=WindowRecipe(size=7))),
+        training_hash(registry.find("srcnn"), {}, TrainingRecipe()),
+    ]
+    assert len({plain, *others}) == 6

@@ -8,14 +8,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from csist_bench import registry
 from csist_bench.checks import InputError
 from csist_bench.models.base import NetworkRunner
+from csist_bench.models.layers.sampling import pseudo_inverse
 from csist_bench.models.weights import load_weights, read_tensors
+from csist_bench.optics import Optics
 from csist_bench.store import Store
+from csist_bench.training.dataset import training_set
 from csist_bench.training.log import read_log
 from csist_bench.training.loop import TrainingDiverged
 from csist_bench.training.recipe import training_recipe
@@ -179,6 +183,50 @@ def test_fine_tuning_starts_from_given_weights(tiny: Store, tmp_path: Path) -> N
         go(tiny, tmp_path / "second", "espcn", ESPCN, table, resume=True, initial_weights=other)
     with pytest.raises(InputError, match="weights must be of method 'srcnn'"):
         go(tiny, tmp_path / "third", "srcnn", {}, table, initial_weights=start)
+
+
+def test_layers_of_the_same_name_start_from_another_network(tiny: Store, tmp_path: Path) -> None:
+    small = {"phases": 1, "features": 4}
+    go(tiny, tmp_path / "phases", "ista-net", small, {"steps": 1, "batch_frames": 16})
+    start = str(tmp_path / "phases" / "last.safetensors")
+    table = {"steps": 1, "lr": 1e-12, "start_from": "ista-net"}
+    go(tiny, tmp_path / "run", "derefnet", {**small, "blocks": 1}, table, initial_weights=start)
+    before, after = (read_tensors(tmp_path / run / "last.safetensors")[0] for run in ("phases", "run"))
+    assert before.keys() < after.keys()
+    for name in before:
+        torch.testing.assert_close(after[name], before[name], rtol=0, atol=1e-9)
+    assert go(tiny, tmp_path / "run", "derefnet", {**small, "blocks": 1}, table, resume=True).finished
+
+
+def test_a_network_without_shared_layers_cannot_be_started_from(tiny: Store, tmp_path: Path) -> None:
+    go(tiny, tmp_path / "first", *RECIPES["plain"])
+    start = str(tmp_path / "first" / "last.safetensors")
+    with pytest.raises(InputError, match="start_from must be a network with layers of the same names"):
+        go(tiny, tmp_path / "run", "ista-net", {}, {"steps": 1, "start_from": "espcn"}, initial_weights=start)
+    with pytest.raises(InputError, match="start_from = 'lista' needs weights, and none are shipped"):
+        go(tiny, tmp_path / "run", "ista-net", {}, {"steps": 1, "start_from": "lista"})
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("kind", ["fitted", "pseudo-inverse"])
+def test_the_first_guess_is_the_one_that_the_recipe_names(tiny: Store, tmp_path: Path, kind: str) -> None:
+    table = {"steps": 1, "batch_frames": 16, "initialiser": kind, "initialiser_ridge": 1e-3}
+    go(tiny, tmp_path / "run", "ista-net", {"phases": 1, "features": 4}, table)
+    q = read_tensors(tmp_path / "run" / "last.safetensors")[0]["sampling.initialiser"].numpy()
+    optics = Optics.from_recipe(tiny.recipe)
+    units = training_set(tiny.split("train"), training_recipe({}), False, torch.device("cpu"))
+    wanted = units.initialiser(1e-3) if kind == "fitted" else pseudo_inverse(optics.axis_matrix)
+    np.testing.assert_allclose(q, wanted, atol=1e-5 * np.abs(wanted).max())
+
+
+def test_a_run_that_is_older_than_a_field_can_be_taken_up(tiny: Store, tmp_path: Path) -> None:
+    table = {"steps": 2, "batch_frames": 16}
+    go(tiny, tmp_path / "run", "espcn", ESPCN, table, max_minutes=AT_ONCE)
+    path = tmp_path / "run" / "recipe.json"
+    saved = json.loads(path.read_text())
+    del saved["training"]["start_from"]
+    path.write_text(json.dumps(saved))
+    assert go(tiny, tmp_path / "run", "espcn", ESPCN, table, resume=True).finished
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

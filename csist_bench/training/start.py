@@ -1,0 +1,63 @@
+"""The weights that a run starts from: those of the same network (fine-tuning), or of one that shares layers with it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from csist_bench.checks import InputError
+from csist_bench.inference import shipped_weights
+from csist_bench.models.weights import fill_weights, load_weights
+from csist_bench.registry import Method, find
+from csist_bench.training.recipe import TrainingRecipe
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """Tensors to start from; `whole` if they are of the same network, else only those of shared layers are taken."""
+
+    tensors: dict[str, Tensor]
+    whole: bool
+    digest: str
+    where: str
+
+    def fill(self, model: nn.Module) -> None:
+        """Copy the tensors into a network.
+
+        Raises
+        ------
+        InputError
+            If the network is not the same, or shares no layer with the one that the tensors are of.
+        """
+        if self.whole:
+            fill_weights(model, self.tensors, self.where)
+            return
+        own = model.state_dict()
+        shared = {n: t for n, t in self.tensors.items() if n in own and own[n].shape == t.shape}
+        if not {name for name, _ in model.named_parameters()} & shared.keys():
+            raise InputError(f"start_from must be a network with layers of the same names, got {self.where}")
+        model.load_state_dict({**own, **shared})
+
+
+def starting_weights(method: Method, recipe: TrainingRecipe, path: str, resumed: bool) -> Start | None:
+    """Return the weights of `--init`, or those shipped for the method that the recipe starts from; None for neither.
+
+    A resumed run has its weights already, so only those of `--init` are read, to compare.
+    """
+    if not path and (resumed or not recipe.start_from):
+        return None
+    source = find(recipe.start_from).name if recipe.start_from else method.name
+    file = Path(path) if path else shipped_weights(source)
+    if file is None:
+        raise InputError(
+            f"start_from = {source!r} needs weights, and none are shipped; train them first "
+            f"(csist-bench train {source}) and give them with --init FILE"
+        )
+    model, card = load_weights(file)
+    if card.method not in {source, method.name}:
+        raise InputError(f"{file}: weights must be of method {source!r}, got those of {card.method!r}")
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    return Start(model.state_dict(), card.method == method.name, digest, str(file))
