@@ -93,8 +93,13 @@ class FistaNet(nn.Module):
             start = functional.softplus(self.momentum[1])
             z = x + (1 - start / functional.softplus(self.momentum[0] * k + self.momentum[1])) * (x - before)
             if terms is not None:
-                terms.append(((self.proximal.invert(code) - features).square().mean(), code.abs().mean()))
+                terms.append((self._symmetry(code, features), code.abs().mean()))
         return SCALE * x.squeeze(1).unflatten(0, frames.shape[:2])
+
+    def _symmetry(self, code: Tensor, features: Tensor) -> Tensor:
+        if not self.symmetry_weight:
+            return code.new_zeros(())
+        return (self.proximal.invert(code) - features).square().mean()
 
 
 class Proximal(nn.Module):
