@@ -1,23 +1,53 @@
-"""What each method costs: parameters and multiply-accumulates per frame, from the networks themselves."""
+"""What each method costs: parameters and multiply-accumulates per frame, counted on the networks themselves.
+
+Counting imports PyTorch and runs every network on shapes alone, which takes seconds. The counts are kept in the user's
+cache folder under a digest of the source that they were counted from, so that a change of any network, or of what its
+recipe sets, counts anew.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import importlib.metadata
+import importlib.util
+import os
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
-from csist_bench.checks import InputError
+import msgspec
+
 from csist_bench.inference import shipped_weights
 from csist_bench.optics import Optics
+from csist_bench.predictions import replace_file
+from csist_bench.recipes import shipped
 from csist_bench.registry import METHODS, Method
+from csist_bench.resources import PACKAGE
+
+Cost = tuple[int, float]  # parameters, multiply-accumulates per frame
+
+
+class _Kept(msgspec.Struct):
+    """The file of counts: the digest of the source that they were counted from, and the counts by method."""
+
+    source: str
+    costs: dict[str, Cost]
 
 
 def method_rows() -> list[dict[str, Any]]:
     """Return one row per method; parameters and MACs of networks are None where PyTorch is not installed."""
-    return [method_row(method) for method in METHODS.values()]
+    costs = _costs(METHODS.values())
+    return [_row(method, costs) for method in METHODS.values()]
 
 
 def method_row(method: Method) -> dict[str, Any]:
     """Return the row of one method."""
-    parameters, macs = (0, None) if not method.trainable else _cost(method)
+    return _row(method, _costs([method]))
+
+
+def _row(method: Method, costs: dict[str, Cost]) -> dict[str, Any]:
+    parameters, macs = costs.get(method.name, (None, None)) if method.trainable else (0, None)
     return {
         "name": method.name,
         "title": method.title,
@@ -32,18 +62,52 @@ def method_row(method: Method) -> dict[str, Any]:
     }
 
 
-def _cost(method: Method) -> tuple[int | None, float | None]:
-    try:
-        import torch
+def _costs(methods: Iterable[Method]) -> dict[str, Cost]:
+    """Return the costs of at least these networks, counting those that are not kept yet; {} without PyTorch."""
+    if importlib.util.find_spec("torch") is None:
+        return {}
+    file, source = cache_folder() / "costs.json", _source_digest()
+    costs = _read(file, source)
+    new = [method.name for method in methods if method.trainable and method.name not in costs]
+    if new:
+        costs |= {name: _counted(name) for name in new}
+        with contextlib.suppress(OSError):  # where nothing can be written, they are counted each time
+            replace_file(file, msgspec.json.encode(_Kept(source, costs)))
+    return costs
 
-        from csist_bench.models.base import build_network, count_parameters, macs_per_frame
-    except ModuleNotFoundError:
-        return None, None
+
+def _counted(name: str) -> Cost:
+    import torch
+
+    from csist_bench.models.base import build_network, count_parameters, macs_per_frame
+
+    optics = Optics()
+    # On the meta device nothing is allocated or computed: shapes alone give the counts.
+    with torch.device("meta"):
+        model = build_network(name, optics)
+        return count_parameters(model), macs_per_frame(model, optics)
+
+
+def _source_digest() -> str:
+    """Return a digest of all that the counts depend on."""
+    source = [*(PACKAGE / "models").rglob("*.py"), PACKAGE / "registry.py", PACKAGE / "optics.py"]
+    digest = hashlib.sha256(importlib.metadata.version("torch").encode())
+    for path in sorted([*source, *shipped("methods").values()]):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _read(file: Path, source: str) -> dict[str, Cost]:
     try:
-        optics = Optics()
-        # On the meta device nothing is allocated or computed: shapes alone give the counts.
-        with torch.device("meta"):
-            model = build_network(method.name, optics)
-            return count_parameters(model), macs_per_frame(model, optics)
-    except InputError:
-        return None, None
+        kept = msgspec.json.decode(file.read_bytes(), type=_Kept)
+    except (OSError, msgspec.DecodeError):  # not there, or not what was written
+        return {}
+    return kept.costs if kept.source == source else {}
+
+
+def cache_folder() -> Path:
+    """Return the user's folder for what can be made again; it need not exist."""
+    for base in (os.environ.get("XDG_CACHE_HOME", ""), os.path.expanduser("~/.cache")):
+        if os.path.isabs(base):
+            return Path(base) / "csist-bench"
+    return Path(os.devnull)  # no home folder: nothing can be kept

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import math
 import os
@@ -28,8 +29,8 @@ from csist_bench.execution import generate
 from csist_bench.inference import shipped_weights, unmix
 from csist_bench.optics import Optics
 from csist_bench.predictions import Header, read_predictions, write_predictions
-from csist_bench.recipes import load_data_recipe
-from csist_bench.registry import METHODS, build_training_free
+from csist_bench.recipes import load_data_recipe, load_method_recipe
+from csist_bench.registry import METHODS, Method, build_training_free
 from csist_bench.sensor import Instrument
 from csist_bench.simulate import frames_from_targets, frames_from_targets_numpy
 from csist_bench.trajectories import draw_scenes
@@ -37,6 +38,7 @@ from csist_bench.trajectories import draw_scenes
 FRAMES = 100_000
 QUADRATURE_FRAMES = 1
 MANY_DETECTIONS = 1_000_000
+STEP_FRAMES = 16
 
 
 @dataclass(frozen=True)
@@ -49,9 +51,9 @@ class Measure:
     goal: str = ""
 
 
-def bench(parts: tuple[str, ...] = ("rendering", "generate", "evaluate", "methods", "start")) -> Iterator[Measure]:
-    """Yield figures as they are measured; `parts` chooses among rendering, generate, evaluate, methods and start."""
-    for part in parts:
+def bench(parts: tuple[str, ...] = ()) -> Iterator[Measure]:
+    """Yield figures as they are measured; `parts` chooses some of `PARTS`, by default all of them."""
+    for part in parts or PARTS:
         yield from _PARTS[part]()
 
 
@@ -214,7 +216,7 @@ def _methods() -> Iterator[Measure]:
         generate(data, load_data_recipe("seqcsist-noise", ["trajectories=1000"]))
         split = store.open_store(data).split("test")
         for name, method in METHODS.items():
-            if method.trainable and not shipped_weights(name):
+            if method.trainable and not (shipped_weights(name) and _torch_is_there()):
                 continue
             limit = _LIMITS.get(name, 40 if method.trainable else 150)
             unmix(split, name, limit=1)
@@ -230,14 +232,80 @@ def _methods() -> Iterator[Measure]:
                 )
             if method.output == "points":
                 one = split.read("frames", 0, 1)[:, 2:3]
-                fitter, told = build_training_free(method), Instrument.from_recipe(split.recipe)
-                latency = best_of(partial(fitter.detect, one, told), 30)
+                detect = partial(_fitter(method).detect, one, Instrument.from_recipe(split.recipe))
+                latency = best_of(detect, 30)
                 yield Measure("  latency of one frame", 1000 * latency, "ms", "< 1")
+
+
+def _fitter(method: Method) -> Any:
+    """Return a method that answers points, a network with its shipped weights."""
+    weights = shipped_weights(method.name)
+    if not method.trainable or weights is None:
+        return build_training_free(method)
+    from csist_bench.models.points import PointRunner
+    from csist_bench.models.weights import load_weights
+
+    return PointRunner(load_weights(weights, method.name)[0])
 
 
 def _rate_on_all_cores(split: store.Split, name: str, limit: int) -> float:
     done = unmix(split, name, limit=4 * limit)
     return done.n_frames / done.seconds
+
+
+# --- networks --------------------------------------------------------------------------------------------------------
+
+
+def _networks() -> Iterator[Measure]:
+    """Yield what each network of heat maps answers and learns from in a second; weights may have any values."""
+    if not _torch_is_there():
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder) / "set.zarr"
+        generate(data, load_data_recipe("seqcsist", [f"trajectories={STEP_FRAMES}"]))
+        split = store.open_store(data).split("train")
+        for method in METHODS.values():
+            if method.trainable and method.output == "grid":
+                yield from network_speed(method, split)
+
+
+def network_speed(method: Method, split: store.Split) -> Iterator[Measure]:
+    """Yield the rates of a network's forward pass over one trajectory and of a full-frame training step.
+
+    The step is that of the method's recipe, critic included, on at most `STEP_FRAMES` frames.
+    """
+    import torch
+
+    from csist_bench.models.base import NetworkRunner, build_network
+    from csist_bench.training.adversarial import AdversarialLearner
+    from csist_bench.training.dataset import training_set
+    from csist_bench.training.distributed import World
+    from csist_bench.training.learner import PlainLearner
+    from csist_bench.training.recipe import training_recipe
+
+    instrument = Instrument.from_recipe(split.recipe)
+    runner = NetworkRunner(build_network(method.name, instrument.optics), "auto")
+    frames = split.read("frames", 0, 1)
+    runner.heat_maps(frames, instrument)
+    forward = best_of(lambda: runner.heat_maps(frames, instrument), 2)
+    yield Measure(f"{method.name}: forward", split.n_frames / forward, f"frames/s, {runner.device.type}")
+
+    recipe = training_recipe(load_method_recipe(method.name).training)
+    data = training_set(split, recipe, method.context == "trajectory", runner.device)
+    units = min(STEP_FRAMES, recipe.batch_frames) if method.context == "frame" else recipe.batch_trajectories
+    kind = AdversarialLearner if recipe.adversarial else PlainLearner
+    learner = kind(runner.model.train(), recipe, recipe.lr, data.scored, World(), runner.device)
+    batch = data.batch(torch.arange(min(units, len(data)), device=runner.device))
+
+    def step() -> float:
+        return float(learner.step(*batch, 0.0, 1)["total"])
+
+    step()
+    yield Measure("  training step", batch[0].shape[:2].numel() / best_of(step, 2), "frames/s")
+
+
+def _torch_is_there() -> bool:
+    return importlib.util.find_spec("torch") is not None
 
 
 def _start() -> Iterator[Measure]:
@@ -249,6 +317,7 @@ _PARTS: dict[str, Callable[[], Iterator[Measure]]] = {
     "generate": _generate,
     "evaluate": _evaluate,
     "methods": _methods,
+    "networks": _networks,
     "start": _start,
 }
 PARTS = tuple(_PARTS)

@@ -5,26 +5,30 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench import __version__, resources
-from csist_bench.checks import InputError, must, require_finite, show
+from csist_bench.bare_frames import read_bare_frames
+from csist_bench.checks import InputError, must, require_finite, unknown
 from csist_bench.detections import GRID_THRESHOLD, Detections, concatenate, detections_from_grid
 from csist_bench.predictions.header import Header
-from csist_bench.recipes import DataRecipe, convert, frame_range, load_data_recipe, parse_overrides, resolved
-from csist_bench.registry import METHODS, Method, build_training_free, find
+from csist_bench.recipes import DataRecipe, frame_range, parse_overrides
+from csist_bench.registry import METHODS, Method, build_training_free, find, settings_of
 from csist_bench.sensor import Instrument
+
+if TYPE_CHECKING:
+    from csist_bench.models.weights import WeightsCard
 
 Decoder = Literal["grid", "polish"]
 Progress = Callable[[int, int], None]
-Detect = Callable[[NDArray[Any]], Detections]
+HeatMaps = Callable[[NDArray[Any]], NDArray[Any]]
 
 LARGEST_BLOCK = 50  # trajectories answered by one call
 BLOCKS_PER_THREAD = 4  # at least, so that the threads end together
@@ -47,34 +51,6 @@ class FrameSource(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class BareFrames:
-    """Frames without targets, shape (N, T, H, W), in grey levels; `recipe` says what is assumed of the imager."""
-
-    frames: NDArray[Any]
-    recipe: DataRecipe
-    name: str = "frames"
-
-    @property
-    def n_trajectories(self) -> int:
-        """Number of trajectories."""
-        return len(self.frames)
-
-    @property
-    def n_frames(self) -> int:
-        """Frames of each trajectory."""
-        return int(self.frames.shape[1])
-
-    @property
-    def scored_frames(self) -> range:
-        """All frames."""
-        return range(self.n_frames)
-
-    def read(self, name: str, start: int = 0, stop: int | None = None) -> NDArray[Any]:
-        """Return trajectories start..stop-1."""
-        return np.asarray(self.frames[start:stop])
-
-
-@dataclass(frozen=True, eq=False)
 class Unmixed:
     """Detections of the frames answered, how many those were, how long it took, and what made them."""
 
@@ -85,53 +61,7 @@ class Unmixed:
     method: dict[str, Any]
 
 
-def read_bare_frames(path: str | Path) -> BareFrames:
-    """Read a .npy file of frames, (N, T, H, W), (T, H, W) or (H, W); the optics of `seqcsist` are assumed.
-
-    Raises
-    ------
-    InputError
-        If the file is not a .npy file, or holds anything but square frames of numbers.
-    """
-    try:
-        with Path(path).open("rb") as file:
-            frames = np.lib.format.read_array(file, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise InputError(f"{path}: not a plain .npy array ({show(str(error))})") from None
-    square = 2 <= frames.ndim <= 4 and frames.shape[-1] == frames.shape[-2]
-    if not square or frames.dtype.kind not in "fiu" or not frames.size:
-        rule = "hold square frames (N, T, H, W), (T, H, W) or (H, W) of numbers"
-        raise must(f"{path}", rule, f"{frames.dtype} {frames.shape}")
-    frames = frames.reshape((1,) * (4 - frames.ndim) + frames.shape)
-    kind = frames.dtype.name if frames.dtype.name in ("uint8", "uint16") else "float32"
-    shown = {
-        "size": frames.shape[-1],
-        "frames": frames.shape[1],
-        "scored_frames": ":",
-        "dtype": kind,
-        "bits": {"uint8": 8, "uint16": 16}.get(kind, 0),
-    }
-    recipe = convert({**resolved(load_data_recipe("seqcsist")), **shown}, DataRecipe, f"{path}: frames")
-    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused as such
-        return BareFrames(frames.astype(kind), recipe, str(path))
-
-
-def unmix(
-    source: FrameSource,
-    method: str,
-    *,
-    overrides: Iterable[str] = (),
-    weights: str | Path | None = None,
-    device: str = "auto",
-    decoder: Decoder = "grid",
-    threshold: float = GRID_THRESHOLD,
-    noise_sigma: float | None = None,
-    frames: range | None = None,
-    limit: int | None = None,
-    workers: int | None = None,
-    batch: int = 512,
-    progress: Progress | None = None,
-) -> Unmixed:
+def unmix(source: FrameSource, method: str, *, decoder: Decoder = "grid", **how: Any) -> Unmixed:
     """Unmix the frames of a source with a method of the registry.
 
     Parameters
@@ -139,12 +69,48 @@ def unmix(
     source : Split, BareFrames or alike
     method : str
         Name in the registry.
+    decoder : {"grid", "polish"}
+        How a heat map becomes detections; methods that answer points ignore it.
+    **how
+        The keyword arguments of `unmix_each`.
+
+    Returns
+    -------
+    Unmixed
+        With indices counted within the source, in canonical order.
+    """
+    return unmix_each(source, method, [decoder], **how)[0]
+
+
+def unmix_each(
+    source: FrameSource,
+    method: str,
+    decoders: Sequence[Decoder],
+    *,
+    overrides: Iterable[str] = (),
+    weights: str | Path | None = None,
+    device: str = "auto",
+    threshold: float = GRID_THRESHOLD,
+    noise_sigma: float | None = None,
+    frames: range | None = None,
+    limit: int | None = None,
+    workers: int | None = None,
+    batch: int = 512,
+    progress: Progress | None = None,
+) -> list[Unmixed]:
+    """Unmix the frames of a source once, and decode the heat maps by each of several decoders.
+
+    Parameters
+    ----------
+    source : Split, BareFrames or alike
+    method : str
+        Name in the registry.
+    decoders : sequence of {"grid", "polish"}
+        At least one, each once; a method that answers points takes one and ignores it.
     overrides : iterable of 'name=value'
         Settings of the method.
     weights : path, optional
         Weights of a network; by default those shipped.
-    decoder : {"grid", "polish"}
-        How a heat map becomes detections; methods that answer points ignore it.
     threshold : float, grey levels
         Nodes at or above it are detections of the grid decoder.
     noise_sigma : float, optional, grey levels
@@ -158,48 +124,54 @@ def unmix(
 
     Returns
     -------
-    Unmixed
-        With indices counted within the source, in canonical order.
+    list of Unmixed
+        One a decoder, the same as of a run with that decoder alone; its seconds leave out the others' decoding.
     """
     row = find(method)
     instrument = Instrument.from_recipe(source.recipe, noise_sigma)
-    detect, about = _detector(row, instrument, overrides, weights, device, decoder, threshold, batch)
+    solver = _solver(row, instrument, overrides, weights, device, decoders, threshold, batch)
     wanted = source.scored_frames if frames is None else frames
     total = min(source.n_trajectories, limit or source.n_trajectories)
     threads = 1 if row.trainable else workers or os.cpu_count() or 1
     length = max(1, min(LARGEST_BLOCK, total // (BLOCKS_PER_THREAD * threads)))
     blocks = [(start, min(start + length, total)) for start in range(0, total, length)]
-    began, parts = time.perf_counter(), []
+    decoding = np.zeros((len(blocks), len(solver.decode)))  # s
+    began = time.perf_counter()
 
-    def answer(block: tuple[int, int]) -> Detections:
+    def answer(index: int) -> list[Detections]:
+        block = blocks[index]
         values = source.read("frames", *block)
         if values.dtype.kind == "f":
             require_finite(f"{source.name}: frames of trajectories {block[0]}..{block[1] - 1}", values)
-        if row.context == "frame":
-            return detect(values[:, wanted.start : wanted.stop]).shifted(block[0], wanted.start)
-        found = detect(values)
-        inside = (found.frame >= wanted.start) & (found.frame < wanted.stop)
-        return found.select(inside).shifted(block[0])
+        if solver.alone:
+            found, decoding[index] = solver.answer(values[:, wanted.start : wanted.stop])
+            return [one.shifted(block[0], wanted.start) for one in found]
+        found, decoding[index] = solver.answer(values)
+        return [one.select((one.frame >= wanted.start) & (one.frame < wanted.stop)).shifted(block[0]) for one in found]
 
-    for index, part in enumerate(_in_order(answer, blocks, threads)):
+    parts: list[list[Detections]] = []
+    for index, part in enumerate(_in_order(answer, len(blocks), threads)):
         parts.append(part)
         if progress:
             progress(blocks[index][1] * len(wanted), total * len(wanted))
-    seconds = time.perf_counter() - began
-    about |= {"noise_sigma": instrument.noise_sigma, "seconds": round(seconds, 3), "hardware": _hardware(about)}
-    return Unmixed(concatenate(parts).ordered(), total * len(wanted), seconds, wanted, about)
+    # Threads decode side by side, so that what the other decoders took of the wall time is their share.
+    seconds = time.perf_counter() - began - (decoding.sum() - decoding.sum(axis=0)) / threads
+    done = []
+    for d, (about, spent) in enumerate(zip(solver.about, seconds.tolist())):
+        about |= {"noise_sigma": instrument.noise_sigma, "seconds": round(spent, 3), "hardware": _hardware(about)}
+        detections = concatenate([part[d] for part in parts]).ordered()
+        done.append(Unmixed(detections, total * len(wanted), spent, wanted, about))
+    return done
 
 
-def _in_order(
-    answer: Callable[[tuple[int, int]], Detections], blocks: list[tuple[int, int]], threads: int
-) -> Iterator[Detections]:
-    """Yield the answers in the order of the blocks, working on a few blocks ahead."""
+def _in_order(answer: Callable[[int], list[Detections]], blocks: int, threads: int) -> Iterator[list[Detections]]:
+    """Yield the answers to blocks 0, 1, ... in order, working on a few blocks ahead."""
     if threads == 1:
-        yield from map(answer, blocks)
+        yield from map(answer, range(blocks))
         return
     with ThreadPoolExecutor(threads) as pool:
-        ahead: list[Future[Detections]] = []
-        for block in blocks:
+        ahead: list[Future[list[Detections]]] = []
+        for block in range(blocks):
             ahead.append(pool.submit(answer, block))
             if len(ahead) > 2 * threads:
                 yield ahead.pop(0).result()
@@ -211,25 +183,53 @@ def _hardware(about: dict[str, Any]) -> str:
     return f"{about.get('device', 'cpu')} ({os.cpu_count()} cores, {platform.machine()})"
 
 
-def _detector(
+@dataclass(frozen=True, eq=False)
+class _Solver:
+    """A method made ready: `solve` turns frames into what each of `decode` turns into detections, with the frames.
+
+    `about` says for each decoder what its prediction file tells of the method, `alone` whether each frame is answered
+    by itself.
+    """
+
+    solve: Callable[[NDArray[Any]], Any]
+    decode: list[Callable[[Any, NDArray[Any]], Detections]]
+    about: list[dict[str, Any]]
+    alone: bool
+
+    def answer(self, frames: NDArray[Any]) -> tuple[list[Detections], list[float]]:
+        """Return each decoder's detections in frames (B, T, S, S) and how long it took, s."""
+        solved, found, seconds = self.solve(frames), [], []
+        for decode in self.decode:
+            began = time.perf_counter()
+            found.append(decode(solved, frames))
+            seconds.append(time.perf_counter() - began)
+        return found, seconds
+
+
+def _solver(
     row: Method,
     instrument: Instrument,
     overrides: Iterable[str],
     weights: str | Path | None,
     device: str,
-    decoder: Decoder,
+    decoders: Sequence[Decoder],
     threshold: float,
     batch: int,
-) -> tuple[Detect, dict[str, Any]]:
-    """Return the function from frames (B, T, S, S) to detections, and what the prediction file says of it."""
+) -> _Solver:
+    _require_different(decoders)
     overrides = list(overrides)
     about: dict[str, Any] = {"name": row.title, "registry_name": row.name, "code_version": __version__}
+    if row.output == "points" and row.trainable:
+        detect, loaded, alone = _point_network(row, instrument, overrides, weights, device, batch)
+        told_points = [about | loaded | {"decoder": "polish" if name == "polish" else "own"} for name in decoders]
+        return _Solver(detect, [_decode_points(name, instrument) for name in decoders], told_points, alone)
+    alone = row.context == "frame"
     if row.output == "points":
+        if len(decoders) > 1:
+            raise must("decoders", "be one for a method that answers points", ", ".join(decoders))
         points = build_training_free(row, overrides)
-        return lambda frames: points.detect(frames, instrument), about | {
-            "decoder": "own",
-            "settings": parse_overrides(overrides),
-        }
+        about |= {"decoder": "own", "settings": parse_overrides(overrides)}
+        return _Solver(lambda frames: points.detect(frames, instrument), [lambda found, frames: found], [about], alone)
     if row.trainable:
         heat_maps, loaded = _network(row, instrument, overrides, weights, device, batch)
         about |= loaded
@@ -240,45 +240,111 @@ def _detector(
         def heat_maps(frames: NDArray[Any]) -> NDArray[Any]:
             return np.asarray(solver.heat_maps(frames, instrument))
 
-    about["decoder"] = decoder
+    told: dict[Decoder, dict[str, Any]] = {
+        "grid": {"decoder": "grid", "threshold": threshold},
+        "polish": {"decoder": "polish"},
+    }
+    return _Solver(
+        heat_maps,
+        [_decode(name, instrument, threshold) for name in decoders],
+        [about | told[name] for name in decoders],
+        alone,
+    )
+
+
+def _require_different(decoders: Sequence[Decoder]) -> None:
+    for name in decoders:
+        if name not in get_args(Decoder):
+            raise unknown("decoder", name, get_args(Decoder))
+    if not decoders or len(set(decoders)) < len(decoders):
+        raise must("decoders", "be at least one, each once", ", ".join(decoders) or "none")
+
+
+def _decode(
+    decoder: Decoder, instrument: Instrument, threshold: float
+) -> Callable[[NDArray[Any], NDArray[Any]], Detections]:
+    """Return the function from heat maps and their frames to detections."""
     if decoder == "polish":
         from csist_bench.offgrid.polish import Polish
 
-        polish = Polish()
-        return lambda frames: polish.detect(heat_maps(frames), frames, instrument), about
-    about["threshold"] = threshold
-    return lambda frames: detections_from_grid(heat_maps(frames), instrument.optics.c, threshold), about
+        return lambda heat_maps, frames: Polish().detect(heat_maps, frames, instrument)
+    return lambda heat_maps, frames: detections_from_grid(heat_maps, instrument.optics.c, threshold)
+
+
+def _decode_points(decoder: Decoder, instrument: Instrument) -> Callable[[Detections, NDArray[Any]], Detections]:
+    """Return the function from a network's own detections and their frames to detections."""
+    if decoder == "polish":
+        from csist_bench.offgrid.polish import Polish
+
+        return lambda found, frames: Polish().refine(found, frames, instrument)
+    return lambda found, frames: found
 
 
 def _network(
     row: Method, instrument: Instrument, overrides: list[str], weights: str | Path | None, device: str, batch: int
-) -> tuple[Callable[[NDArray[Any]], NDArray[Any]], dict[str, Any]]:
+) -> tuple[HeatMaps, dict[str, Any]]:
+    from csist_bench.models.base import NetworkRunner
+
+    model, about = _trained(row, instrument, overrides, weights)
+    runner = NetworkRunner(model, device, batch)
+    return lambda frames: runner.heat_maps(frames, instrument), about | {"device": str(runner.device)}
+
+
+def _point_network(
+    row: Method, instrument: Instrument, overrides: list[str], weights: str | Path | None, device: str, batch: int
+) -> tuple[Callable[[NDArray[Any]], Detections], dict[str, Any], bool]:
+    from csist_bench.models.points import PointRunner
+
+    model, about = _trained(row, instrument, overrides, weights)
+    runner = PointRunner(model, device, batch)
+    device_name = {"device": str(runner.device)}
+    return lambda frames: runner.detect(frames, instrument), about | device_name, runner.reach == 0
+
+
+def _trained(
+    row: Method, instrument: Instrument, overrides: list[str], weights: str | Path | None
+) -> tuple[Any, dict[str, Any]]:
+    """Return a network with its weights, and what a prediction file says of them."""
     if overrides:
         raise must("--set", "be left out for a network (its settings are in its weights)", overrides[0])
-    path = Path(weights) if weights else shipped_weights(row.name)
+    path = _weights_path(row, weights)
     if path is None:
         have = [name for name in METHODS if METHODS[name].trainable and shipped_weights(name)]
         raise InputError(
             f"no trained weights of {row.name!r} are shipped; train it (csist-bench train {row.name}) or pass --weights"
             f" (shipped: {', '.join(have) or 'none'})"
         )
-    from csist_bench.models.base import NetworkRunner
     from csist_bench.models.weights import load_weights
 
     model, card = load_weights(path, row.name)
     if card.optics != instrument.optics:
         raise must(f"{path}: optics of the weights", f"be those of the data {instrument.optics}", card.optics)
-    runner = NetworkRunner(model, device, batch)
-    about = {
-        "device": str(runner.device),
-        "settings": card.settings,
+    return model, {
+        "settings": _departures(row, card),
         "recipe_hash": card.recipe_hash,
         "trained_on": card.dataset,
         "training_minutes": round(card.minutes, 2),
         "training_device": card.device,
         "seed": card.recipe.get("seed"),
     }
-    return lambda frames: runner.heat_maps(frames, instrument), about
+
+
+def _departures(row: Method, card: WeightsCard) -> dict[str, Any]:
+    """Return what tells weights apart from those of the method's own recipe: settings, and labels that fall off."""
+    from csist_bench.models.base import resolve_settings
+
+    usual = resolve_settings(row, settings_of(row, []))
+    chosen = {name: value for name, value in card.settings.items() if value != usual.get(name)}
+    falloff = card.recipe.get("label_falloff")
+    return {**chosen, "label_falloff": falloff} if falloff else chosen
+
+
+def _weights_path(row: Method, weights: str | Path | None) -> Path | None:
+    """Return the file that `--weights` means: a path, the name of a shipped variant, or by default the method's own."""
+    if weights is None or weights == "":
+        return shipped_weights(row.name)
+    variant = shipped_weights(str(weights)) if str(weights).startswith(row.name) else None
+    return variant or Path(weights)
 
 
 def shipped_weights(name: str) -> Path | None:

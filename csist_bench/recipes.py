@@ -25,9 +25,10 @@ NonNegative = Annotated[float, Meta(ge=0)]
 Count = Annotated[int, Meta(ge=1)]
 Curve = Literal["line", "quadratic", "circle"]
 # "given": the targets come from the user or from an imported set, not from the generator.
-Directions = Literal["axes", "compass", "pixel", "given"]
+# "free": anywhere in a disc of `radius_max` px about the path, at least `separation_min` px apart.
+Directions = Literal["axes", "compass", "pixel", "free", "given"]
 
-MAX_TARGETS = {"axes": 4, "compass": 8, "pixel": 8, "given": 10_000}
+MAX_TARGETS = {"axes": 4, "compass": 8, "pixel": 8, "free": 8, "given": 10_000}
 SPLITS = ("train", "val", "test")
 
 S = TypeVar("S", bound=msgspec.Struct)

@@ -6,7 +6,8 @@ The contract. `entry` names a class `module:Class`.
   `heat_maps(frames, instrument) -> (B, T, c * size, c * size)` (output "grid") or
   `detect(frames, instrument) -> Detections` (output "points") for frames (B, T, size, size) in grey levels.
 - A network is a torch module built as `Class(sampling, **settings)`; its `forward` maps frames (B, T, size, size) to
-  label grids (B, T, c * size, c * size). `csist_bench.models.base` runs it.
+  label grids (B, T, c * size, c * size), and `csist_bench.models.base` runs it (output "grid"); or to slots of targets
+  (B, T, K, 7), and `csist_bench.models.points` runs it (output "points").
 
 `context` is "frame" where each frame is answered by itself, "trajectory" where the whole sequence is needed.
 `prior_tier` says what the method knows: A the optics, B + the brightness law, C + smooth or rigid motion, D the whole
@@ -45,11 +46,17 @@ class Method(msgspec.Struct, frozen=True):
 
 
 def _network(
-    name: str, title: str, family: Family, paper: str, context: Literal["frame", "trajectory"] = "frame"
+    name: str,
+    title: str,
+    family: Family,
+    paper: str,
+    context: Literal["frame", "trajectory"] = "frame",
+    output: Literal["grid", "points"] = "grid",
 ) -> Method:
     module = name.replace("++", "_plus_plus").replace("+", "_plus").replace("-", "_")
     class_name = "".join(part.capitalize() for part in module.split("_"))
-    return Method(name, title, family, f"csist_bench.models.{module}:{class_name}", paper, context=context)
+    entry = f"csist_bench.models.{module}:{class_name}"
+    return Method(name, title, family, entry, paper, output=output, context=context)
 
 
 def _free(name: str, title: str, family: Family, entry: str, paper: str, **departures: Any) -> Method:
@@ -91,6 +98,7 @@ _ROWS = (
         "ml-seq", "ML-seq", "off-grid", "offgrid.sequence:SequenceMaximumLikelihood", "", prior_tier="C", **_SEQUENCE
     ),
     _free("group-map", "Group MAP", "off-grid", "offgrid.group:GroupMap", "", prior_tier="D", **_SEQUENCE),
+    _network("offgrid-net", "OffGrid-Net", "off-grid", "", **_SEQUENCE),
 )
 
 METHODS: dict[str, Method] = {row.name: row for row in _ROWS}

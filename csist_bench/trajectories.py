@@ -7,7 +7,8 @@ which other trajectories are drawn beside it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,7 @@ from csist_bench.checks import InputError
 from csist_bench.recipes import DataRecipe
 
 Floats = NDArray[np.float64]
+Point = Callable[[np.random.Generator], tuple[float, float]]
 
 SCENE_STREAM, NOISE_STREAM = 0, 1
 POSITION_DECIMALS = 6  # positions are rounded to 1e-6 px, so that differences of libm cannot change a set
@@ -76,25 +78,51 @@ def _padded(recipe: DataRecipe, xy: Floats, intensity: Floats, count: NDArray[np
 
 
 def _scenes_about_a_path(recipe: DataRecipe, streams: list[np.random.Generator]) -> Scenes:
-    layout = LAYOUTS[recipe.directions]
-    d, k, t, n = len(layout), recipe.k_max, recipe.frames, len(streams)
     # The arrangement's uniforms come first, so the number of path candidates needed cannot shift them.
-    blocks = np.array([rng.random(2 + d + k + t * k) for rng in streams]).reshape(n, -1)
-    count = _counts(recipe, blocks[:, 0])
-    radius = _uniform(blocks[:, 1], recipe.radius_min, recipe.radius_max)
-    chosen = np.argsort(blocks[:, 2 : 2 + d], axis=1, kind="stable")[:, :k]
-    intensity = _uniform(blocks[:, 2 + d : 2 + d + k], recipe.intensity_min, recipe.intensity_max)
-    steps = blocks[:, 2 + d + k :].reshape(n, t, k) * recipe.growth_max
-    steps[:, 0] = 0.0  # the growth starts after frame 0
-
-    direction = layout[chosen]  # (n, k, 2)
-    norm = np.linalg.norm(direction, axis=-1)
-    # A diagonal arm is sqrt 2 longer (a lattice of pitch `radius`); the growth is along the arm in px.
-    length = radius[:, None, None] * norm[:, None, :] + np.cumsum(steps, axis=1)
-    arms = (direction / norm[..., None])[:, None] * length[..., None]  # (n, t, k, 2)
+    arrange = _arms_anywhere if recipe.directions == "free" else _arms_along_directions
+    count, intensity, arms = arrange(recipe, streams)
     path, angle = _draw_paths(recipe, streams)
     xy = path[:, :, None, :] + _turn(arms, angle, about=0.0)
     return _padded(recipe, xy, intensity, count)
+
+
+Arrangement = tuple[NDArray[np.int64], Floats, Floats]  # count (N,), intensity (N, K), arms (N, T, K, 2) px
+
+
+def _arms_along_directions(recipe: DataRecipe, streams: list[np.random.Generator]) -> Arrangement:
+    layout = LAYOUTS[recipe.directions]
+    d, k, t, n = len(layout), recipe.k_max, recipe.frames, len(streams)
+    blocks = np.array([rng.random(2 + d + k + t * k) for rng in streams]).reshape(n, -1)
+    radius = _uniform(blocks[:, 1], recipe.radius_min, recipe.radius_max)
+    chosen = np.argsort(blocks[:, 2 : 2 + d], axis=1, kind="stable")[:, :k]
+    intensity = _uniform(blocks[:, 2 + d : 2 + d + k], recipe.intensity_min, recipe.intensity_max)
+    direction = layout[chosen]  # (n, k, 2)
+    # A diagonal arm is sqrt 2 longer: a lattice of pitch `radius`.
+    arms = _grown(recipe, direction, radius[:, None], blocks[:, 2 + d + k :].reshape(n, t, k))
+    return _counts(recipe, blocks[:, 0]), intensity, arms
+
+
+def _arms_anywhere(recipe: DataRecipe, streams: list[np.random.Generator]) -> Arrangement:
+    k, t, n = recipe.k_max, recipe.frames, len(streams)
+    blocks = np.array([rng.random(1 + k + t * k) for rng in streams]).reshape(n, -1)
+    count = _counts(recipe, blocks[:, 0])
+    intensity = _uniform(blocks[:, 1 : 1 + k], recipe.intensity_min, recipe.intensity_max)
+    start = np.ones((n, k, 2))  # slots without a target hold any arm of non-zero length
+    for row, rng in enumerate(streams):
+        start[row, : count[row]] = _scatter(
+            rng, int(count[row]), recipe.separation_min, recipe.placement_misses, _disc_point(recipe.radius_max)
+        )
+    return count, intensity, _grown(recipe, start, np.ones((n, 1)), blocks[:, 1 + k :].reshape(n, t, k))
+
+
+def _grown(recipe: DataRecipe, direction: Floats, scale: Floats, u: Floats) -> Floats:
+    """Return arms (N, T, K, 2), at first `scale` (N, 1) times `direction` (N, K, 2), then longer by u (N, T, K)."""
+    steps = u * recipe.growth_max
+    steps[:, 0] = 0.0  # the growth starts after frame 0
+    norm = np.linalg.norm(direction, axis=-1)
+    # The growth is along the arm in px.
+    length = (scale * norm)[:, None, :] + np.cumsum(steps, axis=1)
+    return np.asarray((direction / norm[..., None])[:, None] * length[..., None])
 
 
 def _draw_paths(recipe: DataRecipe, streams: list[np.random.Generator]) -> tuple[Floats, Floats]:
@@ -191,22 +219,36 @@ def _scenes_in_one_pixel(recipe: DataRecipe, streams: list[np.random.Generator])
     intensity = _uniform(blocks[:, 1:], recipe.intensity_min, recipe.intensity_max)
     xy = np.full((n, t, k, 2), np.nan)
     for row, rng in enumerate(streams):
-        points = _scatter(rng, int(count[row]), recipe.separation_min, recipe.placement_misses)
+        points = _scatter(rng, int(count[row]), recipe.separation_min, recipe.placement_misses, _square_point)
         xy[row, :, : count[row]] = centre - 0.5 + points
     return _padded(recipe, xy, intensity, count)
 
 
-def _scatter(rng: np.random.Generator, k: int, separation: float, misses: int) -> Floats:
-    """Return k points of the unit square at least `separation` apart, shape (k, 2)."""
+def _scatter(rng: np.random.Generator, k: int, separation: float, misses: int, point: Point) -> Floats:
+    """Return k points, drawn one after another, at least `separation` apart, shape (k, 2)."""
     for _ in range(MAX_ATTEMPTS):
         placed: list[tuple[float, float]] = []
         missed = 0
         while len(placed) < k and missed < misses:
-            x, y = rng.random(2).tolist()
+            x, y = point(rng)
             if all((x - a) ** 2 + (y - b) ** 2 >= separation**2 for a, b in placed):
                 placed.append((x, y))
             else:
                 missed += 1
         if len(placed) == k:
             return np.array(placed)
-    raise InputError(f"separation_min = {separation} px leaves no room for {k} targets in one pixel; lower it or k_max")
+    raise InputError(f"separation_min = {separation} px leaves no room for {k} targets; lower it or k_max")
+
+
+def _square_point(rng: np.random.Generator) -> tuple[float, float]:
+    x, y = rng.random(2).tolist()
+    return x, y
+
+
+def _disc_point(radius: float) -> Point:
+    def point(rng: np.random.Generator) -> tuple[float, float]:
+        u, v = rng.random(2).tolist()
+        length, angle = radius * math.sqrt(u), 2 * math.pi * v
+        return length * math.cos(angle), length * math.sin(angle)
+
+    return point

@@ -1,8 +1,13 @@
+import json
+import os
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from csist_bench.accounting import method_row, method_rows
+from csist_bench import accounting
+from csist_bench.accounting import cache_folder, method_row, method_rows
 from csist_bench.registry import METHODS
 from tests.test_contract import PARAMETERS
 
@@ -10,7 +15,15 @@ NODES, PIXELS = 33 * 33, 11 * 11
 
 
 @pytest.fixture(scope="module")
-def rows():
+def cache(tmp_path_factory):
+    """A cache folder that is empty at first."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield cache_folder()
+
+
+@pytest.fixture(scope="module")
+def rows(cache):
     return {row["name"]: row for row in method_rows()}
 
 
@@ -43,3 +56,65 @@ def test_without_torch_the_costs_are_left_blank(monkeypatch):
     row = method_row(METHODS["srcnn"])
     assert (row["parameters"], row["macs_per_frame"]) == (None, None)
     assert method_row(METHODS["ista"])["parameters"] == 0
+
+
+# --- what is kept -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def counted(monkeypatch, tmp_path):
+    """The names of the networks that are counted from now on, with an empty cache."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    names, count = [], accounting._counted
+    monkeypatch.setattr(accounting, "_counted", lambda name: names.append(name) or count(name))
+    return names
+
+
+def test_a_second_call_gives_the_same_rows_without_counting_or_torch(rows, cache):
+    code = "import json, sys; from csist_bench.accounting import method_rows; rows = method_rows()"
+    code += "; assert 'torch' not in sys.modules; print(json.dumps(rows))"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert json.loads(told) == list(rows.values())
+
+
+def test_one_row_counts_one_network_and_keeps_it(counted):
+    first = [method_row(METHODS[name]) for name in ("espcn", "srcnn", "espcn")]
+    assert counted == ["espcn", "srcnn"]
+    assert first[0] == first[2]
+    method_row(METHODS["ista"])
+    assert counted == ["espcn", "srcnn"]
+
+
+def test_another_source_is_counted_anew(counted, monkeypatch, tmp_path):
+    method_row(METHODS["espcn"])
+    (tmp_path / "models").mkdir()
+    for name in ("registry.py", "optics.py", "models/espcn.py"):
+        (tmp_path / name).write_text("")
+    monkeypatch.setattr(accounting, "PACKAGE", tmp_path)
+    for text in ("features = 64", "features = 65", "features = 65"):
+        (tmp_path / "models" / "espcn.py").write_text(text)
+        method_row(METHODS["espcn"])
+    assert counted == ["espcn"] * 3
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"source": "x"}', b"\xff", b'{"source": 1, "costs": {"espcn": 2}}'])
+def test_a_file_that_is_not_what_was_written_is_replaced(counted, content):
+    cache_folder().mkdir()
+    (cache_folder() / "costs.json").write_bytes(content)
+    assert method_row(METHODS["espcn"]) == method_row(METHODS["espcn"])
+    assert counted == ["espcn"]
+
+
+def test_where_nothing_can_be_kept_the_rows_are_the_same(counted, rows, monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert [method_row(METHODS["espcn"]) for _ in range(2)] == [rows["espcn"]] * 2
+    assert counted == ["espcn"] * 2
+
+
+def test_the_cache_folder_is_never_relative(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", "here")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cache_folder() == tmp_path / ".cache" / "csist-bench"
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # as where there is no home folder
+    assert cache_folder() == Path(os.devnull)

@@ -1,12 +1,18 @@
 import json
+import sys
 
 import numpy as np
 import pytest
 
 from csist_bench import benchmarks
-from csist_bench.benchmarks import PARTS, Measure, as_json, bench, best_of, line_of, quadrature_frames
+from csist_bench.benchmarks import PARTS, Measure, as_json, bench, best_of, line_of, network_speed, quadrature_frames
 from csist_bench.optics import Optics
+from csist_bench.registry import METHODS
 from csist_bench.simulate import frames_from_targets
+from csist_bench.store import open_store
+from csist_bench.training.adversarial import AdversarialLearner
+from csist_bench.training.learner import PlainLearner
+from tests.sets import tiny_set
 
 
 def test_a_line_holds_name_figure_unit_and_goal():
@@ -47,7 +53,7 @@ def test_the_least_of_a_few_calls_is_taken(monkeypatch):
 
 
 def test_every_part_has_its_measurements():
-    assert PARTS == ("rendering", "generate", "evaluate", "methods", "start")
+    assert PARTS == ("rendering", "generate", "evaluate", "methods", "networks", "start")
     measures = list(bench(("start",)))
     assert [measure.unit for measure in measures] == ["s"]
     assert measures[0].value > 0
@@ -56,3 +62,31 @@ def test_every_part_has_its_measurements():
 def test_an_unknown_part_is_an_error():
     with pytest.raises(KeyError):
         list(bench(("renderin",)))
+
+
+@pytest.mark.parametrize(
+    ("name", "learner", "frames"),
+    [
+        ("espcn", PlainLearner, 16),  # of the recipe's 64, as many as the benchmark takes
+        ("tdan", PlainLearner, 4),  # one trajectory
+        ("srgan", AdversarialLearner, 16),
+    ],
+)
+def test_a_network_is_timed_forward_and_through_a_step_of_its_recipe(tmp_path, monkeypatch, name, learner, frames):
+    taken, step = [], learner.step
+
+    def recorded(self, *batch):
+        taken.append(batch[0].shape[:2].numel())
+        return step(self, *batch)
+
+    monkeypatch.setattr(learner, "step", recorded)
+    split = open_store(tiny_set(tmp_path / "set.zarr")).split("train")
+    forward, training = network_speed(METHODS[name], split)
+    assert (forward.name, training.name) == (f"{name}: forward", "  training step")
+    assert min(forward.value, training.value) > 0
+    assert set(taken) == {frames}
+
+
+def test_without_torch_networks_are_left_out(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert list(bench(("networks",))) == []

@@ -19,6 +19,9 @@ from csist_bench.models.base import (
     macs_per_frame,
     method_of,
 )
+from csist_bench.models.layers.rendering import SceneLabels
+from csist_bench.models.layers.set_loss import COLUMNS
+from csist_bench.models.points import PointRunner, told_of
 from csist_bench.models.weights import load_weights, save_weights
 from csist_bench.optics import Optics, grid_from_targets
 from csist_bench.registry import METHODS, build_training_free
@@ -60,11 +63,13 @@ SMALL: dict[str, list[str]] = {
     "rpcanet": ["stages=2", "features=8"],
     "usrnet": ["iterations=2", "features=4", "blocks=1", "hidden=8"],
     "derefnet": ["phases=2", "features=8", "blocks=1"],
+    "offgrid-net": ["width=32", "depth=2", "heads=2", "reach=2"],
 }
 
 # Trainable parameters of the predicting part, at full size: the published implementations' counts. Published as 1.55 M
 # (srgan), 16.7 M (esrgan), 11.7 M (bsrgan), 1.07 M (usrnet), 2.179 M (dista-net); fista-net is published with 74,599,
-# half of them in layers that nothing reads, and focus with about 0.06 M: their files say what differs.
+# half of them in layers that nothing reads, and focus with about 0.06 M: their files say what differs. offgrid-net is
+# this package's own.
 PARAMETERS = {
     "srcnn": 15_841,
     "espcn": 22_729,
@@ -89,6 +94,7 @@ PARAMETERS = {
     "rpcanet": 679_896,
     "dista-net": 2_177_322,
     "derefnet": 1_482_879,
+    "offgrid-net": 2_149_916,
 }
 
 
@@ -110,22 +116,42 @@ def scenes() -> tuple[np.ndarray, np.ndarray]:
     return shard.frames, grid_from_targets(shard.scenes.xy, shard.scenes.intensity, OPTICS)
 
 
-def units(name: str) -> tuple[torch.Tensor, torch.Tensor, slice]:
+def answers(model: nn.Module, frames: np.ndarray, batch: int = 512) -> np.ndarray:
+    """Heat maps, or slots where the network answers points."""
+    if method_of(model).output == "points":
+        return PointRunner(model, "cpu", batch).slots(frames, INSTRUMENT)
+    return NetworkRunner(model, "cpu", batch).heat_maps(frames, INSTRUMENT)
+
+
+def assert_alike(name: str, answer: np.ndarray, expected: np.ndarray) -> None:
+    """Equal but for rounding: in grey levels, and in px for the positions of slots."""
+    if METHODS[name].output == "points":
+        np.testing.assert_allclose(answer[..., :2], expected[..., :2], atol=1e-4)
+    np.testing.assert_allclose(answer, expected, atol=ROUNDING)
+
+
+def units(name: str) -> tuple[torch.Tensor, Any, slice]:
     """Frames and labels as the training loop hands them to a network, and the slice of frames that counts."""
     frames, labels = (torch.from_numpy(array).float() for array in scenes())
+    if METHODS[name].output == "points":
+        truth = tiny_shard(TRAJECTORIES).scenes
+        told = told_of(INSTRUMENT, TRAJECTORIES, torch.device("cpu"))
+        xy, intensity = (torch.from_numpy(array).float() for array in (truth.xy, truth.intensity))
+        return frames, SceneLabels(xy, intensity, told.noise_sigma, told.saturation), SCORED
     if METHODS[name].context == "trajectory":
         return frames[:1], labels[:1], SCORED
     return frames[:, :1], labels[:, :1], slice(0, 1)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_answers_grids_of_the_right_kind(name: str) -> None:
+def test_answers_are_of_the_right_kind(name: str) -> None:
     frames = scenes()[0]
     given = frames.copy()
-    grids = NetworkRunner(network(name), "cpu").heat_maps(frames, INSTRUMENT)
-    assert grids.shape == (*frames.shape[:2], 33, 33)
-    assert grids.dtype == np.float32
-    assert np.isfinite(grids).all()
+    answer = answers(network(name), frames)
+    points = METHODS[name].output == "points"
+    assert answer.shape == (*frames.shape[:2], *((network(name).slots, COLUMNS) if points else (33, 33)))
+    assert answer.dtype == np.float32
+    assert np.isfinite(answer).all()
     np.testing.assert_array_equal(frames, given)
     assert method_of(network(name)) is METHODS[name]
 
@@ -133,12 +159,10 @@ def test_answers_grids_of_the_right_kind(name: str) -> None:
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_batch_and_its_order_do_not_matter(name: str) -> None:
     frames = scenes()[0]
-    together = NetworkRunner(network(name), "cpu").heat_maps(frames, INSTRUMENT)
+    together = answers(network(name), frames)
     for batch in (1, 7):
-        parts = NetworkRunner(network(name), "cpu", batch).heat_maps(frames, INSTRUMENT)
-        np.testing.assert_allclose(parts, together, atol=ROUNDING)
-    backwards = NetworkRunner(network(name), "cpu").heat_maps(frames[::-1], INSTRUMENT)
-    np.testing.assert_allclose(backwards[::-1], together, atol=ROUNDING)
+        assert_alike(name, answers(network(name), frames, batch), together)
+    assert_alike(name, answers(network(name), frames[::-1])[::-1], together)
 
 
 @pytest.mark.parametrize("name", [n for n in NETWORKS if METHODS[n].context == "frame"])
@@ -168,8 +192,8 @@ def test_weights_survive_the_round_trip_through_a_file(name: str, tmp_path: Any)
     frames = scenes()[0][:1]
     save_weights(tmp_path / "w.safetensors", network(name), card_of(name, SMALL.get(name, ())))
     loaded, _ = load_weights(tmp_path / "w.safetensors", name)
-    before = NetworkRunner(network(name), "cpu").heat_maps(frames, INSTRUMENT)
-    np.testing.assert_array_equal(NetworkRunner(loaded, "cpu").heat_maps(frames, INSTRUMENT), before)
+    before = answers(network(name), frames)
+    np.testing.assert_array_equal(answers(loaded, frames), before)
 
 
 @pytest.mark.parametrize("name", NETWORKS)

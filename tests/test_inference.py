@@ -7,14 +7,13 @@ import pytest
 import torch
 
 from csist_bench import __version__
+from csist_bench.bare_frames import BareFrames, read_bare_frames
 from csist_bench.checks import InputError
 from csist_bench.detections import Detections
 from csist_bench.inference import (
-    BareFrames,
     chosen_frames,
     header_of,
     open_source,
-    read_bare_frames,
     shipped_weights,
     unmix,
 )

@@ -21,8 +21,16 @@ def test_data_recipes_load_under_their_own_name(name: str) -> None:
 
 @pytest.mark.parametrize("name", shipped("methods"))
 def test_method_recipes_are_of_the_method_they_are_named_after(name: str) -> None:
-    assert load_method_recipe(name).method == name
-    assert name in METHODS
+    method = load_method_recipe(name).method
+    assert method in METHODS
+    assert name == method or name.startswith(f"{method}-")  # a variant of it
+
+
+@pytest.mark.parametrize("name", [name for name in shipped("methods") if name not in METHODS])
+def test_variants_have_known_settings_and_training_fields(name: str) -> None:
+    recipe = load_method_recipe(name)
+    assert set(recipe.settings) <= set(resolve_settings(registry.find(recipe.method), recipe.settings))
+    assert training_recipe(recipe.training, name)
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -114,3 +114,18 @@ def test_impossible_recipes_end_with_a_reason():
         draw_scenes(
             DataRecipe(name="full", directions="pixel", k_min=8, k_max=8, separation_min=1.3, placement_misses=1), [0]
         )
+
+
+def test_freely_placed_targets_keep_apart_within_a_disc_and_only_drift_outwards():
+    recipe = load_data_recipe("seqcsist-free", ["k_min=4"])
+    scenes = draw_scenes(recipe, range(150))
+    first, last = scenes.xy[:, 0], scenes.xy[:, -1]
+    gaps = np.linalg.norm(first[:, :, None] - first[:, None], axis=-1)[:, *np.triu_indices(4, 1)]
+    assert recipe.separation_min - 1e-5 < gaps.min() < recipe.separation_min + 0.01
+    assert gaps.max() < 2 * recipe.radius_max + 1e-5
+    assert np.abs((last - last.mean(axis=1, keepdims=True)) - (first - first.mean(axis=1, keepdims=True))).max() < 0.06
+    along = first[:, 0] - first[:, 1]
+    turns = np.histogram(np.arctan2(along[:, 1], along[:, 0]), bins=8, range=(-np.pi, np.pi))[0]
+    assert turns.min() > 5  # 19 expected each: no direction is preferred
+    alone = draw_scenes(recipe, [17])
+    assert np.array_equal(alone.xy[0], scenes.xy[17])

@@ -14,8 +14,9 @@ from csist_bench.cli.options import json_option, note
 def command(parts: tuple[str, ...], out: str | None, as_json: bool) -> None:
     """Measure the speed of everything on this machine, as a table and JSON.
 
-    PARTS choose among rendering, generate, evaluate, methods and start; all of them by default. Other work on the
-    machine disturbs the figures; ratios are measured in one run.
+    PARTS choose among rendering, generate, evaluate, methods, networks and start; all of them by default. `networks`
+    takes every network, untrained, forward and through a step of its training. Other work on the machine disturbs the
+    figures; ratios are measured in one run.
 
     \b
     Examples:
@@ -32,7 +33,7 @@ def command(parts: tuple[str, ...], out: str | None, as_json: bool) -> None:
         if part not in benchmarks.PARTS:
             raise unknown("part", part, benchmarks.PARTS)
     measures = []
-    for measure in benchmarks.bench(parts or benchmarks.PARTS):
+    for measure in benchmarks.bench(parts):
         measures.append(measure)
         (note if as_json else click.echo)(benchmarks.line_of(measure))
     text = benchmarks.as_json(measures)

@@ -17,6 +17,7 @@ from csist_bench.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from csist_bench.inference import Decoder
     from csist_bench.registry import Method
 
 
@@ -30,9 +31,10 @@ if TYPE_CHECKING:
 @click.option(
     "--decoder",
     type=click.Choice(["grid", "polish"]),
-    default="grid",
+    multiple=True,
+    default=["grid"],
     show_default=True,
-    help="From heat map to detections.",
+    help="From heat map to detections; repeatable, the method is run once.",
 )
 @click.option(
     "--threshold", type=click.FloatRange(min=0), default=70.0, show_default=True, help="Grid decoder: least node value."
@@ -54,7 +56,7 @@ def command(
     out: str,
     weights: str | None,
     device: str,
-    decoder: str,
+    decoder: tuple[Decoder, ...],
     threshold: float,
     overrides: tuple[str, ...],
     noise_sigma: float | None,
@@ -71,25 +73,30 @@ def command(
     Examples:
       csist-bench run ista
       csist-bench run ml --data data/noise5.zarr --out ml.json
-      csist-bench run edsr --decoder polish --out edsr.json
+      csist-bench run espcn --decoder polish --out espcn.json
+      csist-bench run espcn --decoder grid --decoder polish --out espcn.npz
       csist-bench run ml --data my_frames.npy --noise-sigma 3
 
-    --data also takes a .npy file of bare frames, shape (N, T, H, W), (T, H, W) or (H, W).
+    --data also takes a .npy file of bare frames, shape (N, T, H, W), (T, H, W) or (H, W). With several decoders there
+    is one file for each, the decoder's name added to that of --out: the last example writes espcn-grid.npz and
+    espcn-polish.npz.
     """
-    from csist_bench.inference import chosen_frames, header_of, open_source, unmix
+    from csist_bench.inference import chosen_frames, header_of, open_source, unmix_each
     from csist_bench.predictions import require_writable, write_predictions
     from csist_bench.registry import find
 
     refuse_idle_options(find(method), data)
-    require_writable(out, overwrite)  # before the work, not after it
+    files = output_files(out, decoder)
+    for file in files:
+        require_writable(file, overwrite)  # before the work, not after it
     source = open_source(data, split, allow_partial)
-    done = unmix(
+    answers = unmix_each(
         source,
         method,
+        decoder,
         overrides=overrides,
         weights=weights,
         device=device,
-        decoder=decoder,  # type: ignore[arg-type]
         threshold=threshold,
         noise_sigma=noise_sigma,
         frames=chosen_frames(source, frames),
@@ -98,10 +105,24 @@ def command(
         batch=batch,
         progress=ProgressLine(f"{method}: unmixed"),
     )
-    write_predictions(out, done.detections, header_of(source, done))
-    rate = done.n_frames / max(done.seconds, 1e-9)
-    found = f"{len(done.detections):,} detections in {done.n_frames:,} frames"
-    note(f"{out}: {found}, {done.seconds:.1f} s ({rate:,.0f} frames/s)")
+    for file, done in zip(files, answers):
+        write_predictions(file, done.detections, header_of(source, done))
+        rate = done.n_frames / max(done.seconds, 1e-9)
+        found = f"{len(done.detections):,} detections in {done.n_frames:,} frames"
+        note(f"{file}: {found}, {done.seconds:.1f} s ({rate:,.0f} frames/s)")
+
+
+def output_files(out: str, decoders: tuple[Decoder, ...]) -> list[str]:
+    """Return the file of each decoder: `out` itself for one, p-grid.npz and p-polish.npz from p.npz for two."""
+    from csist_bench.checks import must
+    from csist_bench.predictions import require_writable
+
+    if len(set(decoders)) < len(decoders):
+        raise must("--decoder", "be given once for each decoder", ", ".join(decoders))
+    if len(decoders) == 1:
+        return [out]
+    suffix = len(require_writable(out))
+    return [f"{out[:-suffix]}-{name}{out[-suffix:]}" for name in decoders]
 
 
 def refuse_idle_options(method: Method, data: str) -> None:
@@ -116,10 +137,14 @@ def refuse_idle_options(method: Method, data: str) -> None:
             "batch": "a method without training",
         }
     if method.output == "points":
-        idle |= {"decoder": "a method that answers points", "threshold": "a method that answers points"}
+        idle["threshold"] = "a method that answers points"
+        if not method.trainable:
+            idle["decoder"] = "a method that answers points"
     if data.endswith(".npy"):
         idle["split"] = "bare frames"
     context = click.get_current_context()
     for name, reason in idle.items():
         if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
-            raise must(f"--{name}", f"be left out for {reason}", str(context.params[name]))
+            value = context.params[name]
+            given = ", ".join(value) if isinstance(value, tuple) else str(value)
+            raise must(f"--{name}", f"be left out for {reason}", given)

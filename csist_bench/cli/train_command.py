@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     "--set", "overrides", multiple=True, metavar="NAME=VALUE",
     help="Override a training field (lr=1e-3, window.size=7) or a setting of the network (settings.features=64).",
 )  # fmt: skip
+@click.option(
+    "--stream", "streamed", multiple=True, metavar="RECIPE[=WEIGHT]",
+    help="Train on endless scenes of a data recipe (repeatable), or 'stored': the split's. --data validates.",
+)  # fmt: skip
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, ...")
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads.  [default: all cores]")
 @click.option(
@@ -37,6 +41,7 @@ def command(
     out: Path | None,
     recipe_file: str | None,
     overrides: tuple[str, ...],
+    streamed: tuple[str, ...],
     device: str,
     threads: int | None,
     max_minutes: float,
@@ -53,6 +58,7 @@ def command(
     Examples:
       csist-bench train srcnn --out runs/srcnn
       csist-bench train ista-net --set lr=1e-3 --max-minutes 30 --out runs/ista-net
+      csist-bench train offgrid-net --stream seqcsist-rotated --stream seqcsist=0.5
     """
     from csist_bench import registry
     from csist_bench.checks import InputError
@@ -72,7 +78,7 @@ def command(
     if threads:
         torch.set_num_threads(threads)
     options = Options(out, resume, overwrite, max_minutes, initial_weights)
-    settings, recipe = _recipe_of(row.name, recipe_file, overrides, out if resume else None)
+    settings, recipe = _recipe_of(row.name, recipe_file, overrides, streamed, out if resume else None)
     outcome = train(
         row,
         open_store(data),
@@ -87,13 +93,18 @@ def command(
 
 
 def _recipe_of(
-    method: str, recipe_file: str | None, overrides: tuple[str, ...], resumed: Path | None
+    method: str,
+    recipe_file: str | None,
+    overrides: tuple[str, ...],
+    streamed: tuple[str, ...],
+    resumed: Path | None,
 ) -> tuple[dict[str, Any], TrainingRecipe]:
     """Return the network's settings and the training recipe: those of the resumed run unless others are given."""
     from csist_bench.checks import InputError, must
     from csist_bench.recipes import MethodRecipe, load_method_recipe, parse_overrides, shipped
     from csist_bench.training.checkpoint import read_run_recipe
     from csist_bench.training.recipe import training_recipe
+    from csist_bench.training.stream_recipe import scenes_from_texts
 
     if resumed and not recipe_file:
         run = read_run_recipe(resumed)
@@ -107,6 +118,8 @@ def _recipe_of(
     given = parse_overrides(overrides)
     settings = {name.removeprefix("settings."): v for name, v in given.items() if name.startswith("settings.")}
     fields = {name: value for name, value in given.items() if not name.startswith("settings.")}
+    if streamed:
+        fields["stream.scenes"] = scenes_from_texts(streamed)
     if "settings" in fields:
         raise InputError("--set settings must name one, as in settings.features=64")
     return {**recipe.settings, **settings}, training_recipe({**recipe.training, **fields}, f"{method} training")

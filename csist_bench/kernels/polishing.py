@@ -111,6 +111,66 @@ def count_from_light(frame: Floats, heat_map: Floats, row: int, column: int, siz
 
 
 @jit
+def refine(
+    frame: Floats,
+    row: int,
+    column: int,
+    sensor: Sensor,
+    iterations: int,
+    tolerance: float,
+    bench: Bench,
+    theta: Floats,
+    sigma: Floats,
+) -> None:
+    """Fit theta (K, 3) to the window at (row, column), from the means and by the precisions that `bench` holds."""
+    k = theta.shape[0]
+    cut_window(frame, row, column, bench.pixels)
+    copy_rows(bench.mean[:k], theta)
+    window, prior = Window(bench.pixels, row, column), Prior(bench.mean, bench.precision, 0.0)
+    fit(theta, window, sensor, prior, iterations, tolerance, bench.work)
+    cost_of(theta, window, sensor, prior, bench.work)
+    gather(theta, sensor, prior, bench.work)
+    # The prior's precision on every unknown makes the matrix positive definite.
+    factor_of(bench.work.normal, 3 * k, bench.work.factor)
+    inverse(bench.work.factor, 3 * k, bench.covariance)
+    for m in range(k):
+        for u in range(3):
+            sigma[m, u] = math.sqrt(bench.covariance[3 * m + u, 3 * m + u])
+
+
+@jit
+def polish_points(
+    frames: Floats,
+    count: Ints,
+    sensor: Sensor,
+    iterations: int,
+    tolerance: float,
+    bench: Bench,
+    theta: Floats,
+    sigma: Floats,
+    score: Floats,
+) -> None:
+    """Polish answers theta (F, K, 3) of frames (F, H, W) in place; their errors sigma (F, K, 3) are the prior's.
+
+    `count` (F,) tells how many there are. Scores (F, K) grow as the expected correctness does.
+    """
+    n = bench.pixels.shape[0]
+    for f in range(frames.shape[0]):
+        k = count[f]
+        if k == 0:
+            continue
+        row, column = window_origin(frames[f], n)
+        for m in range(k):
+            score[f, m] /= expected_correctness(0.5 * (sigma[f, m, 0] ** 2 + sigma[f, m, 1] ** 2))
+            for u in range(3):
+                bench.mean[m, u] = theta[f, m, u]
+                bench.precision[m, u] = 1.0 / sigma[f, m, u] ** 2
+        refine(frames[f], row, column, sensor, iterations, tolerance, bench, theta[f, :k], sigma[f])
+        for m in range(k):
+            score[f, m] *= expected_correctness(0.5 * (sigma[f, m, 0] ** 2 + sigma[f, m, 1] ** 2))
+
+
+@jit
 def polish_frames(
     heat_maps: Floats,
     frames: Floats,
@@ -146,17 +206,7 @@ def polish_frames(
         if found[f] < count[f] or count[f] == 0:
             continue
         k = count[f]
-        cut_window(frames[f], row, column, bench.pixels)
         copy_rows(places[:k], bench.mean)
-        copy_rows(bench.mean[:k], theta[f])
-        window, prior = Window(bench.pixels, row, column), Prior(bench.mean, bench.precision, 0.0)
-        fit(theta[f, :k], window, sensor, prior, iterations, tolerance, bench.work)
-        cost_of(theta[f, :k], window, sensor, prior, bench.work)
-        gather(theta[f, :k], sensor, prior, bench.work)
-        # The prior's precision on every unknown makes the matrix positive definite.
-        factor_of(bench.work.normal, 3 * k, bench.work.factor)
-        inverse(bench.work.factor, 3 * k, bench.covariance)
+        refine(frames[f], row, column, sensor, iterations, tolerance, bench, theta[f, :k], sigma[f])
         for m in range(k):
-            for u in range(3):
-                sigma[f, m, u] = math.sqrt(bench.covariance[3 * m + u, 3 * m + u])
             score[f, m] = expected_correctness(0.5 * (sigma[f, m, 0] ** 2 + sigma[f, m, 1] ** 2))

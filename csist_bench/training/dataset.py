@@ -1,14 +1,16 @@
-"""A training split in memory: frames as one tensor, labels as (node, intensity) pairs scattered per batch.
+"""A training split as batches: frames as one tensor, labels as (node, intensity) pairs scattered per batch.
 
-The split is read once. Labels follow `optics.grid_from_targets`: each intensity at the node nearest to its target.
-Kept sparse they take K numbers a frame instead of (c * size)^2. A unit is what a batch is made of: one frame for
-networks of context "frame", one trajectory for those of context "trajectory".
+A split that fits in memory is read once, a larger one in groups of whole chunks, anew in every epoch. Labels follow
+`optics.grid_from_targets`: each intensity at the node nearest to its target. Kept sparse they take K numbers a frame
+instead of (c * size)^2. A unit is what a batch is made of: one frame for networks of context "frame", one trajectory
+for those of context "trajectory".
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,10 +23,13 @@ from csist_bench.models.layers.sampling import fit_initialiser
 from csist_bench.optics import Optics, nearest_node
 from csist_bench.sensor import Instrument
 from csist_bench.store import Split
+from csist_bench.store.layout import chunk_length
 from csist_bench.training.recipe import TrainingRecipe
 
 GRIDS_PER_CHUNK = 4096  # label grids made at a time when Q is fitted
 BYTES_PER_TARGET = 12
+# Of a split read in groups: one or two are held, and reading one takes the room of about two more.
+GROUPS_IN_MEMORY = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +56,20 @@ class TrainingSet:
     def __len__(self) -> int:
         return len(self.frames)
 
+    @property
+    def device(self) -> torch.device:
+        """Where the frames lie."""
+        return self.frames.device
+
+    @property
+    def unit_frames(self) -> int:
+        """Frames of a unit."""
+        return self.frames.shape[1]
+
+    def epoch_order(self, seed: int, stage: int, epoch: int) -> NDArray[Any]:
+        """Return the order in which an epoch takes the units."""
+        return epoch_order(seed, stage, epoch, len(self))
+
     def batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
         """Return frames (B, T, size, size) and label grids (B, T, c * size, c * size) of units `index` (B,)."""
         frames, node, light = self.frames[index], self.node[index], self.light[index]
@@ -60,13 +79,14 @@ class TrainingSet:
 
     def initialiser(self, ridge: float) -> NDArray[np.float32]:
         """Return Q fitted to the label grids of this set."""
-        return fit_initialiser(self._label_chunks(), self.optics, ridge)
+        return fit_initialiser(self.label_chunks(), self.optics, ridge)
 
-    def _label_chunks(self) -> Iterator[NDArray[np.float32]]:
-        units = max(1, GRIDS_PER_CHUNK // self.frames.shape[1])
+    def label_chunks(self) -> Iterator[NDArray[np.float32]]:
+        """Yield all label grids (n, c * size, c * size), some thousands at a time."""
+        units = max(1, GRIDS_PER_CHUNK // self.unit_frames)
         n = self.optics.grid_size
         for start in range(0, len(self), units):
-            index = torch.arange(start, min(start + units, len(self)), device=self.frames.device)
+            index = torch.arange(start, min(start + units, len(self)), device=self.device)
             yield self.batch(index)[1].reshape(-1, n, n).cpu().numpy()
 
     def windowed(self, size: int) -> TrainingSet:
@@ -96,46 +116,143 @@ class TrainingSet:
         return (pixel - size // 2).clamp(0, self.optics.size - size)
 
 
-def training_set(split: Split, recipe: TrainingRecipe, whole_trajectories: bool, device: torch.device) -> TrainingSet:
-    """Read a split into memory as units for training.
+@dataclass(eq=False)
+class GroupedSet:
+    """Units of a split larger than memory, read a group of neighbouring trajectories at a time.
+
+    An epoch takes the groups in random order and the units of each in random order, so that a batch needs one group, or
+    two where these meet.
+
+    Attributes
+    ----------
+    read : callable
+        From the bounds start, stop of trajectories to their units.
+    bounds : list of (int, int)
+        First trajectory of each group and the one behind its last; all but the last group are of one length.
+    """
+
+    read: Callable[[int, int], TrainingSet]
+    bounds: list[tuple[int, int]]
+    _none: TrainingSet = field(init=False)  # says of what kind the units are
+    _per_trajectory: int = field(init=False)
+    _held: dict[int, TrainingSet] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        first = self.bounds[0][0]
+        self._none, self._per_trajectory = self.read(first, first), len(self.read(first, first + 1))
+
+    def __len__(self) -> int:
+        return self._per_trajectory * self.bounds[-1][1]
+
+    @property
+    def optics(self) -> Optics:
+        """Optics of the units' frames."""
+        return self._none.optics
+
+    @property
+    def scored(self) -> slice:
+        """Frames of a unit that the loss counts."""
+        return self._none.scored
+
+    @property
+    def device(self) -> torch.device:
+        """Where batches lie."""
+        return self._none.device
+
+    @property
+    def unit_frames(self) -> int:
+        """Frames of a unit."""
+        return self._none.unit_frames
+
+    def epoch_order(self, seed: int, stage: int, epoch: int) -> NDArray[Any]:
+        """Return the order in which an epoch takes the units: group by group."""
+        generator = np.random.default_rng([seed, stage, epoch])
+        groups = generator.permutation(self._per_trajectory * np.array(self.bounds))
+        return np.concatenate([start + generator.permutation(stop - start) for start, stop in groups])
+
+    def batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """Return frames and label grids of units `index` (B,); see `TrainingSet.batch`."""
+        length = self._per_trajectory * self.bounds[0][1]
+        group = torch.div(index, length, rounding_mode="floor")
+        needed = sorted(set(group.tolist()))
+        parts = [self._group(g).batch(index[group == g] - g * length) for g in needed]
+        # Where the parts, put behind one another, hold each of the batch's units.
+        place = torch.cat([torch.nonzero(group == g)[:, 0] for g in needed]).argsort()
+        return torch.cat([frames for frames, _ in parts])[place], torch.cat([labels for _, labels in parts])[place]
+
+    def initialiser(self, ridge: float) -> NDArray[np.float32]:
+        """Return Q fitted to the label grids of this set."""
+        chunks = (chunk for g in range(len(self.bounds)) for chunk in self._group(g).label_chunks())
+        return fit_initialiser(chunks, self.optics, ridge)
+
+    def windowed(self, size: int) -> GroupedSet:
+        """Return the crops of `size` x `size` px; see `TrainingSet.windowed`."""
+        return GroupedSet(lambda start, stop: self.read(start, stop).windowed(size), self.bounds)
+
+    def _group(self, index: int) -> TrainingSet:
+        if index not in self._held:
+            self._held = dict(list(self._held.items())[-1:])  # the last one may end within the batch
+            self._held[index] = self.read(*self.bounds[index])
+        return self._held[index]
+
+
+UnitSet = TrainingSet | GroupedSet
+
+
+def training_set(split: Split, recipe: TrainingRecipe, whole_trajectories: bool, device: torch.device) -> UnitSet:
+    """Return a split as units for training: in memory, or read in groups if it would take more than `max_ram` GB.
 
     Raises
     ------
     InputError
-        If the split would take more memory than `recipe.max_ram` GB, or holds no target.
+        If the split holds no target, or its chunks are too large for `max_ram`.
     """
     count = min(recipe.trajectories or split.n_trajectories, split.n_trajectories)
-    _require_room(split, count, recipe.max_ram)
-    data = split.recipe
-    xy, intensity = split.target_xy[:count], split.target_intensity[:count]
-    node, light = sparse_labels(xy, intensity, Optics.from_recipe(data), data.label_collision)
-    if not light.any():
+    bounds = _group_bounds(split, count, recipe.max_ram)
+    if not any(_labels(split, *group)[1].any() for group in bounds):
         raise InputError(f"the {split.name} split must hold at least one target on the grid to train on, got none")
-    background = Instrument.from_recipe(data).background
-    frames = np.subtract(split.frames[:count], background, dtype=np.float32)
+    read = partial(_read, split, recipe, whole_trajectories, device)
+    return GroupedSet(read, bounds) if len(bounds) > 1 else read(0, count)
+
+
+def _read(
+    split: Split, recipe: TrainingRecipe, whole_trajectories: bool, device: torch.device, start: int, stop: int
+) -> TrainingSet:
+    """Read trajectories start..stop-1 into memory."""
+    node, light = _labels(split, start, stop, recipe.label_falloff)
+    background = Instrument.from_recipe(split.recipe).background
+    frames = np.subtract(split.read("frames", start, stop), background, dtype=np.float32)
     scored = slice(split.scored_frames.start, split.scored_frames.stop)
     arrays: list[NDArray[Any]] = [frames, node, light]
     if not whole_trajectories:
         used = scored if recipe.frames == "scored" else slice(None)
-        arrays = [array[:, used].reshape(-1, 1, *array.shape[2:]) for array in arrays]
+        units = (stop - start) * len(range(split.n_frames)[used])
+        arrays = [array[:, used].reshape(units, 1, *array.shape[2:]) for array in arrays]
         scored = slice(0, 1)
     on_frames, on_node, on_light = (torch.from_numpy(np.ascontiguousarray(array)).to(device) for array in arrays)
-    return TrainingSet(on_frames, on_node, on_light, Optics.from_recipe(data), scored)
+    return TrainingSet(on_frames, on_node, on_light, Optics.from_recipe(split.recipe), scored)
+
+
+def _labels(split: Split, start: int, stop: int, falloff: float = 0.0) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    xy, intensity = split.read("target_xy", start, stop), split.read("target_intensity", start, stop)
+    return sparse_labels(xy, intensity, Optics.from_recipe(split.recipe), split.recipe.label_collision, falloff)
 
 
 def sparse_labels(
-    xy: NDArray[np.float64], intensity: NDArray[np.float64], optics: Optics, collision: str
+    xy: NDArray[np.float64], intensity: NDArray[np.float64], optics: Optics, collision: str, falloff: float = 0.0
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Return the flat node (..., K) and intensity (..., K) of every target; 0 and 0 for absent and off-grid ones.
 
     With `collision` "last", targets on a node that a later one takes are put out, so that sums give the last.
+    An intensity is lowered by the share `falloff` for each pixel between its target and its node.
     """
     n = optics.grid_size
     present = np.asarray(np.isfinite(xy).all(axis=-1))
     place = nearest_node(np.where(present[..., None], xy, -1e6), optics.c)
     present = present & ((place >= 0) & (place < n)).all(axis=-1)
     node = np.where(present, place[..., 1] * n + place[..., 0], 0)
-    light = np.where(present, intensity, 0.0)
+    distance = np.linalg.norm(xy - (place - (optics.c - 1) / 2) / optics.c, axis=-1)
+    light = np.where(present, intensity * (1 - falloff * np.where(present, distance, 0.0)), 0.0)
     if collision == "last":
         for later in range(1, node.shape[-1]):
             taken = present[..., later, None] & (node[..., :later] == node[..., later, None])
@@ -143,16 +260,21 @@ def sparse_labels(
     return node, light.astype(np.float32)
 
 
-def _require_room(split: Split, trajectories: int, max_ram: float) -> None:
+def _group_bounds(split: Split, trajectories: int, max_ram: float) -> list[tuple[int, int]]:
+    """Return the bounds of the groups that are read at a time: one of everything if that fits, else whole chunks."""
     recipe = split.recipe
-    per_frame = 4 * recipe.size**2 + BYTES_PER_TARGET * recipe.k_max
-    needed = trajectories * split.n_frames * per_frame * 1e-9
-    if needed > max_ram:
-        fits = int(trajectories * max_ram / needed)
+    each = 1e-9 * split.n_frames * (4 * recipe.size**2 + BYTES_PER_TARGET * recipe.k_max)  # GB of a trajectory
+    if trajectories * each <= max_ram:
+        return [(0, trajectories)]
+    chunk = chunk_length(recipe)
+    length = int(max_ram / GROUPS_IN_MEMORY / each) // chunk * chunk
+    if not length:
         raise InputError(
-            f"max_ram must be at least the {needed:.3g} GB of the {split.name} split, got {max_ram:g}; "
-            f"raise it, or train on part of the split with --set trajectories={fits}"
+            f"max_ram must be at least {GROUPS_IN_MEMORY * chunk * each:.3g} GB, {GROUPS_IN_MEMORY} chunks of the "
+            f"{split.name} split, got {max_ram:g}; raise it, or train on part of the split with "
+            f"--set trajectories={int(max_ram / each)}"
         )
+    return [(start, min(start + length, trajectories)) for start in range(0, trajectories, length)]
 
 
 def epoch_order(seed: int, stage: int, epoch: int, units: int) -> NDArray[Any]:

@@ -10,17 +10,20 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from csist_bench.training.dataset import TrainingSet, epoch_order, transform_batch
+from csist_bench.models.layers.rendering import SceneLabels
+from csist_bench.training.dataset import UnitSet, transform_batch
 from csist_bench.training.distributed import World
 from csist_bench.training.learner import Learner
 from csist_bench.training.losses import Terms
 from csist_bench.training.recipe import TrainingRecipe
 from csist_bench.training.schedule import rate_share
+from csist_bench.training.stream import SceneStream
 
 FULL, WINDOW = "full", "window"
 
@@ -35,7 +38,7 @@ class Stage:
 
     index: int
     name: str
-    data: TrainingSet
+    data: UnitSet | SceneStream
     steps: int
     batch: int
     lr: float
@@ -53,19 +56,51 @@ class Stage:
         recipe = self.recipe
         return rate_share(step, self.steps, recipe.schedule, recipe.warmup, recipe.final_lr)
 
-    def batch_at(self, step: int) -> tuple[Tensor, Tensor]:
+    @property
+    def validate_every(self) -> float:
+        """Epochs between validations; 0 for the end alone."""
+        if self.name == FULL:
+            return max(self.recipe.validate_every, 1 / self.steps_per_epoch)
+        return self.recipe.window.validate_every if self.recipe.window else 0.0
+
+    @property
+    def device(self) -> torch.device:
+        """Where batches lie."""
+        return self.data.device
+
+    @property
+    def unit_frames(self) -> int:
+        """Frames of a unit."""
+        return self.data.unit_frames
+
+    def batch_at(self, step: int) -> tuple[Tensor, Any]:
         """Return this process's frames and labels of a step, and seed torch's generators for it."""
-        device = self.data.frames.device
+        entropy = np.random.SeedSequence([self.recipe.seed, self.index, step]).generate_state(1, np.uint64)
+        seed = int(entropy[0] >> np.uint64(1))
+        torch.manual_seed(seed)
+        if isinstance(self.data, SceneStream):
+            frames, labels = self.data.draw(self.batch, seed)
+            return self.world.share(frames), self._share(labels)
+        return self._picked(self.data, step)
+
+    def _share(self, labels: Tensor | SceneLabels) -> Tensor | SceneLabels:
+        if isinstance(labels, SceneLabels):
+            return SceneLabels(*map(self.world.share, labels))
+        return self.world.share(labels)
+
+    def _picked(self, data: UnitSet, step: int) -> tuple[Tensor, Tensor]:
+        """Return the next units of the epoch's order."""
         epoch, place = divmod(step, self.steps_per_epoch)
         if self._order is None or self._order[0] != epoch:
-            order = epoch_order(self.recipe.seed, self.index, epoch, len(self.data))
-            self._order = (epoch, torch.from_numpy(order).to(device))
+            order = data.epoch_order(self.recipe.seed, self.index, epoch)
+            self._order = (epoch, torch.from_numpy(order).to(self.device))
         index = self._order[1][place * self.batch : (place + 1) * self.batch]
-        entropy = np.random.SeedSequence([self.recipe.seed, self.index, step]).generate_state(1, np.uint64)
-        torch.manual_seed(int(entropy[0] >> np.uint64(1)))
-        frames, labels = self.data.batch(self.world.share(index))
+        frames, labels = data.batch(self.world.share(index))
+        if self.recipe.noise:
+            noise = torch.randn(self.batch, *frames.shape[1:]).to(self.device)
+            frames = frames + self.recipe.noise * self.world.share(noise)
         if self.recipe.augment:
-            flips = torch.rand(3, self.batch).lt(0.5).to(device)
+            flips = torch.rand(3, self.batch).lt(0.5).to(self.device)
             frames, labels = transform_batch(frames, labels, torch.stack([self.world.share(f) for f in flips]))
         return frames, labels
 
@@ -89,7 +124,7 @@ def run_stage(stage: Stage, learner: Learner, start: int, hooks: Hooks) -> bool:
         If the loss is NaN or infinite; nothing is saved then, so the last good state stays.
     """
     recipe, sums, since = stage.recipe, None, start
-    validate_every = max(1, round(recipe.validate_every * stage.steps_per_epoch))
+    validate_every = round(stage.validate_every * stage.steps_per_epoch)
     saved = time.monotonic()
     for step in range(start, stage.steps):
         learner.model.train()
@@ -97,8 +132,8 @@ def run_stage(stage: Stage, learner: Learner, start: int, hooks: Hooks) -> bool:
         sums = terms if sums is None else {name: sums[name] + term for name, term in terms.items()}
         done = step + 1
         last = done == stage.steps
-        due = last or (done % validate_every == 0 and stage.name == FULL)
-        stopping = stage.world.any(hooks.stop(), stage.data.frames.device)
+        due = last or (validate_every > 0 and done % validate_every == 0)
+        stopping = stage.world.any(hooks.stop(), stage.device)
         old = time.monotonic() - saved > 60 * recipe.save_minutes  # saving needs no other process
         if due or stopping or old or done % recipe.log_every == 0:
             hooks.log(done, _means(sums, done - since, step))

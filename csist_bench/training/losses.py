@@ -6,6 +6,7 @@ Published training (SeqCSIST, TGRS 2025, section IV): mean squared error to the 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -33,9 +34,12 @@ class Objective(nn.Module):
         self.scored = scored
         self.weights = dict(weights)
 
-    def forward(self, frames: Tensor, labels: Tensor) -> Terms:
-        """Return the terms for frames (B, T, size, size) and labels (B, T, c * size, c * size), grey levels."""
-        own: Callable[[Tensor, Tensor, slice], Terms] | None = getattr(self.model, "loss", None)
+    def forward(self, frames: Tensor, labels: Any) -> Terms:
+        """Return the terms for frames (B, T, size, size) and label grids (B, T, c * size, c * size), grey levels.
+
+        A network that answers points has the labels that its own loss takes in place of grids.
+        """
+        own: Callable[[Tensor, Any, slice], Terms] | None = getattr(self.model, "loss", None)
         if own is None:
             error = self.model(frames)[:, self.scored].float() - labels[:, self.scored]
             terms = {"total": error.square().mean()}

@@ -17,6 +17,7 @@ from csist_bench.checks import must
 from csist_bench.models.base import resolve_settings
 from csist_bench.recipes import Count, NonNegative, Positive, convert, recipe_hash
 from csist_bench.registry import Method
+from csist_bench.training.stream_recipe import StreamRecipe
 
 Share = Annotated[float, Meta(ge=0, lt=1)]
 Whole = Annotated[int, Meta(ge=0)]
@@ -35,6 +36,7 @@ class WindowRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     lr: NonNegative = 0.0
     batch_frames: Whole = 0
     batch_trajectories: Whole = 0
+    validate_every: NonNegative = 0.0  # epochs, on full frames; 0: at the end only
 
     def __post_init__(self) -> None:
         _require_finite_fields(self)
@@ -75,7 +77,11 @@ class TrainingRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     batch_trajectories: Count = 1
     frames: Literal["all", "scored"] = "all"  # which frames of a trajectory single-frame networks learn from
     trajectories: Whole = 0  # use only this many of the training split (0: all)
+    noise: NonNegative = 0.0  # Gaussian read noise added to every frame, grey levels
     augment: bool = False  # random flips and transposition, one of the square's eight symmetries per sample
+    # Labels lose this share of their intensity for each pixel between target and node (at most 0.236 px at c = 3): node
+    # values, by which detections are ranked, then tell how near a target is. 0: the published labels.
+    label_falloff: Annotated[float, Meta(ge=0, le=3)] = 0.0
     # Optimiser and schedule. "cosine" falls to final_lr * lr; "one-cycle" rises by a cosine first.
     optimiser: Literal["adam", "adamw"] = "adam"
     lr: Positive = 1e-3
@@ -107,6 +113,7 @@ class TrainingRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     max_ram: Positive = 8.0  # GB that the split may take in memory
     window: WindowRecipe | None = None
     adversarial: AdversarialRecipe | None = None
+    stream: StreamRecipe | None = None
 
     def __post_init__(self) -> None:
         _require_finite_fields(self)
@@ -138,7 +145,11 @@ def _departures(recipe: msgspec.Struct) -> dict[str, Any]:
     return chosen
 
 
-_TABLES: dict[str, type[msgspec.Struct]] = {"window": WindowRecipe, "adversarial": AdversarialRecipe}
+_TABLES: dict[str, type[msgspec.Struct]] = {
+    "window": WindowRecipe,
+    "adversarial": AdversarialRecipe,
+    "stream": StreamRecipe,
+}
 
 
 def training_recipe(table: Mapping[str, Any], where: str = "training") -> TrainingRecipe:

@@ -30,7 +30,7 @@ from csist_bench.store import Store
 from csist_bench.training import checkpoint
 from csist_bench.training.adversarial import AdversarialLearner
 from csist_bench.training.checkpoint import Progress, RunRecipe
-from csist_bench.training.dataset import TrainingSet, training_set
+from csist_bench.training.dataset import UnitSet, training_set
 from csist_bench.training.distributed import World, joined
 from csist_bench.training.learner import Learner, PlainLearner
 from csist_bench.training.log import append_line, rewind_log
@@ -39,6 +39,8 @@ from csist_bench.training.recipe import TrainingRecipe, training_hash
 from csist_bench.training.reporter import Reporter
 from csist_bench.training.start import Start, starting_weights
 from csist_bench.training.stopping import StopRequest
+from csist_bench.training.stream import SceneStream, scene_stream
+from csist_bench.training.stream_recipe import STORED
 from csist_bench.training.validation import Validation
 
 
@@ -108,7 +110,7 @@ def train(
         method=method.name,
         settings=msgspec.to_builtins(settings),
         training=resolved(recipe),
-        dataset=store.recipe.name,
+        dataset=recipe.stream.title if recipe.stream else store.recipe.name,
         fingerprint=store.fingerprint,
         initial_weights=start.digest if start else saved.initial_weights if saved else "",
     )
@@ -132,7 +134,7 @@ class Run:
     model: nn.Module
     recipe: TrainingRecipe
     card: WeightsCard
-    data: TrainingSet
+    data: UnitSet | SceneStream
     full_sampling: Sampling
     validation: Validation
     folder: Path
@@ -159,7 +161,7 @@ class Run:
         say: Callable[[str], None],
     ) -> Run:
         """Read the data, fit the initialiser and build the network, its weights drawn by the recipe's seed."""
-        data = training_set(store.split("train"), recipe, method.context == "trajectory", device)
+        data = _training_data(method, store, recipe, device)
         torch.manual_seed(recipe.seed)
         initialiser = None if start and start.whole else _initialiser(data, recipe)
         model = network_from_settings(method, data.optics, told.settings, initialiser)
@@ -204,12 +206,14 @@ class Run:
         recipe, window = self.recipe, self.recipe.window
         stages = [self._stage(1, FULL, self.data, recipe.epochs, recipe.steps, self._batch(), recipe.lr)]
         if window:
+            if isinstance(self.data, SceneStream):
+                raise InputError("window must be left out with a stream: its frames are drawn whole")
             data, batch = self.data.windowed(window.size), self._batch(window.batch_frames, window.batch_trajectories)
             stages.insert(0, self._stage(0, WINDOW, data, window.epochs, window.steps, batch, window.lr or recipe.lr))
         return stages
 
     def _stage(
-        self, index: int, name: str, data: TrainingSet, epochs: float, steps: int, batch: int, lr: float
+        self, index: int, name: str, data: UnitSet | SceneStream, epochs: float, steps: int, batch: int, lr: float
     ) -> Stage:
         """Return a stage of `steps` steps, or where that is 0 of `epochs` passes over the data."""
         batch = min(batch, len(data))
@@ -218,7 +222,7 @@ class Run:
         return Stage(index, name, data, steps, batch, lr, self.recipe, self.world)
 
     def _batch(self, frames: int = 0, trajectories: int = 0) -> int:
-        if self.data.frames.shape[1] == 1:
+        if self.data.unit_frames == 1:
             return frames or self.recipe.batch_frames
         return trajectories or self.recipe.batch_trajectories
 
@@ -306,7 +310,19 @@ def _require_fit(name: str, model: nn.Module, recipe: TrainingRecipe) -> None:
         raise InputError(f"adversarial must be left out for {name}: the network has no critic")
 
 
-def _initialiser(data: TrainingSet, recipe: TrainingRecipe) -> NDArray[np.float32] | None:
+def _training_data(method: Method, store: Store, recipe: TrainingRecipe, device: torch.device) -> UnitSet | SceneStream:
+    whole, grids = method.context == "trajectory", method.output == "grid"
+    if recipe.stream:
+        if recipe.augment or recipe.noise:
+            name = "augment" if recipe.augment else "noise"
+            raise InputError(f"{name} must be left out with a stream: its scenes follow their own law")
+        return scene_stream(store, recipe.stream, recipe.frames, grids, whole, device)
+    if not grids:
+        raise InputError(f"{method.name} learns from a stream; give --stream {STORED} for the scenes of the data set")
+    return training_set(store.split("train"), recipe, whole, device)
+
+
+def _initialiser(data: UnitSet | SceneStream, recipe: TrainingRecipe) -> NDArray[np.float32] | None:
     """Return the fitted Q; None stands for the pseudo-inverse of Phi."""
     return data.initialiser(recipe.initialiser_ridge) if recipe.initialiser == "fitted" else None
 

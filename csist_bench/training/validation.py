@@ -5,17 +5,21 @@ Checkpoints are chosen by this score and not by the loss: on a grid a lower loss
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from csist_bench.detections import Detections, concatenate, detections_from_grid
 from csist_bench.evaluation.average_precision import average_precision
 from csist_bench.evaluation.matching import THRESHOLDS, match
 from csist_bench.evaluation.truth import Truth
-from csist_bench.models.base import NetworkRunner
+from csist_bench.models.base import NetworkRunner, method_of
+from csist_bench.models.points import PointRunner
 from csist_bench.sensor import Instrument
 from csist_bench.store import Split
 
@@ -38,24 +42,37 @@ class Validation:
         return cls(split, Truth.from_arrays(*arrays, split.scored_frames), batch)
 
     def score(self, model: nn.Module, device: torch.device) -> dict[str, float]:
-        """Return `cso_map` and `ap05` .. `ap25`, percent, of a network with the grid decoder."""
+        """Return `cso_map` and `ap05` .. `ap25`, percent, of a network; heat maps are decoded on the grid."""
         matched = match(self._detections(model, device), self.truth)
         precisions = [100 * average_precision(hits, self.truth.n_targets) for hits in matched.hits]
         named = {f"ap{round(100 * d):02d}": ap for d, ap in zip(THRESHOLDS, precisions, strict=True)}
         return {"cso_map": float(np.mean(precisions)), **named}
 
     def _detections(self, model: nn.Module, device: torch.device) -> Detections:
-        runner = NetworkRunner(model, device, self.batch)
         instrument = Instrument.from_recipe(self.split.recipe)
-        scored = self.split.scored_frames
+        detect, scored = self._detector(model, device, instrument), self.split.scored_frames
         parts = []
         for start in range(0, len(self.truth.trajectories), TRAJECTORIES_PER_PASS):
             stop = min(start + TRAJECTORIES_PER_PASS, len(self.truth.trajectories))
-            frames = self.split.frames[start:stop]
-            if runner.whole_trajectories:
-                grids = runner.heat_maps(frames, instrument)[:, scored.start : scored.stop]
-            else:
-                grids = runner.heat_maps(frames[:, scored.start : scored.stop], instrument)
-            found = detections_from_grid(grids, instrument.optics.c)
-            parts.append(found.shifted(trajectory=start, frame=scored.start))
+            found = detect(self.split.frames[start:stop])
+            inside = (found.frame >= scored.start) & (found.frame < scored.stop)
+            parts.append(found.select(inside).shifted(trajectory=start))
         return concatenate(parts)
+
+    def _detector(
+        self, model: nn.Module, device: torch.device, instrument: Instrument
+    ) -> Callable[[NDArray[Any]], Detections]:
+        """Return the function from whole trajectories (B, T, S, S) to detections."""
+        scored = self.split.scored_frames
+        if method_of(model).output == "points":
+            points = PointRunner(model, device, self.batch)
+            return lambda frames: points.detect(frames, instrument)
+        runner = NetworkRunner(model, device, self.batch)
+
+        def detect(frames: NDArray[Any]) -> Detections:
+            if runner.whole_trajectories:
+                return detections_from_grid(runner.heat_maps(frames, instrument), instrument.optics.c)
+            grids = runner.heat_maps(frames[:, scored.start : scored.stop], instrument)
+            return detections_from_grid(grids, instrument.optics.c).shifted(frame=scored.start)
+
+        return detect

@@ -1,11 +1,13 @@
 """`polish`: heat maps carried off the grid, never with fewer detections than the light asks for."""
 
 import functools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from csist_bench.checks import InputError
+from csist_bench.detections import Detections
 from csist_bench.kernels.polishing import places_from_map
 from csist_bench.kernels.single_search import Law
 from csist_bench.offgrid.polish import Polish
@@ -111,3 +113,23 @@ def test_maps_must_be_finite_and_stay_unchanged():
     broken[0, 0, 0, 0] = np.nan
     with pytest.raises(InputError, match="heat_maps must be finite"):
         Polish().detect(broken, frames, instrument)
+
+
+def test_answers_with_errors_are_carried_to_the_likelihood():
+    frames, _, scenes, instrument = labelled(0)
+    b, t, k = np.nonzero(np.isfinite(scenes.intensity))
+    near = np.random.default_rng(0).normal(0.0, 0.03, (len(b), 2))
+    errors = np.full(len(b), 0.03)
+    rough = Detections(
+        b, t, *(scenes.xy[b, t, k] + near).T, np.full(len(b), 0.8), np.full(len(b), 235.0), errors, errors, 300 * errors
+    )
+    polished = Polish().refine(rough, frames, instrument)
+    assert len(polished) == len(rough)
+    assert np.quantile(distances(polished, scenes), 0.9) < 0.3 * np.quantile(distances(rough, scenes), 0.9)
+    assert polished.sigma_x.max() < 0.03
+    assert (polished.score > 0.8).all()  # surer than before
+    certain = replace(rough, sigma_x=errors * 1e-4, sigma_y=errors * 1e-4)
+    kept = Polish().refine(certain, frames, instrument)
+    np.testing.assert_allclose(kept.x, rough.ordered().x, atol=1e-3)
+    with pytest.raises(InputError, match="detections must have intensity and errors to be polished"):
+        Polish().refine(replace(rough, sigma_x=None), frames, instrument)

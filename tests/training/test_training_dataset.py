@@ -38,6 +38,24 @@ def test_sparse_labels_are_the_label_grids(seed: int, collision: str) -> None:
     np.testing.assert_allclose(dense(node, light, optics.grid_size), wanted, rtol=1e-6)
 
 
+def test_labels_fall_off_with_the_distance_from_their_node() -> None:
+    optics = Optics(size=3)  # 9 x 9 nodes, a third of a pixel apart, the first at -1/3 px
+    xy = np.array([[1.0, 1.0], [1.1, 1.0], [1 / 3 - 0.05, 2.0 + 0.12], [np.nan, np.nan]])
+    node, light = sparse_labels(xy, np.array([100.0, 200.0, 300.0, np.nan]), optics, "sum", falloff=2.0)
+    assert node.tolist() == [4 * 9 + 4, 4 * 9 + 4, 7 * 9 + 2, 0]
+    np.testing.assert_allclose(light, [100.0, 200 * 0.8, 300 * (1 - 2 * 0.13), 0.0], rtol=1e-6)
+
+
+def test_the_recipe_says_how_labels_fall_off(tiny: Store) -> None:
+    split, plain = tiny.split("train"), training_set(tiny.split("train"), TrainingRecipe(), False, CPU)
+    lowered = training_set(split, TrainingRecipe(label_falloff=2.0), False, CPU)
+    assert torch.equal(lowered.node, plain.node)
+    there = plain.light > 0
+    share = (lowered.light / plain.light)[there]
+    assert float(share.max()) <= 1.0
+    assert 0.5 < float(share.min()) < 0.7  # a node's corner is 0.236 px away
+
+
 def test_frames_and_labels_of_single_frame_units(tiny: Store) -> None:
     split = tiny.split("train")
     units = training_set(split, TrainingRecipe(), False, CPU)

@@ -35,12 +35,13 @@ RECIPES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "all options": (
         "espcn",
         ESPCN,
-        {"steps": 6, "batch_frames": 16, "ema": 0.9, "augment": True, "optimiser": "adamw", "weight_decay": 0.1,
-         "schedule": "one-cycle", "clip_norm": 1.0, "precision": "bfloat16"},
+        {"steps": 6, "batch_frames": 16, "ema": 0.9, "noise": 2.0, "augment": True, "optimiser": "adamw",
+         "weight_decay": 0.1, "schedule": "one-cycle", "clip_norm": 1.0, "precision": "bfloat16"},
     ),
     "float16": ("espcn", ESPCN, {"steps": 6, "batch_frames": 16, "precision": "float16", "clip_norm": 1.0}),
     "window": ("srcnn", {"features": 4, "mapped": 4},
-               {"steps": 2, "batch_frames": 16, "ema": 0.5, "window.steps": 3, "window.lr": 1e-3}),
+               {"steps": 2, "batch_frames": 16, "ema": 0.5, "window.steps": 3, "window.lr": 1e-3,
+                "window.validate_every": 0.3}),
     "trajectories": ("tdan", {"features": 4, "blocks_before": 1, "blocks_after": 1, "deform_groups": 2},
                      {"steps": 4, "batch_trajectories": 2}),
     "adversarial": ("srgan", {"features": 4, "blocks": 1, "critic_features": 2},
@@ -149,6 +150,25 @@ def test_full_frames_start_from_the_average_of_the_window_stage(tiny: Store, tmp
     for key, average in averages.items():
         torch.testing.assert_close(after[key], average, rtol=0, atol=1e-9)
     assert any((after[key] - at_the_change[f"model.{key}"]).abs().max() > 1e-4 for key in averages)
+
+
+def test_the_window_stage_is_validated_as_often_as_the_recipe_says(tiny: Store, tmp_path: Path) -> None:
+    name, settings, table = RECIPES["window"]
+    for every, wanted in ((0.3, [2, 3]), (0.0, [3])):  # 84 frames in batches of 16: two steps are 0.4 epochs
+        go(tiny, tmp_path / str(every), name, settings, {**table, "window.validate_every": every})
+        scored = [line["step"] for line in read_log(tmp_path / str(every)).scores if line["stage"] == "window"]
+        assert scored == wanted
+
+
+def test_noise_reaches_the_frames(tiny: Store, tmp_path: Path) -> None:
+    losses = {}
+    for noise in (0.0, 20.0):
+        table = {"steps": 1, "batch_frames": 64, "noise": noise}
+        go(tiny, tmp_path / str(noise), "ista-net", {"phases": 1, "features": 4}, table)
+        losses[noise] = read_log(tmp_path / str(noise)).losses[0]["mse"]
+    # Q passes on noise of variance s^2 |Q|^2 / nodes a node; the one phase that follows takes little of it back.
+    q = pseudo_inverse(Optics.from_recipe(tiny.recipe).axis_matrix)
+    assert losses[20.0] - losses[0.0] > 0.3 * 20.0**2 * (q**2).sum() / len(q)
 
 
 def test_a_network_tied_to_the_grid_has_no_window_stage(tiny: Store, tmp_path: Path) -> None:

@@ -1,0 +1,41 @@
+"""Windows about the blob of each frame, and where they lie."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+def blob_centre(frames: Tensor) -> Tensor:
+    """Return the pixel (row, column) nearest to the blob's centroid, int64 (N, 2), of frames (N, S, S).
+
+    The centroid is taken over 5 x 5 px about the brightest 3 x 3 px, so noise far from the blob has no say in it.
+    """
+    size = frames.shape[-1]
+    box = functional.avg_pool2d(frames.unsqueeze(1), 3, stride=1, padding=1).flatten(1)
+    brightest = box.argmax(dim=1)
+    pixel = torch.stack([brightest // size, brightest % size], dim=1)
+    light = windows_about(frames, pixel, 5).relu()
+    offset = torch.arange(-2.0, 3.0, device=frames.device)
+    total = light.sum(dim=(1, 2)).clamp_min(1e-6)
+    along_rows = (light * offset[:, None]).sum(dim=(1, 2)) / total
+    along_columns = (light * offset).sum(dim=(1, 2)) / total
+    shift = torch.stack([along_rows, along_columns], dim=1).round().long()
+    return (pixel + shift).clamp(0, size - 1)
+
+
+def windows_about(frames: Tensor, pixel: Tensor, side: int) -> Tensor:
+    """Cut `side` x `side` px (odd) about pixels (N, 2) out of frames (N, S, S); 0 beyond the image."""
+    half = side // 2
+    padded = functional.pad(frames, (half, half, half, half))
+    reach = torch.arange(side, device=frames.device)
+    rows, columns = (pixel[:, axis, None] + reach for axis in (0, 1))  # (N, side) each
+    index = torch.arange(len(frames), device=frames.device)[:, None, None]
+    return padded[index, rows[:, :, None], columns[:, None, :]]
+
+
+def border_distances(pixel: Tensor, size: int, most: int) -> Tensor:
+    """Return how far pixels (N, 2) are from the four sides of the image as shares of `most` px, at most 1, (N, 4)."""
+    both = torch.cat([pixel, size - 1 - pixel], dim=1)
+    return both.clamp(max=most) / most

@@ -1,0 +1,124 @@
+"""OffGrid-Net: unmixing as set prediction. The network answers targets, not a heat map.
+
+Each frame is cut to a window about its blob and answered with K slots (x, y, intensity, presence and standard errors),
+trained by the likelihood under the best assignment of slots to targets (`layers.set_loss`) on an endless stream of
+scenes. The idea of slots matched to objects is DETR's (Carion et al., ECCV 2020, arXiv:2005.12872); that of answering
+point emitters with errors of their own is DECODE's (Speiser et al., Nature Methods 2021).
+
+    h_t = R(...R(W f_t)),  R(h) = h + W_2 gelu(W_1 LN(h)),  slots_t = W' LN(h_t)
+
+f_t holds the window's pixels, how near it is to the image's borders, the noise and the clipping level. With `reach` > 0
+the later half of the blocks are each preceded by attention over the frames at most `reach` away (`layers.neighbours`),
+whose keys come from the earlier half: so a frame depends on 2 `reach` + 1 frames and no others.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from csist_bench.checks import must
+from csist_bench.models.layers.neighbours import NeighbourAttention
+from csist_bench.models.layers.rendering import SceneLabels
+from csist_bench.models.layers.sampling import Sampling
+from csist_bench.models.layers.set_loss import COLUMNS, set_loss
+from csist_bench.models.layers.windows import blob_centre, border_distances, windows_about
+from csist_bench.recipes import Count
+from csist_bench.sensor import NOISE_FLOOR_FLOAT
+
+SCALE = 100.0  # grey levels
+USUAL_INTENSITY = 235.0  # grey levels, where the slots' answers start
+LEAST_ERROR, LEAST_INTENSITY_ERROR = 1e-3, 0.05  # px, grey levels: keeps the likelihood bounded
+FIRST_ERROR, FIRST_INTENSITY_ERROR = 0.3, 10.0  # px, grey levels: of an untrained network
+BORDER = 4  # px: farther from a border no light is lost
+SENSOR_FEATURES = 3
+FRAMES_PER_STEP, PIXELS_PER_STEP = 10.0, 4.0  # units of displacement between frames
+
+
+class OffgridNet(nn.Module):
+    """Answers each frame with `slots` slots; `reach` frames on either side are looked at (0: the frame alone)."""
+
+    def __init__(
+        self, sampling: Sampling, width: Count = 512, depth: Count = 4, slots: Count = 4, reach: int = 0,
+        heads: Count = 8, window: Count = 7,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        if window % 2 == 0 or window > 2 * sampling.size:
+            raise must("window", "be odd and at most twice the frame's size", window)
+        if reach < 0:
+            raise must("reach", "be 0 or more frames", reach)
+        if reach and width % heads:
+            raise must("width", f"be divisible by the {heads} heads", width)
+        self.window, self.slots, self.reach = window, slots, reach
+        self.embed = nn.Linear(window**2 + 4 + SENSOR_FEATURES, width)
+        self.encode = nn.Sequential(*(ResidualMlp(width) for _ in range(depth - depth // 2 if reach else depth)))
+        later = depth // 2 if reach else 0
+        self.attend = nn.ModuleList(NeighbourAttention(width, heads, reach) for _ in range(later))
+        self.decode = nn.ModuleList(ResidualMlp(width) for _ in range(later))
+        self.norm = nn.LayerNorm(width)
+        self.head = nn.Linear(width, slots * COLUMNS)
+
+    def forward(self, frames: Tensor, told: SceneLabels | None = None) -> Tensor:
+        """Answer frames (B, T, S, S), grey levels, with slots (B, T, K, 7), columns as in `layers.set_loss`.
+
+        Of `told` only the noise and the clipping level are read; by default there is none of either.
+        """
+        b, t, size = frames.shape[:3]
+        flat = frames.flatten(0, 1)
+        pixel = blob_centre(flat)
+        pixels = windows_about(flat, pixel, self.window).flatten(1) / SCALE
+        sensor = self._sensor(frames, told)[:, None].expand(b, t, SENSOR_FEATURES).flatten(0, 1)
+        features = torch.cat([pixels, border_distances(pixel, size, BORDER), sensor], dim=1)
+        h = self.encode(self.embed(features))
+        if self.reach:
+            h = self._mixed(h.unflatten(0, (b, t)), pixel.unflatten(0, (b, t))).flatten(0, 1)
+        raw = self.head(self.norm(h)).float().unflatten(-1, (self.slots, COLUMNS))
+        return _slots(raw, pixel).unflatten(0, (b, t))
+
+    def loss(self, frames: Tensor, labels: SceneLabels, scored: slice) -> dict[str, Tensor]:
+        """Return the losses on the scored frames."""
+        slots = self(frames, labels)[:, scored]
+        return set_loss(
+            slots.flatten(0, 1), labels.xy[:, scored].flatten(0, 1), labels.intensity[:, scored].flatten(0, 1)
+        )
+
+    def _mixed(self, h: Tensor, pixel: Tensor) -> Tensor:
+        """Let frames (B, T, width), cut about pixels (B, T, 2), look at their neighbours."""
+        b, t = h.shape[:2]
+        time = torch.arange(t, dtype=h.dtype, device=h.device).expand(b, t).unsqueeze(-1) / FRAMES_PER_STEP
+        place = torch.cat([time, pixel.to(h.dtype) / PIXELS_PER_STEP], dim=-1)  # (B, T, 3)
+        context = h
+        for attend, decode in zip(self.attend, self.decode, strict=True):
+            h = decode(h + attend(h, context, place))
+        return h
+
+    def _sensor(self, frames: Tensor, told: SceneLabels | None) -> Tensor:
+        """Return noise, its logarithm and the inverse of the clipping level, (B, 3), near one."""
+        if told is None:
+            noise = frames.new_full((len(frames),), NOISE_FLOOR_FLOAT)
+            clipping = torch.zeros_like(noise)
+        else:
+            noise, clipping = told.noise_sigma.to(frames), SCALE / told.saturation.to(frames)
+        return torch.stack([noise / 5.0, noise.clamp_min(1e-3).log() / 2.0, clipping], dim=-1)
+
+
+class ResidualMlp(nn.Module):
+    """h + W_2 gelu(W_1 LN(h))."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.into, self.out = nn.Linear(width, width), nn.Linear(width, width)
+
+    def forward(self, h: Tensor) -> Tensor:
+        """Map (..., width) to the same shape."""
+        return h + self.out(nn.functional.gelu(self.into(self.norm(h))))
+
+
+def _slots(raw: Tensor, pixel: Tensor) -> Tensor:
+    """Turn the last layer's numbers (N, K, 7) into slots, positions about the windows' pixels (N, 2) (row, column)."""
+    xy = raw[..., :2] + pixel.flip(1).to(raw.dtype).unsqueeze(1)
+    light = USUAL_INTENSITY + SCALE * raw[..., 2:3]
+    error = torch.hypot(FIRST_ERROR * raw[..., 4:6].exp(), raw.new_tensor(LEAST_ERROR))
+    light_error = torch.hypot(FIRST_INTENSITY_ERROR * raw[..., 6:7].exp(), raw.new_tensor(LEAST_INTENSITY_ERROR))
+    return torch.cat([xy, light, raw[..., 3:4], error, light_error], dim=-1)

@@ -1,0 +1,261 @@
+"""OffGrid-Net and its layers: renderer, assignment, loss, windows, neighbours, and the way to detections."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy.optimize import linear_sum_assignment
+from torch import nn
+
+from csist_bench.checks import InputError
+from csist_bench.inference import unmix
+from csist_bench.models.base import build_network
+from csist_bench.models.layers.assignment import best_assignment
+from csist_bench.models.layers.neighbours import NeighbourAttention
+from csist_bench.models.layers.rendering import frames_from_targets
+from csist_bench.models.layers.set_loss import COLUMNS, PRESENCE, set_loss
+from csist_bench.models.layers.windows import blob_centre, border_distances, windows_about
+from csist_bench.models.points import BLOCK, THRESHOLDS, PointRunner, expected_correctness
+from csist_bench.models.weights import save_weights
+from csist_bench.optics import Optics
+from csist_bench.recipes import load_data_recipe
+from csist_bench.sensor import Instrument
+from csist_bench.simulate import frames_from_targets as simulated_frames
+from csist_bench.simulate import render_shard
+from tests.reference.tiny_sets import tiny_store
+from tests.training.cards import card_of
+
+SMALL = ["width=16", "depth=2", "heads=2"]
+INSTRUMENT = Instrument.from_recipe(load_data_recipe("seqcsist"))
+
+
+def network(*overrides: str) -> nn.Module:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return build_network("offgrid-net", Optics(), [*SMALL, *overrides])
+
+
+# --- renderer --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [11, 6])
+def test_the_torch_renderer_is_the_simulators_to_a_hundred_thousandth(size: int) -> None:
+    rng = np.random.default_rng(0)
+    xy = rng.uniform(-2.0, size + 1.0, (40, 3, 4, 2))
+    xy[:, 0, 0] = np.round(xy[:, 0, 0]) + 0.5  # on pixel borders
+    intensity = rng.uniform(1.0, 1000.0, xy.shape[:-1])
+    xy[5:9, :, 2:] = np.nan
+    intensity[9, :, 0] = np.nan
+    for psf_sigma in (0.3, 0.5, 1.1):
+        exact = simulated_frames(xy, intensity, Optics(psf_sigma, size))
+        frames = frames_from_targets(torch.tensor(xy).float(), torch.tensor(intensity).float(), psf_sigma, size)
+        assert np.abs(frames.numpy() - exact).max() < 1e-5 * 1000.0
+        one = frames_from_targets(torch.tensor(xy), torch.tensor(intensity), psf_sigma, size)
+        np.testing.assert_allclose(one.numpy(), exact, atol=1e-8)
+
+
+# --- assignment and loss ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("k", [1, 2, 4, 8])
+def test_the_assignment_is_that_of_a_solver(k: int) -> None:
+    cost = torch.rand((30, k, k), generator=torch.Generator().manual_seed(k)) - 0.5
+    found = best_assignment(cost)
+    for matrix, chosen in zip(cost.numpy(), found.numpy(), strict=True):
+        np.testing.assert_array_equal(chosen, linear_sum_assignment(matrix)[1])
+
+
+def test_more_slots_than_can_be_assigned_exactly_are_refused() -> None:
+    with pytest.raises(InputError, match="slots must be at most 10 for exact assignment, got 11"):
+        best_assignment(torch.zeros((1, 11, 11)))
+
+
+def some_slots(n: int, k: int, seed: int = 0) -> torch.Tensor:
+    slots = torch.randn((n, k, COLUMNS), generator=torch.Generator().manual_seed(seed))
+    slots[..., 2] = 235 + 10 * slots[..., 2]
+    slots[..., 4:6] = 0.1 * slots[..., 4:6].exp()
+    slots[..., 6] = 10 * slots[..., 6].exp()
+    return slots
+
+
+def test_the_loss_is_the_least_over_all_orders() -> None:
+    slots = some_slots(6, 3)
+    xy = torch.randn((6, 3, 2), generator=torch.Generator().manual_seed(5))
+    light = torch.full((6, 3), 230.0)
+    xy[0, 2], light[0, 2] = float("nan"), float("nan")
+    losses = []
+    for n in range(6):
+        sums = []
+        for order in itertools.permutations(range(3)):
+            total = 0.0
+            for slot, target in zip(slots[n], order, strict=True):
+                x, y, s, logit, sx, sy, ss = slot.tolist()
+                p = 1 / (1 + np.exp(-logit))
+                if light[n, target].isnan():
+                    total -= np.log(1 - p)
+                    continue
+                error = [(x - xy[n, target, 0]) / sx, (y - xy[n, target, 1]) / sy, (s - light[n, target]) / ss]
+                total += 0.5 * sum(float(e) ** 2 for e in error) + np.log(sx * sy * ss / 100.0) - np.log(p)
+            sums.append(total)
+        losses.append(min(sums))
+    terms = set_loss(slots, xy, light)
+    assert terms["total"].item() == pytest.approx(np.mean(losses), rel=1e-4)
+    assert terms["total"].item() == pytest.approx(sum(t.item() for n, t in terms.items() if n != "total"), rel=1e-5)
+
+
+def test_the_loss_does_not_know_the_order_of_targets_or_slots() -> None:
+    slots = some_slots(5, 4)
+    xy, light = torch.rand((5, 4, 2)), torch.full((5, 4), 230.0)
+    order = torch.tensor([2, 0, 3, 1])
+    expected = set_loss(slots, xy, light)["total"]
+    assert torch.allclose(set_loss(slots, xy[:, order], light[:, order])["total"], expected)
+    assert torch.allclose(set_loss(slots[:, order], xy, light)["total"], expected)
+
+
+def test_fewer_slots_than_targets_are_refused() -> None:
+    with pytest.raises(InputError, match="slots must be at least the 4 targets of a scene, got 3"):
+        set_loss(some_slots(1, 3), torch.zeros((1, 4, 2)), torch.zeros((1, 4)))
+
+
+# --- windows and neighbours ------------------------------------------------------------------------------------------
+
+
+def test_the_window_is_about_the_centroids_pixel_even_in_noise() -> None:
+    rng = np.random.default_rng(1)
+    centre = rng.uniform(1.0, 9.0, (200, 1, 2))
+    xy = centre + rng.uniform(-0.4, 0.4, (200, 3, 2))
+    frames = simulated_frames(xy, np.full((200, 3), 235.0), Optics()) + rng.normal(0.0, 5.0, (200, 11, 11))
+    pixel = blob_centre(torch.tensor(frames).float()).numpy()
+    assert np.abs(pixel[:, ::-1] - xy.mean(axis=1)).max() < 0.75  # half a pixel but for noise
+    assert blob_centre(torch.zeros((1, 11, 11))).shape == (1, 2)
+
+
+def test_windows_are_cut_out_and_zero_beyond_the_image() -> None:
+    frames = torch.arange(50.0).reshape(2, 5, 5)
+    cut = windows_about(frames, torch.tensor([[2, 3], [0, 4]]), 3)
+    assert torch.equal(cut[0], frames[0, 1:4, 2:5])
+    assert torch.equal(cut[1], torch.tensor([[0.0, 0.0, 0.0], [28.0, 29.0, 0.0], [33.0, 34.0, 0.0]]))
+    distances = border_distances(torch.tensor([[0, 10], [5, 9]]), 11, 4)
+    assert torch.equal(distances, torch.tensor([[0.0, 1.0, 1.0, 0.0], [1.0, 1.0, 1.0, 0.25]]))
+
+
+@pytest.mark.parametrize("reach", [0, 2])
+def test_a_frame_depends_on_its_neighbours_within_reach_and_no_others(reach: int) -> None:
+    frames = torch.from_numpy(render_shard(load_data_recipe("seqcsist"), [0]).frames)
+    model = network(f"reach={reach}", "depth=4")
+    with torch.inference_mode():
+        before = model(frames)
+        frames[:, 10] = frames[:, 10].flip(-1)
+        moved = (model(frames) != before).flatten(2).any(dim=-1)[0]
+    assert moved.nonzero().flatten().tolist() == list(range(10 - reach, 11 + reach))
+
+
+def test_attention_is_the_weighted_mean_written_out() -> None:
+    torch.manual_seed(0)
+    layer = NeighbourAttention(4, 1, reach=1)
+    nn.init.normal_(layer.lag)
+    x, context, place = torch.randn(1, 5, 4), torch.randn(1, 5, 4), torch.randn(1, 5, 3)
+    query = layer.query(layer.query_norm(x))[0]
+    key, value = layer.key_value(layer.key_norm(context))[0].chunk(2, dim=-1)
+    expected = []
+    for t in range(5):
+        near = [s for s in range(5) if abs(s - t) <= 1]
+        weight = torch.softmax(torch.stack([query[t] @ key[s] / 2.0 + layer.lag[0, s - t + 1] for s in near]), dim=0)
+        mean = sum(w * torch.cat([value[s], place[0, s] - place[0, t]]) for w, s in zip(weight, near, strict=True))
+        expected.append(layer.out(mean))
+    torch.testing.assert_close(layer(x, context, place)[0], torch.stack(expected), atol=1e-5, rtol=1e-4)
+
+
+def test_a_shifted_frame_has_a_shifted_answer() -> None:
+    frames = torch.zeros((1, 1, 15, 15))
+    frames[..., 5:8, 5:8] = torch.rand((3, 3), generator=torch.Generator().manual_seed(0)) * 200
+    model = build_network("offgrid-net", Optics(size=15), SMALL)
+    with torch.inference_mode():
+        here, there = model(frames), model(frames.roll((2, 1), (-2, -1)))
+    moved = here.clone()
+    moved[..., 0] += 1
+    moved[..., 1] += 2
+    torch.testing.assert_close(there, moved, atol=1e-4, rtol=1e-5)
+
+
+def test_bad_settings_are_refused() -> None:
+    for override, words in (
+        ("window=4", "window must be odd"),
+        ("reach=-1", "reach must be 0 or more"),
+        ("heads=3", "width must be divisible by the 3 heads, got 16"),
+    ):
+        with pytest.raises(InputError, match=words):
+            network("reach=1", override)
+
+
+# --- detections ------------------------------------------------------------------------------------------------------
+
+
+def test_expected_correctness_is_what_sampling_gives() -> None:
+    sigma = torch.tensor([[0.05, 0.05], [0.03, 0.1], [0.2, 0.08], [1.0, 1.0]], dtype=torch.float64)
+    error = np.random.default_rng(0).normal(size=(200_000, 2))
+    for row, figure in zip(sigma.numpy(), expected_correctness(sigma).tolist(), strict=True):
+        distance = np.hypot(*(error * row).T)
+        assert figure == pytest.approx(np.mean([(distance <= d).mean() for d in THRESHOLDS]), abs=0.003)
+    equal = torch.tensor([0.1, 0.1], dtype=torch.float64)
+    closed = np.mean([1 - np.exp(-0.5 * (d / 0.1) ** 2) for d in THRESHOLDS])
+    assert expected_correctness(equal).item() == pytest.approx(closed, rel=1e-9)
+
+
+def test_slots_become_as_many_detections_as_their_presences_sum_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    runner = PointRunner(network(), "cpu")
+    slots = some_slots(2, 4).reshape(1, 2, 4, COLUMNS).numpy()
+    slots[..., PRESENCE] = np.array([[9.0, -9.0, 0.5, 9.0], [-9.0, -9.0, -9.0, -9.0]])
+    monkeypatch.setattr(runner, "slots", lambda frames, instrument: slots)
+    found = runner.detect(np.zeros((1, 2, 11, 11), np.float32), INSTRUMENT).ordered()
+    assert found.frame.tolist() == [0, 0, 0]
+    np.testing.assert_allclose(found.x, np.sort(slots[0, 0, [0, 2, 3], 0]))
+    assert ((found.score > 0) & (found.score < 1)).all()
+
+
+@pytest.mark.parametrize("reach", [0, 3])
+def test_long_sequences_are_answered_in_blocks(reach: int) -> None:
+    frames = np.tile(render_shard(load_data_recipe("seqcsist"), [0]).frames, (1, 8, 1, 1))[:, : 2 * BLOCK + 5]
+    model = network(f"reach={reach}")
+    with torch.inference_mode():
+        whole = model(torch.from_numpy(frames)).numpy()
+    np.testing.assert_allclose(PointRunner(model, "cpu", 32).slots(frames, INSTRUMENT), whole, atol=1e-3)
+
+
+def test_the_network_is_told_of_noise_clipping_and_background() -> None:
+    frames = render_shard(load_data_recipe("seqcsist"), [0]).frames
+    runner = PointRunner(network(), "cpu")
+    plain = runner.slots(frames, INSTRUMENT)
+    np.testing.assert_allclose(runner.slots(frames + 7.0, replace(INSTRUMENT, background=7.0)), plain, atol=0.05)
+    assert np.abs(runner.slots(frames, replace(INSTRUMENT, noise_sigma=5.0)) - plain).max() > 1e-3
+    assert np.abs(runner.slots(frames, replace(INSTRUMENT, saturation=255.0)) - plain).max() > 1e-3
+
+
+def test_frames_of_another_size_are_refused() -> None:
+    with pytest.raises(InputError, match="frames must have shape"):
+        PointRunner(network(), "cpu").detect(np.zeros((1, 1, 9, 9)), INSTRUMENT)
+
+
+def test_unmix_runs_the_weights_and_polishes_them(tmp_path: Path) -> None:
+    split = tiny_store(tmp_path / "tiny.zarr").split("test")
+    model = network("reach=1")
+    with torch.no_grad():
+        model.head.bias.view(-1, COLUMNS)[:, PRESENCE] = 3.0  # type: ignore[union-attr, operator]
+    save_weights(tmp_path / "w.safetensors", model, card_of("offgrid-net", [*SMALL, "reach=1"]))
+    own = unmix(split, "offgrid-net", weights=tmp_path / "w.safetensors", device="cpu")
+    assert own.method["decoder"] == "own"
+    assert len(own.detections) == 4 * own.n_frames
+    expected = PointRunner(model, "cpu").detect(split.frames[:], Instrument.from_recipe(split.recipe))
+    kept = expected.select((expected.frame >= 1) & (expected.frame < 5)).ordered()
+    np.testing.assert_allclose(own.detections.x, kept.x, atol=1e-5)
+    polished = unmix(split, "offgrid-net", decoder="polish", weights=tmp_path / "w.safetensors", device="cpu")
+    assert polished.method["decoder"] == "polish"
+    assert len(polished.detections) == len(own.detections)
+    assert polished.detections.sigma_x is not None
+    assert own.detections.sigma_x is not None
+    assert polished.detections.sigma_x.mean() < own.detections.sigma_x.mean()
