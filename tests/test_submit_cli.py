@@ -11,8 +11,10 @@ from csist_bench.cli import main
 from csist_bench.detections import Detections
 from csist_bench.execution import generate
 from csist_bench.leaderboard import read_rows
+from csist_bench.leaderboard.submission import _prior_tier
 from csist_bench.predictions import Header, write_predictions
 from csist_bench.recipes import load_data_recipe
+from csist_bench.registry import METHODS
 from csist_bench.store import Store, open_store
 from tests.leaderboard_rows import row
 
@@ -357,3 +359,17 @@ def test_every_command_shows_an_example(bench):
         code, out, _ = bench(*words, "--help")
         assert code == 0
         assert f"csist-bench {' '.join(words)}" in out.split("Options:")[0].split("Example")[1]
+
+
+@pytest.mark.parametrize(
+    ("method", "scenes", "tier"),
+    [
+        ("espcn", "seqcsist", "D"),
+        ("espcn", "seqcsist-rotated-scaled", "D-rotated"),
+        ("espcn", "seqcsist-free", "B"),
+        ("espcn", "seqcsist + seqcsist-free", "D"),
+        ("ista", "seqcsist-free", "A"),
+    ],
+)
+def test_a_network_knows_the_law_that_it_was_trained_on(method: str, scenes: str, tier: str) -> None:
+    assert _prior_tier(METHODS[method], {"trained_on": scenes}) == tier

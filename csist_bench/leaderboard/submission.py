@@ -243,8 +243,10 @@ def _registered(where: str, name: object) -> Method | None:
 
 def _prior_tier(row: Method, said: Mapping[str, Any]) -> str:
     """Return what the method knows; a network knows the law that it was trained on."""
-    turned = row.trainable and str(said.get("trained_on", "")).startswith("seqcsist-rotated")
-    return "D-rotated" if turned else row.prior_tier
+    scenes = str(said.get("trained_on", "")) if row.trainable else ""
+    if scenes == "seqcsist-free":
+        return "B"
+    return "D-rotated" if scenes.startswith("seqcsist-rotated") else row.prior_tier
 
 
 def _settings_text(said: Mapping[str, Any], store: Store) -> str:
