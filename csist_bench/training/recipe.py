@@ -110,7 +110,7 @@ class TrainingRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     log_every: Count = 50
     save_minutes: Positive = 5.0  # minutes between saves of the resumable state
     half_weights: bool = False  # store the kept weights in half precision
-    max_ram: Positive = 8.0  # GB that the split may take in memory
+    max_ram: Positive = 8.0  # GB for the split in memory; a larger one is read in groups of chunks
     window: WindowRecipe | None = None
     adversarial: AdversarialRecipe | None = None
     stream: StreamRecipe | None = None

@@ -313,9 +313,9 @@ def _require_fit(name: str, model: nn.Module, recipe: TrainingRecipe) -> None:
 def _training_data(method: Method, store: Store, recipe: TrainingRecipe, device: torch.device) -> UnitSet | SceneStream:
     whole, grids = method.context == "trajectory", method.output == "grid"
     if recipe.stream:
-        if recipe.augment or recipe.noise:
-            name = "augment" if recipe.augment else "noise"
-            raise InputError(f"{name} must be left out with a stream: its scenes follow their own law")
+        for name in ("augment", "noise", "label_falloff"):
+            if getattr(recipe, name):
+                raise InputError(f"{name} must be left out with a stream, which has scenes and noise of its own")
         return scene_stream(store, recipe.stream, recipe.frames, grids, whole, device)
     if not grids:
         raise InputError(f"{method.name} learns from a stream; give --stream {STORED} for the scenes of the data set")

@@ -178,6 +178,8 @@ def test_bad_streams_are_refused(tiny: Store, tmp_path: Path) -> None:
         ({"stream": {"scenes": {"seqcsist": 0.0}}}, "scenes[...] must be float > 0.0"),
         ({"stream": {"lenght": 1}}, "unknown field 'lenght'"),
         ({"stream": {"length": 1}, "augment": True}, "augment must be left out with a stream"),
+        ({"stream": {"length": 1}, "noise": 1.0}, "noise must be left out with a stream"),
+        ({"stream": {"length": 1}, "label_falloff": 1.0}, "label_falloff must be left out with a stream"),
     ):
         with pytest.raises(InputError, match=re.escape(words)):
             go(tiny, tmp_path / "run", "offgrid-net", table)
