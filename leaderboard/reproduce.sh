@@ -26,6 +26,17 @@ row() { # set method ranks [settings]: run once, submit once per ranking; TIER=A
   done
 }
 
+network() { # method [weights]: run its shipped weights once a set, decode twice, submit both
+  local method=$1 weights=${2:-}
+  for set in seqcsist seqcsist-rotated seqcsist-rotated-scaled; do
+    csist-bench run "$method" --data "$data/$set.zarr" ${weights:+--weights "$weights"} --decoder grid --decoder polish \
+      --out "$work/net.npz" --overwrite
+    for decoder in grid polish; do
+      csist-bench submit "$work/net-$decoder.npz" --data "$data/$set.zarr" --tier reproduced --leaderboard "$board"
+    done
+  done
+}
+
 both="score brightness"
 made seqcsist seqcsist
 made seqcsist-8bit seqcsist-8bit
@@ -62,4 +73,8 @@ TIER=D-rotated row seqcsist-rotated-scaled group-map score --set axes=rotated --
 row seqcsist-dense ml score
 row seqcsist-dense ml-seq score
 row seqcsist-dense group-map score --set directions=compass
+
+for method in espcn srcnn edsr lamp ista-net ista-net+ derefnet; do network "$method"; done
+network espcn espcn-ranked
+network ista-net+ ista-net+-ranked
 csist-bench leaderboard --markdown leaderboard/README.md --html leaderboard/index.html
