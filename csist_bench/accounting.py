@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import importlib.metadata
-import importlib.util
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -64,13 +63,18 @@ def _row(method: Method, costs: dict[str, Cost]) -> dict[str, Any]:
 
 def _costs(methods: Iterable[Method]) -> dict[str, Cost]:
     """Return the costs of at least these networks, counting those that are not kept yet; {} without PyTorch."""
-    if importlib.util.find_spec("torch") is None:
+    try:
+        source = _source_digest()
+    except importlib.metadata.PackageNotFoundError:
         return {}
-    file, source = cache_folder() / "costs.json", _source_digest()
+    file = cache_folder() / "costs.json"
     costs = _read(file, source)
     new = [method.name for method in methods if method.trainable and method.name not in costs]
     if new:
-        costs |= {name: _counted(name) for name in new}
+        try:
+            costs |= {name: _counted(name) for name in new}
+        except ModuleNotFoundError:  # PyTorch is listed as installed and cannot be imported
+            return costs
         with contextlib.suppress(OSError):  # where nothing can be written, they are counted each time
             replace_file(file, msgspec.json.encode(_Kept(source, costs)))
     return costs

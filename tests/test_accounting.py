@@ -51,7 +51,8 @@ def test_training_free_methods_have_no_count_of_multiplications(rows):
     assert all(row["macs_per_frame"] > 1e5 for row in rows.values() if row["trainable"])
 
 
-def test_without_torch_the_costs_are_left_blank(monkeypatch):
+def test_without_torch_the_costs_are_left_blank(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setitem(sys.modules, "torch", None)
     row = method_row(METHODS["srcnn"])
     assert (row["parameters"], row["macs_per_frame"]) == (None, None)
