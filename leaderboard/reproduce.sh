@@ -74,7 +74,7 @@ row seqcsist-dense ml score
 row seqcsist-dense ml-seq score
 row seqcsist-dense group-map score --set directions=compass
 
-for method in espcn srcnn edsr lamp ista-net ista-net+ derefnet; do network "$method"; done
+for method in espcn srcnn edsr lamp tilista ista-net ista-net+ derefnet; do network "$method"; done
 network espcn espcn-ranked
 network ista-net+ ista-net+-ranked
 csist-bench leaderboard --markdown leaderboard/README.md --html leaderboard/index.html
