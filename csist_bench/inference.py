@@ -267,7 +267,8 @@ def _decode(
     if decoder == "polish":
         from csist_bench.offgrid.polish import Polish
 
-        return lambda heat_maps, frames: Polish().detect(heat_maps, frames, instrument)
+        polish = Polish()
+        return lambda heat_maps, frames: polish.detect(heat_maps, frames, instrument)
     return lambda heat_maps, frames: detections_from_grid(heat_maps, instrument.optics.c, threshold)
 
 
@@ -276,7 +277,8 @@ def _decode_points(decoder: Decoder, instrument: Instrument) -> Callable[[Detect
     if decoder == "polish":
         from csist_bench.offgrid.polish import Polish
 
-        return lambda found, frames: Polish().refine(found, frames, instrument)
+        polish = Polish()
+        return lambda found, frames: polish.refine(found, frames, instrument)
     return lambda found, frames: found
 
 

@@ -22,10 +22,17 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from csist_bench.checks import must, require_finite
-from csist_bench.detections import Detections, concatenate, detections_from_slots
+from csist_bench.detections import Detections, concatenate
 from csist_bench.kernels.polishing import polish_frames, polish_points
 from csist_bench.kernels.single_search import Law
-from csist_bench.offgrid.single import MaximumLikelihood, bench, pixels_from_frames, sensor_of, window_side
+from csist_bench.offgrid.single import (
+    MaximumLikelihood,
+    bench,
+    detections_from_fits,
+    pixels_from_frames,
+    sensor_of,
+    window_side,
+)
 from csist_bench.sensor import Instrument
 
 Floats = NDArray[np.float64]
@@ -70,14 +77,7 @@ class Polish(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
             self.iterations, self.tolerance, bench(k, side), theta, sigma, score, count, found,
         )  # fmt: skip
         short = found < count
-        polished = detections_from_slots(
-            theta[..., :2].reshape(b, t, k, 2),
-            score.reshape(b, t, k),
-            np.where(short, 0, count).reshape(b, t),
-            theta[..., 2].reshape(b, t, k),
-            sigma[..., :2].reshape(b, t, k, 2),
-            sigma[..., 2].reshape(b, t, k),
-        )
+        polished = detections_from_fits(theta, sigma, score, np.where(short, 0, count).reshape(b, t))
         return concatenate([polished, self._without_map(frames, short.reshape(b, t), instrument)]).ordered()
 
     def refine(self, found: Detections, frames: NDArray[Any], instrument: Instrument) -> Detections:
@@ -111,14 +111,7 @@ class Polish(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
             pixels.reshape(b * t, *pixels.shape[2:]), count, sensor_of(instrument, frames), self.iterations,
             self.tolerance, bench(k, window_side(0, instrument, pixels.shape[2:])), theta, sigma, score,
         )  # fmt: skip
-        return detections_from_slots(
-            theta[..., :2].reshape(b, t, k, 2),
-            score.reshape(b, t, k),
-            count.reshape(b, t),
-            theta[..., 2].reshape(b, t, k),
-            sigma[..., :2].reshape(b, t, k, 2),
-            sigma[..., 2].reshape(b, t, k),
-        )
+        return detections_from_fits(theta, sigma, score, count.reshape(b, t))
 
     def _without_map(self, frames: NDArray[Any], short: NDArray[np.bool_], instrument: Instrument) -> Detections:
         """Return `ml`'s answer for the frames (b, t) whose map holds too few targets."""

@@ -77,14 +77,7 @@ class MaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
         theta, sigma = np.zeros((len(flat), k, 3)), np.zeros((len(flat), k, 3))
         score, count = np.zeros((len(flat), k)), np.zeros(len(flat), np.int64)
         self._unmix(flat, frames, instrument, theta, sigma, score, count)
-        return detections_from_slots(
-            theta[..., :2].reshape(b, t, k, 2),
-            score.reshape(b, t, k),
-            count.reshape(b, t),
-            theta[..., 2].reshape(b, t, k),
-            sigma[..., :2].reshape(b, t, k, 2),
-            sigma[..., 2].reshape(b, t, k),
-        )
+        return detections_from_fits(theta, sigma, score, count.reshape(b, t))
 
     def _unmix(
         self,
@@ -123,6 +116,24 @@ def pixels_from_frames(frames: NDArray[Any], instrument: Instrument) -> Floats:
     require_finite("frames", pixels)
     pixels -= instrument.background
     return pixels
+
+
+def detections_from_fits(theta: Floats, sigma: Floats, score: Floats, count: NDArray[Any]) -> Detections:
+    """Turn the fits of flattened frames into rows.
+
+    Parameters
+    ----------
+    theta, sigma : ndarray, shape (B * T, K, 3)
+        x, y (px) and intensity (grey levels), and their standard errors.
+    score : ndarray, shape (B * T, K)
+    count : integer ndarray, shape (B, T)
+        How many of a frame's K are used.
+    """
+    shape = (*count.shape, theta.shape[1])
+    theta, sigma = theta.reshape(*shape, 3), sigma.reshape(*shape, 3)
+    return detections_from_slots(
+        theta[..., :2], score.reshape(shape), count, theta[..., 2], sigma[..., :2], sigma[..., 2]
+    )
 
 
 def window_side(asked: int, instrument: Instrument, shape: tuple[int, ...]) -> int:
