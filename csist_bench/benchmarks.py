@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import math
 import os
@@ -30,7 +29,7 @@ from csist_bench.inference import shipped_weights, unmix
 from csist_bench.optics import Optics
 from csist_bench.predictions import Header, read_predictions, write_predictions
 from csist_bench.recipes import load_data_recipe, load_method_recipe
-from csist_bench.registry import METHODS, Method, build_training_free
+from csist_bench.registry import METHODS, Method, build_training_free, torch_works
 from csist_bench.sensor import Instrument
 from csist_bench.simulate import frames_from_targets, frames_from_targets_numpy
 from csist_bench.trajectories import draw_scenes
@@ -216,7 +215,7 @@ def _methods() -> Iterator[Measure]:
         generate(data, load_data_recipe("seqcsist-noise", ["trajectories=1000"]))
         split = store.open_store(data).split("test")
         for name, method in METHODS.items():
-            if method.trainable and not (shipped_weights(name) and _torch_is_there()):
+            if method.trainable and not (shipped_weights(name) and torch_works()):
                 continue
             limit = _LIMITS.get(name, 40 if method.trainable else 150)
             unmix(split, name, limit=1)
@@ -258,7 +257,7 @@ def _rate_on_all_cores(split: store.Split, name: str, limit: int) -> float:
 
 def _networks() -> Iterator[Measure]:
     """Yield what each network of heat maps answers and learns from in a second; weights may have any values."""
-    if not _torch_is_there():
+    if not torch_works():
         return
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "set.zarr"
@@ -302,10 +301,6 @@ def network_speed(method: Method, split: store.Split) -> Iterator[Measure]:
 
     step()
     yield Measure("  training step", batch[0].shape[:2].numel() / best_of(step, 2), "frames/s")
-
-
-def _torch_is_there() -> bool:
-    return importlib.util.find_spec("torch") is not None
 
 
 def _start() -> Iterator[Measure]:

@@ -23,7 +23,7 @@ from csist_bench.execution import generate
 from csist_bench.inference import Unmixed, shipped_weights, unmix
 from csist_bench.leaderboard.published import published_rows
 from csist_bench.recipes import load_data_recipe
-from csist_bench.registry import METHODS, find
+from csist_bench.registry import METHODS, find, torch_works
 from csist_bench.store import Split, open_store
 
 Say = Callable[[str], None]
@@ -105,11 +105,7 @@ def _made(path: Path, recipe: str, say: Say, *overrides: str) -> Split:
 
 def _networks() -> Iterator[tuple[str, int | None]]:
     """Yield the networks whose weights are shipped, where PyTorch is installed."""
-    try:
-        import importlib
-
-        importlib.import_module("torch")
-    except ModuleNotFoundError:
+    if not torch_works():
         return
     for name, method in METHODS.items():
         if method.trainable and shipped_weights(name) and method.context == "frame":

@@ -111,6 +111,15 @@ def find(name: str) -> Method:
     return METHODS[name]
 
 
+def torch_works() -> bool:
+    """Tell whether networks can be run here: PyTorch is installed and can be imported."""
+    try:
+        importlib.import_module("torch")
+    except ModuleNotFoundError:
+        return False
+    return True
+
+
 def load_class(method: Method) -> type[Any]:
     """Import the class of a method; a network without torch installed is a clear error."""
     module, _, name = method.entry.partition(":")

@@ -13,7 +13,7 @@ from csist_bench.evaluation import EVALUATOR_VERSION
 from csist_bench.leaderboard.datasets import dataset_label, recipe_from_text
 from csist_bench.leaderboard.rows import Row, read_numbered
 from csist_bench.recipes import load_method_recipe, shipped
-from csist_bench.registry import METHODS, Method
+from csist_bench.registry import METHODS, Method, torch_works
 from csist_bench.store import Store
 
 # Percent; rows are stored unrounded, so that the mean of the APs differs from CSO-mAP by float error alone.
@@ -95,19 +95,10 @@ def _registered(row: Row) -> Method | None:
     return next((method for method in METHODS.values() if method.title == row.method), None)
 
 
-def hashes_checked() -> bool:
-    """Tell whether recipe hashes can be computed here: a network's settings are spelled out by its class (PyTorch)."""
-    try:
-        import torch  # noqa: F401
-    except ModuleNotFoundError:
-        return False
-    return True
-
-
 @cache
 def _shipped_hashes(method: str) -> frozenset[str] | None:
     """Return the hashes of every shipped recipe of a network, as its weights bear them; None without PyTorch."""
-    if not hashes_checked():
+    if not torch_works():  # a network's settings are spelled out by its class
         return None
     from csist_bench.training.recipe import training_hash, training_recipe
 

@@ -29,6 +29,7 @@ from csist_bench.models.layers.alignment import Alignment
 from csist_bench.models.layers.phases import (
     SIDE_CHANNELS,
     IstaPhase,
+    mean_symmetry,
     start_as_identity,
     unmixing_loss,
 )
@@ -79,7 +80,7 @@ class Derefnet(nn.Module):
         grids = self._unfold(frames, residuals)
         centres = torch.arange(frames.shape[1], device=frames.device)[scored]
         refined, misfit = self._refine(grids, centres)
-        symmetry = SCALE**2 * torch.stack(residuals).mean() if residuals else refined.new_zeros(())
+        symmetry = SCALE**2 * mean_symmetry(residuals, refined)
         return unmixing_loss(
             SCALE * refined,
             labels[:, scored],

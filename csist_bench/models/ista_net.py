@@ -16,10 +16,9 @@ Differs from the paper:
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
-from csist_bench.models.layers.phases import IstaPhase, unmixing_loss
+from csist_bench.models.layers.phases import IstaPhase, mean_symmetry, unmixing_loss
 from csist_bench.models.layers.sampling import Sampling
 
 SCALE = 100.0  # grey levels
@@ -44,7 +43,7 @@ class IstaNet(nn.Module):
         """Return the losses on the scored frames; labels (B, T, cS, cS), grey levels."""
         residuals: list[Tensor] | None = [] if self.symmetry_weight else None
         grids = self._unfold(frames[:, scored], residuals)
-        symmetry = SCALE**2 * torch.stack(residuals).mean() if residuals else grids.new_zeros(())
+        symmetry = SCALE**2 * mean_symmetry(residuals, grids)
         return unmixing_loss(grids, labels[:, scored], symmetry=(self.symmetry_weight, symmetry))
 
     def _unfold(self, frames: Tensor, residuals: list[Tensor] | None) -> Tensor:

@@ -27,6 +27,7 @@ from csist_bench.models.layers.phases import (
     channels_last,
     convolution,
     gradient_step,
+    mean_symmetry,
     unmixing_loss,
 )
 from csist_bench.models.layers.sampling import Sampling
@@ -54,7 +55,7 @@ class IstaNetPlus(nn.Module):
         """Return the losses on the scored frames; labels (B, T, cS, cS), grey levels."""
         residuals: list[Tensor] | None = [] if self.symmetry_weight else None
         grids = self._unfold(frames[:, scored], residuals)
-        symmetry = SCALE**2 * torch.stack(residuals).mean() if residuals else grids.new_zeros(())
+        symmetry = SCALE**2 * mean_symmetry(residuals, grids)
         return unmixing_loss(grids, labels[:, scored], symmetry=(self.symmetry_weight, symmetry))
 
     def _unfold(self, frames: Tensor, residuals: list[Tensor] | None) -> Tensor:

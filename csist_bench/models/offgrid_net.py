@@ -7,22 +7,27 @@ point emitters with errors of their own is DECODE's (Speiser et al., Nature Meth
 
     h_t = R(...R(W f_t)),  R(h) = h + W_2 gelu(W_1 LN(h)),  slots_t = W' LN(h_t)
 
-f_t holds the window's pixels, how near it is to the image's borders, the noise and the clipping level. With `reach` > 0
+f_t holds the window's pixels, its centroid and its moments about it (`layers.moments`), how near it is to the image's
+borders, the noise and the clipping level; positions are answered relative to the centroid. With `reach` > 0
 the later half of the blocks are each preceded by attention over the frames at most `reach` away (`layers.neighbours`),
 whose keys come from the earlier half: so a frame depends on 2 `reach` + 1 frames and no others.
 """
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 
 from csist_bench.checks import must
-from csist_bench.models.layers.neighbours import NeighbourAttention
+from csist_bench.models.layers.moments import BlobMoments
+from csist_bench.models.layers.neighbours import NeighbourAttention, NeighbourConvolution
 from csist_bench.models.layers.rendering import SceneLabels
+from csist_bench.models.layers.residual import ResidualBlock
 from csist_bench.models.layers.sampling import Sampling
 from csist_bench.models.layers.set_loss import COLUMNS, set_loss
-from csist_bench.models.layers.windows import blob_centre, border_distances, windows_about
+from csist_bench.models.layers.windows import blob_centre, border_distances, centroid, windows_about
 from csist_bench.recipes import Count
 from csist_bench.sensor import NOISE_FLOOR_FLOAT
 
@@ -31,29 +36,42 @@ USUAL_INTENSITY = 235.0  # grey levels, where the slots' answers start
 LEAST_ERROR, LEAST_INTENSITY_ERROR = 1e-3, 0.05  # px, grey levels: keeps the likelihood bounded
 FIRST_ERROR, FIRST_INTENSITY_ERROR = 0.3, 10.0  # px, grey levels: of an untrained network
 BORDER = 4  # px: farther from a border no light is lost
-SENSOR_FEATURES = 3
+PLACE_FEATURES, SENSOR_FEATURES = 6, 3
 FRAMES_PER_STEP, PIXELS_PER_STEP = 10.0, 4.0  # units of displacement between frames
 
 
 class OffgridNet(nn.Module):
-    """Answers each frame with `slots` slots; `reach` frames on either side are looked at (0: the frame alone)."""
+    """Answers each frame with `slots` slots; `reach` frames on either side are looked at (0: the frame alone).
+
+    What was tried beside it, for comparison: without `moments`; `pixels` through convolutions first; `neighbours` by
+    convolution in time; the loss under all `assignments`.
+    """
 
     def __init__(
         self, sampling: Sampling, width: Count = 512, depth: Count = 4, slots: Count = 4, reach: int = 0,
-        heads: Count = 8, window: Count = 7,
+        heads: Count = 8, window: Count = 7, moments: bool = True, pixels: Literal["linear", "convolution"] = "linear",
+        neighbours: Literal["attention", "convolution"] = "attention", assignments: Literal["best", "all"] = "best",
     ) -> None:  # fmt: skip
         super().__init__()
         if window % 2 == 0 or window > 2 * sampling.size:
             raise must("window", "be odd and at most twice the frame's size", window)
         if reach < 0:
             raise must("reach", "be 0 or more frames", reach)
-        if reach and width % heads:
+        if reach and neighbours == "attention" and width % heads:
             raise must("width", f"be divisible by the {heads} heads", width)
         self.window, self.slots, self.reach = window, slots, reach
-        self.embed = nn.Linear(window**2 + 4 + SENSOR_FEATURES, width)
+        self.assignments: Literal["best", "all"] = assignments
+        self.pixels = nn.Flatten() if pixels == "linear" else PixelConvolutions(window, width)
+        self.moments = BlobMoments(sampling, window) if moments else None
+        seen = window**2 if pixels == "linear" else width
+        told = PLACE_FEATURES + SENSOR_FEATURES + (self.moments.count if self.moments else 0)
+        self.embed = nn.Linear(seen + told, width)
         self.encode = nn.Sequential(*(ResidualMlp(width) for _ in range(depth - depth // 2 if reach else depth)))
         later = depth // 2 if reach else 0
-        self.attend = nn.ModuleList(NeighbourAttention(width, heads, reach) for _ in range(later))
+        self.attend = nn.ModuleList(
+            NeighbourAttention(width, heads, reach) if neighbours == "attention" else NeighbourConvolution(width, reach)
+            for _ in range(later)
+        )
         self.decode = nn.ModuleList(ResidualMlp(width) for _ in range(later))
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, slots * COLUMNS)
@@ -66,21 +84,28 @@ class OffgridNet(nn.Module):
         b, t, size = frames.shape[:3]
         flat = frames.flatten(0, 1)
         pixel = blob_centre(flat)
-        pixels = windows_about(flat, pixel, self.window).flatten(1) / SCALE
-        sensor = self._sensor(frames, told)[:, None].expand(b, t, SENSOR_FEATURES).flatten(0, 1)
-        features = torch.cat([pixels, border_distances(pixel, size, BORDER), sensor], dim=1)
-        h = self.encode(self.embed(features))
+        windows = windows_about(flat, pixel, self.window)
+        middle = centroid(windows)
+        noise, clipping = (x[:, None].expand(b, t).flatten() for x in _sensor(frames, told))
+        features = [
+            self.pixels(windows / SCALE),
+            border_distances(pixel, size, BORDER),
+            middle,
+            torch.stack([noise / 5.0, noise.clamp_min(1e-3).log() / 2.0, clipping], dim=-1),
+        ]
+        if self.moments:
+            features.append(self.moments(windows, noise))
+        h = self.encode(self.embed(torch.cat(features, dim=1)))
         if self.reach:
             h = self._mixed(h.unflatten(0, (b, t)), pixel.unflatten(0, (b, t))).flatten(0, 1)
         raw = self.head(self.norm(h)).float().unflatten(-1, (self.slots, COLUMNS))
-        return _slots(raw, pixel).unflatten(0, (b, t))
+        return _slots(raw, pixel + middle).unflatten(0, (b, t))
 
     def loss(self, frames: Tensor, labels: SceneLabels, scored: slice) -> dict[str, Tensor]:
         """Return the losses on the scored frames."""
         slots = self(frames, labels)[:, scored]
-        return set_loss(
-            slots.flatten(0, 1), labels.xy[:, scored].flatten(0, 1), labels.intensity[:, scored].flatten(0, 1)
-        )
+        truth = labels.xy[:, scored].flatten(0, 1), labels.intensity[:, scored].flatten(0, 1)
+        return set_loss(slots.flatten(0, 1), *truth, self.assignments)
 
     def _mixed(self, h: Tensor, pixel: Tensor) -> Tensor:
         """Let frames (B, T, width), cut about pixels (B, T, 2), look at their neighbours."""
@@ -92,14 +117,20 @@ class OffgridNet(nn.Module):
             h = decode(h + attend(h, context, place))
         return h
 
-    def _sensor(self, frames: Tensor, told: SceneLabels | None) -> Tensor:
-        """Return noise, its logarithm and the inverse of the clipping level, (B, 3), near one."""
-        if told is None:
-            noise = frames.new_full((len(frames),), NOISE_FLOOR_FLOAT)
-            clipping = torch.zeros_like(noise)
-        else:
-            noise, clipping = told.noise_sigma.to(frames), SCALE / told.saturation.to(frames)
-        return torch.stack([noise / 5.0, noise.clamp_min(1e-3).log() / 2.0, clipping], dim=-1)
+
+class PixelConvolutions(nn.Module):
+    """Window (N, W, W) -> (N, width): two residual blocks of 3x3 convolutions, and a linear map of all their values."""
+
+    def __init__(self, window: int, width: int, channels: int = 32) -> None:
+        super().__init__()
+        self.enter = nn.Conv2d(1, channels, 3, padding=1)
+        self.blocks = nn.Sequential(ResidualBlock(channels), ResidualBlock(channels))
+        self.leave = nn.Linear(channels * window**2, width)
+
+    def forward(self, windows: Tensor) -> Tensor:
+        """Map windows to features."""
+        features: Tensor = self.leave(self.blocks(self.enter(windows.unsqueeze(1))).flatten(1))
+        return features
 
 
 class ResidualMlp(nn.Module):
@@ -115,9 +146,17 @@ class ResidualMlp(nn.Module):
         return h + self.out(nn.functional.gelu(self.into(self.norm(h))))
 
 
-def _slots(raw: Tensor, pixel: Tensor) -> Tensor:
-    """Turn the last layer's numbers (N, K, 7) into slots, positions about the windows' pixels (N, 2) (row, column)."""
-    xy = raw[..., :2] + pixel.flip(1).to(raw.dtype).unsqueeze(1)
+def _sensor(frames: Tensor, told: SceneLabels | None) -> tuple[Tensor, Tensor]:
+    """Return the noise, grey levels, and the inverse of the clipping level, near one, (B,) each."""
+    if told is None:
+        noise = frames.new_full((len(frames),), NOISE_FLOOR_FLOAT)
+        return noise, torch.zeros_like(noise)
+    return told.noise_sigma.to(frames), SCALE / told.saturation.to(frames)
+
+
+def _slots(raw: Tensor, middle: Tensor) -> Tensor:
+    """Turn the last layer's numbers (N, K, 7) into slots, positions about the blobs' centroids (N, 2) (row, column)."""
+    xy = raw[..., :2] + middle.flip(1).to(raw.dtype).unsqueeze(1)
     light = USUAL_INTENSITY + SCALE * raw[..., 2:3]
     error = torch.hypot(FIRST_ERROR * raw[..., 4:6].exp(), raw.new_tensor(LEAST_ERROR))
     light_error = torch.hypot(FIRST_INTENSITY_ERROR * raw[..., 6:7].exp(), raw.new_tensor(LEAST_INTENSITY_ERROR))

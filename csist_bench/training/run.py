@@ -105,7 +105,7 @@ def train(
     """
     settings = resolve_settings(method, settings)
     saved = checkpoint.read_run_recipe(options.folder) if options.resume else None
-    start = starting_weights(method, recipe, options.initial_weights, saved is not None)
+    start = starting_weights(method, settings, recipe, options.initial_weights, saved is not None)
     told = RunRecipe(
         method=method.name,
         settings=msgspec.to_builtins(settings),

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor, nn
 
 from csist_bench.checks import InputError
 from csist_bench.inference import shipped_weights
+from csist_bench.models.base import resolve_settings
 from csist_bench.models.weights import fill_weights, load_weights
 from csist_bench.registry import Method, find
 from csist_bench.training.recipe import TrainingRecipe
@@ -17,7 +20,7 @@ from csist_bench.training.recipe import TrainingRecipe
 
 @dataclass(frozen=True, eq=False)
 class Start:
-    """Tensors to start from; `whole` if they are of the same network, else only those of shared layers are taken."""
+    """Tensors to start from; `whole` if network and settings are the same, else only shared layers are taken."""
 
     tensors: dict[str, Tensor]
     whole: bool
@@ -42,7 +45,9 @@ class Start:
         model.load_state_dict({**own, **shared})
 
 
-def starting_weights(method: Method, recipe: TrainingRecipe, path: str, resumed: bool) -> Start | None:
+def starting_weights(
+    method: Method, settings: Mapping[str, Any], recipe: TrainingRecipe, path: str, resumed: bool
+) -> Start | None:
     """Return the weights of `--init`, or those shipped for the method that the recipe starts from; None for neither.
 
     A resumed run has its weights already, so only those of `--init` are read, to compare.
@@ -60,4 +65,7 @@ def starting_weights(method: Method, recipe: TrainingRecipe, path: str, resumed:
     if card.method not in {source, method.name}:
         raise InputError(f"{file}: weights must be of method {source!r}, got those of {card.method!r}")
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    return Start(model.state_dict(), card.method == method.name, digest, str(file))
+    # Weights given by hand for the same method must fit as they are; those of another variant may share some layers.
+    same = not recipe.start_from or resolve_settings(method, card.settings) == settings
+    whole = card.method == method.name and same
+    return Start(model.state_dict(), whole, digest, str(file))

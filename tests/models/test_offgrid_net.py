@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from math import factorial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from numpy.polynomial.hermite_e import hermeval
 from scipy.optimize import linear_sum_assignment
 from torch import nn
 
 from csist_bench.checks import InputError
 from csist_bench.inference import unmix
 from csist_bench.models.base import build_network
-from csist_bench.models.layers.assignment import best_assignment
-from csist_bench.models.layers.neighbours import NeighbourAttention
-from csist_bench.models.layers.rendering import frames_from_targets
+from csist_bench.models.layers.assignment import best_assignment, log_sum_of_assignments
+from csist_bench.models.layers.moments import ORDER, WIDTH, BlobMoments
+from csist_bench.models.layers.neighbours import NeighbourAttention, NeighbourConvolution
+from csist_bench.models.layers.rendering import SceneLabels, frames_from_targets
+from csist_bench.models.layers.sampling import Sampling
 from csist_bench.models.layers.set_loss import COLUMNS, PRESENCE, set_loss
-from csist_bench.models.layers.windows import blob_centre, border_distances, windows_about
+from csist_bench.models.layers.windows import blob_centre, border_distances, centroid, windows_about
 from csist_bench.models.points import BLOCK, THRESHOLDS, PointRunner, expected_correctness
 from csist_bench.models.weights import save_weights
 from csist_bench.optics import Optics
@@ -83,6 +87,39 @@ def some_slots(n: int, k: int, seed: int = 0) -> torch.Tensor:
     return slots
 
 
+@pytest.mark.parametrize("k", [1, 3, 5])
+def test_the_sum_over_assignments_is_a_permanent(k: int) -> None:
+    cost = 3 * torch.randn((7, k, k), generator=torch.Generator().manual_seed(k), dtype=torch.float64)
+    cost.requires_grad_(True)
+    sums = [cost[:, range(k), order].sum(dim=1).neg().exp() for order in itertools.permutations(range(k))]
+    found = log_sum_of_assignments(cost)
+    torch.testing.assert_close(found, torch.stack(sums).sum(dim=0).log())
+    assert torch.autograd.gradcheck(log_sum_of_assignments, cost.detach()[:2].requires_grad_(True))
+
+
+def test_the_loss_under_all_assignments_is_that_of_a_multi_bernoulli_set() -> None:
+    slots = some_slots(4, 3)
+    slots[..., :2] *= 0.1  # they overlap, so that more than one assignment counts
+    slots[..., 2] = 230.0
+    xy, light = torch.zeros((4, 2, 2)), torch.full((4, 2), 231.0)
+    best, every = set_loss(slots, xy, light), set_loss(slots, xy, light, "all")
+    assert every["total"] < best["total"]
+    assert every["position"] == best["position"]
+    # Two targets are given to three slots: a sum over ordered pairs, the slot left over being absent.
+    p = torch.sigmoid(slots[..., PRESENCE]).double()
+    density = torch.empty((4, 3, 2), dtype=torch.float64)
+    for j in range(2):
+        truth = torch.cat([xy[:, j], light[:, j, None]], dim=-1)[:, None]
+        z, sigma = (slots[..., :3] - truth) / slots[..., 4:], slots[..., 4:]
+        density[..., j] = (-0.5 * z.square().sum(dim=-1)).exp() / sigma.prod(dim=-1) * 100.0
+    sums = [
+        p[:, a] * density[:, a, 0] * p[:, b] * density[:, b, 1] * (1 - p[:, 3 - a - b])
+        for a, b in itertools.permutations(range(3), 2)
+    ]
+    expected = -torch.stack(sums).sum(dim=0).log().mean()
+    assert every["total"].item() == pytest.approx(expected.item(), rel=1e-4)
+
+
 def test_the_loss_is_the_least_over_all_orders() -> None:
     slots = some_slots(6, 3)
     xy = torch.randn((6, 3, 2), generator=torch.Generator().manual_seed(5))
@@ -144,10 +181,11 @@ def test_windows_are_cut_out_and_zero_beyond_the_image() -> None:
     assert torch.equal(distances, torch.tensor([[0.0, 1.0, 1.0, 0.0], [1.0, 1.0, 1.0, 0.25]]))
 
 
+@pytest.mark.parametrize("neighbours", ["attention", "convolution"])
 @pytest.mark.parametrize("reach", [0, 2])
-def test_a_frame_depends_on_its_neighbours_within_reach_and_no_others(reach: int) -> None:
+def test_a_frame_depends_on_its_neighbours_within_reach_and_no_others(reach: int, neighbours: str) -> None:
     frames = torch.from_numpy(render_shard(load_data_recipe("seqcsist"), [0]).frames)
-    model = network(f"reach={reach}", "depth=4")
+    model = network(f"reach={reach}", "depth=4", f"neighbours={neighbours}")
     with torch.inference_mode():
         before = model(frames)
         frames[:, 10] = frames[:, 10].flip(-1)
@@ -169,6 +207,78 @@ def test_attention_is_the_weighted_mean_written_out() -> None:
         mean = sum(w * torch.cat([value[s], place[0, s] - place[0, t]]) for w, s in zip(weight, near, strict=True))
         expected.append(layer.out(mean))
     torch.testing.assert_close(layer(x, context, place)[0], torch.stack(expected), atol=1e-5, rtol=1e-4)
+
+
+def test_convolution_in_time_is_a_sum_over_lags() -> None:
+    torch.manual_seed(0)
+    layer = NeighbourConvolution(4, reach=1)
+    context, place = torch.randn(1, 5, 4), torch.randn(1, 5, 3)
+    seen, expected = layer.norm(context)[0], []
+    for t in range(5):
+        near = [s for s in range(t - 1, t + 2) if 0 <= s < 5]
+        moved = torch.zeros(3, 3)
+        for s in near:
+            moved[:, s - t + 1] = place[0, s] - place[0, t]
+        mixed = sum(layer.mix.weight[:, :, s - t + 1] @ seen[s] for s in near) + layer.mix.bias
+        expected.append(mixed + layer.displace(moved.flatten()))
+    torch.testing.assert_close(layer(context, context, place)[0], torch.stack(expected), atol=1e-5, rtol=1e-4)
+
+
+# --- moments ---------------------------------------------------------------------------------------------------------
+
+
+def windows_of(xy: np.ndarray) -> torch.Tensor:
+    frames = torch.tensor(simulated_frames(xy, np.full(xy.shape[:-1], 235.0), Optics())).float()
+    return windows_about(frames, blob_centre(frames), 7)
+
+
+def test_moments_are_sums_over_hermite_polynomials() -> None:
+    windows = windows_of(np.array([[[5.1, 4.8], [5.4, 5.3]]]))
+    moments = BlobMoments(Sampling.from_optics(Optics()), 7)
+    found = moments._moments(windows)[0][0].double().numpy()
+    row, column = centroid(windows)[0].double().numpy()
+    u, v = (np.arange(7) - 3 - column) / WIDTH, (np.arange(7) - 3 - row) / WIDTH
+    one = simulated_frames(np.array([[column + 3, row + 3]]), windows[0, 1:6, 1:6].sum().double().numpy()[None],
+                           Optics(size=7))  # fmt: skip
+    window = windows[0].double().numpy()
+    expected = []
+    for image in (window, window - one):
+        for p, q in moments.orders.tolist():
+            h_p, h_q = (
+                hermeval(z, np.eye(ORDER + 1)[n]) / np.sqrt(factorial(n)) * np.exp(-0.25 * z**2)
+                for z, n in ((u, p), (v, q))
+            )
+            expected.append(h_q @ image @ h_p)
+    np.testing.assert_allclose(found, expected, atol=2e-3)
+
+
+@pytest.mark.parametrize("noise", [0.01, 1.0, 30.0])
+def test_moments_are_of_unit_size_whatever_the_noise(noise: float) -> None:
+    rng = np.random.default_rng(0)
+    xy = 5.0 + rng.uniform(-0.5, 0.5, (400, 1, 2)) + rng.uniform(-0.5, 0.5, (400, 3, 2))
+    windows = windows_of(xy) + noise * torch.from_numpy(rng.normal(size=(400, 7, 7))).float()
+    features = BlobMoments(Sampling.from_optics(Optics()), 7)(windows, torch.full((400,), noise))
+    assert features.shape == (400, 56)
+    assert 0.2 < features.std(dim=0).median() < 1.5
+    assert features.abs().max() < 10
+
+
+@pytest.mark.parametrize("override", ["moments=false", "pixels=convolution", "assignments=all", "window=5", "window=9"])
+def test_the_variants_that_were_compared_learn(override: str) -> None:
+    model = network(override)
+    frames = torch.from_numpy(render_shard(load_data_recipe("seqcsist"), [0, 1]).frames)
+    told = SceneLabels(
+        torch.full((2, 20, 2, 2), 5.0), torch.full((2, 20, 2), 235.0), torch.ones(2), torch.full((2,), torch.inf)
+    )
+    losses = []
+    optimiser = torch.optim.Adam(model.parameters(), 1e-3)
+    for _ in range(5):
+        losses.append(model.loss(frames, told, slice(2, 18))["total"])
+        optimiser.zero_grad()
+        losses[-1].backward()
+        optimiser.step()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
+    assert losses[-1] < losses[0]
 
 
 def test_a_shifted_frame_has_a_shifted_answer() -> None:

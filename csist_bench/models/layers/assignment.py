@@ -1,4 +1,4 @@
-"""Exact assignment of slots to targets, for many small square problems at once.
+"""Exact assignment of slots to targets, and the sum over all assignments, for many small square problems at once.
 
 Held and Karp's dynamic programme over sets (doi.org/10.1137/0110015): the cheapest way to give the first m slots the
 targets of a set S, |S| = m, ends with slot m at one target j of S. 2^K sets and K 2^(K-1) sums per problem, all of them
@@ -45,6 +45,33 @@ def best_assignment(cost: Tensor) -> Tensor:
         least[:, sets] = value
         last[:, sets] = members[torch.arange(len(sets), device=cost.device), choice]
     return _traced_back(last, k)
+
+
+def log_sum_of_assignments(cost: Tensor) -> Tensor:
+    """Return log of the sum of exp(-cost) over all one-to-one assignments: the logarithm of a permanent.
+
+    The same programme with sums in place of minima; it carries gradients.
+
+    Parameters
+    ----------
+    cost : Tensor, shape (N, K, K)
+        Cost of giving slot i the target j; finite.
+
+    Returns
+    -------
+    Tensor, shape (N,)
+    """
+    n, k = cost.shape[:2]
+    if k > MAX_SLOTS:
+        raise must("slots", f"be at most {MAX_SLOTS} for exact assignment", k)
+    place = cost.new_zeros(1 << k, dtype=torch.int64)  # of a set among those of its size
+    total = cost.new_zeros(n, 1)
+    for size in range(1, k + 1):
+        sets, members = (table.to(cost.device) for table in _sets_of(k, size))
+        before = place[sets[:, None] - (1 << members)]  # (M, size)
+        total = torch.logsumexp(total[:, before] - cost[:, size - 1, :][:, members], dim=-1)  # (N, M)
+        place[sets] = torch.arange(len(sets), device=cost.device)
+    return total[:, 0]
 
 
 def _traced_back(last: Tensor, k: int) -> Tensor:

@@ -1,8 +1,8 @@
-"""Attention of each frame over its neighbours in time (Vaswani et al., NeurIPS 2017, arXiv:1706.03762).
+"""How each frame looks at its neighbours in time: by attention, or by convolution.
 
-Weights depend on content and, by a learned table, on how far apart two frames are; besides the values each head also
-answers with the mean displacement (in time, rows and columns) of what it looked at, so that positions measured about
-different pixels can be brought together.
+Weights of attention (Vaswani et al., NeurIPS 2017, arXiv:1706.03762) depend on content and, by a learned table, on how
+far apart two frames are; besides the values each head also answers with the mean displacement (in time, rows and
+columns) of what it looked at, so that positions measured about different pixels can be brought together.
 """
 
 from __future__ import annotations
@@ -47,3 +47,22 @@ class NeighbourAttention(nn.Module):
         lag = time[None, :] - time[:, None]
         near = self.lag[:, lag.clamp(-self.reach, self.reach) + self.reach]
         return near.masked_fill(lag.abs() > self.reach, float("-inf"))
+
+
+class NeighbourConvolution(nn.Module):
+    """One layer: a linear map of the 2 `reach` + 1 frames, the same for every frame; 0 beyond the sequence's ends."""
+
+    def __init__(self, width: int, reach: int) -> None:
+        super().__init__()
+        self.reach = reach
+        self.norm = nn.LayerNorm(width)
+        self.mix = nn.Conv1d(width, width, 2 * reach + 1, padding=reach)
+        self.displace = nn.Linear(PLACE * (2 * reach + 1), width)
+
+    def forward(self, frames: Tensor, context: Tensor, place: Tensor) -> Tensor:
+        """Return what to add to `frames` (B, T, width), from `context` (B, T, width) at `place` (B, T, 3)."""
+        mixed: Tensor = self.mix(self.norm(context).transpose(1, 2)).transpose(1, 2)
+        around = functional.pad(place, (0, 0, self.reach, self.reach)).unfold(1, 2 * self.reach + 1, 1)  # (B, T, 3, L)
+        inside = functional.pad(torch.ones_like(place), (0, 0, self.reach, self.reach)).unfold(1, 2 * self.reach + 1, 1)
+        displaced: Tensor = self.displace(((around - place.unsqueeze(-1)) * inside).flatten(2))
+        return mixed + displaced

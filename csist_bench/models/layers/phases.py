@@ -90,6 +90,11 @@ def channels_last(grid: Tensor) -> Tensor:
     return grid.squeeze(1).unsqueeze(-1).movedim(-1, 1)
 
 
+def mean_symmetry(residuals: list[Tensor] | None, grids: Tensor) -> Tensor:
+    """Return the mean of the phases' symmetry residuals; 0 where none were taken, as their weight is 0."""
+    return torch.stack(residuals).mean() if residuals else grids.new_zeros(())
+
+
 def unmixing_loss(grids: Tensor, labels: Tensor, **terms: tuple[float, Tensor]) -> dict[str, Tensor]:
     """Return the mean squared error and further (weight, value) terms, each by name, and their weighted total."""
     losses = {"mse": functional.mse_loss(grids, labels)}

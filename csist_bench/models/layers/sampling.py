@@ -35,6 +35,8 @@ class Sampling(nn.Module):
         1-D pixel integrals G of `Optics.axis_matrix`.
     initialiser : ndarray, shape ((c * size)^2, size^2), optional
         Q; by default the ridge pseudo-inverse of Phi, so that a network can be used before Q is fitted.
+    psf_sigma : float, px
+        Of the point spread function that G was integrated from.
 
     Attributes
     ----------
@@ -49,8 +51,11 @@ class Sampling(nn.Module):
     gram_values: Tensor
     gram_vectors: Tensor
 
-    def __init__(self, axis_matrix: NDArray[Any], initialiser: NDArray[Any] | None = None) -> None:
+    def __init__(
+        self, axis_matrix: NDArray[Any], initialiser: NDArray[Any] | None = None, psf_sigma: float = Optics().psf_sigma
+    ) -> None:
         super().__init__()
+        self.psf_sigma = psf_sigma
         g = np.asarray(axis_matrix, dtype=np.float64)
         if g.ndim != 2 or g.shape[0] < 1 or g.shape[1] % g.shape[0]:
             raise must("axis_matrix", "have shape (size, c * size)", g.shape)
@@ -70,7 +75,7 @@ class Sampling(nn.Module):
     @classmethod
     def from_optics(cls, optics: Optics, initialiser: NDArray[Any] | None = None) -> Sampling:
         """Return the layer of an imager."""
-        return cls(optics.axis_matrix, initialiser)
+        return cls(optics.axis_matrix, initialiser, optics.psf_sigma)
 
     @property
     def grid_size(self) -> int:

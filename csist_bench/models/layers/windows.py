@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+CORE = 5  # px: holds nearly all the light of a blob
+
 
 def blob_centre(frames: Tensor) -> Tensor:
     """Return the pixel (row, column) nearest to the blob's centroid, int64 (N, 2), of frames (N, S, S).
@@ -16,13 +18,24 @@ def blob_centre(frames: Tensor) -> Tensor:
     box = functional.avg_pool2d(frames.unsqueeze(1), 3, stride=1, padding=1).flatten(1)
     brightest = box.argmax(dim=1)
     pixel = torch.stack([brightest // size, brightest % size], dim=1)
-    light = windows_about(frames, pixel, 5).relu()
-    offset = torch.arange(-2.0, 3.0, device=frames.device)
+    shift = centroid(windows_about(frames, pixel, CORE)).round().long()
+    return (pixel + shift).clamp(0, size - 1)
+
+
+def centroid(windows: Tensor) -> Tensor:
+    """Return the centroid (row, column) of the light in the inner 5 x 5 px of windows (N, W, W), px from the middle."""
+    light = core(windows).relu()
+    offset = torch.arange(light.shape[-1], dtype=light.dtype, device=light.device) - light.shape[-1] // 2
     total = light.sum(dim=(1, 2)).clamp_min(1e-6)
     along_rows = (light * offset[:, None]).sum(dim=(1, 2)) / total
     along_columns = (light * offset).sum(dim=(1, 2)) / total
-    shift = torch.stack([along_rows, along_columns], dim=1).round().long()
-    return (pixel + shift).clamp(0, size - 1)
+    return torch.stack([along_rows, along_columns], dim=1)
+
+
+def core(windows: Tensor) -> Tensor:
+    """Return the inner 5 x 5 px of windows (N, W, W), W odd; all of a smaller window."""
+    out = max(0, (windows.shape[-1] - CORE) // 2)
+    return windows[:, out : windows.shape[-1] - out, out : windows.shape[-1] - out]
 
 
 def windows_about(frames: Tensor, pixel: Tensor, side: int) -> Tensor:

@@ -1,0 +1,101 @@
+"""Hermite moments of a blob about its centroid, each of unit size whatever the noise.
+
+What tells two arrangements of close targets apart is in the high moments of their blob, which are small: the pixels of
+two scenes of equal flux and centroid differ by a few grey levels in a hundred. Given to a network by themselves and
+scaled, they spare it finding these directions. With u, v a pixel's distances from the centroid in units of `WIDTH`,
+
+    m_pq = sum_ij I_ij h_p(u_j) h_q(v_i) exp(-(u_j^2 + v_i^2) / 4),     p + q <= ORDER,
+
+h_n the Hermite polynomials, orthonormal under exp(-u^2 / 2) / sqrt(2 pi). They are taken of the window, and of what is
+left of it when a single target with all its flux is subtracted at the centroid. A moment is centred, divided by the
+root of its variance over noise-free scenes plus that due to the noise, and compressed by asinh.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from csist_bench.models.layers.rendering import frames_from_targets
+from csist_bench.models.layers.sampling import Sampling
+from csist_bench.models.layers.windows import blob_centre, centroid, core, windows_about
+
+ORDER = 6
+WIDTH = 0.75  # px: about 1.5 times the deviation of a blurred target
+LIGHT = 235.0  # grey levels, of a target of the scenes that set the scale
+SCENES = 2048
+
+
+class BlobMoments(nn.Module):
+    """Maps windows about blobs to features of unit size; `count` of them.
+
+    Parameters
+    ----------
+    sampling : Sampling
+        Optics of the frames; it also images the scenes by which the moments are scaled: two to four targets on
+        neighbouring nodes in the middle of the frame.
+    window : int
+        Side of the windows, px, odd.
+    """
+
+    orders: Tensor
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, sampling: Sampling, window: int) -> None:
+        super().__init__()
+        self.psf_sigma, self.window = sampling.psf_sigma, window
+        orders = torch.tensor([(p, q) for p in range(ORDER + 1) for q in range(ORDER + 1 - p)])
+        self.register_buffer("orders", orders, persistent=False)
+        self.count = 2 * len(orders)
+        frames = _usual_frames(sampling)
+        moments = self._moments(windows_about(frames, blob_centre(frames), window))[0]
+        self.register_buffer("mean", moments.mean(dim=0))
+        self.register_buffer("deviation", moments.std(dim=0))
+
+    def forward(self, windows: Tensor, noise: Tensor) -> Tensor:
+        """Return features (N, count) of windows (N, W, W) with read noise (N,), grey levels both."""
+        moments, gain = self._moments(windows)
+        scale = torch.hypot(self.deviation, gain * noise.unsqueeze(1))
+        return torch.asinh((moments - self.mean) / scale)
+
+    def _moments(self, windows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return moments of windows and of what one target leaves, (N, count), and their deviation at unit noise."""
+        middle = centroid(windows)
+        flux = core(windows).sum(dim=(1, 2))
+        place = (middle.flip(1) + self.window // 2).unsqueeze(1)
+        one = frames_from_targets(place, flux.unsqueeze(1), self.psf_sigma, self.window)
+        offset = torch.arange(self.window, dtype=windows.dtype, device=windows.device) - self.window // 2
+        rows, columns = (_weighted_hermite((offset - middle[:, axis, None]) / WIDTH) for axis in (0, 1))
+        p, q = self.orders.unbind(dim=1)
+        both = torch.stack([windows, windows - one], dim=1)  # (N, 2, W, W)
+        moments = (rows.unsqueeze(1) @ both @ columns.mT.unsqueeze(1))[:, :, q, p].flatten(1)
+        gain = (rows.square().sum(dim=2)[:, q] * columns.square().sum(dim=2)[:, p]).sqrt()
+        return moments, gain.repeat(1, 2)
+
+
+def _weighted_hermite(u: Tensor) -> Tensor:
+    """Return h_n(u) exp(-u^2 / 4), n = 0 .. ORDER, of distances (N, W) as (N, ORDER + 1, W)."""
+    values = [torch.exp(-0.25 * u.square())]
+    values.append(u * values[0])
+    for n in range(1, ORDER):
+        values.append((u * values[n] - math.sqrt(n) * values[n - 1]) / math.sqrt(n + 1))
+    return torch.stack(values, dim=1)
+
+
+def _usual_frames(sampling: Sampling) -> Tensor:
+    """Return noise-free frames of two to four targets on nodes about the middle; the same at every call."""
+    generator = torch.Generator().manual_seed(0)
+    targets = 2 + torch.randint(3, (SCENES, 1), generator=generator)
+    reach = max(1, sampling.c // 2)  # nodes in half a pixel
+    node = torch.randint(-reach, reach + 1, (SCENES, 4, 2), generator=generator)
+    middle = sampling.grid_size // 2 + torch.randint(-reach, reach + 1, (SCENES, 1, 2), generator=generator)
+    row, column = (node + middle).clamp(0, sampling.grid_size - 1).unbind(dim=-1)
+    light = LIGHT * (torch.arange(4) < targets).float()
+    grids = torch.zeros(SCENES, sampling.grid_size**2)
+    grids.scatter_add_(1, row * sampling.grid_size + column, light)
+    with torch.no_grad():
+        frames: Tensor = sampling(grids.unflatten(1, (sampling.grid_size, sampling.grid_size)).to(sampling.axis_matrix))
+    return frames
