@@ -116,7 +116,21 @@ def test_the_same_predictions_are_refused_but_another_ranking_is_another_row(ben
     assert code == 2
     assert "these predictions are there already (ISTA" in err
     assert bench.submit(path, "--rank", "brightness")[0] == 0
-    assert [r.rank for r in read_rows(bench.board)] == ["score", "brightness"]
+    assert bench.submit(path, "--rank", "precision")[0] == 0
+    assert [r.rank for r in read_rows(bench.board)] == ["score", "brightness", "precision"]
+
+
+def test_ranked_by_precision_the_surest_detections_come_first(bench, truth):
+    right = np.random.default_rng(0).random(len(truth.x)) < 0.6
+    sigma = np.where(right, 0.01, 0.5)
+    found = replace(truth, x=truth.x + np.where(right, 0.0, 3.0), sigma_x=sigma, sigma_y=sigma)
+    assert bench.submit(bench.file(found), "--rank", "precision")[0] == 0
+    assert bench.submit(bench.file(found), "--rank", "brightness")[0] == 0
+    precision, brightness = (row.cso_map for row in read_rows(bench.board))
+    assert precision == pytest.approx(100 * right.mean(), abs=1.0)  # all that are right before all that are wrong
+    assert precision > brightness + 5
+    bare = bench.file(replace(truth, sigma_x=None, sigma_y=None), "bare.json")
+    assert "must have sigma_x and sigma_y to be ranked by precision" in bench.submit(bare, "--rank", "precision")[2]
 
 
 def test_a_row_of_the_same_slot_must_supersede_and_both_stay(bench, truth):

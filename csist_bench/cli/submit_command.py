@@ -29,10 +29,10 @@ DEFAULT_LEADERBOARD = "leaderboard/leaderboard.csv"
 @click.option("--decoder", type=click.Choice(["grid", "polish", "own"]), help="By default that of the file's header.")
 @click.option(
     "--rank",
-    type=click.Choice(["score", "brightness"]),
+    type=click.Choice(["score", "brightness", "precision"]),
     default="score",
     show_default=True,
-    help="Rank detections by the method's own score or by intensity.",
+    help="Rank detections by the method's own score, by intensity, or by the least standard errors.",
 )
 @click.option("--settings", metavar="TEXT", help="Settings of the method, in short.")
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of the training.")

@@ -26,7 +26,7 @@ AP_NAMES = ("ap05", "ap10", "ap15", "ap20", "ap25")
 Tier = Literal["published", "submitted", "reproduced"]
 PriorTier = Literal["A", "B", "C", "D", "D-rotated"]
 Decoder = Literal["grid", "polish", "own"]
-Ranking = Literal["score", "brightness"]
+Ranking = Literal["score", "brightness", "precision"]
 FAMILIES: tuple[str, ...] = get_args(Family)
 TIERS: tuple[str, ...] = get_args(Tier)
 PRIOR_TIERS: tuple[str, ...] = get_args(PriorTier)
@@ -55,8 +55,9 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     """One submission. Scores in percent, unrounded; `cso_map_low`..`cso_map_high` is the bootstrap 95 % interval.
 
     `dataset` is the recipe's name and what departs from it, `dataset_recipe` spells out every departure. `rank` says
-    whether detections were ranked by the method's own score or by brightness. `supersedes` is the digest of the
-    predictions of the row, of the same ranking, that this one takes the place of.
+    whether detections were ranked by the method's own score, by brightness or by precision (least standard errors
+    first). `supersedes` is the digest of the predictions of the row, of the same ranking, that this one takes the
+    place of.
     """
 
     method: Name

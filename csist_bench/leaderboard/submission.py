@@ -174,6 +174,10 @@ def _ranked(where: str, detections: Detections, rank: str) -> Detections:
         raise unknown("ranking", rank, RANKINGS)
     if rank == "score":
         return detections
+    if rank == "precision":
+        if detections.sigma_x is None or detections.sigma_y is None:
+            raise InputError(f"{where}: predictions must have sigma_x and sigma_y to be ranked by precision")
+        return replace(detections, score=-(detections.sigma_x**2 + detections.sigma_y**2))
     if detections.intensity is None:
         raise InputError(f"{where}: predictions must have intensities to be ranked by brightness")
     return replace(detections, score=detections.intensity)

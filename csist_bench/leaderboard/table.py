@@ -98,7 +98,7 @@ def published_beside(row: Row, rows: Sequence[Row]) -> float | None:
 def row_label(row: Row) -> str:
     """Return the method with whatever tells its rows apart."""
     details = [row.settings] if row.settings else []
-    details += ["by brightness"] if row.rank == "brightness" else []
+    details += [f"by {row.rank}"] if row.rank != "score" else []
     details += [f"seed {row.seed}"] if row.seed else []
     details += [f"data seed {row.data_seed}"] if row.data_seed else []
     return row.method + (f" ({', '.join(details)})" if details else "")

@@ -1,0 +1,120 @@
+"""The ablations of OffGrid-Net: each variant trained alike, on a short budget, and scored on three noise levels.
+
+    python leaderboard/ablations.py [--data data] [--runs runs/ablations] [--out leaderboard/ablations.csv] [NAME ...]
+
+A variant departs from the reference in what its name says. Rows that are there are kept; a stopped run is taken up.
+Scores are those of the test split by the network's own ranking.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+STEPS = 1000
+SETS = {"noise_free": "seqcsist", "sigma_2": "noise2", "sigma_5": "noise5"}
+SEQUENCES = ["settings.depth=3", "settings.reach=2", "stream.length=8", "batch_trajectories=128"]
+
+VARIANTS: dict[str, list[str]] = {
+    "reference": [],
+    "without moments": ["settings.moments=false"],
+    "window 5 px": ["settings.window=5"],
+    "window 9 px": ["settings.window=9"],
+    "width 256": ["settings.width=256"],
+    "depth 2": ["settings.depth=2"],
+    "depth 8": ["settings.depth=8"],
+    "convolutions before": ["settings.pixels=convolution"],
+    "loss over all assignments": ["settings.assignments=all"],
+    "stored 70,000 frames": ["stream.scenes={stored=1.0}"],
+    "5 frames, attention": SEQUENCES,
+    "5 frames, convolution": [*SEQUENCES, "settings.neighbours=convolution"],
+}
+COLUMNS = ("variant", "overrides", "steps", "parameters", "minutes", "cso_map_noise_free", "cso_map_sigma_2",
+           "cso_map_sigma_5")  # fmt: skip
+
+
+def main() -> None:
+    """Measure the variants that are not in the table yet."""
+    told = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    told.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(VARIANTS)}; all by default")
+    told.add_argument("--data", type=Path, default=Path("data"))
+    told.add_argument("--runs", type=Path, default=Path("runs/ablations"))
+    told.add_argument("--out", type=Path, default=Path("leaderboard/ablations.csv"))
+    told.add_argument("--threads", default="0", help="CPU threads of training; 0: all")
+    options = told.parse_args()
+    unknown = set(options.names) - set(VARIANTS)
+    if unknown:
+        told.error(f"NAME must be of {', '.join(VARIANTS)}, got {', '.join(sorted(unknown))}")
+    table = read(options.out)
+    for name in options.names or VARIANTS:
+        if name in table:
+            continue
+        row = measure(name, options)
+        table = {**read(options.out), name: row}
+        write(options.out, [table[each] for each in VARIANTS if each in table])
+        print(", ".join(f"{column} {value}" for column, value in row.items()), flush=True)
+
+
+def measure(name: str, options: argparse.Namespace) -> dict[str, Any]:
+    """Train a variant, or take its run up, and return its row."""
+    run = options.runs / name.replace(" ", "-").replace(",", "")
+    overrides = [f"steps={STEPS}", *VARIANTS[name]]
+    threads = [] if options.threads == "0" else ["--threads", options.threads]
+    given = ["--resume"] if (run / "recipe.json").is_file() else [x for o in overrides for x in ("--set", o)]
+    command("train", "offgrid-net", "--data", options.data / "noise2.zarr", "--out", run, *given, *threads)
+    card = json.loads((run / "best.json").read_text())
+    scores = {column: score(options.data / f"{data}.zarr", run) for column, data in SETS.items()}
+    shown = " ".join(VARIANTS[name])
+    values = (name, shown, STEPS, parameters(run), round(card["minutes"], 1), *scores.values())
+    return dict(zip(COLUMNS, values, strict=True))
+
+
+def score(data: Path, run: Path) -> float:
+    """Return the CSO-mAP of a run's weights on a test split, percent."""
+    predictions = run / "predictions.npz"
+    weights = run / "best.safetensors"
+    command("run", "offgrid-net", "--data", data, "--weights", weights, "--out", predictions, "--overwrite")
+    said = command("evaluate", predictions, "--data", data, "--json")
+    return round(float(json.loads(said)["cso_map"]), 2)
+
+
+def parameters(run: Path) -> int:
+    """Return how many parameters the network of a run has."""
+    from csist_bench.models.weights import load_weights
+
+    return sum(p.numel() for p in load_weights(run / "best.safetensors")[0].parameters())
+
+
+def command(*words: object) -> str:
+    """Run csist-bench and return what it prints; a failure ends the programme."""
+    done = subprocess.run([sys.executable, "-m", "csist_bench", *map(str, words)], stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        sys.exit(done.returncode)
+    return done.stdout
+
+
+def read(path: Path) -> dict[str, dict[str, Any]]:
+    """Return the rows of a table by their variants."""
+    if not path.is_file():
+        return {}
+    with path.open(newline="") as file:
+        return {row["variant"]: row for row in csv.DictReader(file)}
+
+
+def write(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Replace a table."""
+    new = path.with_suffix(".tmp")
+    with new.open("w", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    new.replace(path)
+
+
+if __name__ == "__main__":
+    main()
