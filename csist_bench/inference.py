@@ -30,6 +30,7 @@ Decoder = Literal["grid", "polish"]
 Progress = Callable[[int, int], None]
 HeatMaps = Callable[[NDArray[Any]], NDArray[Any]]
 
+USUAL_SCENES = {"seqcsist": 1.0}  # what a stream draws by default
 LARGEST_BLOCK = 50  # trajectories answered by one call
 BLOCKS_PER_THREAD = 4  # at least, so that the threads end together
 
@@ -332,13 +333,17 @@ def _trained(
 
 
 def _departures(row: Method, card: WeightsCard) -> dict[str, Any]:
-    """Return what tells weights apart from those of the method's own recipe: settings, and labels that fall off."""
+    """Return what tells weights apart from those of the method's own recipe: settings, falling labels, the scenes."""
     from csist_bench.models.base import resolve_settings
 
     usual = resolve_settings(row, settings_of(row, []))
     chosen = {name: value for name, value in card.settings.items() if value != usual.get(name)}
-    falloff = card.recipe.get("label_falloff")
-    return {**chosen, "label_falloff": falloff} if falloff else chosen
+    falloff, stream = card.recipe.get("label_falloff"), card.recipe.get("stream") or {}
+    if falloff:
+        chosen["label_falloff"] = falloff
+    if stream.get("scenes", USUAL_SCENES) != USUAL_SCENES:
+        chosen["scenes"] = " + ".join(stream["scenes"])
+    return chosen
 
 
 def _weights_path(row: Method, weights: str | Path | None) -> Path | None:

@@ -45,7 +45,11 @@ if TYPE_CHECKING:
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Answer the first N trajectories only.")
 @click.option("--workers", type=click.IntRange(min=1), help="Threads of a training-free method.")
 @click.option(
-    "--batch", type=click.IntRange(min=1), default=512, show_default=True, help="Frames per pass of a network."
+    "--batch",
+    type=click.IntRange(min=1),
+    default=512,
+    show_default=True,
+    help="Frames per pass of a network; 16 at most for convolutions on a CPU.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace the output if it exists.")
 @allow_partial_option
