@@ -326,6 +326,7 @@ def _trained(
         "settings": _departures(row, card),
         "recipe_hash": card.recipe_hash,
         "trained_on": card.dataset,
+        "pretrained": bool(card.initial_weights or card.recipe.get("start_from")),
         "training_minutes": round(card.minutes, 2),
         "training_device": card.device,
         "seed": card.recipe.get("seed"),

@@ -387,3 +387,8 @@ def test_every_command_shows_an_example(bench):
 )
 def test_a_network_knows_the_law_that_it_was_trained_on(method: str, scenes: str, tier: str) -> None:
     assert _prior_tier(METHODS[method], {"trained_on": scenes}) == tier
+
+
+def test_a_network_that_started_from_other_weights_claims_no_lesser_knowledge() -> None:
+    said = {"trained_on": "seqcsist-free", "pretrained": True}
+    assert _prior_tier(METHODS["offgrid-net"], said) == "D"

@@ -246,8 +246,9 @@ def _registered(where: str, name: object) -> Method | None:
 
 
 def _prior_tier(row: Method, said: Mapping[str, Any]) -> str:
-    """Return what the method knows; a network knows the law that it was trained on."""
-    scenes = str(said.get("trained_on", "")) if row.trainable else ""
+    """Return what the method knows; a network knows the law of its training, and that of any weights before."""
+    learned = row.trainable and not said.get("pretrained")
+    scenes = str(said.get("trained_on", "")) if learned else ""
     if scenes == "seqcsist-free":
         return "B"
     return "D-rotated" if scenes.startswith("seqcsist-rotated") else row.prior_tier

@@ -45,6 +45,7 @@ class WeightsCard(msgspec.Struct, frozen=True, kw_only=True):
     cso_map: float | None = None  # percent, on the validation split
     minutes: float = 0.0  # training time up to this step
     device: str = "cpu"
+    initial_weights: str = ""  # digest of the weights that training started from, if any
     code_version: str = __version__
     format: str = FORMAT
 

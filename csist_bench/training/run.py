@@ -352,4 +352,5 @@ def _card(method: Method, told: RunRecipe, recipe: TrainingRecipe, optics: Optic
         fingerprint=told.fingerprint,
         step=0,
         device=where,
+        initial_weights=told.initial_weights,
     )

@@ -66,6 +66,7 @@ def starting_weights(
         raise InputError(f"{file}: weights must be of method {source!r}, got those of {card.method!r}")
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     # Weights given by hand for the same method must fit as they are; those of another variant may share some layers.
-    same = not recipe.start_from or resolve_settings(method, card.settings) == settings
-    whole = card.method == method.name and same
+    whole = card.method == method.name and (
+        not recipe.start_from or resolve_settings(method, card.settings) == settings
+    )
     return Start(model.state_dict(), whole, digest, str(file))

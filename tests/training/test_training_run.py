@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -216,6 +217,21 @@ def test_layers_of_the_same_name_start_from_another_network(tiny: Store, tmp_pat
     for name in before:
         torch.testing.assert_close(after[name], before[name], rtol=0, atol=1e-9)
     assert go(tiny, tmp_path / "run", "derefnet", {**small, "blocks": 1}, table, resume=True).finished
+
+
+def test_another_variant_of_a_network_gives_the_layers_that_both_have(tiny: Store, tmp_path: Path) -> None:
+    go(tiny, tmp_path / "one", "ista-net", {"phases": 1, "features": 4}, {"steps": 1, "batch_frames": 16})
+    start = str(tmp_path / "one" / "last.safetensors")
+    table = {"steps": 1, "lr": 1e-12, "start_from": "ista-net"}
+    go(tiny, tmp_path / "two", "ista-net", {"phases": 2, "features": 4}, table, initial_weights=start)
+    before, after = (read_tensors(tmp_path / run / "last.safetensors")[0] for run in ("one", "two"))
+    assert before.keys() < after.keys()
+    for name in before:
+        torch.testing.assert_close(after[name], before[name], rtol=0, atol=1e-9)
+    card = load_weights(tmp_path / "two" / "last.safetensors")[1]
+    assert card.initial_weights == hashlib.sha256(Path(start).read_bytes()).hexdigest()
+    with pytest.raises(InputError):  # without start_from the weights must be of the very network
+        go(tiny, tmp_path / "three", "ista-net", {"phases": 2, "features": 4}, {"steps": 1}, initial_weights=start)
 
 
 def test_a_network_without_shared_layers_cannot_be_started_from(tiny: Store, tmp_path: Path) -> None:
