@@ -26,21 +26,23 @@ row() { # set method ranks [settings]: run once, submit once per ranking; TIER=A
   done
 }
 
-network() { # method [weights]: run its shipped weights once a set, decode twice, submit both
-  local method=$1 weights=${2:-}
-  for set in seqcsist seqcsist-rotated seqcsist-rotated-scaled; do
-    csist-bench run "$method" --data "$data/$set.zarr" ${weights:+--weights "$weights"} --decoder grid --decoder polish \
+network() { # method weights sets [ranks]: run shipped weights once a set, decode twice, submit both
+  local method=$1 weights=$2 sets=$3 ranks=${4:-score}
+  for set in $sets; do
+    csist-bench run "$method" --data "$data/$set.zarr" --weights "$weights" --decoder grid --decoder polish \
       --out "$work/net.npz" --overwrite
-    for decoder in grid polish; do
-      csist-bench submit "$work/net-$decoder.npz" --data "$data/$set.zarr" --tier reproduced --leaderboard "$board"
+    for rank in $ranks; do
+      csist-bench submit "$work/net-grid.npz" --data "$data/$set.zarr" --tier reproduced --rank "$rank" \
+        --leaderboard "$board"
     done
+    csist-bench submit "$work/net-polish.npz" --data "$data/$set.zarr" --tier reproduced --leaderboard "$board"
   done
 }
 
 both="score brightness"
 made seqcsist seqcsist
 made seqcsist-8bit seqcsist-8bit
-for sigma in 1 2 3 5; do made "noise$sigma" seqcsist-noise --set "noise_sigma=$sigma"; done
+for sigma in 1 2 3 4 5; do made "noise$sigma" seqcsist-noise --set "noise_sigma=$sigma"; done
 made seqcsist-rotated seqcsist-rotated
 made rotated-noise2 seqcsist-rotated --set noise_sigma=2
 made rotated-noise5 seqcsist-rotated --set noise_sigma=5
@@ -74,7 +76,15 @@ row seqcsist-dense ml score
 row seqcsist-dense ml-seq score
 row seqcsist-dense group-map score --set directions=compass
 
-for method in espcn srcnn edsr lamp tilista ista-net ista-net+ derefnet; do network "$method"; done
-network espcn espcn-ranked
-network ista-net+ ista-net+-ranked
+splits="seqcsist seqcsist-rotated seqcsist-rotated-scaled"
+for method in espcn srcnn edsr lamp tilista ista-net ista-net+ ista-net++ fista-net derefnet; do
+  network "$method" "$method" "$splits"
+done
+network espcn espcn-ranked "$splits"
+network ista-net+ ista-net+-ranked "seqcsist seqcsist-rotated"
+for set in noise2 noise3 noise4 noise5; do network ista-net "ista-net-$set" "$set"; done
+network ista-net ista-net-dense seqcsist-dense
+
+network offgrid-net offgrid-net "seqcsist seqcsist-8bit noise2 noise5" "score brightness precision"
+network offgrid-net offgrid-net "noise1 noise3 seqcsist-rotated rotated-noise2 rotated-noise5 seqcsist-rotated-scaled"
 csist-bench leaderboard --markdown leaderboard/README.md --html leaderboard/index.html
