@@ -87,4 +87,9 @@ network ista-net ista-net-dense seqcsist-dense
 
 network offgrid-net offgrid-net "seqcsist seqcsist-8bit noise2 noise5" "score brightness precision"
 network offgrid-net offgrid-net "noise1 noise3 seqcsist-rotated rotated-noise2 rotated-noise5 seqcsist-rotated-scaled"
+for frames in 5 20; do
+  network offgrid-net "offgrid-net-$frames" "seqcsist seqcsist-8bit noise1 noise2 noise3 noise5 seqcsist-rotated"
+done
+network offgrid-net offgrid-net-free \
+  "seqcsist seqcsist-8bit noise2 noise5 seqcsist-rotated rotated-noise2 rotated-noise5 seqcsist-rotated-scaled"
 csist-bench leaderboard --markdown leaderboard/README.md --html leaderboard/index.html
