@@ -85,9 +85,10 @@ def score(data: Path, run: Path) -> float:
 
 def parameters(run: Path) -> int:
     """Return how many parameters the network of a run has."""
+    from csist_bench.models.base import count_parameters
     from csist_bench.models.weights import load_weights
 
-    return sum(p.numel() for p in load_weights(run / "best.safetensors")[0].parameters())
+    return count_parameters(load_weights(run / "best.safetensors")[0])
 
 
 def command(*words: object) -> str:

@@ -31,9 +31,7 @@ def best_assignment(cost: Tensor) -> Tensor:
     int64 Tensor, shape (N, K)
         Target of each slot.
     """
-    n, k = cost.shape[:2]
-    if k > MAX_SLOTS:
-        raise must("slots", f"be at most {MAX_SLOTS} for exact assignment", k)
+    n, k = _size(cost)
     least = cost.new_full((n, 1 << k), float("inf"))
     least[:, 0] = 0.0
     last = torch.zeros((n, 1 << k), dtype=torch.int64, device=cost.device)  # the target given last
@@ -61,9 +59,7 @@ def log_sum_of_assignments(cost: Tensor) -> Tensor:
     -------
     Tensor, shape (N,)
     """
-    n, k = cost.shape[:2]
-    if k > MAX_SLOTS:
-        raise must("slots", f"be at most {MAX_SLOTS} for exact assignment", k)
+    n, k = _size(cost)
     place = cost.new_zeros(1 << k, dtype=torch.int64)  # of a set among those of its size
     total = cost.new_zeros(n, 1)
     for size in range(1, k + 1):
@@ -72,6 +68,14 @@ def log_sum_of_assignments(cost: Tensor) -> Tensor:
         total = torch.logsumexp(total[:, before] - cost[:, size - 1, :][:, members], dim=-1)  # (N, M)
         place[sets] = torch.arange(len(sets), device=cost.device)
     return total[:, 0]
+
+
+def _size(cost: Tensor) -> tuple[int, int]:
+    """Return N and K of costs (N, K, K); raise if there are too many slots."""
+    n, k = cost.shape[:2]
+    if k > MAX_SLOTS:
+        raise must("slots", f"be at most {MAX_SLOTS} for exact assignment", k)
+    return n, k
 
 
 def _traced_back(last: Tensor, k: int) -> Tensor:
