@@ -24,6 +24,7 @@ from csist_bench.registry import METHODS, Method, build_training_free, find, set
 from csist_bench.sensor import Instrument
 
 if TYPE_CHECKING:
+    from csist_bench.models.base import RunPrecision
     from csist_bench.models.weights import WeightsCard
 
 Decoder = Literal["grid", "polish"]
@@ -97,6 +98,7 @@ def unmix_each(
     limit: int | None = None,
     workers: int | None = None,
     batch: int = 512,
+    precision: RunPrecision = "float32",
     progress: Progress | None = None,
 ) -> list[Unmixed]:
     """Unmix the frames of a source once, and decode the heat maps by each of several decoders.
@@ -122,6 +124,8 @@ def unmix_each(
         Answer only the first `limit` trajectories.
     workers : int, optional
         Threads of a training-free method; its kernels run without the interpreter's lock.
+    precision : {"float32", "bfloat16"}
+        Of a network's products and convolutions; a network that answers points takes float32 alone.
 
     Returns
     -------
@@ -130,7 +134,7 @@ def unmix_each(
     """
     row = find(method)
     instrument = Instrument.from_recipe(source.recipe, noise_sigma)
-    solver = _solver(row, instrument, overrides, weights, device, decoders, threshold, batch)
+    solver = _solver(row, instrument, overrides, weights, device, decoders, threshold, batch, precision)
     wanted = source.scored_frames if frames is None else frames
     total = min(source.n_trajectories, limit or source.n_trajectories)
     threads = 1 if row.trainable else workers or os.cpu_count() or 1
@@ -216,10 +220,13 @@ def _solver(
     decoders: Sequence[Decoder],
     threshold: float,
     batch: int,
+    precision: RunPrecision,
 ) -> _Solver:
     _require_different(decoders)
     overrides = list(overrides)
     about: dict[str, Any] = {"name": row.title, "registry_name": row.name, "code_version": __version__}
+    if precision != "float32" and (row.output == "points" or not row.trainable):
+        raise must("precision", "be float32 for all but networks that answer heat maps", precision)
     if row.output == "points" and row.trainable:
         detect, loaded, alone = _point_network(row, instrument, overrides, weights, device, batch)
         told_points = [about | loaded | {"decoder": "polish" if name == "polish" else "own"} for name in decoders]
@@ -232,7 +239,7 @@ def _solver(
         about |= {"decoder": "own", "settings": parse_overrides(overrides)}
         return _Solver(lambda frames: points.detect(frames, instrument), [lambda found, frames: found], [about], alone)
     if row.trainable:
-        heat_maps, loaded = _network(row, instrument, overrides, weights, device, batch)
+        heat_maps, loaded = _network(row, instrument, overrides, weights, device, batch, precision)
         about |= loaded
     else:
         solver = build_training_free(row, overrides)
@@ -284,12 +291,20 @@ def _decode_points(decoder: Decoder, instrument: Instrument) -> Callable[[Detect
 
 
 def _network(
-    row: Method, instrument: Instrument, overrides: list[str], weights: str | Path | None, device: str, batch: int
+    row: Method,
+    instrument: Instrument,
+    overrides: list[str],
+    weights: str | Path | None,
+    device: str,
+    batch: int,
+    precision: RunPrecision,
 ) -> tuple[HeatMaps, dict[str, Any]]:
     from csist_bench.models.base import NetworkRunner
 
     model, about = _trained(row, instrument, overrides, weights)
-    runner = NetworkRunner(model, device, batch)
+    runner = NetworkRunner(model, device, batch, precision)
+    if runner.rounded:
+        about["settings"]["precision"] = precision
     return lambda frames: runner.heat_maps(frames, instrument), about | {"device": str(runner.device)}
 
 

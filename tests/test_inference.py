@@ -194,6 +194,21 @@ def test_a_network_is_run_from_its_weights_in_any_batch(test, weights):
     assert (many.method["device"], many.method["trained_on"]) == ("cpu", "tiny")
 
 
+def test_rounded_products_move_the_nodes_by_half_a_percent_and_are_told(test, weights):
+    exact, rounded = (
+        unmix(test, "srcnn", weights=weights, device="cpu", threshold=1.0, precision=precision)
+        for precision in ("float32", "bfloat16")
+    )
+    highest = exact.detections.score.max()
+    assert rounded.detections.score.max() != highest
+    assert rounded.detections.score.max() == pytest.approx(highest, rel=0.02)
+    assert rounded.method["settings"] == {"features": 4, "mapped": 4, "precision": "bfloat16"}
+    assert "precision" not in exact.method["settings"]
+    for method in ("ml", "ista", "offgrid-net"):
+        with pytest.raises(InputError, match="precision must be float32"):
+            unmix(test, method, precision="bfloat16")
+
+
 def test_weights_that_do_not_fit_are_refused(test, weights, tmp_path):
     with pytest.raises(InputError, match="srcnn"):
         unmix(test, "espcn", weights=weights)

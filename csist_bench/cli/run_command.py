@@ -18,6 +18,7 @@ from csist_bench.cli.options import (
 
 if TYPE_CHECKING:
     from csist_bench.inference import Decoder
+    from csist_bench.models.base import RunPrecision
     from csist_bench.registry import Method
 
 
@@ -51,6 +52,13 @@ if TYPE_CHECKING:
     show_default=True,
     help="Frames per pass of a network; 16 at most for convolutions on a CPU.",
 )
+@click.option(
+    "--precision",
+    type=click.Choice(["float32", "bfloat16"]),
+    default="float32",
+    show_default=True,
+    help="Of a network's products; bfloat16 is up to twice as fast where the processor has it, to half a percent.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace the output if it exists.")
 @allow_partial_option
 def command(
@@ -68,6 +76,7 @@ def command(
     limit: int | None,
     workers: int | None,
     batch: int,
+    precision: RunPrecision,
     overwrite: bool,
     allow_partial: bool,
 ) -> None:
@@ -107,6 +116,7 @@ def command(
         limit=limit,
         workers=workers,
         batch=batch,
+        precision=precision,
         progress=ProgressLine(f"{method}: unmixed"),
     )
     for file, done in zip(files, answers):
@@ -139,9 +149,10 @@ def refuse_idle_options(method: Method, data: str) -> None:
             "weights": "a method without training",
             "device": "a method without training",
             "batch": "a method without training",
+            "precision": "a method without training",
         }
     if method.output == "points":
-        idle["threshold"] = "a method that answers points"
+        idle["threshold"] = idle["precision"] = "a method that answers points"
         if not method.trainable:
             idle["decoder"] = "a method that answers points"
     if data.endswith(".npy"):

@@ -10,7 +10,7 @@ import inspect
 import typing
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -26,6 +26,8 @@ from csist_bench.optics import Optics
 from csist_bench.recipes import convert
 from csist_bench.registry import Method
 from csist_bench.sensor import Instrument
+
+RunPrecision = Literal["float32", "bfloat16"]
 
 MACS_FRAMES = 20  # frames of the trajectory over which the cost of one frame is averaged
 # Feature maps of more frames do not fit into the caches: on one core ISTA-Net++ ran 14 frames/s by 512 and 36 by 16.
@@ -116,13 +118,23 @@ class NetworkRunner:
     batch : int
         Frames per forward pass. Networks that need whole trajectories get at least one. Convolutions on a CPU take at
         most `CPU_FRAMES`, whatever is asked.
+    precision : {"float32", "bfloat16"}
+        Of the products and convolutions; sums and everything else stay in float32. With bfloat16 a node is known to
+        about half a percent of its value, and processors that have it answer twice as many frames a second.
     """
 
-    def __init__(self, model: nn.Module, device: str | torch.device = "auto", batch: int = 512) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        device: str | torch.device = "auto",
+        batch: int = 512,
+        precision: RunPrecision = "float32",
+    ) -> None:
         if batch < 1:
             raise must("batch", "be at least 1 frame", batch)
         self.device = resolve_device(device) if isinstance(device, str) else device
         self.model = model.to(self.device)
+        self.rounded = precision == "bfloat16"
         in_caches = self.device.type == "cpu" and getattr(model, "resizable", False)
         self.batch = min(batch, CPU_FRAMES) if in_caches else batch
         self.whole_trajectories = method_of(model).context == "trajectory"
@@ -148,7 +160,8 @@ class NetworkRunner:
         grids = np.empty((*sequences.shape[:2], n, n), dtype=np.float32)
         was_training = self.model.training
         self.model.eval()
-        with torch.inference_mode(), full_precision():
+        rounding = torch.autocast(self.device.type, torch.bfloat16, enabled=self.rounded)
+        with torch.inference_mode(), full_precision(), rounding:
             for start in range(0, units, per_pass):
                 part = np.subtract(sequences[start : start + per_pass], instrument.background, dtype=np.float32)
                 answer = self.model(torch.from_numpy(part).to(self.device))

@@ -12,6 +12,8 @@ Differs from the paper:
 
 - The input is Q y on the label grid, and T is a grid of intensities, not a mask; the losses are the benchmark's.
 - The last convolution of each chain starts small: u holds T twice, so random chains would double at every stage.
+- epsilon starts at 1, not 0.01, with which f moves the targets too little to be learned: after 150 steps of 64 windows
+  the squared error was 346 in place of 645 grey levels^2, where no target at all costs 736.
 - Grids are scaled by 1/100 inside.
 """
 
@@ -25,7 +27,7 @@ from csist_bench.models.layers.phases import SIDE_CHANNELS, channels_last
 from csist_bench.models.layers.sampling import Sampling
 
 SCALE = 100.0  # grey levels
-SPARSE_STEP = 0.01
+SPARSE_STEP = 1.0
 
 
 class Rpcanet(nn.Module):
