@@ -161,7 +161,10 @@ def test_an_output_that_exists_is_refused_before_the_run(cli, data, tmp_path):
         (["ista", "--decoder", "grid", "--decoder", "grid"], "--decoder must be given once for each decoder, got grid"),
         (["ml", *BOTH], "--decoder must be left out for a method that answers points, got grid, polish"),
         (["ml", "--decoder", "polish"], "--decoder must be left out for a method that answers points, got polish"),
-        (["ista", "--precision", "bfloat16"], "--precision must be left out for a method without training, got bfloat16"),
+        (
+            ["ista", "--precision", "bfloat16"],
+            "--precision must be left out for a method without training, got bfloat16",
+        ),
         (["ista", *BOTH, "--out", "p.txt"], "unknown prediction file suffix '.txt'"),
     ],
 )
