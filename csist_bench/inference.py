@@ -20,7 +20,7 @@ from csist_bench.checks import InputError, must, require_finite, unknown
 from csist_bench.detections import GRID_THRESHOLD, Detections, concatenate, detections_from_grid
 from csist_bench.predictions.header import Header
 from csist_bench.recipes import DataRecipe, frame_range, parse_overrides
-from csist_bench.registry import METHODS, Method, build_training_free, find, settings_of
+from csist_bench.registry import METHODS, Method, build_training_free, find, load_class, settings_of
 from csist_bench.sensor import Instrument
 
 if TYPE_CHECKING:
@@ -349,7 +349,7 @@ def _trained(
 
 
 def _departures(row: Method, card: WeightsCard) -> dict[str, Any]:
-    """Return what tells weights apart from those of the method's own recipe: settings, falling labels, the scenes."""
+    """Return what tells weights apart from those of the method's own recipe: settings, labels, scenes, no critic."""
     from csist_bench.models.base import resolve_settings
 
     usual = resolve_settings(row, settings_of(row, []))
@@ -359,6 +359,8 @@ def _departures(row: Method, card: WeightsCard) -> dict[str, Any]:
         chosen["label_falloff"] = falloff
     if stream.get("scenes", USUAL_SCENES) != USUAL_SCENES:
         chosen["scenes"] = " + ".join(stream["scenes"])
+    if hasattr(load_class(row), "critic") and not (card.recipe.get("adversarial") or {}).get("adversarial"):
+        chosen["adversarial"] = 0
     return chosen
 
 

@@ -11,22 +11,37 @@ f_t holds the window's pixels, its centroid and its moments about it (`layers.mo
 borders, the noise and the clipping level; positions are answered relative to the centroid. With `reach` > 0
 the later half of the blocks are each preceded by attention over the frames at most `reach` away (`layers.neighbours`),
 whose keys come from the earlier half: so a frame depends on 2 `reach` + 1 frames and no others.
+
+With `alternatives` > 1 a frame is answered with several whole sets of slots, their weights, and how correct each slot
+is expected to be; the set that promises most is shown. Several arrangements of targets can fit a frame alike, and a
+single set then answers their mean, which is none of them.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from csist_bench.checks import must
+from csist_bench.models.layers.correctness import expected_correctness
+from csist_bench.models.layers.judge import Judge
 from csist_bench.models.layers.moments import BlobMoments
 from csist_bench.models.layers.neighbours import NeighbourAttention, NeighbourConvolution
 from csist_bench.models.layers.rendering import SceneLabels
 from csist_bench.models.layers.residual import ResidualBlock
 from csist_bench.models.layers.sampling import Sampling
-from csist_bench.models.layers.set_loss import COLUMNS, set_loss
+from csist_bench.models.layers.set_loss import (
+    LEARNED,
+    PRESENCE,
+    SIGMA_X,
+    SIGMA_Y,
+    Alternatives,
+    alternatives_loss,
+    set_loss,
+)
 from csist_bench.models.layers.windows import blob_centre, border_distances, centroid, windows_about
 from csist_bench.recipes import Count
 from csist_bench.sensor import NOISE_FLOOR_FLOAT
@@ -35,13 +50,16 @@ SCALE = 100.0  # grey levels
 USUAL_INTENSITY = 235.0  # grey levels, where the slots' answers start
 LEAST_ERROR, LEAST_INTENSITY_ERROR = 1e-3, 0.05  # px, grey levels: keeps the likelihood bounded
 FIRST_ERROR, FIRST_INTENSITY_ERROR = 0.3, 10.0  # px, grey levels: of an untrained network
+LEAST_SHARE = 1e-6  # of correctness: keeps its logit bounded
 BORDER = 4  # px: farther from a border no light is lost
 PLACE_FEATURES, SENSOR_FEATURES = 6, 3
 FRAMES_PER_STEP, PIXELS_PER_STEP = 10.0, 4.0  # units of displacement between frames
 
 
 class OffgridNet(nn.Module):
-    """Answers each frame with `slots` slots; `reach` frames on either side are looked at (0: the frame alone).
+    """Answers each frame with `slots` slots, the best of `alternatives` sets of them.
+
+    `reach` frames on either side are looked at (0: the frame alone).
 
     What was tried beside it, for comparison: without `moments`; `pixels` through convolutions first; `neighbours` by
     convolution in time; the loss under all `assignments`.
@@ -49,7 +67,8 @@ class OffgridNet(nn.Module):
 
     def __init__(
         self, sampling: Sampling, width: Count = 512, depth: Count = 4, slots: Count = 4, reach: int = 0,
-        heads: Count = 8, window: Count = 7, moments: bool = True, pixels: Literal["linear", "convolution"] = "linear",
+        heads: Count = 8, window: Count = 7, alternatives: Count = 1, moments: bool = True,
+        pixels: Literal["linear", "convolution"] = "linear",
         neighbours: Literal["attention", "convolution"] = "attention", assignments: Literal["best", "all"] = "best",
     ) -> None:  # fmt: skip
         super().__init__()
@@ -59,7 +78,7 @@ class OffgridNet(nn.Module):
             raise must("reach", "be 0 or more frames", reach)
         if reach and neighbours == "attention" and width % heads:
             raise must("width", f"be divisible by the {heads} heads", width)
-        self.window, self.slots, self.reach = window, slots, reach
+        self.window, self.slots, self.reach, self.alternatives = window, slots, reach, alternatives
         self.assignments: Literal["best", "all"] = assignments
         self.pixels = nn.Flatten() if pixels == "linear" else PixelConvolutions(window, width)
         self.moments = BlobMoments(sampling, window) if moments else None
@@ -74,13 +93,26 @@ class OffgridNet(nn.Module):
         )
         self.decode = nn.ModuleList(ResidualMlp(width) for _ in range(later))
         self.norm = nn.LayerNorm(width)
-        self.head = nn.Linear(width, slots * COLUMNS)
+        self.head = nn.Linear(width, alternatives * slots * LEARNED)
+        self.judge: Judge | None = None
+        if alternatives > 1:
+            if self.moments is None:
+                raise must("moments", "be true where there are alternatives, which are judged by them", moments)
+            self.judge = Judge(self.moments, width, slots)
+            self._start_turned()
 
     def forward(self, frames: Tensor, told: SceneLabels | None = None) -> Tensor:
-        """Answer frames (B, T, S, S), grey levels, with slots (B, T, K, 7), columns as in `layers.set_loss`.
+        """Answer frames (B, T, S, S), grey levels, with slots (B, T, K, 8), columns as in `layers.set_loss`.
 
         Of `told` only the noise and the clipping level are read; by default there is none of either.
         """
+        found = self._answers(frames, told)
+        if isinstance(found, Alternatives):
+            return found.shown().unflatten(0, frames.shape[:2])
+        return torch.cat([found, _alone(found).unsqueeze(-1)], dim=-1).unflatten(0, frames.shape[:2])
+
+    def _answers(self, frames: Tensor, told: SceneLabels | None, scored: slice = slice(None)) -> Tensor | Alternatives:
+        """Answer the scored frames of (B, T, S, S), N in all, with slots (N, K, 7), or with alternatives."""
         b, t, size = frames.shape[:3]
         flat = frames.flatten(0, 1)
         pixel = blob_centre(flat)
@@ -98,14 +130,37 @@ class OffgridNet(nn.Module):
         h = self.encode(self.embed(torch.cat(features, dim=1)))
         if self.reach:
             h = self._mixed(h.unflatten(0, (b, t)), pixel.unflatten(0, (b, t))).flatten(0, 1)
-        raw = self.head(self.norm(h)).float().unflatten(-1, (self.slots, COLUMNS))
-        return _slots(raw, pixel + middle).unflatten(0, (b, t))
+        parts = (self.norm(h), windows, middle, noise, pixel)
+        h, windows, middle, noise, pixel = (x.unflatten(0, (b, t))[:, scored].flatten(0, 1) for x in parts)
+        raw = self.head(h).float().unflatten(-1, (self.alternatives, self.slots, LEARNED))
+        slots = _slots(raw.flatten(1, 2), middle).unflatten(1, (self.alternatives, self.slots))
+        place = pixel.flip(1).to(slots.dtype)
+        there = torch.cat([slots[..., :2] + place[:, None, None], slots[..., 2:]], dim=-1)
+        if self.judge is None:
+            return there[:, 0]
+        weight, right = self.judge(h, windows, middle, noise, slots)
+        # What weight and errors say of it by themselves, and what is learned beyond: where alternatives agree, their
+        # weights add up.
+        usual = weight.detach().softmax(dim=1).unsqueeze(2) * _alone(slots.detach())
+        return Alternatives(there, weight, right + torch.logit(usual, LEAST_SHARE))
+
+    def _start_turned(self) -> None:
+        """Let alternatives start as regular polygons turned against each other, so that each has scenes to answer."""
+        with torch.no_grad():
+            self.head.weight *= 0.3
+            turn = torch.arange(self.alternatives * self.slots).reshape(self.alternatives, self.slots) / self.slots
+            turn = turn % 1.0 + torch.arange(self.alternatives)[:, None] / (self.alternatives * self.slots)
+            places = self.head.bias.view(self.alternatives, self.slots, LEARNED)
+            places[..., 0] = FIRST_ERROR * (2 * math.pi * turn).cos()
+            places[..., 1] = FIRST_ERROR * (2 * math.pi * turn).sin()
 
     def loss(self, frames: Tensor, labels: SceneLabels, scored: slice) -> dict[str, Tensor]:
         """Return the losses on the scored frames."""
-        slots = self(frames, labels)[:, scored]
+        found = self._answers(frames, labels, scored)
         truth = labels.xy[:, scored].flatten(0, 1), labels.intensity[:, scored].flatten(0, 1)
-        return set_loss(slots.flatten(0, 1), *truth, self.assignments)
+        if isinstance(found, Alternatives):
+            return alternatives_loss(found, *truth)
+        return set_loss(found, *truth, self.assignments)
 
     def _mixed(self, h: Tensor, pixel: Tensor) -> Tensor:
         """Let frames (B, T, width), cut about pixels (B, T, 2), look at their neighbours."""
@@ -152,6 +207,11 @@ def _sensor(frames: Tensor, told: SceneLabels | None) -> tuple[Tensor, Tensor]:
         noise = frames.new_full((len(frames),), NOISE_FLOOR_FLOAT)
         return noise, torch.zeros_like(noise)
     return told.noise_sigma.to(frames), SCALE / told.saturation.to(frames)
+
+
+def _alone(slots: Tensor) -> Tensor:
+    """Return how correct slots (..., 7) are expected to be by their own presence and errors alone, (...)."""
+    return slots[..., PRESENCE].sigmoid() * expected_correctness(slots[..., SIGMA_X : SIGMA_Y + 1])
 
 
 def _slots(raw: Tensor, middle: Tensor) -> Tensor:

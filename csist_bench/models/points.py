@@ -1,30 +1,27 @@
 """Networks that answer targets: run one in batches, and turn its slots into detections.
 
-Such a network maps frames (B, T, size, size) to slots (B, T, K, 7), columns as in `layers.set_loss`, given
+Such a network maps frames (B, T, size, size) to slots (B, T, K, 8), columns as in `layers.set_loss`, given
 `SceneLabels` of which it reads the noise and the clipping level. Its `reach` says how many frames on either side an
 answer depends on.
 """
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from csist_bench.checks import must, require_shape
 from csist_bench.detections import Detections, detections_from_slots
 from csist_bench.models.base import full_precision, resolve_device
 from csist_bench.models.layers.rendering import SceneLabels
-from csist_bench.models.layers.set_loss import COLUMNS, INTENSITY, PRESENCE, SIGMA_INTENSITY, SIGMA_X, SIGMA_Y
+from csist_bench.models.layers.set_loss import COLUMNS, INTENSITY, PRESENCE, SCORE, SIGMA_INTENSITY, SIGMA_X, SIGMA_Y
 from csist_bench.sensor import Instrument
 
-THRESHOLDS = (0.05, 0.10, 0.15, 0.20, 0.25)  # px, of CSO-mAP
 BLOCK = 64  # frames of a long sequence answered at a time
-_ANGLES = 8  # of the quadrature over a quarter turn: error below 1e-4 up to a ratio of 4 between the axes' errors
 
 
 class PointRunner:
@@ -58,18 +55,17 @@ class PointRunner:
         order = np.argsort(-presence, axis=-1, kind="stable")
         presence = np.take_along_axis(presence, order, axis=-1)
         slots = np.take_along_axis(slots, order[..., None], axis=2)
-        sigma = slots[..., SIGMA_X : SIGMA_Y + 1]
         return detections_from_slots(
             slots[..., :INTENSITY],
-            presence * expected_correctness(torch.from_numpy(sigma)).numpy(),
+            slots[..., SCORE],
             np.rint(presence.sum(axis=-1)),
             slots[..., INTENSITY],
-            sigma,
+            slots[..., SIGMA_X : SIGMA_Y + 1],
             slots[..., SIGMA_INTENSITY],
         )
 
     def slots(self, frames: NDArray[Any], instrument: Instrument) -> NDArray[np.float32]:
-        """Return the network's slots, float32 (B, T, K, 7), for frames (B, T, size, size)."""
+        """Return the network's slots, float32 (B, T, K, 8), for frames (B, T, size, size)."""
         size = instrument.optics.size
         require_shape("frames", frames, (None, None, size, size), "(B, T, size, size)")
         b, t = frames.shape[:2]
@@ -108,24 +104,3 @@ def told_of(instrument: Instrument, count: int, device: torch.device) -> SceneLa
         noise_sigma=torch.full((count,), instrument.noise_sigma, device=device),
         saturation=torch.full((count,), instrument.saturation - instrument.background, device=device),
     )
-
-
-def expected_correctness(sigma: Tensor) -> Tensor:
-    """Return the mean over CSO-mAP's thresholds d of P(|error| <= d), error ~ N(0, diag(sigma^2)).
-
-    In polar coordinates the radius integrates in closed form, leaving
-    P = mean over angles of (1 - exp(-a d^2 / 2)) / (a sx sy),  a = (cos / sx)^2 + (sin / sy)^2.
-
-    Parameters
-    ----------
-    sigma : Tensor, shape (..., 2), px
-
-    Returns
-    -------
-    Tensor, shape (...)
-    """
-    angle = (torch.arange(_ANGLES, dtype=sigma.dtype, device=sigma.device) + 0.5) * (0.5 * math.pi / _ANGLES)
-    inverse = 1.0 / sigma.unsqueeze(-1)  # (..., 2, 1)
-    a = (angle.cos() * inverse[..., 0, :]).square() + (angle.sin() * inverse[..., 1, :]).square()  # (..., angles)
-    within = sum(-torch.expm1(-0.5 * d * d * a) for d in THRESHOLDS) / len(THRESHOLDS)
-    return (within / a * (inverse[..., 0, :] * inverse[..., 1, :])).mean(dim=-1)

@@ -18,13 +18,22 @@ from csist_bench.checks import InputError
 from csist_bench.inference import unmix
 from csist_bench.models.base import build_network
 from csist_bench.models.layers.assignment import best_assignment, log_sum_of_assignments
+from csist_bench.models.layers.correctness import THRESHOLDS, correctness, expected_correctness
 from csist_bench.models.layers.moments import ORDER, WIDTH, BlobMoments
 from csist_bench.models.layers.neighbours import NeighbourAttention, NeighbourConvolution
 from csist_bench.models.layers.rendering import SceneLabels, frames_from_targets
 from csist_bench.models.layers.sampling import Sampling
-from csist_bench.models.layers.set_loss import COLUMNS, PRESENCE, set_loss
+from csist_bench.models.layers.set_loss import (
+    COLUMNS,
+    LEARNED,
+    PRESENCE,
+    SCORE,
+    Alternatives,
+    alternatives_loss,
+    set_loss,
+)
 from csist_bench.models.layers.windows import blob_centre, border_distances, centroid, windows_about
-from csist_bench.models.points import BLOCK, THRESHOLDS, PointRunner, expected_correctness
+from csist_bench.models.points import BLOCK, PointRunner
 from csist_bench.models.weights import save_weights
 from csist_bench.optics import Optics
 from csist_bench.recipes import load_data_recipe
@@ -84,6 +93,7 @@ def some_slots(n: int, k: int, seed: int = 0) -> torch.Tensor:
     slots[..., 2] = 235 + 10 * slots[..., 2]
     slots[..., 4:6] = 0.1 * slots[..., 4:6].exp()
     slots[..., 6] = 10 * slots[..., 6].exp()
+    slots[..., SCORE] = slots[..., SCORE].sigmoid()
     return slots
 
 
@@ -110,7 +120,8 @@ def test_the_loss_under_all_assignments_is_that_of_a_multi_bernoulli_set() -> No
     density = torch.empty((4, 3, 2), dtype=torch.float64)
     for j in range(2):
         truth = torch.cat([xy[:, j], light[:, j, None]], dim=-1)[:, None]
-        z, sigma = (slots[..., :3] - truth) / slots[..., 4:], slots[..., 4:]
+        sigma = slots[..., 4:LEARNED]
+        z = (slots[..., :3] - truth) / sigma
         density[..., j] = (-0.5 * z.square().sum(dim=-1)).exp() / sigma.prod(dim=-1) * 100.0
     sums = [
         p[:, a] * density[:, a, 0] * p[:, b] * density[:, b, 1] * (1 - p[:, 3 - a - b])
@@ -131,7 +142,7 @@ def test_the_loss_is_the_least_over_all_orders() -> None:
         for order in itertools.permutations(range(3)):
             total = 0.0
             for slot, target in zip(slots[n], order, strict=True):
-                x, y, s, logit, sx, sy, ss = slot.tolist()
+                x, y, s, logit, sx, sy, ss = slot[:LEARNED].tolist()
                 p = 1 / (1 + np.exp(-logit))
                 if light[n, target].isnan():
                     total -= np.log(1 - p)
@@ -157,6 +168,111 @@ def test_the_loss_does_not_know_the_order_of_targets_or_slots() -> None:
 def test_fewer_slots_than_targets_are_refused() -> None:
     with pytest.raises(InputError, match="slots must be at least the 4 targets of a scene, got 3"):
         set_loss(some_slots(1, 3), torch.zeros((1, 4, 2)), torch.zeros((1, 4)))
+
+
+# --- alternatives ----------------------------------------------------------------------------------------------------
+
+
+def some_alternatives(n: int, a: int, k: int) -> Alternatives:
+    generator = torch.Generator().manual_seed(1)
+    slots = some_slots(n * a, k, seed=3)[..., :LEARNED].unflatten(0, (n, a))
+    slots[..., :2] *= 0.2
+    return Alternatives(slots, torch.randn((n, a), generator=generator), torch.randn((n, a, k), generator=generator))
+
+
+def test_the_loss_of_alternatives_is_that_of_a_mixture_of_sets() -> None:
+    found = some_alternatives(5, 3, 4)
+    xy, light = 0.1 * torch.randn((5, 2, 2), generator=torch.Generator().manual_seed(2)), torch.full((5, 2), 231.0)
+    terms = alternatives_loss(found, xy, light)
+    shares = found.weight.softmax(dim=1)
+    likely, judged = [], []
+    for n in range(5):
+        single = [set_loss(found.slots[n, a, None], xy[n, None], light[n, None])["total"] for a in range(3)]
+        likely.append(-torch.stack([w * (-cost).exp() for w, cost in zip(shares[n], single, strict=True)]).sum().log())
+        for a in range(3):
+            slots = found.slots[n, a]
+            gap = (slots[:, None, :2] - xy[n]).norm(dim=-1)
+            # The assignment of least cost, by trying all: two targets to four slots.
+            costs = {}
+            for first, second in itertools.permutations(range(4), 2):
+                order = [first, second, *(s for s in range(4) if s not in (first, second))]
+                costs[first, second] = ordered_cost(slots[order], xy[n], light[n])
+            chosen = min(costs, key=costs.__getitem__)
+            aim = torch.zeros(4)
+            for target, slot in enumerate(chosen):
+                aim[slot] = sum(float(gap[slot, target] <= d) for d in THRESHOLDS) / 5
+            p = found.correctness[n, a].sigmoid()
+            judged.append(-0.5 * (shares[n, a] + 1 / 3) * (aim * p.log() + (1 - aim) * (1 - p).log()).sum())
+    assert terms["correctness"].item() == pytest.approx((torch.stack(judged).sum() / 5).item(), rel=1e-4)
+    expected = (torch.stack(likely).mean() + terms["correctness"]).item()
+    assert terms["total"].item() == pytest.approx(expected, rel=1e-4)
+
+
+def ordered_cost(slots: torch.Tensor, xy: torch.Tensor, light: torch.Tensor) -> float:
+    """Cost of giving the first slots the targets in their order, the others none."""
+    total = 0.0
+    for index, slot in enumerate(slots):
+        if index >= len(xy):
+            total += float(torch.nn.functional.softplus(slot[PRESENCE]))
+            continue
+        error = (slot[:3] - torch.cat([xy[index], light[index, None]])) / slot[4:LEARNED]
+        total += float(0.5 * error.square().sum() + slot[4:LEARNED].log().sum() - np.log(100.0))
+        total += float(torch.nn.functional.softplus(-slot[PRESENCE]))
+    return total
+
+
+def test_the_alternative_that_promises_most_is_shown_with_its_scores() -> None:
+    found = some_alternatives(6, 3, 4)
+    shown = found.shown()
+    assert shown.shape == (6, 4, COLUMNS)
+    promise = found.correctness.sigmoid().sum(dim=2)
+    for n in range(6):
+        best = int(promise[n].argmax())
+        assert torch.equal(shown[n, :, :LEARNED], found.slots[n, best])
+        assert torch.equal(shown[n, :, SCORE], found.correctness[n, best].sigmoid())
+    assert len(set(promise.argmax(dim=1).tolist())) > 1
+
+
+def test_what_is_left_of_a_window_is_nothing_for_the_true_set_and_noise_for_its_units() -> None:
+    xy = np.array([[[5.1, 4.8], [5.4, 5.3]]])
+    windows = windows_of(xy)
+    moments = BlobMoments(Sampling.from_optics(Optics()), 7)
+    noise = torch.tensor([2.0])
+    true = torch.tensor([[5.1, 4.8], [5.4, 5.3]]) - 5.0 + 3.0  # about pixel 5 of the frame, pixel 3 of the window
+    wrong = torch.tensor([[5.1, 5.3], [5.4, 4.8]]) - 5.0 + 3.0
+    places, light = torch.stack([true, wrong]).unsqueeze(0), torch.full((1, 2, 2), 235.0)
+    rest = moments.of_rest(windows, noise, places, light)
+    assert rest[0, 0].abs().max() < 1e-3
+    assert rest[0, 1].abs().max() > 1.0
+    # As by the image of the set.
+    left = windows - frames_from_targets(places[0, 1], light[0, 1], 0.5, 7)
+    rows, columns = moments._axes(centroid(windows), windows)
+    plain = (rows @ left @ columns.mT)[0] / 2.0
+    gain = (columns[0].square().sum(dim=1) * rows[0].square().sum(dim=1)[:, None]).sqrt()
+    p, q = moments.orders.unbind(dim=1)
+    torch.testing.assert_close(rest[0, 1].sinh(), (plain / gain)[q, p], atol=1e-3, rtol=1e-3)
+    draws = windows + 2.0 * torch.randn((2000, 7, 7), generator=torch.Generator().manual_seed(0))
+    truth = places[:, :1].expand(2000, 1, 2, 2), light[:, :1].expand(2000, 1, 2)
+    spread = moments.of_rest(draws, noise.expand(2000), *truth).sinh().std(dim=0)
+    torch.testing.assert_close(spread, torch.ones_like(spread), atol=0.1, rtol=0.0)
+
+
+def test_judging_alternatives_does_not_move_them() -> None:
+    model = network("alternatives=3")
+    frames = torch.from_numpy(render_shard(load_data_recipe("seqcsist"), [0]).frames)
+    found = model._answers(frames, None)
+    assert [tuple(part.shape) for part in found] == [(20, 3, 4, LEARNED), (20, 3), (20, 3, 4)]
+    (found.weight.sum() + found.correctness.sum()).backward()
+    assert model.head.weight.grad is None
+    assert model.judge.compare.weight.grad.abs().max() > 0
+    places = found.slots[0, :, :, :2] - found.slots[0, :, :, :2].mean(dim=1, keepdim=True)
+    turn = torch.atan2(places[:, 0, 1], places[:, 0, 0])
+    assert (turn.diff().abs() > 0.1).all(), "alternatives start turned against each other"
+
+
+def test_correctness_is_the_share_of_thresholds_that_a_distance_is_within() -> None:
+    distance = torch.tensor([0.0, 0.05, 0.051, 0.12, 0.25, 0.3, float("inf")], dtype=torch.float64)
+    assert correctness(distance).tolist() == pytest.approx([1.0, 1.0, 0.8, 0.6, 0.2, 0.0, 0.0])
 
 
 # --- windows and neighbours ------------------------------------------------------------------------------------------
@@ -263,7 +379,9 @@ def test_moments_are_of_unit_size_whatever_the_noise(noise: float) -> None:
     assert features.abs().max() < 10
 
 
-@pytest.mark.parametrize("override", ["moments=false", "pixels=convolution", "assignments=all", "window=5", "window=9"])
+@pytest.mark.parametrize(
+    "override", ["moments=false", "pixels=convolution", "assignments=all", "alternatives=3", "window=5", "window=9"]
+)
 def test_the_variants_that_were_compared_learn(override: str) -> None:
     model = network(override)
     frames = torch.from_numpy(render_shard(load_data_recipe("seqcsist"), [0, 1]).frames)
@@ -297,10 +415,11 @@ def test_bad_settings_are_refused() -> None:
     for override, words in (
         ("window=4", "window must be odd"),
         ("reach=-1", "reach must be 0 or more"),
+        ("alternatives=2", "moments must be true where there are alternatives"),
         ("heads=3", "width must be divisible by the 3 heads, got 16"),
     ):
         with pytest.raises(InputError, match=words):
-            network("reach=1", override)
+            network("reach=1", override, *(["moments=false"] if "alternatives" in override else []))
 
 
 # --- detections ------------------------------------------------------------------------------------------------------
@@ -355,7 +474,7 @@ def test_unmix_runs_the_weights_and_polishes_them(tmp_path: Path) -> None:
     split = tiny_store(tmp_path / "tiny.zarr").split("test")
     model = network("reach=1")
     with torch.no_grad():
-        model.head.bias.view(-1, COLUMNS)[:, PRESENCE] = 3.0  # type: ignore[union-attr, operator]
+        model.head.bias.view(-1, LEARNED)[:, PRESENCE] = 3.0  # type: ignore[union-attr, operator]
     save_weights(tmp_path / "w.safetensors", model, card_of("offgrid-net", [*SMALL, "reach=1"]))
     own = unmix(split, "offgrid-net", weights=tmp_path / "w.safetensors", device="cpu")
     assert own.method["decoder"] == "own"

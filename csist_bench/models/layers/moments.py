@@ -18,7 +18,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from csist_bench.models.layers.rendering import frames_from_targets
+from csist_bench.models.layers.rendering import frames_from_targets, profiles
 from csist_bench.models.layers.sampling import Sampling
 from csist_bench.models.layers.windows import blob_centre, centroid, core, windows_about
 
@@ -61,19 +61,53 @@ class BlobMoments(nn.Module):
         scale = torch.hypot(self.deviation, gain * noise.unsqueeze(1))
         return torch.asinh((moments - self.mean) / scale)
 
+    def of_rest(self, windows: Tensor, noise: Tensor, place: Tensor, light: Tensor) -> Tensor:
+        """Return moments of what A sets of K targets leave of windows, in units of their noise and compressed.
+
+        The image of a target is a product of two profiles, and so are its moments: no image is made.
+
+        Parameters
+        ----------
+        windows : Tensor, shape (N, W, W), grey levels
+        noise : Tensor, shape (N,), grey levels
+        place : Tensor, shape (N, A, K, 2), px
+            (x, y) from the windows' first pixel.
+        light : Tensor, shape (N, A, K), grey levels
+
+        Returns
+        -------
+        Tensor, shape (N, A, count / 2)
+        """
+        rows, columns = self._axes(centroid(windows), windows)
+        p, q = self.orders.unbind(dim=1)
+        whole = (rows @ windows @ columns.mT)[:, q, p]
+        along_x, along_y = profiles(place.flatten(1, 2), self.psf_sigma, self.window).unbind(dim=2)  # (N, A K, W)
+        each = (along_x @ columns.mT)[..., p] * (along_y @ rows.mT)[..., q] * light.flatten(1).unsqueeze(-1)
+        rest = whole.unsqueeze(1) - each.unflatten(1, light.shape[1:]).sum(dim=2)
+        return torch.asinh(rest / (_gain(rows, columns, p, q) * noise.unsqueeze(1)).unsqueeze(1))
+
+    def _axes(self, middle: Tensor, windows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the weighted polynomials along rows and columns about centroids (N, 2), (N, ORDER + 1, W) each."""
+        offset = torch.arange(self.window, dtype=windows.dtype, device=windows.device) - self.window // 2
+        rows, columns = (_weighted_hermite((offset - middle[:, axis, None]) / WIDTH) for axis in (0, 1))
+        return rows, columns
+
     def _moments(self, windows: Tensor) -> tuple[Tensor, Tensor]:
         """Return moments of windows and of what one target leaves, (N, count), and their deviation at unit noise."""
         middle = centroid(windows)
         flux = core(windows).sum(dim=(1, 2))
         place = (middle.flip(1) + self.window // 2).unsqueeze(1)
         one = frames_from_targets(place, flux.unsqueeze(1), self.psf_sigma, self.window)
-        offset = torch.arange(self.window, dtype=windows.dtype, device=windows.device) - self.window // 2
-        rows, columns = (_weighted_hermite((offset - middle[:, axis, None]) / WIDTH) for axis in (0, 1))
+        rows, columns = self._axes(middle, windows)
         p, q = self.orders.unbind(dim=1)
         both = torch.stack([windows, windows - one], dim=1)  # (N, 2, W, W)
         moments = (rows.unsqueeze(1) @ both @ columns.mT.unsqueeze(1))[:, :, q, p].flatten(1)
-        gain = (rows.square().sum(dim=2)[:, q] * columns.square().sum(dim=2)[:, p]).sqrt()
-        return moments, gain.repeat(1, 2)
+        return moments, _gain(rows, columns, p, q).repeat(1, 2)
+
+
+def _gain(rows: Tensor, columns: Tensor, p: Tensor, q: Tensor) -> Tensor:
+    """Return the deviation of moments (N, M) at unit noise, by the polynomials (N, ORDER + 1, W) along both axes."""
+    return (rows.square().sum(dim=2)[:, q] * columns.square().sum(dim=2)[:, p]).sqrt()
 
 
 def _weighted_hermite(u: Tensor) -> Tensor:

@@ -41,8 +41,13 @@ def frames_from_targets(xy: Tensor, intensity: Tensor, psf_sigma: float, size: i
     absent = xy.isnan().any(dim=-1) | intensity.isnan()
     place = xy.masked_fill(absent.unsqueeze(-1), 0.0)
     light = intensity.masked_fill(absent, 0.0)
-    edge = torch.arange(size + 1, dtype=xy.dtype, device=xy.device) - 0.5
-    # Each pixel edge is shared by two pixels, so the distribution function is taken once per edge.
-    below = 0.5 * torch.erf((edge - place.unsqueeze(-1)) / (psf_sigma * math.sqrt(2.0)))  # (..., K, 2, size + 1)
-    columns, rows = below.diff(dim=-1).unbind(dim=-2)  # (..., K, size) each
+    columns, rows = profiles(place, psf_sigma, size).unbind(dim=-2)  # (..., K, size) each
     return (rows * light.unsqueeze(-1)).mT @ columns
+
+
+def profiles(place: Tensor, psf_sigma: float, size: int) -> Tensor:
+    """Return the share of a target's light in each column and in each row, (..., 2, size), for places (..., 2), px."""
+    edge = torch.arange(size + 1, dtype=place.dtype, device=place.device) - 0.5
+    # Each pixel edge is shared by two pixels, so the distribution function is taken once per edge.
+    below = 0.5 * torch.erf((edge - place.unsqueeze(-1)) / (psf_sigma * math.sqrt(2.0)))
+    return below.diff(dim=-1)

@@ -7,12 +7,20 @@ A slot answers (x, y, intensity, presence) with standard errors. For slot i and 
 and for a slot left without a target -log (1 - p_i). The assignment with the least sum is exact (`layers.assignment`).
 Summed over all assignments, with weights exp(-cost), it is the likelihood of the targets as a multi-Bernoulli set:
 slots that overlap share a target, and the number of targets follows the Poisson binomial law of the presences.
+
+Where light lies so close that several arrangements fit it, one set would answer their mean. A network may answer
+several alternatives, each a whole set, with weights w_a: a mixture density (Bishop, 1994) whose components are sets,
+
+    L = -log sum_a w_a exp(-cost of a's best assignment).
+
+Beside it each slot learns how correct it will be if its alternative is shown: the share of CSO-mAP's thresholds that
+its distance to its target is within. The alternative that promises most of it is the one to show.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -20,12 +28,13 @@ from torch.nn import functional
 
 from csist_bench.checks import must
 from csist_bench.models.layers.assignment import best_assignment, log_sum_of_assignments
+from csist_bench.models.layers.correctness import correctness
 
 INTENSITY_UNIT = 100.0  # grey levels: makes the errors of intensities numbers near those of positions
 
-# Columns of a slot.
-X, Y, INTENSITY, PRESENCE, SIGMA_X, SIGMA_Y, SIGMA_INTENSITY = range(7)
-COLUMNS = 7
+# Columns of a slot; the loss reads all but the score.
+X, Y, INTENSITY, PRESENCE, SIGMA_X, SIGMA_Y, SIGMA_INTENSITY, SCORE = range(8)
+COLUMNS, LEARNED = 8, 7
 
 
 def set_loss(
@@ -35,12 +44,80 @@ def set_loss(
 
     Parameters
     ----------
-    slots : Tensor, shape (N, K, 7)
+    slots : Tensor, shape (N, K, 7) or wider
         x, y (px), intensity (grey levels), presence (logit), and the standard errors of the first three.
     xy : Tensor, shape (N, J, 2), px
         J <= K targets; NaN where there is none.
     intensity : Tensor, shape (N, J), grey levels
     """
+    found = _assigned(slots, xy, intensity)
+    terms = {name: getattr(found, name).mean() for name in _TERMS}
+    if assignments == "best":
+        return {"total": torch.stack(list(terms.values())).sum(), **terms}
+    # Slots left over can be given the absent targets in any order.
+    orders = torch.lgamma(1.0 + (~found.present).sum(dim=1))
+    total = (orders - log_sum_of_assignments(found.cost)).mean()
+    return {"total": total, **{name: term.detach() for name, term in terms.items()}}
+
+
+class Alternatives(NamedTuple):
+    """A sets of K slots for each of N frames: `slots` (N, A, K, 7), the logits of the sets' weights `weight` (N, A),
+    and those of each slot's expected correctness, `correctness` (N, A, K).
+    """
+
+    slots: Tensor
+    weight: Tensor
+    correctness: Tensor
+
+    def shown(self) -> Tensor:
+        """Return the slots (N, K, 8) of the alternative that promises most correct detections, with their scores."""
+        score = self.correctness.sigmoid()
+        best = score.sum(dim=2).argmax(dim=1)
+        row = torch.arange(len(best), device=best.device)
+        return torch.cat([self.slots[row, best], score[row, best].unsqueeze(-1)], dim=-1)
+
+
+def alternatives_loss(found: Alternatives, xy: Tensor, intensity: Tensor) -> dict[str, Tensor]:
+    """Return the mean loss per frame, "total", and its terms: those of the alternatives by their share in the truth.
+
+    Parameters
+    ----------
+    found : Alternatives
+    xy : Tensor, shape (N, J, 2), px
+        J <= K targets; NaN where there is none.
+    intensity : Tensor, shape (N, J), grey levels
+    """
+    count = found.weight.shape[1]
+    truth = xy.repeat_interleave(count, dim=0), intensity.repeat_interleave(count, dim=0)
+    each = _assigned(found.slots.flatten(0, 1), *truth)
+    likely = found.weight.log_softmax(dim=1) - (each.position + each.intensity + each.presence).unflatten(
+        0, (-1, count)
+    )
+    share = likely.detach().softmax(dim=1)
+    terms = {n: (share * getattr(each, n).detach().unflatten(0, (-1, count))).sum(dim=1).mean() for n in _TERMS}
+    aim = correctness(each.distance.detach()).unflatten(0, (-1, count))
+    judged = functional.binary_cross_entropy_with_logits(found.correctness, aim, reduction="none").sum(dim=2)
+    # Alternatives that could be shown are judged most.
+    weight = 0.5 * (found.weight.detach().softmax(dim=1) + 1.0 / count)
+    judged = (weight * judged).sum(dim=1).mean()
+    return {"total": judged - torch.logsumexp(likely, dim=1).mean(), **terms, "correctness": judged.detach()}
+
+
+_TERMS = ("position", "intensity", "presence")
+
+
+class _Assigned(NamedTuple):
+    """Costs under the best assignment, (N,) each; each slot's distance to its target, (N, K), infinite without one."""
+
+    position: Tensor
+    intensity: Tensor
+    presence: Tensor
+    distance: Tensor
+    cost: Tensor  # (N, K, K), of every pair
+    present: Tensor  # (N, K)
+
+
+def _assigned(slots: Tensor, xy: Tensor, intensity: Tensor) -> _Assigned:
     k, j = slots.shape[1], xy.shape[1]
     if j > k:
         raise must("slots", f"be at least the {j} targets of a scene", k)
@@ -48,24 +125,19 @@ def set_loss(
     intensity = functional.pad(intensity, (0, k - j), value=float("nan"))
     present = ~intensity.isnan()
     truth = torch.cat([xy, intensity.unsqueeze(-1)], dim=-1).masked_fill(~present.unsqueeze(-1), 0.0)
-    position, light, presence = _costs(slots, truth, present)
-    cost = position + light + presence
+    costs = _costs(slots, truth, present)
+    cost = torch.stack(costs).sum(dim=0)
     target = best_assignment(cost).unsqueeze(-1)
-    terms = {
-        name: cost.gather(2, target).sum(dim=(1, 2)).mean()
-        for name, cost in (("position", position), ("intensity", light), ("presence", presence))
-    }
-    if assignments == "best":
-        return {"total": torch.stack(list(terms.values())).sum(), **terms}
-    # Slots left over can be given the absent targets in any order.
-    orders = torch.lgamma(1.0 + (~present).sum(dim=1))
-    return {"total": (orders - log_sum_of_assignments(cost)).mean(), **{n: term.detach() for n, term in terms.items()}}
+    sums = [part.gather(2, target).sum(dim=(1, 2)) for part in costs]
+    gap = (slots[:, :, None, :INTENSITY] - truth[:, None, :, :INTENSITY]).norm(dim=-1)
+    gap = gap.masked_fill(~present[:, None], float("inf"))
+    return _Assigned(*sums, gap.gather(2, target).squeeze(2), cost, present)
 
 
 def _costs(slots: Tensor, truth: Tensor, present: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return the three costs of every pair, (N, K, K) each; only that of presence where there is no target."""
     error = slots[:, :, None, : INTENSITY + 1] - truth[:, None]  # (N, K, K, 3)
-    sigma = slots[:, :, None, SIGMA_X:]
+    sigma = slots[:, :, None, SIGMA_X : SIGMA_INTENSITY + 1]
     here = present[:, None, :]
     logit = slots[:, :, None, PRESENCE]
     unlikely = 0.5 * (error / sigma).square() + sigma.log()

@@ -1,0 +1,37 @@
+"""How likely a detection counts: the mean over CSO-mAP's thresholds d of the probability of lying within d."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+THRESHOLDS = (0.05, 0.10, 0.15, 0.20, 0.25)  # px, of CSO-mAP
+_ANGLES = 8  # of the quadrature over a quarter turn: error below 1e-4 up to a ratio of 4 between the axes' errors
+
+
+def expected_correctness(sigma: Tensor) -> Tensor:
+    """Return the mean over CSO-mAP's thresholds d of P(|error| <= d), error ~ N(0, diag(sigma^2)).
+
+    In polar coordinates the radius integrates in closed form, leaving
+    P = mean over angles of (1 - exp(-a d^2 / 2)) / (a sx sy),  a = (cos / sx)^2 + (sin / sy)^2.
+
+    Parameters
+    ----------
+    sigma : Tensor, shape (..., 2), px
+
+    Returns
+    -------
+    Tensor, shape (...)
+    """
+    angle = (torch.arange(_ANGLES, dtype=sigma.dtype, device=sigma.device) + 0.5) * (0.5 * math.pi / _ANGLES)
+    inverse = 1.0 / sigma.unsqueeze(-1)  # (..., 2, 1)
+    a = (angle.cos() * inverse[..., 0, :]).square() + (angle.sin() * inverse[..., 1, :]).square()  # (..., angles)
+    within = sum(-torch.expm1(-0.5 * d * d * a) for d in THRESHOLDS) / len(THRESHOLDS)
+    return (within / a * (inverse[..., 0, :] * inverse[..., 1, :])).mean(dim=-1)
+
+
+def correctness(distance: Tensor) -> Tensor:
+    """Return the share of CSO-mAP's thresholds that distances (...), px, to their targets are within."""
+    return (distance.unsqueeze(-1) <= distance.new_tensor(THRESHOLDS)).to(distance.dtype).mean(dim=-1)
