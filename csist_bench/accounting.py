@@ -11,18 +11,18 @@ import contextlib
 import hashlib
 import importlib.metadata
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from csist_bench.inference import shipped_weights
 from csist_bench.optics import Optics
 from csist_bench.predictions import replace_file
 from csist_bench.recipes import shipped
-from csist_bench.registry import METHODS, Method
+from csist_bench.registry import METHODS, Method, settings_of
 from csist_bench.resources import PACKAGE
+from csist_bench.trained import shipped_weights
 
 Cost = tuple[int, float]  # parameters, multiply-accumulates per frame
 
@@ -43,6 +43,20 @@ def method_rows() -> list[dict[str, Any]]:
 def method_row(method: Method) -> dict[str, Any]:
     """Return the row of one method."""
     return _row(method, _costs([method]))
+
+
+def variant_costs(method: Method, settings: Mapping[str, Any]) -> Cost | None:
+    """Return the costs of a network with settings of its own; None without PyTorch.
+
+    Settings that are not the network's, such as those of its labels, are passed over.
+    """
+    try:
+        from csist_bench.models.base import resolve_settings
+    except ModuleNotFoundError:
+        return None
+    usual = settings_of(method, [])
+    known = resolve_settings(method, usual)
+    return _counted(method.name, {**usual, **{name: value for name, value in settings.items() if name in known}})
 
 
 def _row(method: Method, costs: dict[str, Cost]) -> dict[str, Any]:
@@ -72,7 +86,7 @@ def _costs(methods: Iterable[Method]) -> dict[str, Cost]:
     new = [method.name for method in methods if method.trainable and method.name not in costs]
     if new:
         try:
-            costs |= {name: _counted(name) for name in new}
+            costs |= {name: _counted(name, settings_of(METHODS[name], [])) for name in new}
         except ModuleNotFoundError:  # PyTorch is listed as installed and cannot be imported
             return costs
         with contextlib.suppress(OSError):  # where nothing can be written, they are counted each time
@@ -80,15 +94,15 @@ def _costs(methods: Iterable[Method]) -> dict[str, Cost]:
     return costs
 
 
-def _counted(name: str) -> Cost:
+def _counted(name: str, settings: Mapping[str, Any]) -> Cost:
     import torch
 
-    from csist_bench.models.base import build_network, count_parameters, macs_per_frame
+    from csist_bench.models.base import count_parameters, macs_per_frame, network_from_settings
 
     optics = Optics()
     # On the meta device nothing is allocated or computed: shapes alone give the counts.
     with torch.device("meta"):
-        model = build_network(name, optics)
+        model = network_from_settings(METHODS[name], optics, settings)
         return count_parameters(model), macs_per_frame(model, optics)
 
 

@@ -25,13 +25,14 @@ from csist_bench.detections import Detections
 from csist_bench.evaluation.report import evaluate
 from csist_bench.evaluation.truth import Truth
 from csist_bench.execution import generate
-from csist_bench.inference import shipped_weights, unmix
+from csist_bench.inference import unmix
 from csist_bench.optics import Optics
 from csist_bench.predictions import Header, read_predictions, write_predictions
 from csist_bench.recipes import load_data_recipe, load_method_recipe
 from csist_bench.registry import METHODS, Method, build_training_free, torch_works
 from csist_bench.sensor import Instrument
 from csist_bench.simulate import frames_from_targets, frames_from_targets_numpy
+from csist_bench.trained import shipped_weights
 from csist_bench.trajectories import draw_scenes
 
 FRAMES = 100_000

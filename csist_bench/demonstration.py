@@ -20,11 +20,12 @@ from csist_bench.evaluation.ceiling import grid_ceiling
 from csist_bench.evaluation.report import evaluate
 from csist_bench.evaluation.truth import Truth
 from csist_bench.execution import generate
-from csist_bench.inference import Unmixed, shipped_weights, unmix
+from csist_bench.inference import Unmixed, unmix
 from csist_bench.leaderboard.published import published_rows
 from csist_bench.recipes import load_data_recipe
 from csist_bench.registry import METHODS, find, torch_works
 from csist_bench.store import Split, open_store
+from csist_bench.trained import shipped_weights
 
 Say = Callable[[str], None]
 

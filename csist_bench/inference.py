@@ -14,24 +14,23 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from csist_bench import __version__, resources
+from csist_bench import __version__
 from csist_bench.bare_frames import read_bare_frames
-from csist_bench.checks import InputError, must, require_finite, unknown
+from csist_bench.checks import must, require_finite, unknown
 from csist_bench.detections import GRID_THRESHOLD, Detections, concatenate, detections_from_grid
 from csist_bench.predictions.header import Header
 from csist_bench.recipes import DataRecipe, frame_range, parse_overrides
-from csist_bench.registry import METHODS, Method, build_training_free, find, load_class, settings_of
+from csist_bench.registry import Method, build_training_free, find
 from csist_bench.sensor import Instrument
+from csist_bench.trained import trained
 
 if TYPE_CHECKING:
     from csist_bench.models.base import RunPrecision
-    from csist_bench.models.weights import WeightsCard
 
 Decoder = Literal["grid", "polish"]
 Progress = Callable[[int, int], None]
 HeatMaps = Callable[[NDArray[Any]], NDArray[Any]]
 
-USUAL_SCENES = {"seqcsist": 1.0}  # what a stream draws by default
 LARGEST_BLOCK = 50  # trajectories answered by one call
 BLOCKS_PER_THREAD = 4  # at least, so that the threads end together
 
@@ -301,7 +300,7 @@ def _network(
 ) -> tuple[HeatMaps, dict[str, Any]]:
     from csist_bench.models.base import NetworkRunner
 
-    model, about = _trained(row, instrument, overrides, weights)
+    model, about = trained(row, instrument, overrides, weights)
     runner = NetworkRunner(model, device, batch, precision)
     if runner.rounded:
         about["settings"]["precision"] = precision
@@ -313,69 +312,10 @@ def _point_network(
 ) -> tuple[Callable[[NDArray[Any]], Detections], dict[str, Any], bool]:
     from csist_bench.models.points import PointRunner
 
-    model, about = _trained(row, instrument, overrides, weights)
+    model, about = trained(row, instrument, overrides, weights)
     runner = PointRunner(model, device, batch)
     device_name = {"device": str(runner.device)}
     return lambda frames: runner.detect(frames, instrument), about | device_name, runner.reach == 0
-
-
-def _trained(
-    row: Method, instrument: Instrument, overrides: list[str], weights: str | Path | None
-) -> tuple[Any, dict[str, Any]]:
-    """Return a network with its weights, and what a prediction file says of them."""
-    if overrides:
-        raise must("--set", "be left out for a network (its settings are in its weights)", overrides[0])
-    path = _weights_path(row, weights)
-    if path is None:
-        have = [name for name in METHODS if METHODS[name].trainable and shipped_weights(name)]
-        raise InputError(
-            f"no trained weights of {row.name!r} are shipped; train it (csist-bench train {row.name}) or pass --weights"
-            f" (shipped: {', '.join(have) or 'none'})"
-        )
-    from csist_bench.models.weights import load_weights
-
-    model, card = load_weights(path, row.name)
-    if card.optics != instrument.optics:
-        raise must(f"{path}: optics of the weights", f"be those of the data {instrument.optics}", card.optics)
-    return model, {
-        "settings": _departures(row, card),
-        "recipe_hash": card.recipe_hash,
-        "trained_on": card.dataset,
-        "pretrained": bool(card.initial_weights or card.recipe.get("start_from")),
-        "training_minutes": round(card.minutes, 2),
-        "training_device": card.device,
-        "seed": card.recipe.get("seed"),
-    }
-
-
-def _departures(row: Method, card: WeightsCard) -> dict[str, Any]:
-    """Return what tells weights apart from those of the method's own recipe: settings, labels, scenes, no critic."""
-    from csist_bench.models.base import resolve_settings
-
-    usual = resolve_settings(row, settings_of(row, []))
-    chosen = {name: value for name, value in card.settings.items() if value != usual.get(name)}
-    falloff, stream = card.recipe.get("label_falloff"), card.recipe.get("stream") or {}
-    if falloff:
-        chosen["label_falloff"] = falloff
-    if stream.get("scenes", USUAL_SCENES) != USUAL_SCENES:
-        chosen["scenes"] = " + ".join(stream["scenes"])
-    if hasattr(load_class(row), "critic") and not (card.recipe.get("adversarial") or {}).get("adversarial"):
-        chosen["adversarial"] = 0
-    return chosen
-
-
-def _weights_path(row: Method, weights: str | Path | None) -> Path | None:
-    """Return the file that `--weights` means: a path, the name of a shipped variant, or by default the method's own."""
-    if weights is None or weights == "":
-        return shipped_weights(row.name)
-    variant = shipped_weights(str(weights)) if str(weights).startswith(row.name) else None
-    return variant or Path(weights)
-
-
-def shipped_weights(name: str) -> Path | None:
-    """Return the weights file that travels with the package, if there is one."""
-    path = resources.folder("weights") / f"{name}.safetensors"
-    return path if path.is_file() else None
 
 
 def header_of(source: FrameSource, unmixed: Unmixed) -> Header:

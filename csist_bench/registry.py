@@ -7,7 +7,7 @@ The contract. `entry` names a class `module:Class`.
   `detect(frames, instrument) -> Detections` (output "points") for frames (B, T, size, size) in grey levels.
 - A network is a torch module built as `Class(sampling, **settings)`; its `forward` maps frames (B, T, size, size) to
   label grids (B, T, c * size, c * size), and `csist_bench.models.base` runs it (output "grid"); or to slots of targets
-  (B, T, K, 7), and `csist_bench.models.points` runs it (output "points").
+  (B, T, K, 8), and `csist_bench.models.points` runs it (output "points").
 
 `context` is "frame" where each frame is answered by itself, "trajectory" where the whole sequence is needed.
 `prior_tier` says what the method knows: A the optics, B + the brightness law, C + smooth or rigid motion, D the whole

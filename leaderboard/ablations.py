@@ -18,18 +18,23 @@ from typing import Any
 
 STEPS = 1000
 SETS = {"noise_free": "seqcsist", "sigma_2": "noise2", "sigma_5": "noise5"}
-SEQUENCES = ["settings.depth=3", "settings.reach=2", "stream.length=8", "batch_trajectories=128"]
+ONE_SET = "settings.alternatives=1"
+SEQUENCES = ["settings.depth=5", "settings.reach=2", "stream.length=8", "batch_trajectories=128"]
 
 VARIANTS: dict[str, list[str]] = {
     "reference": [],
-    "without moments": ["settings.moments=false"],
+    "2 alternatives": ["settings.alternatives=2"],
+    "8 alternatives": ["settings.alternatives=8"],
+    "one set": [ONE_SET],
+    "one set, loss over all assignments": [ONE_SET, "settings.assignments=all"],
+    "one set, without moments": [ONE_SET, "settings.moments=false"],
     "window 5 px": ["settings.window=5"],
     "window 9 px": ["settings.window=9"],
-    "width 256": ["settings.width=256"],
+    "width 128": ["settings.width=128"],
+    "width 512": ["settings.width=512"],
     "depth 2": ["settings.depth=2"],
-    "depth 8": ["settings.depth=8"],
+    "depth 6": ["settings.depth=6"],
     "convolutions before": ["settings.pixels=convolution"],
-    "loss over all assignments": ["settings.assignments=all"],
     "stored 70,000 frames": ["stream.scenes={stored=1.0}"],
     "5 frames, attention": SEQUENCES,
     "5 frames, convolution": [*SEQUENCES, "settings.neighbours=convolution"],

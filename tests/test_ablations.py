@@ -32,7 +32,8 @@ def test_every_variant_is_another_network_or_another_training(script: ModuleType
     method, recipe, hashes = METHODS["offgrid-net"], load_method_recipe("offgrid-net"), []
     for overrides in script.VARIANTS.values():
         given = parse_overrides([f"steps={script.STEPS}", *overrides])
-        settings = {n.removeprefix("settings."): v for n, v in given.items() if n.startswith("settings.")}
+        chosen = {n.removeprefix("settings."): v for n, v in given.items() if n.startswith("settings.")}
+        settings = {**recipe.settings, **chosen}
         fields = {n: v for n, v in given.items() if not n.startswith("settings.")}
         training = training_recipe({**recipe.training, **fields})
         assert training.steps == script.STEPS

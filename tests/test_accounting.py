@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from csist_bench import accounting
-from csist_bench.accounting import cache_folder, method_row, method_rows
+from csist_bench.accounting import cache_folder, method_row, method_rows, variant_costs
+from csist_bench.models.base import build_network, count_parameters
+from csist_bench.optics import Optics
 from csist_bench.registry import METHODS
 from tests.test_contract import PARAMETERS
 
@@ -67,7 +69,7 @@ def counted(monkeypatch, tmp_path):
     """The names of the networks that are counted from now on, with an empty cache."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     names, count = [], accounting._counted
-    monkeypatch.setattr(accounting, "_counted", lambda name: names.append(name) or count(name))
+    monkeypatch.setattr(accounting, "_counted", lambda name, settings: names.append(name) or count(name, settings))
     return names
 
 
@@ -119,3 +121,12 @@ def test_the_cache_folder_is_never_relative(monkeypatch, tmp_path):
     assert cache_folder() == tmp_path / ".cache" / "csist-bench"
     monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # as where there is no home folder
     assert cache_folder() == Path(os.devnull)
+
+
+def test_a_network_with_settings_of_its_own_is_counted_with_them():
+    method, told = METHODS["offgrid-net"], {"width": 64, "reach": 1, "scenes": "seqcsist-free", "precision": "bfloat16"}
+    parameters, macs = variant_costs(method, told)
+    model = build_network("offgrid-net", Optics(), ["width=64", "reach=1"])
+    assert parameters == count_parameters(model)
+    assert 0 < macs < method_row(method)["macs_per_frame"]
+    assert variant_costs(METHODS["espcn"], {"label_falloff": 2.0})[0] == 22_729

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from msgspec.structs import replace
 
 from csist_bench import __version__
 from csist_bench.bare_frames import BareFrames, read_bare_frames
@@ -14,18 +15,20 @@ from csist_bench.inference import (
     chosen_frames,
     header_of,
     open_source,
-    shipped_weights,
     unmix,
 )
-from csist_bench.models.base import build_network
-from csist_bench.models.weights import save_weights
+from csist_bench.models.base import NetworkRunner, build_network
+from csist_bench.models.weights import load_weights, save_weights
 from csist_bench.optics import Optics
 from csist_bench.registry import METHODS
+from csist_bench.sensor import Instrument
 from csist_bench.store import open_store
+from csist_bench.trained import shipped_weights
 from tests.sets import tiny_recipe, tiny_set
 from tests.training.cards import card_of
 
 QUICK = ["iterations=50"]
+INSTRUMENT = Instrument(Optics())
 # Relative: the last bits of single-precision matrix products depend on which frames share a block.
 ROUNDING = {"ista": 1e-5, "bid": 0.0, "ml": 0.0, "ml-seq": 0.0, "group-map": 0.0}
 
@@ -199,14 +202,28 @@ def test_rounded_products_move_the_nodes_by_half_a_percent_and_are_told(test, we
         unmix(test, "srcnn", weights=weights, device="cpu", threshold=1.0, precision=precision)
         for precision in ("float32", "bfloat16")
     )
-    highest = exact.detections.score.max()
-    assert rounded.detections.score.max() != highest
-    assert rounded.detections.score.max() == pytest.approx(highest, rel=0.02)
+    assert rounded.detections.score.max() != exact.detections.score.max()
+    model, frames = load_weights(weights)[0], test.frames[:2]
+    grids = [NetworkRunner(model, "cpu", precision=p).heat_maps(frames, INSTRUMENT) for p in ("float32", "bfloat16")]
+    assert np.abs(grids[1] - grids[0]).max() < 0.02 * np.abs(grids[0]).max()
+    with pytest.raises(InputError, match="unknown precision 'float16'"):
+        NetworkRunner(model, "cpu", precision="float16")
     assert rounded.method["settings"] == {"features": 4, "mapped": 4, "precision": "bfloat16"}
     assert "precision" not in exact.method["settings"]
     for method in ("ml", "ista", "offgrid-net"):
         with pytest.raises(InputError, match="precision must be float32"):
             unmix(test, method, precision="bfloat16")
+
+
+def test_a_generator_trained_without_its_critic_says_so(test, tmp_path):
+    small = ["features=4", "blocks=1", "critic_features=4"]
+    card, told = card_of("srgan", small), {}
+    for name, adversarial in (("with", {"adversarial": 1e-3}), ("without", None)):
+        recipe = {"adversarial": adversarial}
+        save_weights(tmp_path / "w.safetensors", build_network("srgan", Optics(), small), replace(card, recipe=recipe))
+        told[name] = unmix(test, "srgan", weights=tmp_path / "w.safetensors", device="cpu").method["settings"]
+    assert told["without"] == {**told["with"], "adversarial": 0}
+    assert "adversarial" not in told["with"]
 
 
 def test_weights_that_do_not_fit_are_refused(test, weights, tmp_path):

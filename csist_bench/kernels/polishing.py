@@ -148,11 +148,10 @@ def polish_points(
     bench: Bench,
     theta: Floats,
     sigma: Floats,
-    score: Floats,
 ) -> None:
     """Polish answers theta (F, K, 3) of frames (F, H, W) in place; their errors sigma (F, K, 3) are the prior's.
 
-    `count` (F,) tells how many there are. Scores (F, K) grow as the expected correctness does.
+    `count` (F,) tells how many there are.
     """
     n = bench.pixels.shape[0]
     for f in range(frames.shape[0]):
@@ -161,13 +160,10 @@ def polish_points(
             continue
         row, column = window_origin(frames[f], n)
         for m in range(k):
-            score[f, m] /= expected_correctness(0.5 * (sigma[f, m, 0] ** 2 + sigma[f, m, 1] ** 2))
             for u in range(3):
                 bench.mean[m, u] = theta[f, m, u]
                 bench.precision[m, u] = 1.0 / sigma[f, m, u] ** 2
         refine(frames[f], row, column, sensor, iterations, tolerance, bench, theta[f, :k], sigma[f])
-        for m in range(k):
-            score[f, m] *= expected_correctness(0.5 * (sigma[f, m, 0] ** 2 + sigma[f, m, 1] ** 2))
 
 
 @jit

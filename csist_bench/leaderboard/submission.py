@@ -219,7 +219,7 @@ def _of_method(where: str, claim: Claim, read: Predictions, store: Store) -> dic
         "settings": _settings_text(said, store),
         "frames_per_second": _rate(where, said, read.header.n_frames),
         **{name: said.get(name) for name in _COPIED},
-        **(_costs(row) if row and (claim.parameters is None or claim.macs_per_frame is None) else {}),
+        **(_costs(row, said) if row and (claim.parameters is None or claim.macs_per_frame is None) else {}),
     }
     names = ("method", "family", "prior_tier", "paper", "decoder", "settings", "frames_per_second", *_COSTS, *_COPIED)
     values = {name: getattr(claim, name, None) for name in names}
@@ -275,9 +275,13 @@ def _rate(where: str, said: Mapping[str, Any], n_frames: int | None) -> float | 
     return float(f"{n_frames / seconds:.4g}")
 
 
-def _costs(row: Method) -> dict[str, Any]:
-    from csist_bench.accounting import method_row
+def _costs(row: Method, said: Mapping[str, Any]) -> dict[str, Any]:
+    from csist_bench.accounting import method_row, variant_costs
 
+    settings = said.get("settings")
+    own = variant_costs(row, settings) if row.trainable and isinstance(settings, Mapping) and settings else None
+    if own is not None:
+        return dict(zip(_COSTS, own, strict=True))
     found = method_row(row)
     return {name: found[name] for name in _COSTS}
 

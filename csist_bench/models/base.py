@@ -9,8 +9,8 @@ from __future__ import annotations
 import inspect
 import typing
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any, Literal
+from contextlib import contextmanager, nullcontext
+from typing import Any, Literal, get_args
 
 import msgspec
 import numpy as np
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from csist_bench import registry
-from csist_bench.checks import InputError, must
+from csist_bench.checks import InputError, must, unknown
 from csist_bench.models.layers.sampling import Sampling
 from csist_bench.optics import Optics
 from csist_bench.recipes import convert
@@ -108,7 +108,7 @@ def resolve_device(name: str) -> torch.device:
 
 
 class NetworkRunner:
-    """Runs a network over frames in batches; answers are the same for any batch size.
+    """Runs a network over frames in batches; answers are the same for any batch size, in float32.
 
     Parameters
     ----------
@@ -119,8 +119,9 @@ class NetworkRunner:
         Frames per forward pass. Networks that need whole trajectories get at least one. Convolutions on a CPU take at
         most `CPU_FRAMES`, whatever is asked.
     precision : {"float32", "bfloat16"}
-        Of the products and convolutions; sums and everything else stay in float32. With bfloat16 a node is known to
-        about half a percent of its value, and processors that have it answer twice as many frames a second.
+        Of matrix products and convolutions and of what they hand on (torch's autocast). Numbers are then rounded to
+        half a percent, answers depend on the batch in their last digits, and processors that have bfloat16 answer up
+        to twice as many frames a second.
     """
 
     def __init__(
@@ -134,6 +135,8 @@ class NetworkRunner:
             raise must("batch", "be at least 1 frame", batch)
         self.device = resolve_device(device) if isinstance(device, str) else device
         self.model = model.to(self.device)
+        if precision not in get_args(RunPrecision):
+            raise unknown("precision", str(precision), get_args(RunPrecision))
         self.rounded = precision == "bfloat16"
         in_caches = self.device.type == "cpu" and getattr(model, "resizable", False)
         self.batch = min(batch, CPU_FRAMES) if in_caches else batch
@@ -160,7 +163,7 @@ class NetworkRunner:
         grids = np.empty((*sequences.shape[:2], n, n), dtype=np.float32)
         was_training = self.model.training
         self.model.eval()
-        rounding = torch.autocast(self.device.type, torch.bfloat16, enabled=self.rounded)
+        rounding = torch.autocast(self.device.type, torch.bfloat16) if self.rounded else nullcontext()
         with torch.inference_mode(), full_precision(), rounding:
             for start in range(0, units, per_pass):
                 part = np.subtract(sequences[start : start + per_pass], instrument.background, dtype=np.float32)

@@ -13,7 +13,7 @@ the later half of the blocks are each preceded by attention over the frames at m
 whose keys come from the earlier half: so a frame depends on 2 `reach` + 1 frames and no others.
 
 With `alternatives` > 1 a frame is answered with several whole sets of slots, their weights, and how correct each slot
-is expected to be; the set that promises most is shown. Several arrangements of targets can fit a frame alike, and a
+is expected to be; the likeliest set is shown. Several arrangements of targets can fit a frame alike, and a
 single set then answers their mean, which is none of them.
 """
 
@@ -27,13 +27,14 @@ from torch import Tensor, nn
 
 from csist_bench.checks import must
 from csist_bench.models.layers.correctness import expected_correctness
-from csist_bench.models.layers.judge import Judge
+from csist_bench.models.layers.judge import USUAL_INTENSITY, Judge, rest_of
 from csist_bench.models.layers.moments import BlobMoments
 from csist_bench.models.layers.neighbours import NeighbourAttention, NeighbourConvolution
 from csist_bench.models.layers.rendering import SceneLabels
 from csist_bench.models.layers.residual import ResidualBlock
 from csist_bench.models.layers.sampling import Sampling
 from csist_bench.models.layers.set_loss import (
+    INTENSITY,
     LEARNED,
     PRESENCE,
     SIGMA_X,
@@ -47,7 +48,6 @@ from csist_bench.recipes import Count
 from csist_bench.sensor import NOISE_FLOOR_FLOAT
 
 SCALE = 100.0  # grey levels
-USUAL_INTENSITY = 235.0  # grey levels, where the slots' answers start
 LEAST_ERROR, LEAST_INTENSITY_ERROR = 1e-3, 0.05  # px, grey levels: keeps the likelihood bounded
 FIRST_ERROR, FIRST_INTENSITY_ERROR = 0.3, 10.0  # px, grey levels: of an untrained network
 LEAST_SHARE = 1e-6  # of correctness: keeps its logit bounded
@@ -57,12 +57,12 @@ FRAMES_PER_STEP, PIXELS_PER_STEP = 10.0, 4.0  # units of displacement between fr
 
 
 class OffgridNet(nn.Module):
-    """Answers each frame with `slots` slots, the best of `alternatives` sets of them.
+    """Answers each frame with `slots` slots, the likeliest of `alternatives` sets of them.
 
     `reach` frames on either side are looked at (0: the frame alone).
 
     What was tried beside it, for comparison: without `moments`; `pixels` through convolutions first; `neighbours` by
-    convolution in time; the loss under all `assignments`.
+    convolution in time; with one set of slots, the loss under all `assignments`.
     """
 
     def __init__(
@@ -98,7 +98,9 @@ class OffgridNet(nn.Module):
         if alternatives > 1:
             if self.moments is None:
                 raise must("moments", "be true where there are alternatives, which are judged by them", moments)
-            self.judge = Judge(self.moments, width, slots)
+            if assignments == "all":
+                raise must("assignments", "be best where there are alternatives", assignments)
+            self.judge = Judge(len(self.moments.orders), width, slots)
             self._start_turned()
 
     def forward(self, frames: Tensor, told: SceneLabels | None = None) -> Tensor:
@@ -130,29 +132,30 @@ class OffgridNet(nn.Module):
         h = self.encode(self.embed(torch.cat(features, dim=1)))
         if self.reach:
             h = self._mixed(h.unflatten(0, (b, t)), pixel.unflatten(0, (b, t))).flatten(0, 1)
-        parts = (self.norm(h), windows, middle, noise, pixel)
-        h, windows, middle, noise, pixel = (x.unflatten(0, (b, t))[:, scored].flatten(0, 1) for x in parts)
+        parts = (self.norm(h), windows, noise, pixel + middle)
+        h, windows, noise, middle = (x.unflatten(0, (b, t))[:, scored].flatten(0, 1) for x in parts)
         raw = self.head(h).float().unflatten(-1, (self.alternatives, self.slots, LEARNED))
-        slots = _slots(raw.flatten(1, 2), middle).unflatten(1, (self.alternatives, self.slots))
-        place = pixel.flip(1).to(slots.dtype)
-        there = torch.cat([slots[..., :2] + place[:, None, None], slots[..., 2:]], dim=-1)
-        if self.judge is None:
+        slots = _slots(raw)
+        there = torch.cat(
+            [slots[..., :INTENSITY] + middle.flip(1).to(slots)[:, None, None], slots[..., INTENSITY:]], -1
+        )
+        if self.judge is None or self.moments is None:
             return there[:, 0]
-        weight, right = self.judge(h, windows, middle, noise, slots)
+        fixed = slots.detach()  # they are judged, not changed, by what they leave
+        weight, right = self.judge(h, fixed, rest_of(self.moments, windows, noise, fixed))
         # What weight and errors say of it by themselves, and what is learned beyond: where alternatives agree, their
         # weights add up.
-        usual = weight.detach().softmax(dim=1).unsqueeze(2) * _alone(slots.detach())
+        usual = weight.detach().softmax(dim=1).unsqueeze(2) * _alone(fixed)
         return Alternatives(there, weight, right + torch.logit(usual, LEAST_SHARE))
 
     def _start_turned(self) -> None:
         """Let alternatives start as regular polygons turned against each other, so that each has scenes to answer."""
         with torch.no_grad():
             self.head.weight *= 0.3
-            turn = torch.arange(self.alternatives * self.slots).reshape(self.alternatives, self.slots) / self.slots
-            turn = turn % 1.0 + torch.arange(self.alternatives)[:, None] / (self.alternatives * self.slots)
+            turn = torch.arange(self.slots) + torch.arange(self.alternatives)[:, None] / self.alternatives
+            angle = 2 * math.pi / self.slots * turn
             places = self.head.bias.view(self.alternatives, self.slots, LEARNED)
-            places[..., 0] = FIRST_ERROR * (2 * math.pi * turn).cos()
-            places[..., 1] = FIRST_ERROR * (2 * math.pi * turn).sin()
+            places[..., 0], places[..., 1] = FIRST_ERROR * angle.cos(), FIRST_ERROR * angle.sin()
 
     def loss(self, frames: Tensor, labels: SceneLabels, scored: slice) -> dict[str, Tensor]:
         """Return the losses on the scored frames."""
@@ -214,10 +217,9 @@ def _alone(slots: Tensor) -> Tensor:
     return slots[..., PRESENCE].sigmoid() * expected_correctness(slots[..., SIGMA_X : SIGMA_Y + 1])
 
 
-def _slots(raw: Tensor, middle: Tensor) -> Tensor:
-    """Turn the last layer's numbers (N, K, 7) into slots, positions about the blobs' centroids (N, 2) (row, column)."""
-    xy = raw[..., :2] + middle.flip(1).to(raw.dtype).unsqueeze(1)
+def _slots(raw: Tensor) -> Tensor:
+    """Turn the last layer's numbers (..., 7) into slots, positions about the blob's centroid."""
     light = USUAL_INTENSITY + SCALE * raw[..., 2:3]
     error = torch.hypot(FIRST_ERROR * raw[..., 4:6].exp(), raw.new_tensor(LEAST_ERROR))
     light_error = torch.hypot(FIRST_INTENSITY_ERROR * raw[..., 6:7].exp(), raw.new_tensor(LEAST_INTENSITY_ERROR))
-    return torch.cat([xy, light, raw[..., 3:4], error, light_error], dim=-1)
+    return torch.cat([raw[..., :2], light, raw[..., 3:4], error, light_error], dim=-1)

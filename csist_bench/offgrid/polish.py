@@ -83,9 +83,9 @@ class Polish(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     def refine(self, found: Detections, frames: NDArray[Any], instrument: Instrument) -> Detections:
         """Carry the answers of a method that gives error bars to the frames' own likelihood.
 
-        Each target's prior is the answer itself with its errors. They were drawn from the same frame, so errors that
-        the method's noise sets come out too small, by up to the root of 2; what is gained is where the method itself
-        is coarser than the data.
+        Each target's prior is the answer itself with its errors; scores stay the method's. Prior and likelihood are of
+        the same frame, so errors that the noise sets come out too small, by up to the root of 2; what is gained is
+        where the method itself is coarser than the data.
 
         Parameters
         ----------
@@ -109,7 +109,7 @@ class Polish(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         score[index, slot] = found.score
         polish_points(
             pixels.reshape(b * t, *pixels.shape[2:]), count, sensor_of(instrument, frames), self.iterations,
-            self.tolerance, bench(k, window_side(0, instrument, pixels.shape[2:])), theta, sigma, score,
+            self.tolerance, bench(k, window_side(0, instrument, pixels.shape[2:])), theta, sigma,
         )  # fmt: skip
         return detections_from_fits(theta, sigma, score, count.reshape(b, t))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import replace
 from math import factorial
 from pathlib import Path
@@ -11,26 +10,20 @@ import numpy as np
 import pytest
 import torch
 from numpy.polynomial.hermite_e import hermeval
-from scipy.optimize import linear_sum_assignment
 from torch import nn
 
 from csist_bench.checks import InputError
 from csist_bench.inference import unmix
 from csist_bench.models.base import build_network
-from csist_bench.models.layers.assignment import best_assignment, log_sum_of_assignments
-from csist_bench.models.layers.correctness import THRESHOLDS, correctness, expected_correctness
+from csist_bench.models.layers.correctness import THRESHOLDS, expected_correctness
 from csist_bench.models.layers.moments import ORDER, WIDTH, BlobMoments
 from csist_bench.models.layers.neighbours import NeighbourAttention, NeighbourConvolution
 from csist_bench.models.layers.rendering import SceneLabels, frames_from_targets
 from csist_bench.models.layers.sampling import Sampling
 from csist_bench.models.layers.set_loss import (
-    COLUMNS,
     LEARNED,
     PRESENCE,
     SCORE,
-    Alternatives,
-    alternatives_loss,
-    set_loss,
 )
 from csist_bench.models.layers.windows import blob_centre, border_distances, centroid, windows_about
 from csist_bench.models.points import BLOCK, PointRunner
@@ -40,6 +33,7 @@ from csist_bench.recipes import load_data_recipe
 from csist_bench.sensor import Instrument
 from csist_bench.simulate import frames_from_targets as simulated_frames
 from csist_bench.simulate import render_shard
+from tests.models.slots import some_slots
 from tests.reference.tiny_sets import tiny_store
 from tests.training.cards import card_of
 
@@ -72,165 +66,15 @@ def test_the_torch_renderer_is_the_simulators_to_a_hundred_thousandth(size: int)
         np.testing.assert_allclose(one.numpy(), exact, atol=1e-8)
 
 
-# --- assignment and loss ---------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("k", [1, 2, 4, 8])
-def test_the_assignment_is_that_of_a_solver(k: int) -> None:
-    cost = torch.rand((30, k, k), generator=torch.Generator().manual_seed(k)) - 0.5
-    found = best_assignment(cost)
-    for matrix, chosen in zip(cost.numpy(), found.numpy(), strict=True):
-        np.testing.assert_array_equal(chosen, linear_sum_assignment(matrix)[1])
-
-
-def test_more_slots_than_can_be_assigned_exactly_are_refused() -> None:
-    with pytest.raises(InputError, match="slots must be at most 10 for exact assignment, got 11"):
-        best_assignment(torch.zeros((1, 11, 11)))
-
-
-def some_slots(n: int, k: int, seed: int = 0) -> torch.Tensor:
-    slots = torch.randn((n, k, COLUMNS), generator=torch.Generator().manual_seed(seed))
-    slots[..., 2] = 235 + 10 * slots[..., 2]
-    slots[..., 4:6] = 0.1 * slots[..., 4:6].exp()
-    slots[..., 6] = 10 * slots[..., 6].exp()
-    slots[..., SCORE] = slots[..., SCORE].sigmoid()
-    return slots
-
-
-@pytest.mark.parametrize("k", [1, 3, 5])
-def test_the_sum_over_assignments_is_a_permanent(k: int) -> None:
-    cost = 3 * torch.randn((7, k, k), generator=torch.Generator().manual_seed(k), dtype=torch.float64)
-    cost.requires_grad_(True)
-    sums = [cost[:, range(k), order].sum(dim=1).neg().exp() for order in itertools.permutations(range(k))]
-    found = log_sum_of_assignments(cost)
-    torch.testing.assert_close(found, torch.stack(sums).sum(dim=0).log())
-    assert torch.autograd.gradcheck(log_sum_of_assignments, cost.detach()[:2].requires_grad_(True))
-
-
-def test_the_loss_under_all_assignments_is_that_of_a_multi_bernoulli_set() -> None:
-    slots = some_slots(4, 3)
-    slots[..., :2] *= 0.1  # they overlap, so that more than one assignment counts
-    slots[..., 2] = 230.0
-    xy, light = torch.zeros((4, 2, 2)), torch.full((4, 2), 231.0)
-    best, every = set_loss(slots, xy, light), set_loss(slots, xy, light, "all")
-    assert every["total"] < best["total"]
-    assert every["position"] == best["position"]
-    # Two targets are given to three slots: a sum over ordered pairs, the slot left over being absent.
-    p = torch.sigmoid(slots[..., PRESENCE]).double()
-    density = torch.empty((4, 3, 2), dtype=torch.float64)
-    for j in range(2):
-        truth = torch.cat([xy[:, j], light[:, j, None]], dim=-1)[:, None]
-        sigma = slots[..., 4:LEARNED]
-        z = (slots[..., :3] - truth) / sigma
-        density[..., j] = (-0.5 * z.square().sum(dim=-1)).exp() / sigma.prod(dim=-1) * 100.0
-    sums = [
-        p[:, a] * density[:, a, 0] * p[:, b] * density[:, b, 1] * (1 - p[:, 3 - a - b])
-        for a, b in itertools.permutations(range(3), 2)
-    ]
-    expected = -torch.stack(sums).sum(dim=0).log().mean()
-    assert every["total"].item() == pytest.approx(expected.item(), rel=1e-4)
-
-
-def test_the_loss_is_the_least_over_all_orders() -> None:
-    slots = some_slots(6, 3)
-    xy = torch.randn((6, 3, 2), generator=torch.Generator().manual_seed(5))
-    light = torch.full((6, 3), 230.0)
-    xy[0, 2], light[0, 2] = float("nan"), float("nan")
-    losses = []
-    for n in range(6):
-        sums = []
-        for order in itertools.permutations(range(3)):
-            total = 0.0
-            for slot, target in zip(slots[n], order, strict=True):
-                x, y, s, logit, sx, sy, ss = slot[:LEARNED].tolist()
-                p = 1 / (1 + np.exp(-logit))
-                if light[n, target].isnan():
-                    total -= np.log(1 - p)
-                    continue
-                error = [(x - xy[n, target, 0]) / sx, (y - xy[n, target, 1]) / sy, (s - light[n, target]) / ss]
-                total += 0.5 * sum(float(e) ** 2 for e in error) + np.log(sx * sy * ss / 100.0) - np.log(p)
-            sums.append(total)
-        losses.append(min(sums))
-    terms = set_loss(slots, xy, light)
-    assert terms["total"].item() == pytest.approx(np.mean(losses), rel=1e-4)
-    assert terms["total"].item() == pytest.approx(sum(t.item() for n, t in terms.items() if n != "total"), rel=1e-5)
-
-
-def test_the_loss_does_not_know_the_order_of_targets_or_slots() -> None:
-    slots = some_slots(5, 4)
-    xy, light = torch.rand((5, 4, 2)), torch.full((5, 4), 230.0)
-    order = torch.tensor([2, 0, 3, 1])
-    expected = set_loss(slots, xy, light)["total"]
-    assert torch.allclose(set_loss(slots, xy[:, order], light[:, order])["total"], expected)
-    assert torch.allclose(set_loss(slots[:, order], xy, light)["total"], expected)
-
-
-def test_fewer_slots_than_targets_are_refused() -> None:
-    with pytest.raises(InputError, match="slots must be at least the 4 targets of a scene, got 3"):
-        set_loss(some_slots(1, 3), torch.zeros((1, 4, 2)), torch.zeros((1, 4)))
-
-
 # --- alternatives ----------------------------------------------------------------------------------------------------
 
 
-def some_alternatives(n: int, a: int, k: int) -> Alternatives:
-    generator = torch.Generator().manual_seed(1)
-    slots = some_slots(n * a, k, seed=3)[..., :LEARNED].unflatten(0, (n, a))
-    slots[..., :2] *= 0.2
-    return Alternatives(slots, torch.randn((n, a), generator=generator), torch.randn((n, a, k), generator=generator))
-
-
-def test_the_loss_of_alternatives_is_that_of_a_mixture_of_sets() -> None:
-    found = some_alternatives(5, 3, 4)
-    xy, light = 0.1 * torch.randn((5, 2, 2), generator=torch.Generator().manual_seed(2)), torch.full((5, 2), 231.0)
-    terms = alternatives_loss(found, xy, light)
-    shares = found.weight.softmax(dim=1)
-    likely, judged = [], []
-    for n in range(5):
-        single = [set_loss(found.slots[n, a, None], xy[n, None], light[n, None])["total"] for a in range(3)]
-        likely.append(-torch.stack([w * (-cost).exp() for w, cost in zip(shares[n], single, strict=True)]).sum().log())
-        for a in range(3):
-            slots = found.slots[n, a]
-            gap = (slots[:, None, :2] - xy[n]).norm(dim=-1)
-            # The assignment of least cost, by trying all: two targets to four slots.
-            costs = {}
-            for first, second in itertools.permutations(range(4), 2):
-                order = [first, second, *(s for s in range(4) if s not in (first, second))]
-                costs[first, second] = ordered_cost(slots[order], xy[n], light[n])
-            chosen = min(costs, key=costs.__getitem__)
-            aim = torch.zeros(4)
-            for target, slot in enumerate(chosen):
-                aim[slot] = sum(float(gap[slot, target] <= d) for d in THRESHOLDS) / 5
-            p = found.correctness[n, a].sigmoid()
-            judged.append(-0.5 * (shares[n, a] + 1 / 3) * (aim * p.log() + (1 - aim) * (1 - p).log()).sum())
-    assert terms["correctness"].item() == pytest.approx((torch.stack(judged).sum() / 5).item(), rel=1e-4)
-    expected = (torch.stack(likely).mean() + terms["correctness"]).item()
-    assert terms["total"].item() == pytest.approx(expected, rel=1e-4)
-
-
-def ordered_cost(slots: torch.Tensor, xy: torch.Tensor, light: torch.Tensor) -> float:
-    """Cost of giving the first slots the targets in their order, the others none."""
-    total = 0.0
-    for index, slot in enumerate(slots):
-        if index >= len(xy):
-            total += float(torch.nn.functional.softplus(slot[PRESENCE]))
-            continue
-        error = (slot[:3] - torch.cat([xy[index], light[index, None]])) / slot[4:LEARNED]
-        total += float(0.5 * error.square().sum() + slot[4:LEARNED].log().sum() - np.log(100.0))
-        total += float(torch.nn.functional.softplus(-slot[PRESENCE]))
-    return total
-
-
-def test_the_alternative_that_promises_most_is_shown_with_its_scores() -> None:
-    found = some_alternatives(6, 3, 4)
-    shown = found.shown()
-    assert shown.shape == (6, 4, COLUMNS)
-    promise = found.correctness.sigmoid().sum(dim=2)
-    for n in range(6):
-        best = int(promise[n].argmax())
-        assert torch.equal(shown[n, :, :LEARNED], found.slots[n, best])
-        assert torch.equal(shown[n, :, SCORE], found.correctness[n, best].sigmoid())
-    assert len(set(promise.argmax(dim=1).tolist())) > 1
+def test_a_single_set_scores_by_its_presence_and_errors() -> None:
+    frames = torch.from_numpy(render_shard(load_data_recipe("seqcsist"), [0]).frames)
+    with torch.inference_mode():
+        slots = network("alternatives=1")(frames)
+    expected = slots[..., PRESENCE].sigmoid() * expected_correctness(slots[..., 4:6])
+    torch.testing.assert_close(slots[..., SCORE], expected)
 
 
 def test_what_is_left_of_a_window_is_nothing_for_the_true_set_and_noise_for_its_units() -> None:
@@ -238,22 +82,22 @@ def test_what_is_left_of_a_window_is_nothing_for_the_true_set_and_noise_for_its_
     windows = windows_of(xy)
     moments = BlobMoments(Sampling.from_optics(Optics()), 7)
     noise = torch.tensor([2.0])
-    true = torch.tensor([[5.1, 4.8], [5.4, 5.3]]) - 5.0 + 3.0  # about pixel 5 of the frame, pixel 3 of the window
-    wrong = torch.tensor([[5.1, 5.3], [5.4, 4.8]]) - 5.0 + 3.0
-    places, light = torch.stack([true, wrong]).unsqueeze(0), torch.full((1, 2, 2), 235.0)
+    true, wrong = torch.tensor([[5.1, 4.8], [5.4, 5.3]]), torch.tensor([[5.1, 5.3], [5.4, 4.8]])
+    places = torch.stack([true, wrong]).unsqueeze(0) - 5.0 - centroid(windows).flip(1)  # the window is about pixel 5
+    light = torch.full((1, 2, 2), 235.0)
     rest = moments.of_rest(windows, noise, places, light)
     assert rest[0, 0].abs().max() < 1e-3
     assert rest[0, 1].abs().max() > 1.0
     # As by the image of the set.
-    left = windows - frames_from_targets(places[0, 1], light[0, 1], 0.5, 7)
+    left = windows - frames_from_targets(wrong - 2.0, light[0, 1], 0.5, 7)
     rows, columns = moments._axes(centroid(windows), windows)
     plain = (rows @ left @ columns.mT)[0] / 2.0
     gain = (columns[0].square().sum(dim=1) * rows[0].square().sum(dim=1)[:, None]).sqrt()
     p, q = moments.orders.unbind(dim=1)
     torch.testing.assert_close(rest[0, 1].sinh(), (plain / gain)[q, p], atol=1e-3, rtol=1e-3)
     draws = windows + 2.0 * torch.randn((2000, 7, 7), generator=torch.Generator().manual_seed(0))
-    truth = places[:, :1].expand(2000, 1, 2, 2), light[:, :1].expand(2000, 1, 2)
-    spread = moments.of_rest(draws, noise.expand(2000), *truth).sinh().std(dim=0)
+    about = true - 5.0 - centroid(draws).flip(1)[:, None, None]
+    spread = moments.of_rest(draws, noise.expand(2000), about, light[:, :1].expand(2000, 1, 2)).sinh().std(dim=0)
     torch.testing.assert_close(spread, torch.ones_like(spread), atol=0.1, rtol=0.0)
 
 
@@ -268,11 +112,6 @@ def test_judging_alternatives_does_not_move_them() -> None:
     places = found.slots[0, :, :, :2] - found.slots[0, :, :, :2].mean(dim=1, keepdim=True)
     turn = torch.atan2(places[:, 0, 1], places[:, 0, 0])
     assert (turn.diff().abs() > 0.1).all(), "alternatives start turned against each other"
-
-
-def test_correctness_is_the_share_of_thresholds_that_a_distance_is_within() -> None:
-    distance = torch.tensor([0.0, 0.05, 0.051, 0.12, 0.25, 0.3, float("inf")], dtype=torch.float64)
-    assert correctness(distance).tolist() == pytest.approx([1.0, 1.0, 0.8, 0.6, 0.2, 0.0, 0.0])
 
 
 # --- windows and neighbours ------------------------------------------------------------------------------------------
@@ -379,11 +218,17 @@ def test_moments_are_of_unit_size_whatever_the_noise(noise: float) -> None:
     assert features.abs().max() < 10
 
 
-@pytest.mark.parametrize(
-    "override", ["moments=false", "pixels=convolution", "assignments=all", "alternatives=3", "window=5", "window=9"]
-)
+@pytest.mark.parametrize("override", ["pixels=convolution", "alternatives=3", "window=5", "window=9", "reach=1"])
 def test_the_variants_that_were_compared_learn(override: str) -> None:
-    model = network(override)
+    assert_learns(network(override))
+
+
+@pytest.mark.parametrize("override", ["moments=false", "assignments=all", "slots=5"])
+def test_a_single_set_of_slots_learns(override: str) -> None:
+    assert_learns(network("alternatives=1", override))
+
+
+def assert_learns(model: nn.Module) -> None:
     frames = torch.from_numpy(render_shard(load_data_recipe("seqcsist"), [0, 1]).frames)
     told = SceneLabels(
         torch.full((2, 20, 2, 2), 5.0), torch.full((2, 20, 2), 235.0), torch.ones(2), torch.full((2,), torch.inf)
@@ -415,11 +260,12 @@ def test_bad_settings_are_refused() -> None:
     for override, words in (
         ("window=4", "window must be odd"),
         ("reach=-1", "reach must be 0 or more"),
-        ("alternatives=2", "moments must be true where there are alternatives"),
+        ("moments=false", "moments must be true where there are alternatives"),
+        ("assignments=all", "assignments must be best where there are alternatives"),
         ("heads=3", "width must be divisible by the 3 heads, got 16"),
     ):
         with pytest.raises(InputError, match=words):
-            network("reach=1", override, *(["moments=false"] if "alternatives" in override else []))
+            network("reach=1", override)
 
 
 # --- detections ------------------------------------------------------------------------------------------------------
@@ -438,13 +284,15 @@ def test_expected_correctness_is_what_sampling_gives() -> None:
 
 def test_slots_become_as_many_detections_as_their_presences_sum_to(monkeypatch: pytest.MonkeyPatch) -> None:
     runner = PointRunner(network(), "cpu")
-    slots = some_slots(2, 4).reshape(1, 2, 4, COLUMNS).numpy()
+    score = torch.tensor([0.4, 0.3, 0.2, 0.1]).expand(2, 4).unsqueeze(-1)
+    slots = torch.cat([some_slots(2, 4), score], dim=-1).unsqueeze(0).numpy()
     slots[..., PRESENCE] = np.array([[9.0, -9.0, 0.5, 9.0], [-9.0, -9.0, -9.0, -9.0]])
     monkeypatch.setattr(runner, "slots", lambda frames, instrument: slots)
     found = runner.detect(np.zeros((1, 2, 11, 11), np.float32), INSTRUMENT).ordered()
     assert found.frame.tolist() == [0, 0, 0]
     np.testing.assert_allclose(found.x, np.sort(slots[0, 0, [0, 2, 3], 0]))
-    assert ((found.score > 0) & (found.score < 1)).all()
+    order = np.argsort(slots[0, 0, [0, 2, 3], 0])
+    np.testing.assert_allclose(found.score, np.array([0.4, 0.2, 0.1])[order])
 
 
 @pytest.mark.parametrize("reach", [0, 3])

@@ -71,17 +71,21 @@ class BlobMoments(nn.Module):
         windows : Tensor, shape (N, W, W), grey levels
         noise : Tensor, shape (N,), grey levels
         place : Tensor, shape (N, A, K, 2), px
-            (x, y) from the windows' first pixel.
+            (x, y) from the windows' centroids.
         light : Tensor, shape (N, A, K), grey levels
 
         Returns
         -------
         Tensor, shape (N, A, count / 2)
         """
-        rows, columns = self._axes(centroid(windows), windows)
+        middle = centroid(windows)
+        rows, columns = self._axes(middle, windows)
         p, q = self.orders.unbind(dim=1)
         whole = (rows @ windows @ columns.mT)[:, q, p]
-        along_x, along_y = profiles(place.flatten(1, 2), self.psf_sigma, self.window).unbind(dim=2)  # (N, A K, W)
+        first = middle.flip(1).unsqueeze(1) + self.window // 2  # from the first pixel
+        along_x, along_y = profiles(place.flatten(1, 2) + first, self.psf_sigma, self.window).unbind(
+            dim=2
+        )  # (N, A K, W)
         each = (along_x @ columns.mT)[..., p] * (along_y @ rows.mT)[..., q] * light.flatten(1).unsqueeze(-1)
         rest = whole.unsqueeze(1) - each.unflatten(1, light.shape[1:]).sum(dim=2)
         return torch.asinh(rest / (_gain(rows, columns, p, q) * noise.unsqueeze(1)).unsqueeze(1))
