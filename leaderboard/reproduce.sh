@@ -26,11 +26,11 @@ row() { # set method ranks [settings]: run once, submit once per ranking; TIER=A
   done
 }
 
-network() { # method weights sets [ranks]: run shipped weights once a set, decode twice, submit both
+network() { # method weights sets [ranks]: run weights once a set, decode twice, submit both; PRECISION=bfloat16
   local method=$1 weights=$2 sets=$3 ranks=${4:-score}
   for set in $sets; do
     csist-bench run "$method" --data "$data/$set.zarr" --weights "$weights" --decoder grid --decoder polish \
-      --out "$work/net.npz" --overwrite
+      ${PRECISION:+--precision "$PRECISION"} --out "$work/net.npz" --overwrite
     for rank in $ranks; do
       csist-bench submit "$work/net-grid.npz" --data "$data/$set.zarr" --tier reproduced --rank "$rank" \
         --leaderboard "$board"
@@ -80,10 +80,21 @@ splits="seqcsist seqcsist-rotated seqcsist-rotated-scaled"
 for method in espcn srcnn edsr lamp tilista ista-net ista-net+ ista-net++ fista-net derefnet; do
   network "$method" "$method" "$splits"
 done
+network derefnet derefnet-published "$splits"
+for method in usrnet rpcanet dista-net; do
+  network "$method" "$method" seqcsist
+  PRECISION=bfloat16 network "$method" "$method" "seqcsist-rotated seqcsist-rotated-scaled"
+done
+# Weights of these take 42 MB and are not shipped: train them first (csist-bench train lista --out runs/lista).
+for method in lista liht; do
+  if [ -f "runs/$method/best.safetensors" ]; then network "$method" "runs/$method/best.safetensors" "$splits"; fi
+done
 network espcn espcn-ranked "$splits"
 network ista-net+ ista-net+-ranked "seqcsist seqcsist-rotated"
 for set in noise2 noise3 noise4 noise5; do network ista-net "ista-net-$set" "$set"; done
 network ista-net ista-net-dense seqcsist-dense
+for set in noise2 noise3 noise4 noise5; do network derefnet "derefnet-$set" "$set"; done
+network derefnet derefnet-dense seqcsist-dense
 
 network offgrid-net offgrid-net "seqcsist seqcsist-8bit noise2 noise5" "score brightness precision"
 network offgrid-net offgrid-net "noise1 noise3 seqcsist-rotated rotated-noise2 rotated-noise5 seqcsist-rotated-scaled"

@@ -100,7 +100,7 @@ class OffgridNet(nn.Module):
                 raise must("moments", "be true where there are alternatives, which are judged by them", moments)
             if assignments == "all":
                 raise must("assignments", "be best where there are alternatives", assignments)
-            self.judge = Judge(len(self.moments.orders), width, slots)
+            self.judge = Judge(len(self.moments.orders) * (2 if reach else 1), width, slots)
             self._start_turned()
 
     def forward(self, frames: Tensor, told: SceneLabels | None = None) -> Tensor:
@@ -132,21 +132,21 @@ class OffgridNet(nn.Module):
         h = self.encode(self.embed(torch.cat(features, dim=1)))
         if self.reach:
             h = self._mixed(h.unflatten(0, (b, t)), pixel.unflatten(0, (b, t))).flatten(0, 1)
-        parts = (self.norm(h), windows, noise, pixel + middle)
-        h, windows, noise, middle = (x.unflatten(0, (b, t))[:, scored].flatten(0, 1) for x in parts)
-        raw = self.head(h).float().unflatten(-1, (self.alternatives, self.slots, LEARNED))
-        slots = _slots(raw)
-        there = torch.cat(
-            [slots[..., :INTENSITY] + middle.flip(1).to(slots)[:, None, None], slots[..., INTENSITY:]], -1
-        )
+        h, middle = self.norm(h), (pixel + middle).flip(1)
+        slots = _slots(self.head(h).float().unflatten(-1, (self.alternatives, self.slots, LEARNED)))
+        there = torch.cat([slots[..., :INTENSITY] + middle.to(slots)[:, None, None], slots[..., INTENSITY:]], dim=-1)
         if self.judge is None or self.moments is None:
-            return there[:, 0]
+            return there[:, 0].unflatten(0, (b, t))[:, scored].flatten(0, 1)
         fixed = slots.detach()  # they are judged, not changed, by what they leave
-        weight, right = self.judge(h, fixed, rest_of(self.moments, windows, noise, fixed))
+        seen, spread, sets = (x.unflatten(0, (b, t)) for x in (windows, noise, fixed))
+        rest = rest_of(self.moments, seen, spread, sets, self.reach)
+        weight, right = self.judge(h, fixed, rest.flatten(0, 1))
         # What weight and errors say of it by themselves, and what is learned beyond: where alternatives agree, their
         # weights add up.
         usual = weight.detach().softmax(dim=1).unsqueeze(2) * _alone(fixed)
-        return Alternatives(there, weight, right + torch.logit(usual, LEAST_SHARE))
+        right = right + torch.logit(usual, LEAST_SHARE)
+        there, weight, right = (x.unflatten(0, (b, t))[:, scored].flatten(0, 1) for x in (there, weight, right))
+        return Alternatives(there, weight, right)
 
     def _start_turned(self) -> None:
         """Let alternatives start as regular polygons turned against each other, so that each has scenes to answer."""

@@ -16,6 +16,7 @@ from csist_bench.checks import InputError
 from csist_bench.inference import unmix
 from csist_bench.models.base import build_network
 from csist_bench.models.layers.correctness import THRESHOLDS, expected_correctness
+from csist_bench.models.layers.judge import rest_of
 from csist_bench.models.layers.moments import ORDER, WIDTH, BlobMoments
 from csist_bench.models.layers.neighbours import NeighbourAttention, NeighbourConvolution
 from csist_bench.models.layers.rendering import SceneLabels, frames_from_targets
@@ -94,11 +95,30 @@ def test_what_is_left_of_a_window_is_nothing_for_the_true_set_and_noise_for_its_
     plain = (rows @ left @ columns.mT)[0] / 2.0
     gain = (columns[0].square().sum(dim=1) * rows[0].square().sum(dim=1)[:, None]).sqrt()
     p, q = moments.orders.unbind(dim=1)
-    torch.testing.assert_close(rest[0, 1].sinh(), (plain / gain)[q, p], atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(rest[0, 1], (plain / gain)[q, p], atol=1e-3, rtol=1e-3)
     draws = windows + 2.0 * torch.randn((2000, 7, 7), generator=torch.Generator().manual_seed(0))
     about = true - 5.0 - centroid(draws).flip(1)[:, None, None]
-    spread = moments.of_rest(draws, noise.expand(2000), about, light[:, :1].expand(2000, 1, 2)).sinh().std(dim=0)
+    spread = moments.of_rest(draws, noise.expand(2000), about, light[:, :1].expand(2000, 1, 2)).std(dim=0)
     torch.testing.assert_close(spread, torch.ones_like(spread), atol=0.1, rtol=0.0)
+
+
+def test_what_is_left_adds_up_over_frames_while_noise_does_not() -> None:
+    rng = np.random.default_rng(0)
+    moments, t = BlobMoments(Sampling.from_optics(Optics()), 7), 9
+    arms = np.array([[0.3, 0.0], [-0.3, 0.0]])
+    xy = 5.0 + np.linspace(-1.0, 1.0, t)[:, None, None] * [0.9, 0.4] + arms
+    frames = torch.tensor(simulated_frames(xy, np.full((t, 2), 235.0), Optics()) + rng.normal(0.0, 2.0, (t, 11, 11)))
+    windows = windows_about(frames.float(), blob_centre(frames.float()), 7).unsqueeze(0)
+    slots = torch.zeros((1, t, 2, 2, LEARNED))
+    slots[..., :2] = torch.tensor(np.stack([arms, arms[:, ::-1]]))  # the true set, and one turned by a quarter
+    slots[..., 2], slots[..., PRESENCE] = 235.0, 20.0
+    both = rest_of(moments, windows, torch.full((1, t), 2.0), slots, reach=t)[0].sinh()
+    own, summed = (part.square().mean(dim=-1).sqrt() for part in both.chunk(2, dim=-1))  # (T, A)
+    assert (summed[:, 0] < 2.5).all()
+    assert (summed[:, 1] > 2.0 * own[:, 1]).all()  # of nine frames: three times the root mean square, but for noise
+    few = rest_of(moments, windows, torch.full((1, t), 2.0), slots, reach=1)[0, 4, :, 28:]
+    three = rest_of(moments, windows[:, 3:6], torch.full((1, 3), 2.0), slots[:, 3:6], reach=5)[0, 1, :, 28:]
+    torch.testing.assert_close(few, three, atol=1e-4, rtol=1e-4)
 
 
 def test_judging_alternatives_does_not_move_them() -> None:

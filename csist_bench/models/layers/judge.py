@@ -55,11 +55,39 @@ class Judge(nn.Module):
         return decided[..., 0], decided[..., 1:]
 
 
-def rest_of(moments: BlobMoments, windows: Tensor, noise: Tensor, slots: Tensor) -> Tensor:
-    """Return the moments (N, A, M) of what sets of slots (N, A, K, 7) leave of windows (N, W, W), at noise (N,).
+def rest_of(moments: BlobMoments, windows: Tensor, noise: Tensor, slots: Tensor, reach: int) -> Tensor:
+    """Return the moments of what sets of slots leave of their own windows and, with `reach`, of those around them.
 
-    Positions are about the windows' centroids.
+    Targets that keep their arrangement leave alike in every frame, while noise does not: moments of what a frame's sets
+    leave of all frames within reach, each set brought to the frame's centroid by its own, are summed in units of the
+    sum's noise.
+
+    Parameters
+    ----------
+    windows : Tensor, shape (B, T, W, W), grey levels
+    noise : Tensor, shape (B, T), grey levels
+    slots : Tensor, shape (B, T, A, K, 7)
+        Positions about the windows' centroids.
+
+    Returns
+    -------
+    Tensor, shape (B, T, A, M), or (B, T, A, 2 M) with reach
+        Compressed by asinh.
     """
-    return moments.of_rest(
-        windows, noise, slots[..., :INTENSITY], slots[..., INTENSITY] * slots[..., PRESENCE].sigmoid()
-    )
+    t = windows.shape[1]
+    place, light = slots[..., :INTENSITY], slots[..., INTENSITY] * slots[..., PRESENCE].sigmoid()
+
+    def left(frame: slice, of: slice, places: Tensor) -> Tensor:
+        given = windows[:, frame], noise[:, frame], places[:, of], light[:, of]
+        return moments.of_rest(*(x.flatten(0, 1) for x in given)).unflatten(0, (len(windows), -1))
+
+    own = left(slice(None), slice(None), place)
+    if not reach:
+        return torch.asinh(own)
+    middle = (light.unsqueeze(-1) * place).sum(dim=-2, keepdim=True) / light.sum(dim=-1)[..., None, None].clamp_min(1.0)
+    total, count = torch.zeros_like(own), own.new_zeros(t)
+    for lag in range(-min(reach, t - 1), min(reach, t - 1) + 1):
+        of, frame = slice(max(0, -lag), t - max(0, lag)), slice(max(0, lag), t + min(0, lag))
+        total[:, of] += left(frame, of, place - middle)
+        count[of] += 1
+    return torch.asinh(torch.cat([own, total / count.sqrt()[:, None, None]], dim=-1))

@@ -62,7 +62,7 @@ class BlobMoments(nn.Module):
         return torch.asinh((moments - self.mean) / scale)
 
     def of_rest(self, windows: Tensor, noise: Tensor, place: Tensor, light: Tensor) -> Tensor:
-        """Return moments of what A sets of K targets leave of windows, in units of their noise and compressed.
+        """Return moments of what A sets of K targets leave of windows, in units of their noise.
 
         The image of a target is a product of two profiles, and so are its moments: no image is made.
 
@@ -83,12 +83,11 @@ class BlobMoments(nn.Module):
         p, q = self.orders.unbind(dim=1)
         whole = (rows @ windows @ columns.mT)[:, q, p]
         first = middle.flip(1).unsqueeze(1) + self.window // 2  # from the first pixel
-        along_x, along_y = profiles(place.flatten(1, 2) + first, self.psf_sigma, self.window).unbind(
-            dim=2
-        )  # (N, A K, W)
+        along = profiles(place.flatten(1, 2) + first, self.psf_sigma, self.window)  # (N, A K, 2, W)
+        along_x, along_y = along.unbind(dim=2)
         each = (along_x @ columns.mT)[..., p] * (along_y @ rows.mT)[..., q] * light.flatten(1).unsqueeze(-1)
         rest = whole.unsqueeze(1) - each.unflatten(1, light.shape[1:]).sum(dim=2)
-        return torch.asinh(rest / (_gain(rows, columns, p, q) * noise.unsqueeze(1)).unsqueeze(1))
+        return rest / (_gain(rows, columns, p, q) * noise.unsqueeze(1)).unsqueeze(1)
 
     def _axes(self, middle: Tensor, windows: Tensor) -> tuple[Tensor, Tensor]:
         """Return the weighted polynomials along rows and columns about centroids (N, 2), (N, ORDER + 1, W) each."""
