@@ -81,7 +81,9 @@ for method in espcn srcnn edsr lamp tilista ista-net ista-net+ ista-net++ fista-
   network "$method" "$method" "$splits"
 done
 network derefnet derefnet-published "$splits"
-for method in usrnet rpcanet dista-net; do
+for method in dbpn tdan focus srgan; do network "$method" "$method" "$splits"; done
+network srgan srgan-regression "$splits"
+for method in usrnet rpcanet dista-net gmfn; do
   network "$method" "$method" seqcsist
   PRECISION=bfloat16 network "$method" "$method" "seqcsist-rotated seqcsist-rotated-scaled"
 done
@@ -97,10 +99,14 @@ for set in noise2 noise3 noise4 noise5; do network derefnet "derefnet-$set" "$se
 network derefnet derefnet-dense seqcsist-dense
 
 network offgrid-net offgrid-net "seqcsist seqcsist-8bit noise2 noise5" "score brightness precision"
-network offgrid-net offgrid-net "noise1 noise3 seqcsist-rotated rotated-noise2 rotated-noise5 seqcsist-rotated-scaled"
+network offgrid-net offgrid-net \
+  "noise1 noise3 seqcsist-rotated rotated-noise2 rotated-noise5 seqcsist-rotated-scaled seqcsist-dense"
 for frames in 5 20; do
   network offgrid-net "offgrid-net-$frames" "seqcsist seqcsist-8bit noise1 noise2 noise3 noise5 seqcsist-rotated"
 done
-network offgrid-net offgrid-net-free \
-  "seqcsist seqcsist-8bit noise2 noise5 seqcsist-rotated rotated-noise2 rotated-noise5 seqcsist-rotated-scaled"
+for law in free rotated; do
+  network offgrid-net "offgrid-net-$law" "seqcsist seqcsist-8bit noise1 noise2 noise3 noise5 seqcsist-dense \
+    seqcsist-rotated rotated-noise2 rotated-noise5 seqcsist-rotated-scaled"
+done
+network offgrid-net offgrid-net-dense "seqcsist-dense seqcsist noise2 noise5"
 csist-bench leaderboard --markdown leaderboard/README.md --html leaderboard/index.html
