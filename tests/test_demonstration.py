@@ -3,6 +3,7 @@ import pytest
 from csist_bench import demonstration
 from csist_bench.demonstration import Result, demonstrate, results_table, table_text
 from csist_bench.recipes import load_data_recipe
+from csist_bench.trained import shipped_weights
 from tests.sets import TINY
 
 RESULTS = [
@@ -61,3 +62,8 @@ def test_the_whole_story_on_a_small_set(small, tmp_path):
     again = []
     assert [row.cso_map for row in demonstrate(tmp_path / "demo", again.append)] == [row.cso_map for row in results]
     assert sum(line.endswith("was there") for line in again) == 2
+
+
+def test_every_network_that_is_shown_has_its_weights():
+    for name in demonstration.SHOWN_NETWORKS:
+        assert shipped_weights(name), name
