@@ -163,7 +163,7 @@ def test_the_command_streams_and_the_weights_say_of_what(tiny: Store, tmp_path: 
     card = load_card(out / "last.safetensors")
     assert card.dataset == "seqcsist-rotated + seqcsist"
     assert card.recipe["stream"]["scenes"] == {"seqcsist-rotated": 1.0, "seqcsist": 0.5}
-    assert card.recipe["stream"]["noise_free"] == 0.3  # of the method's own recipe
+    assert card.recipe["stream"]["noise_free"] == 0.15  # of the method's own recipe
 
 
 def test_bad_streams_are_refused(tiny: Store, tmp_path: Path) -> None:
