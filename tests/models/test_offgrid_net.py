@@ -86,7 +86,7 @@ def test_what_is_left_of_a_window_is_nothing_for_the_true_set_and_noise_for_its_
     true, wrong = torch.tensor([[5.1, 4.8], [5.4, 5.3]]), torch.tensor([[5.1, 5.3], [5.4, 4.8]])
     places = torch.stack([true, wrong]).unsqueeze(0) - 5.0 - centroid(windows).flip(1)  # the window is about pixel 5
     light = torch.full((1, 2, 2), 235.0)
-    rest = moments.of_rest(windows, noise, places, light)
+    rest = moments.of_rest(moments.seen(windows, noise), places, light)
     assert rest[0, 0].abs().max() < 1e-3
     assert rest[0, 1].abs().max() > 1.0
     # As by the image of the set.
@@ -98,7 +98,8 @@ def test_what_is_left_of_a_window_is_nothing_for_the_true_set_and_noise_for_its_
     torch.testing.assert_close(rest[0, 1], (plain / gain)[q, p], atol=1e-3, rtol=1e-3)
     draws = windows + 2.0 * torch.randn((2000, 7, 7), generator=torch.Generator().manual_seed(0))
     about = true - 5.0 - centroid(draws).flip(1)[:, None, None]
-    spread = moments.of_rest(draws, noise.expand(2000), about, light[:, :1].expand(2000, 1, 2)).std(dim=0)
+    seen = moments.seen(draws, noise.expand(2000))
+    spread = moments.of_rest(seen, about, light[:, :1].expand(2000, 1, 2)).std(dim=0)
     torch.testing.assert_close(spread, torch.ones_like(spread), atol=0.1, rtol=0.0)
 
 

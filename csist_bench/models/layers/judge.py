@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from csist_bench.models.layers.moments import BlobMoments
+from csist_bench.models.layers.moments import BlobMoments, Seen
 from csist_bench.models.layers.set_loss import INTENSITY, LEARNED, PRESENCE, SIGMA_X
 
 USUAL_INTENSITY, INTENSITY_SPREAD = 235.0, 10.0  # grey levels: bring intensities near one
@@ -77,9 +77,12 @@ def rest_of(moments: BlobMoments, windows: Tensor, noise: Tensor, slots: Tensor,
     t = windows.shape[1]
     place, light = slots[..., :INTENSITY], slots[..., INTENSITY] * slots[..., PRESENCE].sigmoid()
 
+    seen = [x.unflatten(0, windows.shape[:2]) for x in moments.seen(windows.flatten(0, 1), noise.flatten())]
+
     def left(frame: slice, of: slice, places: Tensor) -> Tensor:
-        given = windows[:, frame], noise[:, frame], places[:, of], light[:, of]
-        return moments.of_rest(*(x.flatten(0, 1) for x in given)).unflatten(0, (len(windows), -1))
+        there = Seen(*(x[:, frame].flatten(0, 1) for x in seen))
+        rest = moments.of_rest(there, places[:, of].flatten(0, 1), light[:, of].flatten(0, 1))
+        return rest.unflatten(0, (len(windows), -1))
 
     own = left(slice(None), slice(None), place)
     if not reach:

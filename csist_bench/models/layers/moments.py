@@ -14,6 +14,7 @@ root of its variance over noise-free scenes plus that due to the noise, and comp
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +27,18 @@ ORDER = 6
 WIDTH = 0.75  # px: about 1.5 times the deviation of a blurred target
 LIGHT = 235.0  # grey levels, of a target of the scenes that set the scale
 SCENES = 2048
+
+
+class Seen(NamedTuple):
+    """Of N windows: centroids (N, 2), polynomials along rows and columns (N, ORDER + 1, W), moments and the deviation
+    of each by noise (N, M).
+    """
+
+    middle: Tensor
+    rows: Tensor
+    columns: Tensor
+    moments: Tensor
+    unit: Tensor
 
 
 class BlobMoments(nn.Module):
@@ -61,15 +74,23 @@ class BlobMoments(nn.Module):
         scale = torch.hypot(self.deviation, gain * noise.unsqueeze(1))
         return torch.asinh((moments - self.mean) / scale)
 
-    def of_rest(self, windows: Tensor, noise: Tensor, place: Tensor, light: Tensor) -> Tensor:
+    def seen(self, windows: Tensor, noise: Tensor) -> Seen:
+        """Return what sets of targets are compared with, of windows (N, W, W) at noise (N,), grey levels both."""
+        middle = centroid(windows)
+        rows, columns = self._axes(middle, windows)
+        p, q = self.orders.unbind(dim=1)
+        unit = _gain(rows, columns, p, q) * noise.unsqueeze(1)
+        return Seen(middle, rows, columns, (rows @ windows @ columns.mT)[:, q, p], unit)
+
+    def of_rest(self, seen: Seen, place: Tensor, light: Tensor) -> Tensor:
         """Return moments of what A sets of K targets leave of windows, in units of their noise.
 
         The image of a target is a product of two profiles, and so are its moments: no image is made.
 
         Parameters
         ----------
-        windows : Tensor, shape (N, W, W), grey levels
-        noise : Tensor, shape (N,), grey levels
+        seen : Seen
+            Of N windows.
         place : Tensor, shape (N, A, K, 2), px
             (x, y) from the windows' centroids.
         light : Tensor, shape (N, A, K), grey levels
@@ -78,16 +99,13 @@ class BlobMoments(nn.Module):
         -------
         Tensor, shape (N, A, count / 2)
         """
-        middle = centroid(windows)
-        rows, columns = self._axes(middle, windows)
         p, q = self.orders.unbind(dim=1)
-        whole = (rows @ windows @ columns.mT)[:, q, p]
-        first = middle.flip(1).unsqueeze(1) + self.window // 2  # from the first pixel
+        first = seen.middle.flip(1).unsqueeze(1) + self.window // 2  # from the first pixel
         along = profiles(place.flatten(1, 2) + first, self.psf_sigma, self.window)  # (N, A K, 2, W)
         along_x, along_y = along.unbind(dim=2)
-        each = (along_x @ columns.mT)[..., p] * (along_y @ rows.mT)[..., q] * light.flatten(1).unsqueeze(-1)
-        rest = whole.unsqueeze(1) - each.unflatten(1, light.shape[1:]).sum(dim=2)
-        return rest / (_gain(rows, columns, p, q) * noise.unsqueeze(1)).unsqueeze(1)
+        each = (along_x @ seen.columns.mT)[..., p] * (along_y @ seen.rows.mT)[..., q] * light.flatten(1).unsqueeze(-1)
+        rest = seen.moments.unsqueeze(1) - each.unflatten(1, light.shape[1:]).sum(dim=2)
+        return rest / seen.unit.unsqueeze(1)
 
     def _axes(self, middle: Tensor, windows: Tensor) -> tuple[Tensor, Tensor]:
         """Return the weighted polynomials along rows and columns about centroids (N, 2), (N, ORDER + 1, W) each."""
