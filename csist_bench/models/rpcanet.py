@@ -13,7 +13,8 @@ Differs from the paper:
 - The input is Q y on the label grid, and T is a grid of intensities, not a mask; the losses are the benchmark's.
 - The last convolution of each chain starts small: u holds T twice, so random chains would double at every stage.
 - epsilon starts at 1, not 0.01, with which f moves the targets too little to be learned: after 150 steps of 64 windows
-  the squared error was 346 in place of 645 grey levels^2, where no target at all costs 736.
+  the squared error was 346 grey levels^2 (in bfloat16); at 0.01 it was 645 (in float32), and 655 after 350 steps (in
+  bfloat16), where no target at all costs 736.
 - Grids are scaled by 1/100 inside.
 """
 
