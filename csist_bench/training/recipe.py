@@ -83,7 +83,7 @@ class TrainingRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     # values, by which detections are ranked, then tell how near a target is. 0: the published labels.
     label_falloff: Annotated[float, Meta(ge=0, le=3)] = 0.0
     # Optimiser and schedule. "cosine" falls to final_lr * lr; "one-cycle" rises by a cosine first.
-    optimiser: Literal["adam", "adamw"] = "adam"
+    optimiser: Literal["adam", "adamw", "muon"] = "adam"
     lr: Positive = 1e-3
     schedule: Literal["cosine", "one-cycle", "constant"] = "cosine"
     warmup: Share = 0.0  # share of all steps over which the rate rises (one-cycle: 0 means 0.3)

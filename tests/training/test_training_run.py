@@ -39,6 +39,7 @@ RECIPES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
         {"steps": 6, "batch_frames": 16, "ema": 0.9, "noise": 2.0, "augment": True, "optimiser": "adamw",
          "weight_decay": 0.1, "schedule": "one-cycle", "clip_norm": 1.0, "precision": "bfloat16"},
     ),
+    "muon": ("espcn", ESPCN, {"steps": 6, "batch_frames": 16, "optimiser": "muon", "weight_decay": 0.1}),
     "float16": ("espcn", ESPCN, {"steps": 6, "batch_frames": 16, "precision": "float16", "clip_norm": 1.0}),
     "window": ("srcnn", {"features": 4, "mapped": 4},
                {"steps": 2, "batch_frames": 16, "ema": 0.5, "window.steps": 3, "window.lr": 1e-3,
@@ -46,7 +47,7 @@ RECIPES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "trajectories": ("tdan", {"features": 4, "blocks_before": 1, "blocks_after": 1, "deform_groups": 2},
                      {"steps": 4, "batch_trajectories": 2}),
     "adversarial": ("srgan", {"features": 4, "blocks": 1, "critic_features": 2},
-                    {"steps": 4, "batch_frames": 8, "adversarial.warmup_steps": 2, "ema": 0.5}),
+                    {"steps": 4, "batch_frames": 8, "adversarial.warmup_steps": 2, "ema": 0.5, "optimiser": "muon"}),
 }  # fmt: skip
 
 
