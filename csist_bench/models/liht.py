@@ -10,20 +10,18 @@ Differs from the paper:
 
 - Own W, B and theta per layer, as the benchmark has it: 16 layers, 21,100,464 parameters.
 - Layers start as the preconditioned iteration B = Q, W = I - Q Phi (see LISTA) instead of W = I, with which every
-  layer adds B y once more.
+  layer adds B y once more (`start = "identity"`).
 - Grids are scaled by 1/100 inside.
 """
 
 from __future__ import annotations
-
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from csist_bench.checks import must
-from csist_bench.models.layers.dense import operator_pair
+from csist_bench.models.layers.dense import PairStart, operator_pair
 from csist_bench.models.layers.sampling import Sampling
 from csist_bench.models.layers.shrinkage import hard_threshold
 
@@ -41,7 +39,7 @@ class Liht(nn.Module):
         layers: int = 16,
         theta: float = 40.0,
         ramp: float = 0.5,
-        start: Literal["least-squares", "gradient"] = "least-squares",
+        start: PairStart = "least-squares",
     ) -> None:
         super().__init__()
         if not 0 < ramp <= 1:

@@ -14,13 +14,11 @@ Differs from the paper:
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from csist_bench.models.layers.dense import operator_pair
+from csist_bench.models.layers.dense import PairStart, operator_pair
 from csist_bench.models.layers.sampling import Sampling
 from csist_bench.models.layers.shrinkage import soft_threshold
 
@@ -40,7 +38,7 @@ class Lista(nn.Module):
         sampling: Sampling,
         layers: int = 16,
         theta: float = 5.0,
-        start: Literal["least-squares", "gradient"] = "least-squares",
+        start: PairStart = "least-squares",
     ) -> None:
         super().__init__()
         self.sampling = sampling

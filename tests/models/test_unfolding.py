@@ -233,6 +233,13 @@ def test_support_selection_by_hand() -> None:
     torch.testing.assert_close(shrink_with_support(x, torch.tensor(9.0), share=2.0), x)
 
 
+def test_liht_from_the_identity_adds_what_least_squares_sees_once_a_layer() -> None:
+    sampling = Sampling.from_optics(Optics(size=3))
+    frames = torch.rand(1, 2, 3, 3, generator=torch.Generator().manual_seed(1)) * 100
+    found = Liht(sampling, layers=4, theta=0.0, start="identity")(frames)
+    torch.testing.assert_close(found, 5 * sampling.initial(frames.flatten(0, 1))[None], rtol=1e-4, atol=1e-3)
+
+
 def test_unknown_start_is_named() -> None:
     with pytest.raises(InputError, match="unknown start 'grad'; did you mean 'gradient'"):
         Lista(Sampling.from_optics(Optics(size=3)), start="grad")

@@ -12,6 +12,7 @@ from csist_bench.models.layers.sampling import Sampling
 
 Start = Literal["least-squares", "gradient"]
 STARTS = ("least-squares", "gradient")
+PairStart = Literal["least-squares", "gradient", "identity"]
 
 
 def feedforward_matrix(sampling: Sampling, start: Start) -> Tensor:
@@ -23,8 +24,16 @@ def feedforward_matrix(sampling: Sampling, start: Start) -> Tensor:
     return sampling.matrix().T / sampling.lipschitz
 
 
-def operator_pair(sampling: Sampling, start: Start) -> tuple[Tensor, Tensor]:
-    """Return W = I - B Phi, shape (n, n), and B, shape (n, m): one step towards the frame is W x + B y."""
+def operator_pair(sampling: Sampling, start: PairStart) -> tuple[Tensor, Tensor]:
+    """Return W = I - B Phi, shape (n, n), and B, shape (n, m): one step towards the frame is W x + B y.
+
+    With the start "identity" W = I and B = Q, as in the deep l0 encoder: every layer adds B y once more.
+    """
+    if start not in (*STARTS, "identity"):
+        raise unknown("start", start, (*STARTS, "identity"))
+    if start == "identity":
+        feedforward = sampling.initialiser.clone()
+        return torch.eye(len(feedforward)), feedforward
     feedforward = feedforward_matrix(sampling, start)
     feedback = torch.eye(len(feedforward)) - feedforward @ sampling.matrix()
     return feedback, feedforward
