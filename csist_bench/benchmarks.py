@@ -218,7 +218,7 @@ def _methods() -> Iterator[Measure]:
         for name, method in METHODS.items():
             if method.trainable and not (shipped_weights(name) and torch_works()):
                 continue
-            limit = _LIMITS.get(name, 40 if method.trainable else 150)
+            limit = _LIMITS.get(name, 40 if method.output == "grid" else 150)
             unmix(split, name, limit=1)
             done = unmix(split, name, limit=limit, workers=1)
             yield Measure(
