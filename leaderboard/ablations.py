@@ -2,8 +2,8 @@
 
     python leaderboard/ablations.py [--data data] [--runs runs/ablations] [--out leaderboard/ablations.csv] [NAME ...]
 
-A variant departs from the reference (`BASE`) in what its name says. Rows that are there are kept; a stopped run is taken up.
-Scores are those of the test split by the network's own ranking.
+A variant departs from the reference (`BASE`) in what its name says. Rows that are there are kept; a stopped run is
+taken up. Scores are those of the test split by the network's own ranking.
 """
 
 from __future__ import annotations
