@@ -32,6 +32,8 @@ Progress = Callable[[int, int], None]
 HeatMaps = Callable[[NDArray[Any]], NDArray[Any]]
 
 LARGEST_BLOCK = 50  # trajectories answered by one call
+LARGEST_BLOCK_OF_POINTS = 200  # of a network that answers points, which is done with 50 in hundredths of a second
+FRAMES_PER_PASS, FRAMES_PER_PASS_OF_POINTS = 512, 2048
 BLOCKS_PER_THREAD = 4  # at least, so that the threads end together
 
 
@@ -96,7 +98,7 @@ def unmix_each(
     frames: range | None = None,
     limit: int | None = None,
     workers: int | None = None,
-    batch: int = 512,
+    batch: int | None = None,
     precision: RunPrecision = "float32",
     progress: Progress | None = None,
 ) -> list[Unmixed]:
@@ -121,6 +123,8 @@ def unmix_each(
         Frames to answer; by default the scored ones.
     limit : int, optional
         Answer only the first `limit` trajectories.
+    batch : int, optional
+        Frames that a network answers at once.
     workers : int, optional
         Threads of a training-free method; its kernels run without the interpreter's lock.
     precision : {"float32", "bfloat16"}
@@ -137,7 +141,8 @@ def unmix_each(
     wanted = source.scored_frames if frames is None else frames
     total = min(source.n_trajectories, limit or source.n_trajectories)
     threads = 1 if row.trainable else workers or os.cpu_count() or 1
-    length = max(1, min(LARGEST_BLOCK, total // (BLOCKS_PER_THREAD * threads)))
+    largest = LARGEST_BLOCK_OF_POINTS if row.trainable and row.output == "points" else LARGEST_BLOCK
+    length = max(1, min(largest, total // (BLOCKS_PER_THREAD * threads)))
     blocks = [(start, min(start + length, total)) for start in range(0, total, length)]
     decoding = np.zeros((len(blocks), len(solver.decode)))  # s
     began = time.perf_counter()
@@ -218,7 +223,7 @@ def _solver(
     device: str,
     decoders: Sequence[Decoder],
     threshold: float,
-    batch: int,
+    batch: int | None,
     precision: RunPrecision,
 ) -> _Solver:
     _require_different(decoders)
@@ -227,7 +232,9 @@ def _solver(
     if precision != "float32" and (row.output == "points" or not row.trainable):
         raise must("precision", "be float32 for all but networks that answer heat maps", precision)
     if row.output == "points" and row.trainable:
-        detect, loaded, alone = _point_network(row, instrument, overrides, weights, device, batch)
+        detect, loaded, alone = _point_network(
+            row, instrument, overrides, weights, device, batch or FRAMES_PER_PASS_OF_POINTS
+        )
         told_points = [about | loaded | {"decoder": "polish" if name == "polish" else "own"} for name in decoders]
         return _Solver(detect, [_decode_points(name, instrument) for name in decoders], told_points, alone)
     alone = row.context == "frame"
@@ -238,7 +245,7 @@ def _solver(
         about |= {"decoder": "own", "settings": parse_overrides(overrides)}
         return _Solver(lambda frames: points.detect(frames, instrument), [lambda found, frames: found], [about], alone)
     if row.trainable:
-        heat_maps, loaded = _network(row, instrument, overrides, weights, device, batch, precision)
+        heat_maps, loaded = _network(row, instrument, overrides, weights, device, batch or FRAMES_PER_PASS, precision)
         about |= loaded
     else:
         solver = build_training_free(row, overrides)

@@ -48,9 +48,7 @@ if TYPE_CHECKING:
 @click.option(
     "--batch",
     type=click.IntRange(min=1),
-    default=512,
-    show_default=True,
-    help="Frames per pass of a network; 16 at most for convolutions on a CPU.",
+    help="Frames per pass of a network (512, of one that answers points 2,048); 16 at most for convolutions on a CPU.",
 )
 @click.option(
     "--precision",
@@ -75,7 +73,7 @@ def command(
     frames: str | None,
     limit: int | None,
     workers: int | None,
-    batch: int,
+    batch: int | None,
     precision: RunPrecision,
     overwrite: bool,
     allow_partial: bool,

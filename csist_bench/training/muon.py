@@ -41,6 +41,8 @@ def orthogonalised(matrix: Tensor) -> Tensor:
 class Muon(torch.optim.Optimizer):
     """Muon for weights of two and more dimensions, as matrices (outputs, inputs); Adam for all others.
 
+    Dimensions after the first count as inputs, so a stack of matrices in one parameter (LISTA's layers) is not for it.
+
     Parameters
     ----------
     parameters : iterable
