@@ -90,8 +90,9 @@ done
 PRECISION=bfloat16 network gmfn gmfn "$splits"
 # Weights of these take 24 to 45 MB and are not shipped: train them first (csist-bench train lista --out runs/lista;
 # csist-bench train esrgan --recipe recipes/methods/esrgan-regression.toml --out runs/esrgan-regression).
-trained() { # method run sets [weights]: the rows of a run of your own, where it is
-  if [ -f "runs/$2/best.safetensors" ]; then network "$1" "runs/$2/${4:-best}.safetensors" "$3"; fi
+trained() { # method run sets [weights]: the rows of a finished run of your own, where it is
+  local weights="runs/$2/${4:-best}.safetensors"
+  if [ -f "$weights" ]; then network "$1" "$weights" "$3"; fi
 }
 for method in lista liht; do trained "$method" "$method" "$splits"; done
 PRECISION=bfloat16 trained rdn rdn "$splits"

@@ -189,6 +189,8 @@ def test_the_header_says_what_was_run_on_what(test, data):
 
 
 def test_a_network_is_run_from_its_weights_in_any_batch(test, weights):
+    with pytest.raises(InputError, match="batch must be at least 1"):
+        unmix(test, "srcnn", weights=weights, device="cpu", batch=0)
     one, many = (unmix(test, "srcnn", weights=weights, device="cpu", threshold=1.0, batch=batch) for batch in (1, 512))
     assert len(many.detections)
     np.testing.assert_array_equal(one.detections.x, many.detections.x)

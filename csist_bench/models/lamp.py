@@ -39,6 +39,7 @@ class Lamp(nn.Module):
     """
 
     resizable = False
+    stacked_layers = True
 
     def __init__(
         self,

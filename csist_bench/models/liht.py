@@ -9,8 +9,8 @@ with h a steep ramp below theta while training and after (HELU), so that theta r
 Differs from the paper:
 
 - Own W, B and theta per layer, as the benchmark has it: 16 layers, 21,100,464 parameters.
-- Layers start as the preconditioned iteration B = Q, W = I - Q Phi (see LISTA) instead of W = I, with which every
-  layer adds B y once more (`start = "identity"`).
+- Layers start as the preconditioned iteration B = Q, W = I - Q Phi (see LISTA) instead of the benchmark's W = I, with
+  which every layer adds B y once more (`start = "identity"`).
 - Grids are scaled by 1/100 inside.
 """
 
@@ -32,6 +32,7 @@ class Liht(nn.Module):
     """LIHT; `theta` is the start value of the thresholds in grey levels, `ramp` the ramp's share of the threshold."""
 
     resizable = False
+    stacked_layers = True
 
     def __init__(
         self,

@@ -8,7 +8,8 @@ its own weights:
 Differs from the paper:
 
 - Layers start as the iteration preconditioned by the least-squares estimator, B = Q and W = I - Q Phi, from x = Q y;
-  `start = "gradient"` starts them as plain ISTA, B = Phi^T / L and W = I - Phi^T Phi / L.
+  `start = "gradient"` starts them as plain ISTA, B = Phi^T / L and W = I - Phi^T Phi / L,
+  "identity" with W = I (see LIHT).
 - Grids are scaled by 1/100 inside, so that thresholds and matrices move at similar rates under Adam.
 """
 
@@ -32,6 +33,7 @@ class Lista(nn.Module):
     """
 
     resizable = False
+    stacked_layers = True
 
     def __init__(
         self,

@@ -33,6 +33,7 @@ class Tilista(nn.Module):
     """TiLISTA; `theta` starts the thresholds, grey levels; `support` and `support_max` are in percent."""
 
     resizable = False
+    stacked_layers = True
 
     def __init__(
         self,

@@ -83,6 +83,7 @@ class TrainingRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     # values, by which detections are ranked, then tell how near a target is. 0: the published labels.
     label_falloff: Annotated[float, Meta(ge=0, le=3)] = 0.0
     # Optimiser and schedule. "cosine" falls to final_lr * lr; "one-cycle" rises by a cosine first.
+    # "muon": betas and plain Adam for vectors alone, weight decay as AdamW's; critics are trained alike.
     optimiser: Literal["adam", "adamw", "muon"] = "adam"
     lr: Positive = 1e-3
     schedule: Literal["cosine", "one-cycle", "constant"] = "cosine"

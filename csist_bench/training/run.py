@@ -306,6 +306,8 @@ class Run:
 def _require_fit(name: str, model: nn.Module, recipe: TrainingRecipe) -> None:
     if recipe.window and not getattr(model, "resizable", False):
         raise InputError(f"window must be left out for {name}: its weights are tied to the grid's size")
+    if recipe.optimiser == "muon" and getattr(model, "stacked_layers", False):
+        raise InputError(f"optimiser must be adam or adamw for {name}: each of its parameters holds all its layers")
     if recipe.adversarial and not hasattr(model, "critic"):
         raise InputError(f"adversarial must be left out for {name}: the network has no critic")
 

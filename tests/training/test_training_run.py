@@ -179,6 +179,12 @@ def test_a_network_tied_to_the_grid_has_no_window_stage(tiny: Store, tmp_path: P
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("name", ["lista", "liht", "lamp", "tilista"])
+def test_layers_stacked_in_one_parameter_are_not_for_muon(tiny: Store, tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match=f"optimiser must be adam or adamw for {name}"):
+        go(tiny, tmp_path / "run", name, {"layers": 1}, {"steps": 1, "optimiser": "muon"})
+
+
 def test_an_adversarial_recipe_needs_a_critic(tiny: Store, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="adversarial must be left out for espcn"):
         go(tiny, tmp_path / "run", "espcn", ESPCN, {"steps": 1, "adversarial.pixel": 1.0})

@@ -27,7 +27,7 @@ def feedforward_matrix(sampling: Sampling, start: Start) -> Tensor:
 def operator_pair(sampling: Sampling, start: PairStart) -> tuple[Tensor, Tensor]:
     """Return W = I - B Phi, shape (n, n), and B, shape (n, m): one step towards the frame is W x + B y.
 
-    With the start "identity" W = I and B = Q, as in the deep l0 encoder: every layer adds B y once more.
+    With the start "identity" W = I and B = Q, as in the benchmark's LIHT: every layer adds B y once more.
     """
     if start not in (*STARTS, "identity"):
         raise unknown("start", start, (*STARTS, "identity"))
