@@ -68,7 +68,7 @@ def test_an_unknown_part_is_an_error():
     ("name", "learner", "frames"),
     [
         ("espcn", PlainLearner, 16),  # of the recipe's 64, as many as the benchmark takes
-        ("tdan", PlainLearner, 4),  # one trajectory
+        ("tdan", PlainLearner, 8),  # two trajectories
         ("srgan", AdversarialLearner, 16),
     ],
 )
