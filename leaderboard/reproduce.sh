@@ -98,7 +98,7 @@ for method in lista liht; do trained "$method" "$method" "$splits"; done
 PRECISION=bfloat16 trained rdn rdn "$splits"
 for method in esrgan bsrgan; do
   # Last weights, for the critic's sake: the best by validation may be those of the windows, which never met it.
-  PRECISION=bfloat16 trained "$method" "$method-regression" seqcsist last
+  PRECISION=bfloat16 trained "$method" "$method-regression" "$splits" last
   PRECISION=bfloat16 trained "$method" "$method" seqcsist last
 done
 network espcn espcn-ranked "$splits"
