@@ -31,9 +31,10 @@ Decoder = Literal["grid", "polish"]
 Progress = Callable[[int, int], None]
 HeatMaps = Callable[[NDArray[Any]], NDArray[Any]]
 
-LARGEST_BLOCK = 50  # trajectories answered by one call
-LARGEST_BLOCK_OF_POINTS = 200  # of a network that answers points: single frames at 30,000 a second
-FRAMES_PER_PASS, FRAMES_PER_PASS_OF_POINTS = 512, 2048
+# Trajectories answered by one call at most, and a network's frames per pass; of one that answers points, single frames
+# at 30,000 a second, more.
+LARGEST_BLOCK, FRAMES_PER_PASS = 50, 512
+LARGEST_BLOCK_OF_POINTS, FRAMES_PER_PASS_OF_POINTS = 200, 2048
 BLOCKS_PER_THREAD = 4  # at least, so that the threads end together
 
 
@@ -137,11 +138,14 @@ def unmix_each(
     """
     row = find(method)
     instrument = Instrument.from_recipe(source.recipe, noise_sigma)
+    largest, per_pass = LARGEST_BLOCK, FRAMES_PER_PASS
+    if row.trainable and row.output == "points":
+        largest, per_pass = LARGEST_BLOCK_OF_POINTS, FRAMES_PER_PASS_OF_POINTS
+    batch = per_pass if batch is None else batch
     solver = _solver(row, instrument, overrides, weights, device, decoders, threshold, batch, precision)
     wanted = source.scored_frames if frames is None else frames
     total = min(source.n_trajectories, limit or source.n_trajectories)
     threads = 1 if row.trainable else workers or os.cpu_count() or 1
-    largest = LARGEST_BLOCK_OF_POINTS if row.trainable and row.output == "points" else LARGEST_BLOCK
     length = max(1, min(largest, total // (BLOCKS_PER_THREAD * threads)))
     blocks = [(start, min(start + length, total)) for start in range(0, total, length)]
     decoding = np.zeros((len(blocks), len(solver.decode)))  # s
@@ -223,7 +227,7 @@ def _solver(
     device: str,
     decoders: Sequence[Decoder],
     threshold: float,
-    batch: int | None,
+    batch: int,
     precision: RunPrecision,
 ) -> _Solver:
     _require_different(decoders)
@@ -232,9 +236,7 @@ def _solver(
     if precision != "float32" and (row.output == "points" or not row.trainable):
         raise must("precision", "be float32 for all but networks that answer heat maps", precision)
     if row.output == "points" and row.trainable:
-        detect, loaded, alone = _point_network(
-            row, instrument, overrides, weights, device, FRAMES_PER_PASS_OF_POINTS if batch is None else batch
-        )
+        detect, loaded, alone = _point_network(row, instrument, overrides, weights, device, batch)
         told_points = [about | loaded | {"decoder": "polish" if name == "polish" else "own"} for name in decoders]
         return _Solver(detect, [_decode_points(name, instrument) for name in decoders], told_points, alone)
     alone = row.context == "frame"
@@ -245,9 +247,7 @@ def _solver(
         about |= {"decoder": "own", "settings": parse_overrides(overrides)}
         return _Solver(lambda frames: points.detect(frames, instrument), [lambda found, frames: found], [about], alone)
     if row.trainable:
-        heat_maps, loaded = _network(
-            row, instrument, overrides, weights, device, FRAMES_PER_PASS if batch is None else batch, precision
-        )
+        heat_maps, loaded = _network(row, instrument, overrides, weights, device, batch, precision)
         about |= loaded
     else:
         solver = build_training_free(row, overrides)

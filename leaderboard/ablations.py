@@ -22,7 +22,6 @@ BASE = ["steps=1000", "optimiser=adamw", "lr=1e-3", "settings.alternatives=4", "
 SETS = {"noise_free": "seqcsist", "sigma_2": "noise2", "sigma_5": "noise5"}
 ONE_SET = "settings.alternatives=1"
 SEQUENCES = ["settings.depth=5", "settings.reach=2", "stream.length=8", "batch_trajectories=128"]
-MUON = ["optimiser=muon", "lr=6e-3"]
 
 VARIANTS: dict[str, list[str]] = {
     "reference": [],
@@ -41,8 +40,7 @@ VARIANTS: dict[str, list[str]] = {
     "stored 70,000 frames": ["stream.scenes={stored=1.0}"],
     "5 frames, attention": SEQUENCES,
     "5 frames, convolution": [*SEQUENCES, "settings.neighbours=convolution"],
-    "Muon": MUON,
-    "Muon, 2 alternatives": [*MUON, "settings.alternatives=2"],
+    "Muon, 2 alternatives": ["optimiser=muon", "lr=6e-3", "settings.alternatives=2"],
 }
 COLUMNS = ("variant", "overrides", "steps", "parameters", "minutes", "cso_map_noise_free", "cso_map_sigma_2",
            "cso_map_sigma_5")  # fmt: skip

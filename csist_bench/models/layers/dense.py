@@ -13,6 +13,7 @@ from csist_bench.models.layers.sampling import Sampling
 Start = Literal["least-squares", "gradient"]
 STARTS = ("least-squares", "gradient")
 PairStart = Literal["least-squares", "gradient", "identity"]
+PAIR_STARTS = (*STARTS, "identity")
 
 
 def feedforward_matrix(sampling: Sampling, start: Start) -> Tensor:
@@ -29,10 +30,10 @@ def operator_pair(sampling: Sampling, start: PairStart) -> tuple[Tensor, Tensor]
 
     With the start "identity" W = I and B = Q, as in the benchmark's LIHT: every layer adds B y once more.
     """
-    if start not in (*STARTS, "identity"):
-        raise unknown("start", start, (*STARTS, "identity"))
+    if start not in PAIR_STARTS:
+        raise unknown("start", start, PAIR_STARTS)
     if start == "identity":
-        feedforward = sampling.initialiser.clone()
+        feedforward = feedforward_matrix(sampling, "least-squares")
         return torch.eye(len(feedforward)), feedforward
     feedforward = feedforward_matrix(sampling, start)
     feedback = torch.eye(len(feedforward)) - feedforward @ sampling.matrix()
