@@ -99,7 +99,7 @@ PRECISION=bfloat16 trained rdn rdn "$splits"
 for method in esrgan bsrgan; do
   # Last weights, for the critic's sake: the best by validation may be those of the windows, which never met it.
   PRECISION=bfloat16 trained "$method" "$method-regression" "$splits" last
-  PRECISION=bfloat16 trained "$method" "$method" seqcsist last
+  PRECISION=bfloat16 trained "$method" "$method" "$splits" last
 done
 network espcn espcn-ranked "$splits"
 network ista-net+ ista-net+-ranked "seqcsist seqcsist-rotated"
