@@ -237,6 +237,7 @@ def calibration_picture(errors: Floats, sigmas: Floats, path: str | Path, title:
     left.plot(edges, np.exp(-0.5 * edges**2) / np.sqrt(2 * np.pi), color=BLACK, lw=1.5, label="unit normal")
     outside = float((np.abs(ratio) > HISTOGRAM_REACH).mean())
     left.set(xlabel=f"error / predicted standard error ({outside:.1%} lie outside)", ylabel="density", title=title)
+    left.set_ylim(top=1.2 * left.get_ylim()[1])  # room for the legend
     left.legend(frameon=False, fontsize=8)
     predicted, made = _binned_errors(errors, sigmas)
     right.loglog(predicted, made, "o-", color=BLUE, label="measured, bins of equal number")

@@ -18,9 +18,10 @@ from typing import Any
 
 # What every variant departs from, beside the network and noise of the shipped recipe, which has moved on since.
 BASE = ["steps=1000", "optimiser=adamw", "lr=1e-3", "settings.alternatives=4", "stream.noise_free=0.15",
-        "stream.eight_bit=0.2"]  # fmt: skip
+        "stream.eight_bit=0.2", "settings.answers=likeliest"]  # fmt: skip
 SETS = {"noise_free": "seqcsist", "sigma_2": "noise2", "sigma_5": "noise5"}
 ONE_SET = "settings.alternatives=1"
+MUON = ["optimiser=muon", "lr=6e-3", "settings.alternatives=2"]
 SEQUENCES = ["settings.depth=5", "settings.reach=2", "stream.length=8", "batch_trajectories=128"]
 
 VARIANTS: dict[str, list[str]] = {
@@ -40,7 +41,8 @@ VARIANTS: dict[str, list[str]] = {
     "stored 70,000 frames": ["stream.scenes={stored=1.0}"],
     "5 frames, attention": SEQUENCES,
     "5 frames, convolution": [*SEQUENCES, "settings.neighbours=convolution"],
-    "Muon, 2 alternatives": ["optimiser=muon", "lr=6e-3", "settings.alternatives=2"],
+    "Muon, 2 alternatives": MUON,
+    "Muon, 2 alternatives, answers moved": [*MUON, "settings.answers=moved"],
 }
 COLUMNS = ("variant", "overrides", "steps", "parameters", "minutes", "cso_map_noise_free", "cso_map_sigma_2",
            "cso_map_sigma_5")  # fmt: skip

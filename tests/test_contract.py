@@ -94,7 +94,7 @@ PARAMETERS = {
     "rpcanet": 679_896,
     "dista-net": 2_177_322,
     "derefnet": 1_482_879,
-    "offgrid-net": 505_177,
+    "offgrid-net": 522_334,
 }
 
 

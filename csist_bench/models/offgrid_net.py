@@ -12,9 +12,20 @@ borders, the noise and the clipping level; positions are answered relative to th
 the later half of the blocks are each preceded by attention over the frames at most `reach` away (`layers.neighbours`),
 whose keys come from the earlier half: so a frame depends on 2 `reach` + 1 frames and no others.
 
-With `alternatives` > 1 a frame is answered with several whole sets of slots, their weights, and how correct each slot
-is expected to be; the likeliest set is shown. Several arrangements of targets can fit a frame alike, and a
-single set then answers their mean, which is none of them.
+With `alternatives` > 1 the network holds several whole sets of slots, their weights, and how correct each slot is
+expected to be. Several arrangements of targets can fit a frame alike, and a single set then answers their mean, which
+is none of them. What is answered is the likeliest set, its slots moved to where they count for most
+(`layers.answering`).
+
+Alternatives start as regular polygons turned against each other. Where noise leaves the angle of a scene open they stay
+what they were: polygons that start upright then answer upright scenes better than others, though no scene ever said
+so. With `start = "phase"` they start turned to the phase of the blob's fourth moment, and the network says how far to
+keep to them,
+
+    xy_ak = raw_ak + g_a R(psi) polygon_ak.
+
+In noise that phase is nearly an even draw, so what is left open is answered by no angle more often than another. A
+network of a law without axes needs it.
 """
 
 from __future__ import annotations
@@ -26,10 +37,12 @@ import torch
 from torch import Tensor, nn
 
 from csist_bench.checks import must
+from csist_bench.models.layers.answering import SENSOR_FEATURES, Answer, answer_loss, likeliest
 from csist_bench.models.layers.correctness import expected_correctness
 from csist_bench.models.layers.judge import USUAL_INTENSITY, Judge, rest_of
-from csist_bench.models.layers.moments import BlobMoments
+from csist_bench.models.layers.moments import USUAL_SPREAD, BlobMoments
 from csist_bench.models.layers.neighbours import NeighbourAttention, NeighbourConvolution
+from csist_bench.models.layers.path import fitted_places, paths
 from csist_bench.models.layers.rendering import SceneLabels
 from csist_bench.models.layers.residual import ResidualBlock
 from csist_bench.models.layers.sampling import Sampling
@@ -37,6 +50,7 @@ from csist_bench.models.layers.set_loss import (
     INTENSITY,
     LEARNED,
     PRESENCE,
+    SCORE,
     SIGMA_X,
     SIGMA_Y,
     Alternatives,
@@ -52,24 +66,29 @@ LEAST_ERROR, LEAST_INTENSITY_ERROR = 1e-3, 0.05  # px, grey levels: keeps the li
 FIRST_ERROR, FIRST_INTENSITY_ERROR = 0.3, 10.0  # px, grey levels: of an untrained network
 LEAST_SHARE = 1e-6  # of correctness: keeps its logit bounded
 BORDER = 4  # px: farther from a border no light is lost
-PLACE_FEATURES, SENSOR_FEATURES = 6, 3
+PLACE_FEATURES, TURN_FEATURES = 6, 2
 FRAMES_PER_STEP, PIXELS_PER_STEP = 10.0, 4.0  # units of displacement between frames
 
 
 class OffgridNet(nn.Module):
-    """Answers each frame with `slots` slots, the likeliest of `alternatives` sets of them.
+    """Answers each frame with `slots` slots, made of `alternatives` sets of them.
 
-    `reach` frames on either side are looked at (0: the frame alone).
+    `reach` frames on either side are looked at (0: the frame alone); if `smooth`, places keep to the smooth path of the
+    blob through them (`layers.path`).
 
     What was tried beside it, for comparison: without `moments`; `pixels` through convolutions first; `neighbours` by
-    convolution in time; with one set of slots, the loss under all `assignments`.
+    convolution in time; with one set of slots, the loss under all `assignments`; with more, the likeliest as `answers`.
     """
+
+    indivisible = ("judge", "answer")  # a network that starts from another takes them whole or not at all
 
     def __init__(
         self, sampling: Sampling, width: Count = 512, depth: Count = 4, slots: Count = 4, reach: int = 0,
         heads: Count = 8, window: Count = 7, alternatives: Count = 1, moments: bool = True,
         pixels: Literal["linear", "convolution"] = "linear",
         neighbours: Literal["attention", "convolution"] = "attention", assignments: Literal["best", "all"] = "best",
+        start: Literal["upright", "phase"] = "upright", answers: Literal["likeliest", "moved"] = "moved",
+        smooth: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
         if window % 2 == 0 or window > 2 * sampling.size:
@@ -84,6 +103,7 @@ class OffgridNet(nn.Module):
         self.moments = BlobMoments(sampling, window) if moments else None
         seen = window**2 if pixels == "linear" else width
         told = PLACE_FEATURES + SENSOR_FEATURES + (self.moments.count if self.moments else 0)
+        told += TURN_FEATURES if start == "phase" else 0
         self.embed = nn.Linear(seen + told, width)
         self.encode = nn.Sequential(*(ResidualMlp(width) for _ in range(depth - depth // 2 if reach else depth)))
         later = depth // 2 if reach else 0
@@ -101,7 +121,24 @@ class OffgridNet(nn.Module):
             if assignments == "all":
                 raise must("assignments", "be best where there are alternatives", assignments)
             self.judge = Judge(len(self.moments.orders) * (2 if reach else 1), width, slots)
-            self._start_turned()
+        self.answer = Answer(alternatives) if alternatives > 1 and answers == "moved" else None
+        self.steady: nn.Linear | None = None
+        if smooth:
+            if not reach or alternatives == 1:
+                raise must("smooth", "be false without reach or alternatives", smooth)
+            self.blob_sigma = math.hypot(sampling.psf_sigma, USUAL_SPREAD)
+            self.steady = nn.Linear(width, 1)
+            nn.init.zeros_(self.steady.weight)
+            nn.init.ones_(self.steady.bias)
+        self.keep: nn.Linear | None = None
+        if start == "phase":
+            if alternatives == 1:
+                raise must("alternatives", 'be 2 or more to start by "phase"', alternatives)
+            if slots % 4:
+                raise must("slots", 'be divisible by 4 to start by "phase", which is known up to a quarter', slots)
+            self.keep = nn.Linear(width, alternatives)
+        if alternatives > 1:
+            self._start_as_polygons()
 
     def forward(self, frames: Tensor, told: SceneLabels | None = None) -> Tensor:
         """Answer frames (B, T, S, S), grey levels, with slots (B, T, K, 8), columns as in `layers.set_loss`.
@@ -110,8 +147,20 @@ class OffgridNet(nn.Module):
         """
         found = self._answers(frames, told)
         if isinstance(found, Alternatives):
-            return found.shown().unflatten(0, frames.shape[:2])
-        return torch.cat([found, _alone(found).unsqueeze(-1)], dim=-1).unflatten(0, frames.shape[:2])
+            answers = self._answered(found, frames, told)
+            slots = torch.cat([answers[..., :SCORE], answers[..., SCORE:].sigmoid()], dim=-1)
+        else:
+            slots = torch.cat([found, _alone(found).unsqueeze(-1)], dim=-1)
+        return slots.unflatten(0, frames.shape[:2])
+
+    def _answered(
+        self, found: Alternatives, frames: Tensor, told: SceneLabels | None, scored: slice = slice(None)
+    ) -> Tensor:
+        """Make one set of answers (N, K, 8) of the scored frames' alternatives, which are not changed by it."""
+        if self.answer is None:
+            return likeliest(found)
+        noise, clipping = (x[:, None].expand(frames.shape[:2])[:, scored].flatten() for x in _sensor(frames, told))
+        return self.answer(Alternatives(*(x.detach() for x in found)), _sensor_features(noise, clipping))
 
     def _answers(self, frames: Tensor, told: SceneLabels | None, scored: slice = slice(None)) -> Tensor | Alternatives:
         """Answer the scored frames of (B, T, S, S), N in all, with slots (N, K, 7), or with alternatives."""
@@ -125,21 +174,30 @@ class OffgridNet(nn.Module):
             self.pixels(windows / SCALE),
             border_distances(pixel, size, BORDER),
             middle,
-            torch.stack([noise / 5.0, noise.clamp_min(1e-3).log() / 2.0, clipping], dim=-1),
+            _sensor_features(noise, clipping),
         ]
         if self.moments:
             features.append(self.moments(windows, noise))
+        turn = self.moments.turn(windows) if self.moments and self.keep else torch.zeros_like(noise)
+        if self.keep:
+            features.append(torch.stack([turn.cos(), turn.sin()], dim=-1))
         h = self.encode(self.embed(torch.cat(features, dim=1)))
         if self.reach:
             h = self._mixed(h.unflatten(0, (b, t)), pixel.unflatten(0, (b, t))).flatten(0, 1)
         h, middle = self.norm(h), (pixel + middle).flip(1)
         slots = _slots(self.head(h).float().unflatten(-1, (self.alternatives, self.slots, LEARNED)))
+        if self.keep:
+            kept = self.keep(h).float()[..., None, None] * self._polygons(turn)
+            slots = torch.cat([slots[..., :INTENSITY] + kept, slots[..., INTENSITY:]], dim=-1)
+        ahead = None
+        if self.steady:
+            slots, ahead = self._steadied(slots, h, windows, pixel, middle, (b, t))
         there = torch.cat([slots[..., :INTENSITY] + middle.to(slots)[:, None, None], slots[..., INTENSITY:]], dim=-1)
         if self.judge is None or self.moments is None:
             return there[:, 0].unflatten(0, (b, t))[:, scored].flatten(0, 1)
         fixed = slots.detach()  # they are judged, not changed, by what they leave
         seen, spread, sets = (x.unflatten(0, (b, t)) for x in (windows, noise, fixed))
-        rest = rest_of(self.moments, seen, spread, sets, self.reach)
+        rest = rest_of(self.moments, seen, spread, sets, self.reach, ahead)
         weight, right = self.judge(h, fixed, rest.flatten(0, 1))
         # What weight and errors say of it by themselves, and what is learned beyond: where alternatives agree, their
         # weights add up.
@@ -148,21 +206,50 @@ class OffgridNet(nn.Module):
         there, weight, right = (x.unflatten(0, (b, t))[:, scored].flatten(0, 1) for x in (there, weight, right))
         return Alternatives(there, weight, right)
 
-    def _start_turned(self) -> None:
+    def _steadied(
+        self, slots: Tensor, h: Tensor, windows: Tensor, pixel: Tensor, middle: Tensor, sequences: tuple[int, int]
+    ) -> tuple[Tensor, Tensor]:
+        """Take the noise of a frame's own place from its slots; also return how far they move, as `rest_of` asks.
+
+        The network, which knows the noise, says how much of it to take.
+        """
+        seen = (pixel + fitted_places(windows, middle.flip(1) - pixel, self.blob_sigma)).flip(1).unflatten(0, sequences)
+        path = paths(seen, self.reach)
+        shift = self.steady(h).float() * (path[:, :, self.reach] - seen).flatten(0, 1)  # type: ignore[misc]
+        steadied = torch.cat([slots[..., :INTENSITY] + shift[:, None, None], slots[..., INTENSITY:]], dim=-1)
+        t = torch.arange(sequences[1], device=h.device)
+        around = (t[:, None] + torch.arange(-self.reach, self.reach + 1, device=h.device)).clamp(0, sequences[1] - 1)
+        ahead = path - middle.unflatten(0, sequences)[:, around]
+        return steadied, ahead - ahead[:, :, self.reach, None]
+
+    def _start_as_polygons(self) -> None:
         """Let alternatives start as regular polygons turned against each other, so that each has scenes to answer."""
         with torch.no_grad():
             self.head.weight *= 0.3
-            turn = torch.arange(self.slots) + torch.arange(self.alternatives)[:, None] / self.alternatives
-            angle = 2 * math.pi / self.slots * turn
-            places = self.head.bias.view(self.alternatives, self.slots, LEARNED)
-            places[..., 0], places[..., 1] = FIRST_ERROR * angle.cos(), FIRST_ERROR * angle.sin()
+            places = self.head.bias.view(self.alternatives, self.slots, LEARNED)[..., :INTENSITY]
+            if self.keep:
+                self.keep.weight *= 0.3
+                self.keep.bias.fill_(1.0)
+                places.zero_()
+            else:
+                places.copy_(self._polygons(torch.zeros(1, device=places.device))[0])
+
+    def _polygons(self, turn: Tensor) -> Tensor:
+        """Return the alternatives' polygons turned by angles (N,), rad, as (N, A, K, 2) px."""
+        step = torch.arange(self.slots) + torch.arange(self.alternatives)[:, None] / self.alternatives
+        angle = turn[:, None, None] + 2 * math.pi / self.slots * step.to(turn)
+        return FIRST_ERROR * torch.stack([angle.cos(), angle.sin()], dim=-1)
 
     def loss(self, frames: Tensor, labels: SceneLabels, scored: slice) -> dict[str, Tensor]:
         """Return the losses on the scored frames."""
         found = self._answers(frames, labels, scored)
         truth = labels.xy[:, scored].flatten(0, 1), labels.intensity[:, scored].flatten(0, 1)
         if isinstance(found, Alternatives):
-            return alternatives_loss(found, *truth)
+            terms = alternatives_loss(found, *truth)
+            if self.answer is None:
+                return terms
+            terms |= answer_loss(self._answered(found, frames, labels, scored), *truth)
+            return {**terms, "total": terms["total"] + terms["answer"]}
         return set_loss(found, *truth, self.assignments)
 
     def _mixed(self, h: Tensor, pixel: Tensor) -> Tensor:
@@ -210,6 +297,11 @@ def _sensor(frames: Tensor, told: SceneLabels | None) -> tuple[Tensor, Tensor]:
         noise = frames.new_full((len(frames),), NOISE_FLOOR_FLOAT)
         return noise, torch.zeros_like(noise)
     return told.noise_sigma.to(frames), SCALE / told.saturation.to(frames)
+
+
+def _sensor_features(noise: Tensor, clipping: Tensor) -> Tensor:
+    """Return what is told of the sensor as features (N, 3), of noise and clipping as `_sensor` returns them."""
+    return torch.stack([noise / 5.0, noise.clamp_min(1e-3).log() / 2.0, clipping], dim=-1)
 
 
 def _alone(slots: Tensor) -> Tensor:

@@ -40,6 +40,10 @@ class Start:
             return
         own = model.state_dict()
         shared = {n: t for n, t in self.tensors.items() if n in own and own[n].shape == t.shape}
+        for part in getattr(model, "indivisible", ()):  # half of it would be worse than none
+            names = {name for name in own if name.startswith(f"{part}.")}
+            if not names <= shared.keys():
+                shared = {n: t for n, t in shared.items() if n not in names}
         if not {name for name, _ in model.named_parameters()} & shared.keys():
             raise InputError(f"start_from must be a network with layers of the same names, got {self.where}")
         model.load_state_dict({**own, **shared})

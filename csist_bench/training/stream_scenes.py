@@ -17,6 +17,7 @@ from csist_bench.recipes import DataRecipe
 from csist_bench.trajectories import LAYOUTS
 
 _REFERENCE = 5.0  # px, as in `csist_bench.trajectories`
+_LEAST_ARM = 1e-9  # px: once in 2^24 draws a free target falls on the reference point itself
 MAX_ROUNDS = 200  # draws of paths for one batch
 MAX_ATTEMPTS = 2000  # at placing the targets of a scene
 CANDIDATES = 4  # paths drawn at a time for each one that is wanted
@@ -74,7 +75,7 @@ def _arms(recipe: DataRecipe, targets: Tensor, generator: torch.Generator) -> Te
         layout = torch.tensor(LAYOUTS[recipe.directions], dtype=torch.float32, device=generator.device)
         order = torch.rand((n, len(layout)), generator=generator, device=generator.device).argsort(dim=1)
         direction, scale = layout[order[:, :k]], _uniform((n, 1), recipe.radius_min, recipe.radius_max, generator)
-    norm = direction.norm(dim=-1)
+    norm = direction.norm(dim=-1).clamp_min(_LEAST_ARM)
     steps = _uniform((n, recipe.frames, k), 0.0, recipe.growth_max, generator)
     steps[:, 0] = 0.0
     length = (scale * norm)[:, None] + steps.cumsum(dim=1)

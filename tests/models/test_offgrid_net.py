@@ -3,37 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import factorial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from numpy.polynomial.hermite_e import hermeval
 from torch import nn
 
 from csist_bench.checks import InputError
 from csist_bench.inference import unmix
 from csist_bench.models.base import build_network
 from csist_bench.models.layers.correctness import THRESHOLDS, expected_correctness
-from csist_bench.models.layers.judge import rest_of
-from csist_bench.models.layers.moments import ORDER, WIDTH, BlobMoments
 from csist_bench.models.layers.neighbours import NeighbourAttention, NeighbourConvolution
 from csist_bench.models.layers.rendering import SceneLabels, frames_from_targets
-from csist_bench.models.layers.sampling import Sampling
 from csist_bench.models.layers.set_loss import (
     LEARNED,
     PRESENCE,
     SCORE,
 )
-from csist_bench.models.layers.windows import blob_centre, border_distances, centroid, windows_about
+from csist_bench.models.layers.windows import blob_centre, border_distances, windows_about
 from csist_bench.models.points import BLOCK, PointRunner
-from csist_bench.models.weights import save_weights
+from csist_bench.models.weights import load_weights, save_weights
 from csist_bench.optics import Optics
 from csist_bench.recipes import load_data_recipe
 from csist_bench.sensor import Instrument
 from csist_bench.simulate import frames_from_targets as simulated_frames
 from csist_bench.simulate import render_shard
+from csist_bench.trained import shipped_weights
+from tests.models.crosses import crosses
 from tests.models.slots import some_slots
 from tests.reference.tiny_sets import tiny_store
 from tests.training.cards import card_of
@@ -78,50 +75,6 @@ def test_a_single_set_scores_by_its_presence_and_errors() -> None:
     torch.testing.assert_close(slots[..., SCORE], expected)
 
 
-def test_what_is_left_of_a_window_is_nothing_for_the_true_set_and_noise_for_its_units() -> None:
-    xy = np.array([[[5.1, 4.8], [5.4, 5.3]]])
-    windows = windows_of(xy)
-    moments = BlobMoments(Sampling.from_optics(Optics()), 7)
-    noise = torch.tensor([2.0])
-    true, wrong = torch.tensor([[5.1, 4.8], [5.4, 5.3]]), torch.tensor([[5.1, 5.3], [5.4, 4.8]])
-    places = torch.stack([true, wrong]).unsqueeze(0) - 5.0 - centroid(windows).flip(1)  # the window is about pixel 5
-    light = torch.full((1, 2, 2), 235.0)
-    rest = moments.of_rest(moments.seen(windows, noise), places, light)
-    assert rest[0, 0].abs().max() < 1e-3
-    assert rest[0, 1].abs().max() > 1.0
-    # As by the image of the set.
-    left = windows - frames_from_targets(wrong - 2.0, light[0, 1], 0.5, 7)
-    rows, columns = moments._axes(centroid(windows), windows)
-    plain = (rows @ left @ columns.mT)[0] / 2.0
-    gain = (columns[0].square().sum(dim=1) * rows[0].square().sum(dim=1)[:, None]).sqrt()
-    p, q = moments.orders.unbind(dim=1)
-    torch.testing.assert_close(rest[0, 1], (plain / gain)[q, p], atol=1e-3, rtol=1e-3)
-    draws = windows + 2.0 * torch.randn((2000, 7, 7), generator=torch.Generator().manual_seed(0))
-    about = true - 5.0 - centroid(draws).flip(1)[:, None, None]
-    seen = moments.seen(draws, noise.expand(2000))
-    spread = moments.of_rest(seen, about, light[:, :1].expand(2000, 1, 2)).std(dim=0)
-    torch.testing.assert_close(spread, torch.ones_like(spread), atol=0.1, rtol=0.0)
-
-
-def test_what_is_left_adds_up_over_frames_while_noise_does_not() -> None:
-    rng = np.random.default_rng(0)
-    moments, t = BlobMoments(Sampling.from_optics(Optics()), 7), 9
-    arms = np.array([[0.3, 0.0], [-0.3, 0.0]])
-    xy = 5.0 + np.linspace(-1.0, 1.0, t)[:, None, None] * [0.9, 0.4] + arms
-    frames = torch.tensor(simulated_frames(xy, np.full((t, 2), 235.0), Optics()) + rng.normal(0.0, 2.0, (t, 11, 11)))
-    windows = windows_about(frames.float(), blob_centre(frames.float()), 7).unsqueeze(0)
-    slots = torch.zeros((1, t, 2, 2, LEARNED))
-    slots[..., :2] = torch.tensor(np.stack([arms, arms[:, ::-1]]))  # the true set, and one turned by a quarter
-    slots[..., 2], slots[..., PRESENCE] = 235.0, 20.0
-    both = rest_of(moments, windows, torch.full((1, t), 2.0), slots, reach=t)[0].sinh()
-    own, summed = (part.square().mean(dim=-1).sqrt() for part in both.chunk(2, dim=-1))  # (T, A)
-    assert (summed[:, 0] < 2.5).all()
-    assert (summed[:, 1] > 2.0 * own[:, 1]).all()  # of nine frames: three times the root mean square, but for noise
-    few = rest_of(moments, windows, torch.full((1, t), 2.0), slots, reach=1)[0, 4, :, 28:]
-    three = rest_of(moments, windows[:, 3:6], torch.full((1, 3), 2.0), slots[:, 3:6], reach=5)[0, 1, :, 28:]
-    torch.testing.assert_close(few, three, atol=1e-4, rtol=1e-4)
-
-
 def test_judging_alternatives_does_not_move_them() -> None:
     model = network("alternatives=3")
     frames = torch.from_numpy(render_shard(load_data_recipe("seqcsist"), [0]).frames)
@@ -157,11 +110,13 @@ def test_windows_are_cut_out_and_zero_beyond_the_image() -> None:
     assert torch.equal(distances, torch.tensor([[0.0, 1.0, 1.0, 0.0], [1.0, 1.0, 1.0, 0.25]]))
 
 
-@pytest.mark.parametrize("neighbours", ["attention", "convolution"])
-@pytest.mark.parametrize("reach", [0, 2])
-def test_a_frame_depends_on_its_neighbours_within_reach_and_no_others(reach: int, neighbours: str) -> None:
+@pytest.mark.parametrize(
+    ("reach", "setting"),
+    [(0, "neighbours=attention"), (2, "neighbours=attention"), (2, "neighbours=convolution"), (2, "smooth=true")],
+)
+def test_a_frame_depends_on_its_neighbours_within_reach_and_no_others(reach: int, setting: str) -> None:
     frames = torch.from_numpy(render_shard(load_data_recipe("seqcsist"), [0]).frames)
-    model = network(f"reach={reach}", "depth=4", f"neighbours={neighbours}")
+    model = network(f"reach={reach}", "depth=4", setting)
     with torch.inference_mode():
         before = model(frames)
         frames[:, 10] = frames[:, 10].flip(-1)
@@ -200,53 +155,66 @@ def test_convolution_in_time_is_a_sum_over_lags() -> None:
     torch.testing.assert_close(layer(context, context, place)[0], torch.stack(expected), atol=1e-5, rtol=1e-4)
 
 
-# --- moments ---------------------------------------------------------------------------------------------------------
+# --- starts and variants ----------------------------------------------------------------------------------------------
 
 
-def windows_of(xy: np.ndarray) -> torch.Tensor:
-    frames = torch.tensor(simulated_frames(xy, np.full(xy.shape[:-1], 235.0), Optics())).float()
-    return windows_about(frames, blob_centre(frames), 7)
+def test_alternatives_start_as_polygons_turned_with_the_blob() -> None:
+    model = network("start=phase", "alternatives=2")
+    for layer in (model.head, model.keep):
+        nn.init.zeros_(layer.weight)
+    frames = crosses(np.radians([10.0, -30.0]))[0]
+    turn = model.moments.turn(windows_about(frames[:, 0], blob_centre(frames[:, 0]), 7))
+    with torch.no_grad():
+        sets = model._answers(frames, None).slots[..., :2]
+    for n in range(2):
+        arms = sets[n] - sets[n, 0].mean(dim=0)
+        torch.testing.assert_close(arms.norm(dim=-1), torch.full((2, 4), 0.3))
+        for a in range(2):
+            off = torch.atan2(arms[a, :, 1], arms[a, :, 0]) - turn[n] - a * np.pi / 4
+            torch.testing.assert_close((4 * off).cos(), torch.ones(4))
+    assert (turn[0] - turn[1]).abs() > 0.5
+    with pytest.raises(InputError, match='alternatives must be 2 or more to start by "phase", got 1'):
+        network("start=phase", "alternatives=1")
+    with pytest.raises(InputError, match="slots must be divisible by 4 to start by"):
+        network("start=phase", "slots=6")
 
 
-def test_moments_are_sums_over_hermite_polynomials() -> None:
-    windows = windows_of(np.array([[[5.1, 4.8], [5.4, 5.3]]]))
-    moments = BlobMoments(Sampling.from_optics(Optics()), 7)
-    found = moments._moments(windows)[0][0].double().numpy()
-    row, column = centroid(windows)[0].double().numpy()
-    u, v = (np.arange(7) - 3 - column) / WIDTH, (np.arange(7) - 3 - row) / WIDTH
-    one = simulated_frames(np.array([[column + 3, row + 3]]), windows[0, 1:6, 1:6].sum().double().numpy()[None],
-                           Optics(size=7))  # fmt: skip
-    window = windows[0].double().numpy()
-    expected = []
-    for image in (window, window - one):
-        for p, q in moments.orders.tolist():
-            h_p, h_q = (
-                hermeval(z, np.eye(ORDER + 1)[n]) / np.sqrt(factorial(n)) * np.exp(-0.25 * z**2)
-                for z, n in ((u, p), (v, q))
-            )
-            expected.append(h_q @ image @ h_p)
-    np.testing.assert_allclose(found, expected, atol=2e-3)
+# Polygons that started upright left 0.53 and 0.97.
+@pytest.mark.parametrize(("weights", "most"), [("offgrid-net-free", 0.1), ("offgrid-net-rotated", 0.3)])
+def test_networks_of_laws_without_axes_answer_no_angle_much_better_than_another(weights: str, most: float) -> None:
+    path = shipped_weights(weights)
+    assert path is not None
+    runner, instrument = PointRunner(load_weights(path)[0], "cpu"), replace(INSTRUMENT, noise_sigma=2.0)
+    shares = []
+    for turned in (0.0, 22.5, 33.75, 45.0, 67.5):
+        frames, xy = crosses(np.full(600, np.radians(turned)), noise=2.0)
+        answers = runner.slots(frames.numpy(), instrument)[:, 0, :, :2]
+        gap = np.linalg.norm(answers[:, :, None] - xy[:, None], axis=-1).min(axis=1)
+        shares.append((gap < 0.15).mean())
+    assert max(shares) - min(shares) < most
 
 
-@pytest.mark.parametrize("noise", [0.01, 1.0, 30.0])
-def test_moments_are_of_unit_size_whatever_the_noise(noise: float) -> None:
-    rng = np.random.default_rng(0)
-    xy = 5.0 + rng.uniform(-0.5, 0.5, (400, 1, 2)) + rng.uniform(-0.5, 0.5, (400, 3, 2))
-    windows = windows_of(xy) + noise * torch.from_numpy(rng.normal(size=(400, 7, 7))).float()
-    features = BlobMoments(Sampling.from_optics(Optics()), 7)(windows, torch.full((400,), noise))
-    assert features.shape == (400, 56)
-    assert 0.2 < features.std(dim=0).median() < 1.5
-    assert features.abs().max() < 10
+VARIANTS = ["pixels=convolution", "alternatives=3", "window=5", "window=9", "reach=1", "start=phase", "slots=8",
+            "answers=likeliest", "reach=1 smooth=true"]  # fmt: skip
 
 
-@pytest.mark.parametrize("override", ["pixels=convolution", "alternatives=3", "window=5", "window=9", "reach=1"])
+@pytest.mark.parametrize("override", VARIANTS)
 def test_the_variants_that_were_compared_learn(override: str) -> None:
-    assert_learns(network(override))
+    assert_learns(network(*override.split()))
 
 
 @pytest.mark.parametrize("override", ["moments=false", "assignments=all", "slots=5"])
 def test_a_single_set_of_slots_learns(override: str) -> None:
     assert_learns(network("alternatives=1", override))
+
+
+def test_what_is_answered_does_not_change_the_alternatives() -> None:
+    model = network("alternatives=3")
+    xy, intensity = torch.full((1, 2, 2, 2), 5.0), torch.full((1, 2, 2), 235.0)
+    labels = SceneLabels(xy, intensity, torch.ones(1), torch.full((1,), torch.inf))
+    frames = torch.from_numpy(render_shard(load_data_recipe("seqcsist"), [0]).frames)[:, :2]
+    model.loss(frames, labels, slice(0, 2))["answer"].backward()
+    assert {name.split(".")[0] for name, p in model.named_parameters() if p.grad is not None} == {"answer"}
 
 
 def assert_learns(model: nn.Module) -> None:

@@ -1,4 +1,4 @@
-"""The loss of OffGrid-Net: exact assignment, sets of slots, mixtures of sets, and what is shown of them."""
+"""The loss of OffGrid-Net: exact assignment, sets of slots, and mixtures of sets."""
 
 from __future__ import annotations
 
@@ -11,17 +11,13 @@ from scipy.optimize import linear_sum_assignment
 
 from csist_bench.checks import InputError
 from csist_bench.models.layers.assignment import best_assignment, log_sum_of_assignments
-from csist_bench.models.layers.correctness import THRESHOLDS, correctness
+from csist_bench.models.layers.correctness import THRESHOLDS, correctness, soft_correctness
 from csist_bench.models.layers.set_loss import (
-    COLUMNS,
-    LEARNED,
     PRESENCE,
-    SCORE,
-    Alternatives,
     alternatives_loss,
     set_loss,
 )
-from tests.models.slots import some_slots
+from tests.models.slots import some_alternatives, some_slots
 
 # --- assignment and loss ---------------------------------------------------------------------------------------------
 
@@ -115,13 +111,6 @@ def test_fewer_slots_than_targets_are_refused() -> None:
 # --- alternatives ----------------------------------------------------------------------------------------------------
 
 
-def some_alternatives(n: int, a: int, k: int) -> Alternatives:
-    generator = torch.Generator().manual_seed(1)
-    slots = some_slots(n * a, k, seed=3).unflatten(0, (n, a))
-    slots[..., :2] *= 0.2
-    return Alternatives(slots, torch.randn((n, a), generator=generator), torch.randn((n, a, k), generator=generator))
-
-
 def test_the_loss_of_alternatives_is_that_of_a_mixture_of_sets() -> None:
     found = some_alternatives(5, 3, 4)
     xy, light = 0.1 * torch.randn((5, 2, 2), generator=torch.Generator().manual_seed(2)), torch.full((5, 2), 231.0)
@@ -163,41 +152,14 @@ def ordered_cost(slots: torch.Tensor, xy: torch.Tensor, light: torch.Tensor) -> 
     return total
 
 
-def test_the_likeliest_alternative_is_shown_with_its_scores() -> None:
-    found = some_alternatives(6, 3, 4)
-    shown = found.shown()
-    assert shown.shape == (6, 4, COLUMNS)
-    likeliest = found.weight.argmax(dim=1).tolist()
-    for n in range(6):
-        best = likeliest[n]
-        assert torch.equal(shown[n, :, : PRESENCE + 1], found.slots[n, best, :, : PRESENCE + 1])
-        assert torch.equal(shown[n, :, SCORE], found.correctness[n, best].sigmoid())
-    assert len(set(likeliest)) > 1
-
-
-def test_errors_shown_are_those_of_the_mixture_about_what_is_shown() -> None:
-    slots = some_slots(2, 2).unsqueeze(0)  # two sets of two slots
-    slots[..., PRESENCE] = 9.0
-    slots[0, 0, :, :2] = torch.tensor([[0.0, 0.0], [1.0, 0.0]])
-    slots[0, 1, :, :2] = torch.tensor([[1.1, 0.2], [0.0, 0.3]])  # the second set names them in the other order
-    weight = torch.tensor([[0.75, 0.25]]).log()
-    shown = Alternatives(slots, weight, torch.tensor([[[2.0, 2.0], [-2.0, -2.0]]])).shown()[0]
-    for k, other in ((0, 1), (1, 0)):
-        gap = slots[0, 1, other, :3] - slots[0, 0, k, :3]
-        square = 0.75 * slots[0, 0, k, 4:].square() + 0.25 * (slots[0, 1, other, 4:].square() + gap.square())
-        torch.testing.assert_close(shown[k, 4:LEARNED], square.sqrt())
-    alone = Alternatives(slots, torch.tensor([[30.0, -30.0]]), torch.zeros((1, 2, 2))).shown()[0]
-    torch.testing.assert_close(alone[:, 4:LEARNED], slots[0, 0, :, 4:])
-
-
-def test_a_doubtful_slot_is_not_taken_for_its_certain_neighbour() -> None:
-    slots = some_slots(2, 2).unsqueeze(0)
-    slots[0, :, :, :2] = torch.tensor([[0.0, 0.0], [0.3, 0.0]])
-    slots[0, :, 0, PRESENCE], slots[0, :, 1, PRESENCE] = 0.4, 9.0  # a presence of 0.6
-    alone = Alternatives(slots, torch.tensor([[30.0, -30.0]]), torch.zeros((1, 2, 2))).shown()[0]
-    torch.testing.assert_close(alone[:, 4:LEARNED], slots[0, 0, :, 4:])
-
-
 def test_correctness_is_the_share_of_thresholds_that_a_distance_is_within() -> None:
     distance = torch.tensor([0.0, 0.05, 0.051, 0.12, 0.25, 0.3, float("inf")], dtype=torch.float64)
     assert correctness(distance).tolist() == pytest.approx([1.0, 1.0, 0.8, 0.6, 0.2, 0.0, 0.0])
+
+
+def test_softened_correctness_is_near_it_between_the_thresholds_and_falls_everywhere() -> None:
+    between = torch.tensor([0.0, 0.075, 0.125, 0.175, 0.225, 0.4])
+    torch.testing.assert_close(soft_correctness(between), correctness(between), atol=0.06, rtol=0.0)
+    distance = torch.linspace(0.0, 0.4, 200, requires_grad=True)
+    soft_correctness(distance).sum().backward()
+    assert (distance.grad < 0).all()

@@ -107,6 +107,12 @@ def test_targets_placed_freely_keep_their_distance_and_stay_in_the_disc() -> Non
     assert separations(xy).max() <= 2 * recipe.radius_max + 1e-5
 
 
+def test_a_target_on_the_reference_point_has_a_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = load_data_recipe("seqcsist-free", ["k_min=1", "k_max=1"])
+    monkeypatch.setattr(stream_scenes, "_scattered", lambda _, targets, __: torch.zeros((len(targets), 1, 2)))
+    assert draw_scenes(recipe, 5, torch.Generator().manual_seed(0)).xy.isfinite().all()
+
+
 def test_the_generator_decides_the_scenes() -> None:
     recipe = load_data_recipe("seqcsist-dense")
     first, again, other = (draw_scenes(recipe, 9, generator(seed)).xy for seed in (4, 4, 5))

@@ -15,7 +15,7 @@ import torch
 
 from csist_bench import registry
 from csist_bench.checks import InputError
-from csist_bench.models.base import NetworkRunner
+from csist_bench.models.base import NetworkRunner, build_network
 from csist_bench.models.layers.sampling import pseudo_inverse
 from csist_bench.models.weights import load_weights, read_tensors
 from csist_bench.optics import Optics
@@ -25,6 +25,7 @@ from csist_bench.training.log import read_log
 from csist_bench.training.loop import TrainingDiverged
 from csist_bench.training.recipe import training_recipe
 from csist_bench.training.run import Options, Outcome, train
+from csist_bench.training.start import Start
 from csist_bench.training.validation import Validation
 
 ESPCN = {"features": 6, "mapped": 4}
@@ -239,6 +240,20 @@ def test_another_variant_of_a_network_gives_the_layers_that_both_have(tiny: Stor
     assert card.initial_weights == hashlib.sha256(Path(start).read_bytes()).hexdigest()
     with pytest.raises(InputError):  # without start_from the weights must be of the very network
         go(tiny, tmp_path / "three", "ista-net", {"phases": 2, "features": 4}, {"steps": 1}, initial_weights=start)
+
+
+def test_parts_that_are_of_no_use_by_halves_are_taken_whole_or_not_at_all() -> None:
+    settings = ["width=16", "depth=2"]
+    source, like, other = (build_network("offgrid-net", Optics(), [*settings, f"alternatives={a}"]) for a in (2, 2, 3))
+    start = Start(source.state_dict(), whole=False, digest="", where="")
+    untouched = {name: tensor.clone() for name, tensor in other.state_dict().items()}
+    start.fill(like)
+    start.fill(other)
+    for name, tensor in like.state_dict().items():
+        assert torch.equal(tensor, source.state_dict()[name])
+    for name, tensor in other.state_dict().items():
+        kept = name.startswith("answer.") or name in ("head.weight", "head.bias")
+        assert torch.equal(tensor, (untouched if kept else source.state_dict())[name])
 
 
 def test_a_network_without_shared_layers_cannot_be_started_from(tiny: Store, tmp_path: Path) -> None:

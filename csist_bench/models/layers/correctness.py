@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 THRESHOLDS = (0.05, 0.10, 0.15, 0.20, 0.25)  # px, of CSO-mAP
+SOFTNESS = 0.02  # px: of the thresholds, where a gradient is wanted
 _ANGLES = 8  # of the quadrature over a quarter turn: error below 1e-4 up to a ratio of 4 between the axes' errors
 
 
@@ -35,3 +36,8 @@ def expected_correctness(sigma: Tensor) -> Tensor:
 def correctness(distance: Tensor) -> Tensor:
     """Return the share of CSO-mAP's thresholds that distances (...), px, to their targets are within."""
     return (distance.unsqueeze(-1) <= distance.new_tensor(THRESHOLDS)).to(distance.dtype).mean(dim=-1)
+
+
+def soft_correctness(distance: Tensor) -> Tensor:
+    """Return what `correctness` is with its steps smoothed by a logistic of `SOFTNESS`; it carries gradients."""
+    return torch.sigmoid((distance.new_tensor(THRESHOLDS) - distance.unsqueeze(-1)) / SOFTNESS).mean(dim=-1)

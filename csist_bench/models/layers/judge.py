@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from csist_bench.models.layers.moments import BlobMoments, Seen
+from csist_bench.models.layers.moments import BlobMoments, Seen, compressed
 from csist_bench.models.layers.set_loss import INTENSITY, LEARNED, PRESENCE, SIGMA_X
 
 USUAL_INTENSITY, INTENSITY_SPREAD = 235.0, 10.0  # grey levels: bring intensities near one
@@ -55,7 +55,9 @@ class Judge(nn.Module):
         return decided[..., 0], decided[..., 1:]
 
 
-def rest_of(moments: BlobMoments, windows: Tensor, noise: Tensor, slots: Tensor, reach: int) -> Tensor:
+def rest_of(
+    moments: BlobMoments, windows: Tensor, noise: Tensor, slots: Tensor, reach: int, ahead: Tensor | None = None
+) -> Tensor:
     """Return the moments of what sets of slots leave of their own windows and, with `reach`, of those around them.
 
     Targets that keep their arrangement leave alike in every frame, while noise does not: moments of what a frame's sets
@@ -68,6 +70,8 @@ def rest_of(moments: BlobMoments, windows: Tensor, noise: Tensor, slots: Tensor,
     noise : Tensor, shape (B, T), grey levels
     slots : Tensor, shape (B, T, A, K, 7)
         Positions about the windows' centroids.
+    ahead : Tensor, shape (B, T, 2 reach + 1, 2), px, optional
+        How far, measured from the windows' centroids, the targets of a frame move to those around it.
 
     Returns
     -------
@@ -81,16 +85,20 @@ def rest_of(moments: BlobMoments, windows: Tensor, noise: Tensor, slots: Tensor,
 
     def left(frame: slice, of: slice, places: Tensor) -> Tensor:
         there = Seen(*(x[:, frame].flatten(0, 1) for x in seen))
-        rest = moments.of_rest(there, places[:, of].flatten(0, 1), light[:, of].flatten(0, 1))
+        rest = moments.of_rest(there, places.flatten(0, 1), light[:, of].flatten(0, 1))
         return rest.unflatten(0, (len(windows), -1))
 
     own = left(slice(None), slice(None), place)
     if not reach:
-        return torch.asinh(own)
-    middle = (light.unsqueeze(-1) * place).sum(dim=-2, keepdim=True) / light.sum(dim=-1)[..., None, None].clamp_min(1.0)
+        return compressed(own)
+    if ahead is None:
+        middle = (light.unsqueeze(-1) * place).sum(dim=-2, keepdim=True) / light.sum(dim=-1)[..., None, None].clamp_min(
+            1.0
+        )
+        place, ahead = place - middle, place.new_zeros((*place.shape[:2], 2 * reach + 1, 2))
     total, count = torch.zeros_like(own), own.new_zeros(t)
     for lag in range(-min(reach, t - 1), min(reach, t - 1) + 1):
         of, frame = slice(max(0, -lag), t - max(0, lag)), slice(max(0, lag), t + min(0, lag))
-        total[:, of] += left(frame, of, place - middle)
+        total[:, of] += left(frame, of, place[:, of] + ahead[:, of, reach + lag, None, None])
         count[of] += 1
-    return torch.asinh(torch.cat([own, total / count.sqrt()[:, None, None]], dim=-1))
+    return compressed(torch.cat([own, total / count.sqrt()[:, None, None]], dim=-1))

@@ -14,8 +14,7 @@ several alternatives, each a whole set, with weights w_a: a mixture density (Bis
     L = -log sum_a w_a exp(-cost of a's best assignment).
 
 Beside it each slot learns how correct it will be if its alternative is shown: the share of CSO-mAP's thresholds that
-its distance to its target is within. The likeliest alternative is shown, not that which promises most correct slots: on
-100 validation trajectories one network scored 96.2 so at sigma 2, and 94.8 by the promises.
+its distance to its target is within. What is made of the alternatives is in `layers.answering`.
 """
 
 from __future__ import annotations
@@ -70,31 +69,6 @@ class Alternatives(NamedTuple):
     weight: Tensor
     correctness: Tensor
 
-    def shown(self) -> Tensor:
-        """Return the slots (N, K, 8) of the likeliest alternative with their scores, their expected correctness.
-
-        Their standard errors are those of the whole mixture about what is shown.
-        """
-        best = self.weight.argmax(dim=1)
-        row = torch.arange(len(best), device=best.device)
-        shown, score = self.slots[row, best], self.correctness[row, best].sigmoid().unsqueeze(-1)
-        return torch.cat([shown[..., : PRESENCE + 1], self._errors(shown, best), score], dim=-1)
-
-    def _errors(self, shown: Tensor, best: Tensor) -> Tensor:
-        """Return the root mean square deviations (N, K, 3) of every alternative's nearest slots from those shown.
-
-        In the alternative `best` (N,), which is shown, a slot's nearest is itself.
-        """
-        value, sigma = self.slots[..., : INTENSITY + 1], self.slots[..., SIGMA_X:]
-        deviation = value[:, :, None] - shown[:, None, :, None, : INTENSITY + 1]  # (N, A, K, K, 3)
-        absent = torch.sigmoid(-self.slots[..., PRESENCE])[:, :, None]  # a slot without a target is as if a pixel away
-        nearest = (deviation[..., :INTENSITY].square().sum(dim=-1) + absent).argmin(dim=-1)  # (N, A, K)
-        square = deviation.square() + sigma[:, :, None].square()
-        itself = functional.one_hot(best, self.weight.shape[1]).bool()[:, :, None]  # (N, A, 1)
-        nearest = torch.where(itself, torch.arange(shown.shape[1], device=best.device), nearest)
-        square = square.gather(3, nearest[..., None, None].expand(*nearest.shape, 1, 3)).squeeze(3)
-        return (self.weight.softmax(dim=1)[..., None, None] * square).sum(dim=1).sqrt()
-
 
 def alternatives_loss(found: Alternatives, xy: Tensor, intensity: Tensor) -> dict[str, Tensor]:
     """Return the mean loss per frame, "total", and its terms: the mixture's "likelihood", and "correctness".
@@ -135,13 +109,7 @@ class _Assigned(NamedTuple):
 
 
 def _assigned(slots: Tensor, xy: Tensor, intensity: Tensor) -> _Assigned:
-    k, j = slots.shape[1], xy.shape[1]
-    if j > k:
-        raise must("slots", f"be at least the {j} targets of a scene", k)
-    xy = functional.pad(xy, (0, 0, 0, k - j), value=float("nan"))
-    intensity = functional.pad(intensity, (0, k - j), value=float("nan"))
-    present = ~intensity.isnan()
-    truth = torch.cat([xy, intensity.unsqueeze(-1)], dim=-1).masked_fill(~present.unsqueeze(-1), 0.0)
+    truth, present = padded_truth(xy, intensity, slots.shape[1])
     costs = _costs(slots, truth, present)
     cost = torch.stack(costs).sum(dim=0)
     target = best_assignment(cost).unsqueeze(-1)
@@ -149,6 +117,17 @@ def _assigned(slots: Tensor, xy: Tensor, intensity: Tensor) -> _Assigned:
     gap = (slots[:, :, None, :INTENSITY] - truth[:, None, :, :INTENSITY]).norm(dim=-1)
     gap = gap.masked_fill(~present[:, None], float("inf"))
     return _Assigned(position, light, presence, gap.gather(2, target).squeeze(2), cost, present)
+
+
+def padded_truth(xy: Tensor, intensity: Tensor, slots: int) -> tuple[Tensor, Tensor]:
+    """Return targets (N, K, 3), zeros where there is none of the J <= K given, and which there are, (N, K)."""
+    j = xy.shape[1]
+    if j > slots:
+        raise must("slots", f"be at least the {j} targets of a scene", slots)
+    xy = functional.pad(xy, (0, 0, 0, slots - j), value=float("nan"))
+    intensity = functional.pad(intensity, (0, slots - j), value=float("nan"))
+    present = ~intensity.isnan()
+    return torch.cat([xy, intensity.unsqueeze(-1)], dim=-1).masked_fill(~present.unsqueeze(-1), 0.0), present
 
 
 def _costs(slots: Tensor, truth: Tensor, present: Tensor) -> tuple[Tensor, Tensor, Tensor]:

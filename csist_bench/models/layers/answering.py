@@ -1,0 +1,165 @@
+"""What is answered where a network holds several alternatives: the likeliest, moved to count for as much as it can.
+
+A detection counts by the thresholds of CSO-mAP that it is within. Of a target that alternatives place at p_0 (the
+likeliest), p_1, ... the answer
+
+    x = p_0 + sum_a g_a (p_a - p_0)
+
+may lie between them, within reach of more than one: a Bayes decision under the metric's own loss (Berger, 1985), whose
+g_a a small network learns. It sees distances, errors and weights only, nothing of the axes, so it moves every turned
+scene alike. It also learns how correct each answer will be, and by what factor the mixture's standard errors are off.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from csist_bench.models.layers.assignment import best_assignment
+from csist_bench.models.layers.correctness import correctness, soft_correctness
+from csist_bench.models.layers.set_loss import (
+    INTENSITY,
+    INTENSITY_UNIT,
+    PRESENCE,
+    SCORE,
+    SIGMA_INTENSITY,
+    SIGMA_X,
+    Alternatives,
+    padded_truth,
+)
+
+SENSOR_FEATURES = 3  # numbers that tell of the sensor
+DISTANCE = 0.2  # px: brings distances near one
+LEAST_LOG_SHARE = -10.0
+FINE = 0.05  # of what is decided: corrections are small, and an optimiser's steps are not
+MOST_RESCALED = 5.0  # log of how far standard errors may be from the mixture's
+LEAST_ERRORS = (1e-4, 1e-4, 0.01)  # px, px, grey levels: keep the likelihood bounded
+USUAL_DEVIATION = 5.0  # standard errors: of a deviation beyond only the size counts, not the square
+
+
+class Answer(nn.Module):
+    """Maps A alternatives of K slots to one set of answers; untrained, to what `likeliest` says."""
+
+    pairs: Tensor
+
+    def __init__(self, alternatives: int, hidden: int = 64) -> None:
+        super().__init__()
+        self.register_buffer("pairs", torch.triu_indices(alternatives, alternatives, 1), persistent=False)
+        seen = 5 * alternatives + self.pairs.shape[1] + SENSOR_FEATURES
+        self.steps = _deciding(seen, hidden, alternatives - 1)
+        # Each by itself: the gradients of the errors' likelihood are many times those of the rest.
+        self.trust, self.rescale = _deciding(seen + 1, hidden, 1), _deciding(seen + 1, hidden, 2)
+
+    def forward(self, found: Alternatives, sensor: Tensor) -> Tensor:
+        """Return answers (N, K, 8), columns as in `set_loss`, the score as a logit; `sensor` is (N, 3)."""
+        slots, share, right = _likeliest_first(found)
+        answers = _mixture(slots, share, right)
+        place = slots[..., :INTENSITY]
+        seen = self._seen(slots, share, right, sensor)
+        steps = FINE * self.steps(seen).mT.unsqueeze(-1)  # (N, A - 1, K, 1)
+        moved = (steps * (place[:, 1:] - place[:, :1])).sum(dim=1)
+        seen = torch.cat([seen, moved.detach().norm(dim=-1, keepdim=True) / DISTANCE], dim=-1)
+        about = torch.cat([place[:, 0] + moved.detach(), answers[..., INTENSITY, None]], dim=-1)
+        scale = (MOST_RESCALED * (FINE / MOST_RESCALED * self.rescale(seen)).tanh()).exp()
+        errors = _errors(slots, share, about) * scale[..., [0, 0, 1]]  # one for both axes
+        return torch.cat(
+            [
+                place[:, 0] + moved,
+                answers[..., INTENSITY : PRESENCE + 1],
+                torch.hypot(errors, errors.new_tensor(LEAST_ERRORS)),
+                answers[..., SCORE:] + FINE * self.trust(seen),
+            ],
+            dim=-1,
+        )
+
+    def _seen(self, slots: Tensor, share: Tensor, right: Tensor, sensor: Tensor) -> Tensor:
+        """Return the features (N, K, F) of slots (N, A, K, 7) with weights (N, A) and logits of correctness (N, A, K).
+
+        None of them changes when a scene is turned by a quarter.
+        """
+        n, a, k, _ = slots.shape
+        first, second = self.pairs
+        gap = (slots[:, first, :, :INTENSITY] - slots[:, second, :, :INTENSITY]).norm(dim=-1)  # (N, pairs, K)
+        # All of them brought near one.
+        each = [
+            share.log().clamp_min(LEAST_LOG_SHARE)[..., None].expand(n, a, k) / 3.0,
+            slots[..., PRESENCE].sigmoid(),
+            right.clamp(-8.0, 8.0) / 4.0,
+            slots[..., SIGMA_X : SIGMA_X + 2].square().mean(dim=-1).log() / 4.0,
+            slots[..., SIGMA_INTENSITY].log() / 2.0,
+        ]
+        scene = sensor[:, None].expand(n, k, SENSOR_FEATURES)
+        return torch.cat([torch.cat(each, dim=1).mT, gap.mT / DISTANCE, scene], dim=-1)
+
+
+def likeliest(found: Alternatives) -> Tensor:
+    """Answer the likeliest alternative, (N, K, 8), with its correctness and the errors of the mixture about it."""
+    return _mixture(*_likeliest_first(found))
+
+
+def _mixture(slots: Tensor, share: Tensor, right: Tensor) -> Tensor:
+    errors = _errors(slots, share, slots[:, 0, :, : INTENSITY + 1])
+    return torch.cat([slots[:, 0, :, : PRESENCE + 1], errors, right[:, 0].unsqueeze(-1)], dim=-1)
+
+
+def _errors(slots: Tensor, share: Tensor, place: Tensor) -> Tensor:
+    """Return root mean square deviations (N, K, 3) of slots (N, A, K, 7) with weights (N, A) from (N, K, 3)."""
+    square = (slots[..., : INTENSITY + 1] - place[:, None]).square() + slots[..., SIGMA_X:].square()
+    return (share[..., None, None] * square).sum(dim=1).sqrt()
+
+
+def _deciding(seen: int, hidden: int, decided: int) -> nn.Sequential:
+    """Return a network that answers zeros at first."""
+    last = nn.Linear(hidden, decided)
+    nn.init.zeros_(last.weight)
+    nn.init.zeros_(last.bias)
+    return nn.Sequential(nn.Linear(seen, hidden), nn.GELU(), nn.Linear(hidden, hidden), nn.GELU(), last)
+
+
+def _likeliest_first(found: Alternatives) -> tuple[Tensor, Tensor, Tensor]:
+    """Return slots (N, A, K, 7), weights (N, A) and logits of correctness (N, A, K), likeliest alternative first.
+
+    Slots of the others stand where the likeliest one's nearest do; one without a target is as if a pixel away.
+    """
+    share, order = found.weight.softmax(dim=1).sort(dim=1, descending=True)
+    row = torch.arange(len(order), device=order.device)[:, None]
+    slots, right = found.slots[row, order], found.correctness[row, order]
+    gap = slots[:, :, None, :, :INTENSITY] - slots[:, :1, :, None, :INTENSITY]  # (N, A, K, K, 2)
+    absent = torch.sigmoid(-slots[..., PRESENCE])[:, :, None]
+    nearest = (gap.square().sum(dim=-1) + absent).argmin(dim=-1)  # (N, A, K)
+    nearest[:, 0] = torch.arange(slots.shape[2], device=order.device)
+    return slots.gather(2, nearest.unsqueeze(-1).expand_as(slots)), share, right.gather(2, nearest)
+
+
+def answer_loss(answers: Tensor, xy: Tensor, intensity: Tensor) -> dict[str, Tensor]:
+    """Return the mean loss of answers (N, K, 8) per frame, "answer": of places, scores and standard errors.
+
+    Places learn the softened correctness under the assignment that is best by it and the presences, scores the true
+    one, and standard errors the likelihood of the deviations.
+
+    Parameters
+    ----------
+    answers : Tensor, shape (N, K, 8)
+        As `Answer` returns them.
+    xy : Tensor, shape (N, J, 2), px
+        J <= K targets; NaN where there is none.
+    intensity : Tensor, shape (N, J), grey levels
+    """
+    truth, present = padded_truth(xy, intensity, answers.shape[1])
+    gap = (answers[:, :, None, :INTENSITY] - truth[:, None, :, :INTENSITY]).norm(dim=-1)
+    soft = soft_correctness(gap) * present[:, None]
+    # A slot that will not be answered must not take a target from one that will.
+    target = best_assignment(-soft * answers[..., PRESENCE, None].sigmoid())
+    here = present.gather(1, target)
+    gained = soft.gather(2, target.unsqueeze(-1)).squeeze(-1)
+    distance = gap.detach().gather(2, target.unsqueeze(-1)).squeeze(-1).masked_fill(~here, float("inf"))
+    score = functional.binary_cross_entropy_with_logits(answers[..., SCORE], correctness(distance), reduction="none")
+    deviation = truth.gather(1, target.unsqueeze(-1).expand(-1, -1, INTENSITY + 1)) - answers[..., : INTENSITY + 1]
+    sigma = answers[..., SIGMA_X:SCORE]
+    relative = deviation.detach() / sigma
+    square = functional.huber_loss(relative, torch.zeros_like(relative), reduction="none", delta=USUAL_DEVIATION)
+    unlikely = (square + sigma.log()).sum(dim=-1) - math.log(INTENSITY_UNIT)
+    return {"answer": ((1.0 - gained + unlikely) * here + score).sum(dim=1).mean()}
