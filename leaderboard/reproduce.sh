@@ -118,5 +118,7 @@ for law in free rotated; do
   network offgrid-net "offgrid-net-$law" "seqcsist seqcsist-8bit noise1 noise2 noise3 noise5 seqcsist-dense \
     seqcsist-rotated rotated-noise2 rotated-noise5 seqcsist-rotated-scaled"
 done
+network offgrid-net offgrid-net-rotated-20 "seqcsist-rotated rotated-noise2 rotated-noise5 seqcsist-rotated-scaled \
+  seqcsist noise2 noise5"
 network offgrid-net offgrid-net-dense "seqcsist-dense seqcsist noise2 noise5"
 csist-bench leaderboard --markdown leaderboard/README.md --html leaderboard/index.html
