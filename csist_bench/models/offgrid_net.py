@@ -40,7 +40,7 @@ from csist_bench.checks import must
 from csist_bench.models.layers.answering import SENSOR_FEATURES, Answer, answer_loss, likeliest
 from csist_bench.models.layers.correctness import expected_correctness
 from csist_bench.models.layers.judge import USUAL_INTENSITY, Judge, rest_of
-from csist_bench.models.layers.moments import USUAL_SPREAD, BlobMoments
+from csist_bench.models.layers.moments import BlobMoments, usual_blob_sigma
 from csist_bench.models.layers.neighbours import NeighbourAttention, NeighbourConvolution
 from csist_bench.models.layers.path import fitted_places, paths
 from csist_bench.models.layers.rendering import SceneLabels
@@ -126,7 +126,7 @@ class OffgridNet(nn.Module):
         if smooth:
             if not reach or alternatives == 1:
                 raise must("smooth", "be false without reach or alternatives", smooth)
-            self.blob_sigma = math.hypot(sampling.psf_sigma, USUAL_SPREAD)
+            self.blob_sigma = usual_blob_sigma(sampling)
             self.steady = nn.Linear(width, 1)
             nn.init.zeros_(self.steady.weight)
             nn.init.ones_(self.steady.bias)
@@ -187,12 +187,11 @@ class OffgridNet(nn.Module):
         h, middle = self.norm(h), (pixel + middle).flip(1)
         slots = _slots(self.head(h).float().unflatten(-1, (self.alternatives, self.slots, LEARNED)))
         if self.keep:
-            kept = self.keep(h).float()[..., None, None] * self._polygons(turn)
-            slots = torch.cat([slots[..., :INTENSITY] + kept, slots[..., INTENSITY:]], dim=-1)
+            slots = _moved(slots, self.keep(h).float()[..., None, None] * self._polygons(turn))
         ahead = None
         if self.steady:
             slots, ahead = self._steadied(slots, h, windows, pixel, middle, (b, t))
-        there = torch.cat([slots[..., :INTENSITY] + middle.to(slots)[:, None, None], slots[..., INTENSITY:]], dim=-1)
+        there = _moved(slots, middle.to(slots)[:, None, None])
         if self.judge is None or self.moments is None:
             return there[:, 0].unflatten(0, (b, t))[:, scored].flatten(0, 1)
         fixed = slots.detach()  # they are judged, not changed, by what they leave
@@ -216,11 +215,10 @@ class OffgridNet(nn.Module):
         seen = (pixel + fitted_places(windows, middle.flip(1) - pixel, self.blob_sigma)).flip(1).unflatten(0, sequences)
         path = paths(seen, self.reach)
         shift = self.steady(h).float() * (path[:, :, self.reach] - seen).flatten(0, 1)  # type: ignore[misc]
-        steadied = torch.cat([slots[..., :INTENSITY] + shift[:, None, None], slots[..., INTENSITY:]], dim=-1)
         t = torch.arange(sequences[1], device=h.device)
         around = (t[:, None] + torch.arange(-self.reach, self.reach + 1, device=h.device)).clamp(0, sequences[1] - 1)
         ahead = path - middle.unflatten(0, sequences)[:, around]
-        return steadied, ahead - ahead[:, :, self.reach, None]
+        return _moved(slots, shift[:, None, None]), ahead - ahead[:, :, self.reach, None]
 
     def _start_as_polygons(self) -> None:
         """Let alternatives start as regular polygons turned against each other, so that each has scenes to answer."""
@@ -289,6 +287,11 @@ class ResidualMlp(nn.Module):
     def forward(self, h: Tensor) -> Tensor:
         """Map (..., width) to the same shape."""
         return h + self.out(nn.functional.gelu(self.into(self.norm(h))))
+
+
+def _moved(slots: Tensor, by: Tensor) -> Tensor:
+    """Return slots (..., 7) with their positions moved, px."""
+    return torch.cat([slots[..., :INTENSITY] + by, slots[..., INTENSITY:]], dim=-1)
 
 
 def _sensor(frames: Tensor, told: SceneLabels | None) -> tuple[Tensor, Tensor]:

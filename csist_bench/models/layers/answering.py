@@ -56,21 +56,20 @@ class Answer(nn.Module):
     def forward(self, found: Alternatives, sensor: Tensor) -> Tensor:
         """Return answers (N, K, 8), columns as in `set_loss`, the score as a logit; `sensor` is (N, 3)."""
         slots, share, right = _likeliest_first(found)
-        answers = _mixture(slots, share, right)
-        place = slots[..., :INTENSITY]
+        likeliest_slots, place = slots[:, 0], slots[..., :INTENSITY]
         seen = self._seen(slots, share, right, sensor)
         steps = FINE * self.steps(seen).mT.unsqueeze(-1)  # (N, A - 1, K, 1)
         moved = (steps * (place[:, 1:] - place[:, :1])).sum(dim=1)
         seen = torch.cat([seen, moved.detach().norm(dim=-1, keepdim=True) / DISTANCE], dim=-1)
-        about = torch.cat([place[:, 0] + moved.detach(), answers[..., INTENSITY, None]], dim=-1)
+        about = torch.cat([place[:, 0] + moved.detach(), likeliest_slots[..., INTENSITY, None]], dim=-1)
         scale = (MOST_RESCALED * (FINE / MOST_RESCALED * self.rescale(seen)).tanh()).exp()
         errors = _errors(slots, share, about) * scale[..., [0, 0, 1]]  # one for both axes
         return torch.cat(
             [
                 place[:, 0] + moved,
-                answers[..., INTENSITY : PRESENCE + 1],
+                likeliest_slots[..., INTENSITY : PRESENCE + 1],
                 torch.hypot(errors, errors.new_tensor(LEAST_ERRORS)),
-                answers[..., SCORE:] + FINE * self.trust(seen),
+                right[:, 0].unsqueeze(-1) + FINE * self.trust(seen),
             ],
             dim=-1,
         )
@@ -97,10 +96,7 @@ class Answer(nn.Module):
 
 def likeliest(found: Alternatives) -> Tensor:
     """Answer the likeliest alternative, (N, K, 8), with its correctness and the errors of the mixture about it."""
-    return _mixture(*_likeliest_first(found))
-
-
-def _mixture(slots: Tensor, share: Tensor, right: Tensor) -> Tensor:
+    slots, share, right = _likeliest_first(found)
     errors = _errors(slots, share, slots[:, 0, :, : INTENSITY + 1])
     return torch.cat([slots[:, 0, :, : PRESENCE + 1], errors, right[:, 0].unsqueeze(-1)], dim=-1)
 

@@ -92,9 +92,8 @@ def rest_of(
     if not reach:
         return compressed(own)
     if ahead is None:
-        middle = (light.unsqueeze(-1) * place).sum(dim=-2, keepdim=True) / light.sum(dim=-1)[..., None, None].clamp_min(
-            1.0
-        )
+        all_light = light.sum(dim=-1)[..., None, None].clamp_min(1.0)
+        middle = (light.unsqueeze(-1) * place).sum(dim=-2, keepdim=True) / all_light
         place, ahead = place - middle, place.new_zeros((*place.shape[:2], 2 * reach + 1, 2))
     total, count = torch.zeros_like(own), own.new_zeros(t)
     for lag in range(-min(reach, t - 1), min(reach, t - 1) + 1):

@@ -61,6 +61,7 @@ class BlobMoments(nn.Module):
     def __init__(self, sampling: Sampling, window: int) -> None:
         super().__init__()
         self.psf_sigma, self.window = sampling.psf_sigma, window
+        self.blob_sigma = usual_blob_sigma(sampling)
         orders = torch.tensor([(p, q) for p in range(ORDER + 1) for q in range(ORDER + 1 - p)])
         self.register_buffer("orders", orders, persistent=False)
         self.count = 2 * len(orders)
@@ -81,7 +82,7 @@ class BlobMoments(nn.Module):
         It is a fourth of the phase of sum_ij I_ij (u_j + i v_i)^4 exp(...), taken of what a round blob of the usual
         breadth leaves: pixels, being square and few, give that blob such a moment too.
         """
-        rest, rows, columns = self._rest(windows, math.hypot(self.psf_sigma, USUAL_SPREAD))
+        rest, rows, columns = self._rest(windows, self.blob_sigma)
         moment = (rows @ rest @ columns.mT).mT  # (N, p, q)
         # Of the polynomials, u^4 - 6 u^2 v^2 + v^4 and 4 (u^3 v - u v^3) have no terms of lower order.
         real = math.sqrt(24.0) * (moment[:, 4, 0] + moment[:, 0, 4]) - 12.0 * moment[:, 2, 2]
@@ -142,6 +143,11 @@ class BlobMoments(nn.Module):
         place = (middle.flip(1) + self.window // 2).unsqueeze(1)
         one = frames_from_targets(place, flux.unsqueeze(1), blob_sigma, self.window)
         return windows - one, *self._axes(middle, windows)
+
+
+def usual_blob_sigma(sampling: Sampling) -> float:
+    """Return the deviation, px, of the round blob that is as broad as four blurred targets on a cross."""
+    return math.hypot(sampling.psf_sigma, USUAL_SPREAD)
 
 
 def compressed(x: Tensor) -> Tensor:

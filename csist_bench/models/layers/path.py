@@ -32,12 +32,14 @@ def fitted_places(windows: Tensor, start: Tensor, blob_sigma: float) -> Tensor:
         u = (edges - place.unsqueeze(-1)) / blob_sigma  # (N, 2, W + 1)
         rows, columns = torch.special.ndtr(u).diff(dim=-1).unbind(dim=1)
         down, across = (-torch.exp(-0.5 * u.square()).diff(dim=-1)).unbind(dim=1)  # up to a factor, their derivatives
-        slopes = (_dot(windows, down, columns), _dot(windows, rows, across))
         light = _dot(windows, rows, columns) / (rows.square().sum(dim=1) * columns.square().sum(dim=1))
         steps = []
-        for slope, side, moved, other in ((slopes[0], rows, down, columns), (slopes[1], columns, across, rows)):
+        for seen, side, moved, other in (
+            (_dot(windows, down, columns), rows, down, columns),
+            (_dot(windows, rows, across), columns, across, rows),
+        ):
             square = other.square().sum(dim=1)
-            rest = slope - light * (side * moved).sum(dim=1) * square
+            rest = seen - light * (side * moved).sum(dim=1) * square
             steps.append(rest / (light * moved.square().sum(dim=1) * square).clamp_min(1.0))
         place = (place + blob_sigma * math.sqrt(2 * math.pi) * torch.stack(steps, dim=1)).clamp(-MOST, MOST)
     return place
