@@ -36,6 +36,11 @@ class BareFrames:
         """All frames."""
         return range(self.n_frames)
 
+    @property
+    def chunk_trajectories(self) -> int:
+        """Trajectories that are read together."""
+        return 1
+
     def read(self, name: str, start: int = 0, stop: int | None = None) -> NDArray[Any]:
         """Return trajectories start..stop-1."""
         return np.asarray(self.frames[start:stop])

@@ -7,6 +7,7 @@ import platform
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
@@ -26,10 +27,14 @@ from csist_bench.trained import trained
 
 if TYPE_CHECKING:
     from csist_bench.models.base import RunPrecision
+    from csist_bench.models.points import PointRunner
 
 Decoder = Literal["grid", "polish"]
 Progress = Callable[[int, int], None]
 HeatMaps = Callable[[NDArray[Any]], NDArray[Any]]
+Block = tuple[int, int]  # first trajectory, and that after the last
+Answered = tuple[list[Detections], list[float]]
+Threads = Callable[[], AbstractContextManager[int]]
 
 # Trajectories answered by one call at most, and a network's frames per pass; of one that answers points, single frames
 # at 30,000 a second, more.
@@ -51,6 +56,8 @@ class FrameSource(Protocol):
     def n_frames(self) -> int: ...  # noqa: D102
     @property
     def scored_frames(self) -> range: ...  # noqa: D102
+    @property
+    def chunk_trajectories(self) -> int: ...  # noqa: D102
     def read(self, name: str, start: int = 0, stop: int | None = None) -> NDArray[Any]: ...  # noqa: D102
 
 
@@ -145,46 +152,57 @@ def unmix_each(
     solver = _solver(row, instrument, overrides, weights, device, decoders, threshold, batch, precision)
     wanted = source.scored_frames if frames is None else frames
     total = min(source.n_trajectories, limit or source.n_trajectories)
-    threads = 1 if row.trainable else workers or os.cpu_count() or 1
-    length = max(1, min(largest, total // (BLOCKS_PER_THREAD * threads)))
-    blocks = [(start, min(start + length, total)) for start in range(0, total, length)]
-    decoding = np.zeros((len(blocks), len(solver.decode)))  # s
-    began = time.perf_counter()
-
-    def answer(index: int) -> list[Detections]:
-        block = blocks[index]
-        values = source.read("frames", *block)
-        if values.dtype.kind == "f":
-            require_finite(f"{source.name}: frames of trajectories {block[0]}..{block[1] - 1}", values)
-        if solver.alone:
-            found, decoding[index] = solver.answer(values[:, wanted.start : wanted.stop])
-            return [one.shifted(block[0], wanted.start) for one in found]
-        found, decoding[index] = solver.answer(values)
-        return [one.select((one.frame >= wanted.start) & (one.frame < wanted.stop)).shifted(block[0]) for one in found]
-
-    parts: list[list[Detections]] = []
-    for index, part in enumerate(_in_order(answer, len(blocks), threads)):
-        parts.append(part)
-        if progress:
-            progress(blocks[index][1] * len(wanted), total * len(wanted))
-    # Threads decode side by side, so that what the other decoders took of the wall time is their share.
-    seconds = time.perf_counter() - began - (decoding.sum() - decoding.sum(axis=0)) / threads
+    with solver.side_by_side() as cores:
+        threads = cores if row.trainable else workers or cores
+        blocks = _blocks(total, threads, largest, source.chunk_trajectories)
+        began = time.perf_counter()
+        parts: list[list[Detections]] = []
+        decoding = np.zeros(len(decoders))  # s
+        answers = _in_order(lambda block: _answer(source, solver, wanted, *block), blocks, threads)
+        for (_, stop), (part, spent) in zip(blocks, answers, strict=True):
+            parts.append(part)
+            decoding += spent
+            if progress:
+                progress(stop * len(wanted), total * len(wanted))
+        # Threads decode side by side, so that what the other decoders took of the wall time is their share.
+        seconds = time.perf_counter() - began - (decoding.sum() - decoding) / threads
     done = []
-    for d, (about, spent) in enumerate(zip(solver.about, seconds.tolist())):
+    for d, (about, spent) in enumerate(zip(solver.about, seconds.tolist(), strict=True)):
         about |= {"noise_sigma": instrument.noise_sigma, "seconds": round(spent, 3), "hardware": _hardware(about)}
         detections = concatenate([part[d] for part in parts]).ordered()
         done.append(Unmixed(detections, total * len(wanted), spent, wanted, about))
     return done
 
 
-def _in_order(answer: Callable[[int], list[Detections]], blocks: int, threads: int) -> Iterator[list[Detections]]:
-    """Yield the answers to blocks 0, 1, ... in order, working on a few blocks ahead."""
+def _blocks(total: int, threads: int, largest: int, chunk: int) -> list[Block]:
+    """Return trajectories in blocks of at most `largest`, a few for each thread, if they can be of whole chunks."""
+    length = max(1, min(largest, total // (BLOCKS_PER_THREAD * threads)))
+    if chunk <= length:  # a chunk is decoded whole for any part of it
+        length = min(round(length / chunk), largest // chunk) * chunk
+    return [(start, min(start + length, total)) for start in range(0, total, length)]
+
+
+def _answer(source: FrameSource, solver: _Solver, wanted: range, start: int, stop: int) -> Answered:
+    """Return each decoder's detections in the wanted frames of trajectories start..stop-1, and how long it took, s."""
+    values = source.read("frames", start, stop)
+    if values.dtype.kind == "f":
+        require_finite(f"{source.name}: frames of trajectories {start}..{stop - 1}", values)
+    if solver.alone:
+        found, seconds = solver.answer(values[:, wanted.start : wanted.stop])
+        return [one.shifted(start, wanted.start) for one in found], seconds
+    found, seconds = solver.answer(values)
+    inside = [one.select((one.frame >= wanted.start) & (one.frame < wanted.stop)) for one in found]
+    return [one.shifted(start) for one in inside], seconds
+
+
+def _in_order(answer: Callable[[Block], Answered], blocks: list[Block], threads: int) -> Iterator[Answered]:
+    """Yield the answers to blocks in their order, working on a few ahead."""
     if threads == 1:
-        yield from map(answer, range(blocks))
+        yield from map(answer, blocks)
         return
     with ThreadPoolExecutor(threads) as pool:
-        ahead: list[Future[list[Detections]]] = []
-        for block in range(blocks):
+        ahead: list[Future[Answered]] = []
+        for block in blocks:
             ahead.append(pool.submit(answer, block))
             if len(ahead) > 2 * threads:
                 yield ahead.pop(0).result()
@@ -201,15 +219,16 @@ class _Solver:
     """A method made ready: `solve` turns frames into what each of `decode` turns into detections, with the frames.
 
     `about` says for each decoder what its prediction file tells of the method, `alone` whether each frame is answered
-    by itself.
+    by itself. Within `side_by_side` as many threads as it gives may solve at once.
     """
 
     solve: Callable[[NDArray[Any]], Any]
     decode: list[Callable[[Any, NDArray[Any]], Detections]]
     about: list[dict[str, Any]]
     alone: bool
+    side_by_side: Threads
 
-    def answer(self, frames: NDArray[Any]) -> tuple[list[Detections], list[float]]:
+    def answer(self, frames: NDArray[Any]) -> Answered:
         """Return each decoder's detections in frames (B, T, S, S) and how long it took, s."""
         solved, found, seconds = self.solve(frames), [], []
         for decode in self.decode:
@@ -236,16 +255,23 @@ def _solver(
     if precision != "float32" and (row.output == "points" or not row.trainable):
         raise must("precision", "be float32 for all but networks that answer heat maps", precision)
     if row.output == "points" and row.trainable:
-        detect, loaded, alone = _point_network(row, instrument, overrides, weights, device, batch)
-        told_points = [about | loaded | {"decoder": "polish" if name == "polish" else "own"} for name in decoders]
-        return _Solver(detect, [_decode_points(name, instrument) for name in decoders], told_points, alone)
+        runner, loaded = _point_network(row, instrument, overrides, weights, device, batch)
+        return _Solver(
+            lambda frames: runner.detect(frames, instrument),
+            [_decode_points(name, instrument) for name in decoders],
+            [about | loaded | {"decoder": "polish" if name == "polish" else "own"} for name in decoders],
+            runner.reach == 0,
+            runner.side_by_side,
+        )
     alone = row.context == "frame"
     if row.output == "points":
         if len(decoders) > 1:
             raise must("decoders", "be one for a method that answers points", ", ".join(decoders))
         points = build_training_free(row, overrides)
         about |= {"decoder": "own", "settings": parse_overrides(overrides)}
-        return _Solver(lambda frames: points.detect(frames, instrument), [lambda found, frames: found], [about], alone)
+        return _Solver(
+            lambda frames: points.detect(frames, instrument), [lambda found, frames: found], [about], alone, _all_cores
+        )
     if row.trainable:
         heat_maps, loaded = _network(row, instrument, overrides, weights, device, batch, precision)
         about |= loaded
@@ -265,7 +291,17 @@ def _solver(
         [_decode(name, instrument, threshold) for name in decoders],
         [about | told[name] for name in decoders],
         alone,
+        _one_thread if row.trainable else _all_cores,
     )
+
+
+def _one_thread() -> AbstractContextManager[int]:
+    return nullcontext(1)
+
+
+def _all_cores() -> AbstractContextManager[int]:
+    """For kernels that run without the interpreter's lock."""
+    return nullcontext(os.cpu_count() or 1)
 
 
 def _require_different(decoders: Sequence[Decoder]) -> None:
@@ -318,13 +354,12 @@ def _network(
 
 def _point_network(
     row: Method, instrument: Instrument, overrides: list[str], weights: str | Path | None, device: str, batch: int
-) -> tuple[Callable[[NDArray[Any]], Detections], dict[str, Any], bool]:
+) -> tuple[PointRunner, dict[str, Any]]:
     from csist_bench.models.points import PointRunner
 
     model, about = trained(row, instrument, overrides, weights)
     runner = PointRunner(model, device, batch)
-    device_name = {"device": str(runner.device)}
-    return lambda frames: runner.detect(frames, instrument), about | device_name, runner.reach == 0
+    return runner, about | {"device": str(runner.device)}
 
 
 def header_of(source: FrameSource, unmixed: Unmixed) -> Header:

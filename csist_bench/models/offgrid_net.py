@@ -40,7 +40,7 @@ from csist_bench.checks import must
 from csist_bench.models.layers.answering import SENSOR_FEATURES, Answer, answer_loss, likeliest
 from csist_bench.models.layers.correctness import expected_correctness
 from csist_bench.models.layers.judge import USUAL_INTENSITY, Judge, rest_of
-from csist_bench.models.layers.moments import BlobMoments, usual_blob_sigma
+from csist_bench.models.layers.moments import BlobMoments, Seen, usual_blob_sigma
 from csist_bench.models.layers.neighbours import NeighbourAttention, NeighbourConvolution
 from csist_bench.models.layers.path import fitted_places, paths
 from csist_bench.models.layers.rendering import SceneLabels
@@ -176,9 +176,10 @@ class OffgridNet(nn.Module):
             middle,
             _sensor_features(noise, clipping),
         ]
-        if self.moments:
-            features.append(self.moments(windows, noise))
-        turn = self.moments.turn(windows) if self.moments and self.keep else torch.zeros_like(noise)
+        seen = self.moments.seen(windows, noise) if self.moments else None
+        if self.moments and seen:
+            features.append(self.moments(seen))
+        turn = self.moments.turn(seen) if self.moments and seen and self.keep else torch.zeros_like(noise)
         if self.keep:
             features.append(torch.stack([turn.cos(), turn.sin()], dim=-1))
         h = self.encode(self.embed(torch.cat(features, dim=1)))
@@ -192,11 +193,11 @@ class OffgridNet(nn.Module):
         if self.steady:
             slots, ahead = self._steadied(slots, h, windows, pixel, middle, (b, t))
         there = _moved(slots, middle.to(slots)[:, None, None])
-        if self.judge is None or self.moments is None:
+        if self.judge is None or self.moments is None or seen is None:
             return there[:, 0].unflatten(0, (b, t))[:, scored].flatten(0, 1)
         fixed = slots.detach()  # they are judged, not changed, by what they leave
-        seen, spread, sets = (x.unflatten(0, (b, t)) for x in (windows, noise, fixed))
-        rest = rest_of(self.moments, seen, spread, sets, self.reach, ahead)
+        by_sequence = Seen(*(x.unflatten(0, (b, t)) for x in seen))
+        rest = rest_of(self.moments, by_sequence, fixed.unflatten(0, (b, t)), self.reach, ahead)
         weight, right = self.judge(h, fixed, rest.flatten(0, 1))
         # What weight and errors say of it by themselves, and what is learned beyond: where alternatives agree, their
         # weights add up.

@@ -7,6 +7,8 @@ answer depends on.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -63,6 +65,23 @@ class PointRunner:
             slots[..., SIGMA_X : SIGMA_Y + 1],
             slots[..., SIGMA_INTENSITY],
         )
+
+    @contextmanager
+    def side_by_side(self) -> Iterator[int]:
+        """Let threads use the runner at once, as many as are given, each on one core of the CPU (one on a GPU).
+
+        A pass is many small steps, of which several cores make little more than one does.
+        """
+        cores, was_training = torch.get_num_threads(), self.model.training
+        threads = cores if self.device.type == "cpu" else 1
+        torch.set_num_threads(max(1, cores // threads))
+        self.model.eval()
+        try:
+            with full_precision():
+                yield threads
+        finally:
+            self.model.train(was_training)
+            torch.set_num_threads(cores)
 
     def slots(self, frames: NDArray[Any], instrument: Instrument) -> NDArray[np.float32]:
         """Return the network's slots, float32 (B, T, K, 8), for frames (B, T, size, size)."""

@@ -40,6 +40,11 @@ class Split:
         """Frames that count, by the recipe."""
         return frame_range(self.recipe.scored_frames, self.n_frames)
 
+    @property
+    def chunk_trajectories(self) -> int:
+        """Trajectories that are compressed together."""
+        return int(self.group["frames"].chunks[0])
+
     @cached_property
     def frames(self) -> NDArray[Any]:
         """All frames, shape (N, T, H, W), grey levels, in the store's dtype."""

@@ -163,7 +163,8 @@ def test_alternatives_start_as_polygons_turned_with_the_blob() -> None:
     for layer in (model.head, model.keep):
         nn.init.zeros_(layer.weight)
     frames = crosses(np.radians([10.0, -30.0]))[0]
-    turn = model.moments.turn(windows_about(frames[:, 0], blob_centre(frames[:, 0]), 7))
+    windows = windows_about(frames[:, 0], blob_centre(frames[:, 0]), 7)
+    turn = model.moments.turn(model.moments.seen(windows, torch.ones(2)))
     with torch.no_grad():
         sets = model._answers(frames, None).slots[..., :2]
     for n in range(2):
@@ -305,6 +306,26 @@ def test_the_network_is_told_of_noise_clipping_and_background() -> None:
 def test_frames_of_another_size_are_refused() -> None:
     with pytest.raises(InputError, match="frames must have shape"):
         PointRunner(network(), "cpu").detect(np.zeros((1, 1, 9, 9)), INSTRUMENT)
+
+
+def test_threads_side_by_side_answer_as_one_does_and_leave_no_trace(tmp_path: Path) -> None:
+    split = tiny_store(tmp_path / "tiny.zarr").split("test")
+    save_weights(tmp_path / "w.safetensors", network("reach=1").train(), card_of("offgrid-net", [*SMALL, "reach=1"]))
+    before = torch.get_num_threads()
+    found = []
+    try:
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            found.append(unmix(split, "offgrid-net", weights=tmp_path / "w.safetensors", device="cpu").detections)
+            assert torch.get_num_threads() == threads
+        runner = PointRunner(network().train(), "cpu")
+        with runner.side_by_side() as given:
+            assert (given, torch.get_num_threads(), runner.model.training) == (3, 1, False)
+        assert (torch.get_num_threads(), runner.model.training) == (3, True)
+    finally:
+        torch.set_num_threads(before)
+    for name, column in found[0].columns().items():
+        np.testing.assert_allclose(column, found[1].columns()[name], atol=1e-4, rtol=1e-4)
 
 
 def test_unmix_runs_the_weights_and_polishes_them(tmp_path: Path) -> None:

@@ -123,11 +123,16 @@ def _likeliest_first(found: Alternatives) -> tuple[Tensor, Tensor, Tensor]:
     share, order = found.weight.softmax(dim=1).sort(dim=1, descending=True)
     row = torch.arange(len(order), device=order.device)[:, None]
     slots, right = found.slots[row, order], found.correctness[row, order]
-    gap = slots[:, :, None, :, :INTENSITY] - slots[:, :1, :, None, :INTENSITY]  # (N, A, K, K, 2)
-    absent = torch.sigmoid(-slots[..., PRESENCE])[:, :, None]
-    nearest = (gap.square().sum(dim=-1) + absent).argmin(dim=-1)  # (N, A, K)
-    nearest[:, 0] = torch.arange(slots.shape[2], device=order.device)
-    return slots.gather(2, nearest.unsqueeze(-1).expand_as(slots)), share, right.gather(2, nearest)
+    x, y = slots[..., :INTENSITY].unbind(dim=-1)
+    square = (x[:, 1:, None] - x[:, :1, :, None]).square() + (y[:, 1:, None] - y[:, :1, :, None]).square()
+    absent = torch.sigmoid(-slots[:, 1:, None, :, PRESENCE])
+    nearest = (square + absent).argmin(dim=-1)  # (N, A - 1, K)
+    others = slots[:, 1:].gather(2, nearest.unsqueeze(-1).expand_as(slots[:, 1:]))
+    return (
+        torch.cat([slots[:, :1], others], dim=1),
+        share,
+        torch.cat([right[:, :1], right[:, 1:].gather(2, nearest)], 1),
+    )
 
 
 def answer_loss(answers: Tensor, xy: Tensor, intensity: Tensor) -> dict[str, Tensor]:

@@ -55,9 +55,7 @@ class Judge(nn.Module):
         return decided[..., 0], decided[..., 1:]
 
 
-def rest_of(
-    moments: BlobMoments, windows: Tensor, noise: Tensor, slots: Tensor, reach: int, ahead: Tensor | None = None
-) -> Tensor:
+def rest_of(moments: BlobMoments, seen: Seen, slots: Tensor, reach: int, ahead: Tensor | None = None) -> Tensor:
     """Return the moments of what sets of slots leave of their own windows and, with `reach`, of those around them.
 
     Targets that keep their arrangement leave alike in every frame, while noise does not: moments of what a frame's sets
@@ -66,8 +64,8 @@ def rest_of(
 
     Parameters
     ----------
-    windows : Tensor, shape (B, T, W, W), grey levels
-    noise : Tensor, shape (B, T), grey levels
+    seen : Seen
+        Of the windows of B sequences of T frames, (B, T, ...) each.
     slots : Tensor, shape (B, T, A, K, 7)
         Positions about the windows' centroids.
     ahead : Tensor, shape (B, T, 2 reach + 1, 2), px, optional
@@ -78,15 +76,13 @@ def rest_of(
     Tensor, shape (B, T, A, M), or (B, T, A, 2 M) with reach
         Compressed by asinh.
     """
-    t = windows.shape[1]
+    b, t = slots.shape[:2]
     place, light = slots[..., :INTENSITY], slots[..., INTENSITY] * slots[..., PRESENCE].sigmoid()
-
-    seen = [x.unflatten(0, windows.shape[:2]) for x in moments.seen(windows.flatten(0, 1), noise.flatten())]
 
     def left(frame: slice, of: slice, places: Tensor) -> Tensor:
         there = Seen(*(x[:, frame].flatten(0, 1) for x in seen))
         rest = moments.of_rest(there, places.flatten(0, 1), light[:, of].flatten(0, 1))
-        return rest.unflatten(0, (len(windows), -1))
+        return rest.unflatten(0, (b, -1))
 
     own = left(slice(None), slice(None), place)
     if not reach:

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from csist_bench.models.layers.rendering import frames_from_targets, profiles
+from csist_bench.models.layers.rendering import profiles
 from csist_bench.models.layers.sampling import Sampling
 from csist_bench.models.layers.windows import blob_centre, centroid, core, windows_about
 
@@ -28,14 +28,20 @@ WIDTH = 0.75  # px: about 1.5 times the deviation of a blurred target
 USUAL_SPREAD = 0.21  # px, of four targets on arms of 0.3 px, along either axis
 LIGHT = 235.0  # grey levels, of a target of the scenes that set the scale
 SCENES = 2048
+# (u + i v)^4 in the polynomials of orders (p, q), real and imaginary part: it has no terms of lower order.
+FOURTH = {
+    (4, 0): (math.sqrt(24.0), 0.0), (3, 1): (0.0, 4.0 * math.sqrt(6.0)), (2, 2): (-12.0, 0.0),
+    (1, 3): (0.0, -4.0 * math.sqrt(6.0)), (0, 4): (math.sqrt(24.0), 0.0),
+}  # fmt: skip
 
 
 class Seen(NamedTuple):
-    """Of N windows: centroids (N, 2), polynomials along rows and columns (N, ORDER + 1, W), moments and the deviation
-    of each by noise (N, M).
+    """Of N windows: centroids (N, 2), the flux of their cores (N,), polynomials along rows and columns
+    (N, ORDER + 1, W), moments and the deviation of each by noise (N, M).
     """
 
     middle: Tensor
+    flux: Tensor
     rows: Tensor
     columns: Tensor
     moments: Tensor
@@ -55,6 +61,7 @@ class BlobMoments(nn.Module):
     """
 
     orders: Tensor
+    fourth: Tensor
     mean: Tensor
     deviation: Tensor
 
@@ -62,39 +69,39 @@ class BlobMoments(nn.Module):
         super().__init__()
         self.psf_sigma, self.window = sampling.psf_sigma, window
         self.blob_sigma = usual_blob_sigma(sampling)
-        orders = torch.tensor([(p, q) for p in range(ORDER + 1) for q in range(ORDER + 1 - p)])
-        self.register_buffer("orders", orders, persistent=False)
+        orders = [(p, q) for p in range(ORDER + 1) for q in range(ORDER + 1 - p)]
+        self.register_buffer("orders", torch.tensor(orders), persistent=False)
+        fourth = torch.tensor([FOURTH.get(order, (0.0, 0.0)) for order in orders])
+        self.register_buffer("fourth", fourth, persistent=False)
         self.count = 2 * len(orders)
         frames = _usual_frames(sampling)
-        moments = self._moments(windows_about(frames, blob_centre(frames), window))[0]
+        moments = self._both(self.seen(windows_about(frames, blob_centre(frames), window), torch.zeros(SCENES)))
         self.register_buffer("mean", moments.mean(dim=0))
         self.register_buffer("deviation", moments.std(dim=0))
 
-    def forward(self, windows: Tensor, noise: Tensor) -> Tensor:
-        """Return features (N, count) of windows (N, W, W) with read noise (N,), grey levels both."""
-        moments, gain = self._moments(windows)
-        scale = torch.hypot(self.deviation, gain * noise.unsqueeze(1))
-        return compressed((moments - self.mean) / scale)
+    def forward(self, seen: Seen) -> Tensor:
+        """Return features (N, count) of N windows."""
+        scale = torch.hypot(self.deviation, seen.unit.repeat(1, 2))
+        return compressed((self._both(seen) - self.mean) / scale)
 
-    def turn(self, windows: Tensor) -> Tensor:
-        """Return how far a cross is turned, (N,) rad, -pi / 4 to pi / 4, of windows (N, W, W).
+    def turn(self, seen: Seen) -> Tensor:
+        """Return how far a cross is turned, (N,) rad, -pi / 4 to pi / 4, of N windows.
 
         It is a fourth of the phase of sum_ij I_ij (u_j + i v_i)^4 exp(...), taken of what a round blob of the usual
         breadth leaves: pixels, being square and few, give that blob such a moment too.
         """
-        rest, rows, columns = self._rest(windows, self.blob_sigma)
-        moment = (rows @ rest @ columns.mT).mT  # (N, p, q)
-        # Of the polynomials, u^4 - 6 u^2 v^2 + v^4 and 4 (u^3 v - u v^3) have no terms of lower order.
-        real = math.sqrt(24.0) * (moment[:, 4, 0] + moment[:, 0, 4]) - 12.0 * moment[:, 2, 2]
-        return torch.atan2(4.0 * math.sqrt(6.0) * (moment[:, 3, 1] - moment[:, 1, 3]), real) / 4
+        real, imaginary = (self._left_by_one(seen, self.blob_sigma) @ self.fourth).unbind(dim=1)
+        return torch.atan2(imaginary, real) / 4
 
     def seen(self, windows: Tensor, noise: Tensor) -> Seen:
-        """Return what sets of targets are compared with, of windows (N, W, W) at noise (N,), grey levels both."""
-        middle = centroid(windows)
-        rows, columns = self._axes(middle, windows)
+        """Return what all else is computed of, of windows (N, W, W) with read noise (N,), grey levels both."""
+        middle, flux = centroid(windows), core(windows).sum(dim=(1, 2))
+        offset = torch.arange(self.window, dtype=windows.dtype, device=windows.device) - self.window // 2
+        rows, columns = _weighted_hermite((offset - middle.unsqueeze(2)) / WIDTH).unbind(dim=1)
         p, q = self.orders.unbind(dim=1)
-        unit = _gain(rows, columns, p, q) * noise.unsqueeze(1)
-        return Seen(middle, rows, columns, (rows @ windows @ columns.mT)[:, q, p], unit)
+        gain = (rows.square().sum(dim=2)[:, q] * columns.square().sum(dim=2)[:, p]).sqrt()
+        moments = (rows @ windows @ columns.mT)[:, q, p]
+        return Seen(middle, flux, rows, columns, moments, gain * noise.unsqueeze(1))
 
     def of_rest(self, seen: Seen, place: Tensor, light: Tensor) -> Tensor:
         """Return moments of what A sets of K targets leave of windows, in units of their noise.
@@ -113,36 +120,27 @@ class BlobMoments(nn.Module):
         -------
         Tensor, shape (N, A, count / 2)
         """
+        rest = seen.moments.unsqueeze(1) - self._of_targets(seen, place, light, self.psf_sigma)
+        return rest / seen.unit.unsqueeze(1)
+
+    def _of_targets(self, seen: Seen, place: Tensor, light: Tensor, psf_sigma: float) -> Tensor:
+        """Return the moments (N, A, count / 2) of sets of targets as `of_rest` takes them."""
         first = seen.middle.flip(1).unsqueeze(1) + self.window // 2  # from the first pixel
-        along = profiles(place.flatten(1, 2) + first, self.psf_sigma, self.window)  # (N, A K, 2, W)
+        along = profiles(place.flatten(1, 2) + first, psf_sigma, self.window)  # (N, A K, 2, W)
         along_x, along_y = along.unbind(dim=2)
         by_p = (along_x @ seen.columns.mT).unflatten(1, light.shape[1:])  # (N, A, K, ORDER + 1)
         by_q = (along_y @ seen.rows.mT).unflatten(1, light.shape[1:]) * light.unsqueeze(-1)
         p, q = self.orders.unbind(dim=1)
-        rest = seen.moments.unsqueeze(1) - (by_q.mT @ by_p)[..., q, p]
-        return rest / seen.unit.unsqueeze(1)
+        return (by_q.mT @ by_p)[..., q, p]
 
-    def _axes(self, middle: Tensor, windows: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the weighted polynomials along rows and columns about centroids (N, 2), (N, ORDER + 1, W) each."""
-        offset = torch.arange(self.window, dtype=windows.dtype, device=windows.device) - self.window // 2
-        rows, columns = (_weighted_hermite((offset - middle[:, axis, None]) / WIDTH) for axis in (0, 1))
-        return rows, columns
+    def _left_by_one(self, seen: Seen, blob_sigma: float) -> Tensor:
+        """Return the moments (N, count / 2) of what one round blob with all the flux leaves of N windows."""
+        about = seen.middle.new_zeros((len(seen.middle), 1, 1, 2))
+        return seen.moments - self._of_targets(seen, about, seen.flux[:, None, None], blob_sigma)[:, 0]
 
-    def _moments(self, windows: Tensor) -> tuple[Tensor, Tensor]:
-        """Return moments of windows and of what one target leaves, (N, count), and their deviation at unit noise."""
-        rest, rows, columns = self._rest(windows, self.psf_sigma)
-        p, q = self.orders.unbind(dim=1)
-        both = torch.stack([windows, rest], dim=1)  # (N, 2, W, W)
-        moments = (rows.unsqueeze(1) @ both @ columns.mT.unsqueeze(1))[:, :, q, p].flatten(1)
-        return moments, _gain(rows, columns, p, q).repeat(1, 2)
-
-    def _rest(self, windows: Tensor, blob_sigma: float) -> tuple[Tensor, Tensor, Tensor]:
-        """Return what one round blob with all the flux leaves of windows (N, W, W), and the polynomials of `_axes`."""
-        middle = centroid(windows)
-        flux = core(windows).sum(dim=(1, 2))
-        place = (middle.flip(1) + self.window // 2).unsqueeze(1)
-        one = frames_from_targets(place, flux.unsqueeze(1), blob_sigma, self.window)
-        return windows - one, *self._axes(middle, windows)
+    def _both(self, seen: Seen) -> Tensor:
+        """Return the moments (N, count) of N windows, and of what one target leaves of them."""
+        return torch.cat([seen.moments, self._left_by_one(seen, self.psf_sigma)], dim=1)
 
 
 def usual_blob_sigma(sampling: Sampling) -> float:
@@ -156,18 +154,13 @@ def compressed(x: Tensor) -> Tensor:
     return torch.log1p(size + square / (1.0 + (1.0 + square).sqrt())).copysign(x)
 
 
-def _gain(rows: Tensor, columns: Tensor, p: Tensor, q: Tensor) -> Tensor:
-    """Return the deviation of moments (N, M) at unit noise, by the polynomials (N, ORDER + 1, W) along both axes."""
-    return (rows.square().sum(dim=2)[:, q] * columns.square().sum(dim=2)[:, p]).sqrt()
-
-
 def _weighted_hermite(u: Tensor) -> Tensor:
-    """Return h_n(u) exp(-u^2 / 4), n = 0 .. ORDER, of distances (N, W) as (N, ORDER + 1, W)."""
+    """Return h_n(u) exp(-u^2 / 4), n = 0 .. ORDER, of distances (..., W) as (..., ORDER + 1, W)."""
     values = [torch.exp(-0.25 * u.square())]
     values.append(u * values[0])
     for n in range(1, ORDER):
         values.append((u * values[n] - math.sqrt(n) * values[n - 1]) / math.sqrt(n + 1))
-    return torch.stack(values, dim=1)
+    return torch.stack(values, dim=-2)
 
 
 def _usual_frames(sampling: Sampling) -> Tensor:
