@@ -51,7 +51,8 @@ def command(
 ) -> None:
     """Train the network METHOD on the training split of a data set.
 
-    The best weights by validation CSO-mAP are kept in best.safetensors. Ctrl-C saves and stops; --resume goes on and
+    The best weights by validation CSO-mAP are kept in best.safetensors, those whose errors were calibrated (where the
+    recipe has [training.calibration]) in last.safetensors. Ctrl-C saves and stops; --resume goes on and
     ends as an uninterrupted run does. Several GPUs or processes: torchrun --nproc-per-node N -m csist_bench train ...
 
     \b
@@ -133,5 +134,5 @@ def _say_what_next(method: str, data: str, out: Path, outcome: Outcome) -> None:
     if not outcome.finished:
         click.echo(f"go on:    csist-bench train {method} --data {data} --out {out} --resume")
     if outcome.best is not None:
-        click.echo(f"run:      csist-bench run {method} --data {data} --weights {out}/best.safetensors")
+        click.echo(f"run:      csist-bench run {method} --data {data} --weights {out}/{outcome.weights}")
         click.echo(f"evaluate: csist-bench evaluate preds.json --data {data}")

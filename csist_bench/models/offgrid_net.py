@@ -140,6 +140,11 @@ class OffgridNet(nn.Module):
         if alternatives > 1:
             self._start_as_polygons()
 
+    @property
+    def calibrating(self) -> nn.Module | None:
+        """What says how large errors are, and nothing else."""
+        return self.answer.rescale if self.answer else None
+
     def forward(self, frames: Tensor, told: SceneLabels | None = None) -> Tensor:
         """Answer frames (B, T, S, S), grey levels, with slots (B, T, K, 8), columns as in `layers.set_loss`.
 

@@ -59,10 +59,15 @@ def save_weights(path: Path, model: nn.Module, card: WeightsCard, half: bool = F
     """Write a network's weights and card, each by rename; `half` stores floats in half precision."""
     tensors = plain_tensors(model.state_dict())
     if half:
-        tensors = {n: v.half() if v.is_floating_point() else v for n, v in tensors.items()}
+        tensors = in_half_precision(tensors)
     text = msgspec.json.encode(card)
     write_tensors(path, tensors, {_CARD: text.decode()})
     replace_file(path.with_suffix(".json"), msgspec.json.format(text, indent=2) + b"\n")
+
+
+def in_half_precision(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return tensors with floats rounded to half precision."""
+    return {name: value.half() if value.is_floating_point() else value for name, value in tensors.items()}
 
 
 def load_weights(path: str | Path, method: str | None = None) -> tuple[nn.Module, WeightsCard]:

@@ -20,9 +20,10 @@ import msgspec
 from torch import Tensor
 
 from csist_bench.checks import InputError, show
-from csist_bench.models.base import plain_tensors
+from csist_bench.models.base import plain_tensors, resolve_settings
 from csist_bench.models.weights import read_tensors, replace_file, write_tensors
 from csist_bench.recipes import resolved
+from csist_bench.registry import find
 from csist_bench.training.recipe import training_recipe
 
 RECIPE, RESUME, BEST, LAST = "recipe.json", "resume.safetensors", "best.safetensors", "last.safetensors"
@@ -59,6 +60,8 @@ class Progress(msgspec.Struct, kw_only=True):
 def check_folder(folder: Path, recipe: RunRecipe, *, resume: bool, overwrite: bool) -> bool:
     """Check that a run may be carried out in a folder, changing nothing; returns whether there is a saved state.
 
+    A run without calibration may be resumed with one, its last stage.
+
     Raises
     ------
     InputError
@@ -66,7 +69,11 @@ def check_folder(folder: Path, recipe: RunRecipe, *, resume: bool, overwrite: bo
         recipe or other data.
     """
     if resume:
-        _require_same(read_run_recipe(folder), recipe, folder)
+        saved = read_run_recipe(folder)
+        if not saved.training["calibration"]:
+            added = {"calibration": recipe.training["calibration"]}
+            saved = msgspec.structs.replace(saved, training=saved.training | added)
+        _require_same(saved, recipe, folder)
         return (folder / RESUME).is_file()
     if (folder / RECIPE).is_file():
         if not overwrite:
@@ -81,6 +88,11 @@ def create_folder(folder: Path, recipe: RunRecipe) -> None:
     if (folder / RECIPE).is_file():
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    write_recipe(folder, recipe)
+
+
+def write_recipe(folder: Path, recipe: RunRecipe) -> None:
+    """Write what a run trains."""
     replace_file(folder / RECIPE, msgspec.json.format(msgspec.json.encode(recipe), indent=2) + b"\n")
 
 
@@ -93,8 +105,12 @@ def read_run_recipe(folder: Path) -> RunRecipe:
         saved = msgspec.json.decode(path.read_bytes(), type=RunRecipe)
     except msgspec.MsgspecError as error:
         raise InputError(f"{path}: not a run's recipe: {error}") from None
-    # A field that is younger than the run has its default.
-    return msgspec.structs.replace(saved, training=resolved(training_recipe(saved.training, str(path))))
+    # A field or setting that is younger than the run has its default.
+    return msgspec.structs.replace(
+        saved,
+        settings=msgspec.to_builtins(resolve_settings(find(saved.method), saved.settings)),
+        training=resolved(training_recipe(saved.training, str(path))),
+    )
 
 
 def _require_same(saved: RunRecipe, asked: RunRecipe, folder: Path) -> None:

@@ -33,7 +33,7 @@ class Learner(Protocol):
 
 
 class PlainLearner:
-    """Minimises the network's own loss, or the mean squared error."""
+    """Minimises the network's own loss, or the mean squared error, by the parameters that are not at rest."""
 
     def __init__(
         self, model: nn.Module, recipe: TrainingRecipe, lr: float, scored: slice, world: World, device: torch.device
@@ -43,7 +43,8 @@ class PlainLearner:
         self.lr = lr
         self.world = world
         self.arithmetic = Arithmetic(recipe.precision, device)
-        self.optimiser = make_optimiser(model.parameters(), recipe, lr, recipe.weight_decay)
+        learned = (parameter for parameter in model.parameters() if parameter.requires_grad)
+        self.optimiser = make_optimiser(learned, recipe, lr, recipe.weight_decay)
         self.average = WeightAverage(model, recipe.ema)
         objective: nn.Module = Objective(model, scored, recipe.loss_weights)
         self.objective = torch.compile(objective) if recipe.compile else objective

@@ -25,7 +25,7 @@ from csist_bench.training.recipe import TrainingRecipe
 from csist_bench.training.schedule import rate_share
 from csist_bench.training.stream import SceneStream
 
-FULL, WINDOW = "full", "window"
+FULL, WINDOW, CALIBRATION = "full", "window", "calibration"
 
 
 class TrainingDiverged(ValueError):
@@ -61,7 +61,7 @@ class Stage:
         """Epochs between validations; 0 for the end alone."""
         if self.name == FULL:
             return max(self.recipe.validate_every, 1 / self.steps_per_epoch)
-        return self.recipe.window.validate_every if self.recipe.window else 0.0
+        return self.recipe.window.validate_every if self.recipe.window and self.name == WINDOW else 0.0
 
     @property
     def device(self) -> torch.device:

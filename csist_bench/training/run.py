@@ -1,7 +1,8 @@
 """A training run from recipe to weights: network, data, stages, validation, and the run's folder.
 
-The stages are windowed pre-training, where the recipe has it, and training on full frames. Pre-training (5 x 5 px
-windows hold every target of SeqCSIST and all the light) costs a fifth of the time per frame.
+The stages are windowed pre-training, where the recipe has it, training on full frames, and, where the recipe has it, a
+calibration of what the network says of its errors. Pre-training (5 x 5 px windows hold every target of SeqCSIST and all
+the light) costs a fifth of the time per frame.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from torch import nn
 from csist_bench.checks import InputError
 from csist_bench.models.base import network_from_settings, require_finite_weights, resolve_settings
 from csist_bench.models.layers.sampling import Sampling
-from csist_bench.models.weights import WeightsCard, save_weights
+from csist_bench.models.weights import WeightsCard, in_half_precision, save_weights
 from csist_bench.optics import Optics
 from csist_bench.recipes import resolved
 from csist_bench.registry import Method
@@ -34,7 +35,7 @@ from csist_bench.training.dataset import UnitSet, training_set
 from csist_bench.training.distributed import World, joined
 from csist_bench.training.learner import Learner, PlainLearner
 from csist_bench.training.log import append_line, rewind_log
-from csist_bench.training.loop import FULL, WINDOW, Hooks, Stage, TrainingDiverged, run_stage
+from csist_bench.training.loop import CALIBRATION, FULL, WINDOW, Hooks, Stage, TrainingDiverged, run_stage
 from csist_bench.training.recipe import TrainingRecipe, training_hash
 from csist_bench.training.reporter import Reporter
 from csist_bench.training.start import Start, starting_weights
@@ -63,7 +64,7 @@ class Options:
 class Outcome:
     """What a call of `train` came to; `best` is the validation CSO-mAP in percent.
 
-    Of several processes only the one that `leads` knows the score.
+    Of several processes only the one that `leads` knows the score. `weights` names the file to use.
     """
 
     finished: bool
@@ -72,6 +73,7 @@ class Outcome:
     best: float | None
     leads: bool
     reason: str
+    weights: str
 
 
 def train(
@@ -122,8 +124,8 @@ def train(
             raise InputError(f"{folder} was stopped before its first save; give --init again")
         with torch.random.fork_rng(devices=[own_device] if own_device.type == "cuda" else []):
             run = Run.of(method, store, told, recipe, start, folder, own_device, world, say)
-            if world.leads and not taken_up:
-                checkpoint.create_folder(folder, told)
+            if world.leads:
+                checkpoint.write_recipe(folder, told) if taken_up else checkpoint.create_folder(folder, told)
             return run.carry_out(stop, taken_up)
 
 
@@ -183,7 +185,7 @@ class Run:
             if self.world.leads:
                 rewind_log(self.folder, self.progress.total_steps)
         for stage in self.stages[self.progress.stage :]:
-            with self._sized_for(stage):
+            with self._sized_for(stage), self._resting_for(stage):
                 learner = self._learner(stage)
                 if tensors is not None:
                     learner.restore({n: t.to(self.device) for n, t in tensors.items()}, self.progress.learner)
@@ -200,7 +202,8 @@ class Run:
 
     def _outcome(self, finished: bool, reason: str) -> Outcome:
         p = self.progress
-        return Outcome(finished, p.total_steps, p.minutes, p.best, self.world.leads, reason)
+        weights = checkpoint.LAST if finished and self.recipe.calibration else checkpoint.BEST
+        return Outcome(finished, p.total_steps, p.minutes, p.best, self.world.leads, reason, weights)
 
     def _stages(self) -> list[Stage]:
         recipe, window = self.recipe, self.recipe.window
@@ -210,6 +213,11 @@ class Run:
                 raise InputError("window must be left out with a stream: its frames are drawn whole")
             data, batch = self.data.windowed(window.size), self._batch(window.batch_frames, window.batch_trajectories)
             stages.insert(0, self._stage(0, WINDOW, data, window.epochs, window.steps, batch, window.lr or recipe.lr))
+        if last := recipe.calibration:
+            assert isinstance(self.data, SceneStream)  # networks that answer errors learn from one
+            told = msgspec.structs.replace(self.data.told, noise_free=last.noise_free)
+            stream = replace(self.data, told=told)
+            stages.append(self._stage(2, CALIBRATION, stream, 0.0, last.steps, self._batch(), last.lr))
         return stages
 
     def _stage(
@@ -233,12 +241,30 @@ class Run:
     @contextmanager
     def _sized_for(self, stage: Stage) -> Iterator[None]:
         """Give the network the sampling operator of the stage's frames, with its own fitted Q."""
-        if stage.name == FULL:
+        if stage.name != WINDOW:
             yield
             return
         initialiser = _initialiser(stage.data, self.recipe)
         with self._with_sampling(Sampling.from_optics(stage.data.optics, initialiser).to(self.device)):
             yield
+
+    @contextmanager
+    def _resting_for(self, stage: Stage) -> Iterator[None]:
+        """Let rest what a stage does not learn, rounded as it will be kept."""
+        if stage.name != CALIBRATION:
+            yield
+            return
+        if self.recipe.half_weights:
+            self.model.load_state_dict(in_half_precision(self.model.state_dict()))
+        learned = set(self.model.calibrating.parameters())  # type: ignore[union-attr]
+        resting = [p for p in self.model.parameters() if p.requires_grad and p not in learned]
+        for parameter in resting:
+            parameter.requires_grad_(False)
+        try:
+            yield
+        finally:
+            for parameter in resting:
+                parameter.requires_grad_(True)
 
     @contextmanager
     def _with_sampling(self, sampling: Sampling) -> Iterator[None]:
@@ -308,6 +334,8 @@ def _require_fit(name: str, model: nn.Module, recipe: TrainingRecipe) -> None:
         raise InputError(f"window must be left out for {name}: its weights are tied to the grid's size")
     if recipe.optimiser == "muon" and getattr(model, "stacked_layers", False):
         raise InputError(f"optimiser must be adam or adamw for {name}: each of its parameters holds all its layers")
+    if recipe.calibration and getattr(model, "calibrating", None) is None:
+        raise InputError(f"calibration must be left out for {name}: the network answers no errors that can be fitted")
     if recipe.adversarial and not hasattr(model, "critic"):
         raise InputError(f"adversarial must be left out for {name}: the network has no critic")
 

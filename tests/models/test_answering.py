@@ -113,14 +113,14 @@ def test_a_slot_that_will_not_be_answered_takes_no_target() -> None:
     assert answers.grad[0, 1, 0] == 0.0
 
 
-def test_a_deviation_beyond_all_errors_counts_by_its_size() -> None:
+def test_a_deviation_beyond_all_errors_pulls_no_more_than_one_at_their_bound() -> None:
     answers = torch.zeros((1, 1, COLUMNS))
     answers[..., SIGMA_X : SIGMA_X + 2], answers[..., SIGMA_X + 2] = torch.tensor([0.001, 1.0]), 1.0
     answers.requires_grad_(True)
     answer_loss(answers, torch.tensor([[[0.2, 0.0]]]), torch.tensor([[0.0]]))["answer"].backward()
     assert answers.grad is not None
-    # d/ds (u d / s - u^2 / 2 + log s) with d = 0.2: larger errors are wanted, and not by the square.
-    expected = 1 / 0.001 - USUAL_DEVIATION * 0.2 / 0.001**2
+    # d/ds (u^2 / 2 + u^2 log(d / (u s)) + log s): larger errors are wanted, however far the target is.
+    expected = (1 - USUAL_DEVIATION**2) / 0.001
     assert answers.grad[0, 0, SIGMA_X].item() == pytest.approx(expected, rel=1e-4)
 
 

@@ -37,7 +37,7 @@ LEAST_LOG_SHARE = -10.0
 FINE = 0.05  # of what is decided: corrections are small, and an optimiser's steps are not
 MOST_RESCALED = 5.0  # log of how far standard errors may be from the mixture's
 LEAST_ERRORS = (1e-4, 1e-4, 0.01)  # px, px, grey levels: keep the likelihood bounded
-USUAL_DEVIATION = 5.0  # standard errors: of a deviation beyond only the size counts, not the square
+USUAL_DEVIATION = 5.0  # standard errors: a deviation beyond, such as of a wrong arrangement, pulls no more than this
 
 
 class Answer(nn.Module):
@@ -161,6 +161,15 @@ def answer_loss(answers: Tensor, xy: Tensor, intensity: Tensor) -> dict[str, Ten
     deviation = truth.gather(1, target.unsqueeze(-1).expand(-1, -1, INTENSITY + 1)) - answers[..., : INTENSITY + 1]
     sigma = answers[..., SIGMA_X:SCORE]
     relative = deviation.detach() / sigma
-    square = functional.huber_loss(relative, torch.zeros_like(relative), reduction="none", delta=USUAL_DEVIATION)
-    unlikely = (square + sigma.log()).sum(dim=-1) - math.log(INTENSITY_UNIT)
+    unlikely = (_unlikely(relative.abs()) + sigma.log()).sum(dim=-1) - math.log(INTENSITY_UNIT)
     return {"answer": ((1.0 - gained + unlikely) * here + score).sum(dim=1).mean()}
+
+
+def _unlikely(size: Tensor) -> Tensor:
+    """Return half the squares of deviations, in standard errors; a logarithm of the same slope from the usual size on.
+
+    The best standard errors then are those of the usual deviations: without noise one wrong arrangement in ten thousand
+    would outweigh them all by its size.
+    """
+    beyond = (size / USUAL_DEVIATION).clamp_min(1.0).log()
+    return 0.5 * size.clamp(max=USUAL_DEVIATION).square() + USUAL_DEVIATION**2 * beyond
