@@ -61,6 +61,7 @@ class BlobMoments(nn.Module):
     """
 
     orders: Tensor
+    flat: Tensor
     fourth: Tensor
     mean: Tensor
     deviation: Tensor
@@ -71,6 +72,7 @@ class BlobMoments(nn.Module):
         self.blob_sigma = usual_blob_sigma(sampling)
         orders = [(p, q) for p in range(ORDER + 1) for q in range(ORDER + 1 - p)]
         self.register_buffer("orders", torch.tensor(orders), persistent=False)
+        self.register_buffer("flat", torch.tensor([q * (ORDER + 1) + p for p, q in orders]), persistent=False)
         fourth = torch.tensor([FOURTH.get(order, (0.0, 0.0)) for order in orders])
         self.register_buffer("fourth", fourth, persistent=False)
         self.count = 2 * len(orders)
@@ -98,10 +100,9 @@ class BlobMoments(nn.Module):
         middle, flux = centroid(windows), core(windows).sum(dim=(1, 2))
         offset = torch.arange(self.window, dtype=windows.dtype, device=windows.device) - self.window // 2
         rows, columns = _weighted_hermite((offset - middle.unsqueeze(2)) / WIDTH).unbind(dim=1)
-        p, q = self.orders.unbind(dim=1)
-        gain = (rows.square().sum(dim=2)[:, q] * columns.square().sum(dim=2)[:, p]).sqrt()
-        moments = (rows @ windows @ columns.mT)[:, q, p]
-        return Seen(middle, flux, rows, columns, moments, gain * noise.unsqueeze(1))
+        gain = (rows.square().sum(dim=2).unsqueeze(2) * columns.square().sum(dim=2).unsqueeze(1)).sqrt()
+        moments = self._picked(rows @ windows @ columns.mT)
+        return Seen(middle, flux, rows, columns, moments, self._picked(gain) * noise.unsqueeze(1))
 
     def of_rest(self, seen: Seen, place: Tensor, light: Tensor) -> Tensor:
         """Return moments of what A sets of K targets leave of windows, in units of their noise.
@@ -130,8 +131,12 @@ class BlobMoments(nn.Module):
         along_x, along_y = along.unbind(dim=2)
         by_p = (along_x @ seen.columns.mT).unflatten(1, light.shape[1:])  # (N, A, K, ORDER + 1)
         by_q = (along_y @ seen.rows.mT).unflatten(1, light.shape[1:]) * light.unsqueeze(-1)
-        p, q = self.orders.unbind(dim=1)
-        return (by_q.mT @ by_p)[..., q, p]
+        return self._picked(by_q.mT @ by_p)
+
+    def _picked(self, by_order: Tensor) -> Tensor:
+        """Return (..., count / 2) of (..., q, p)."""
+        flat = by_order.flatten(-2)
+        return flat.gather(-1, self.flat.expand(*flat.shape[:-1], -1))
 
     def _left_by_one(self, seen: Seen, blob_sigma: float) -> Tensor:
         """Return the moments (N, count / 2) of what one round blob with all the flux leaves of N windows."""
