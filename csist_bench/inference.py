@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from csist_bench import __version__
 from csist_bench.bare_frames import read_bare_frames
+from csist_bench.blocks import blocks_of, in_order
 from csist_bench.checks import must, require_finite, unknown
 from csist_bench.detections import GRID_THRESHOLD, Detections, concatenate, detections_from_grid
 from csist_bench.predictions.header import Header
@@ -32,15 +32,14 @@ if TYPE_CHECKING:
 Decoder = Literal["grid", "polish"]
 Progress = Callable[[int, int], None]
 HeatMaps = Callable[[NDArray[Any]], NDArray[Any]]
-Block = tuple[int, int]  # first trajectory, and that after the last
 Answered = tuple[list[Detections], list[float]]
-Threads = Callable[[], AbstractContextManager[int]]
+SideBySide = Callable[[int], AbstractContextManager[None]]
 
-# Trajectories answered by one call at most, and a network's frames per pass; of one that answers points, single frames
-# at 30,000 a second, more.
+# Trajectories answered by one call at most, and a network's frames per pass; more of one that answers points, of which
+# a core takes 30,000 single frames a second, and no fewer frames than make a pass worth its many small steps.
 LARGEST_BLOCK, FRAMES_PER_PASS = 50, 512
 LARGEST_BLOCK_OF_POINTS, FRAMES_PER_PASS_OF_POINTS = 200, 2048
-BLOCKS_PER_THREAD = 4  # at least, so that the threads end together
+LEAST_FRAMES_OF_POINTS = 1024
 
 
 class FrameSource(Protocol):
@@ -145,20 +144,22 @@ def unmix_each(
     """
     row = find(method)
     instrument = Instrument.from_recipe(source.recipe, noise_sigma)
-    largest, per_pass = LARGEST_BLOCK, FRAMES_PER_PASS
+    largest, least, per_pass = LARGEST_BLOCK, 1, FRAMES_PER_PASS
     if row.trainable and row.output == "points":
-        largest, per_pass = LARGEST_BLOCK_OF_POINTS, FRAMES_PER_PASS_OF_POINTS
+        largest, least, per_pass = LARGEST_BLOCK_OF_POINTS, LEAST_FRAMES_OF_POINTS, FRAMES_PER_PASS_OF_POINTS
     batch = per_pass if batch is None else batch
     solver = _solver(row, instrument, overrides, weights, device, decoders, threshold, batch, precision)
     wanted = source.scored_frames if frames is None else frames
     total = min(source.n_trajectories, limit or source.n_trajectories)
-    with solver.side_by_side() as cores:
-        threads = cores if row.trainable else workers or cores
-        blocks = _blocks(total, threads, largest, source.chunk_trajectories)
+    threads = solver.threads if row.trainable else workers or solver.threads
+    per_trajectory = len(wanted) if solver.alone else source.n_frames
+    blocks = blocks_of(total, threads, -(-least // per_trajectory), largest, source.chunk_trajectories)
+    threads = max(1, min(threads, len(blocks)))
+    with solver.side_by_side(threads):
         began = time.perf_counter()
         parts: list[list[Detections]] = []
         decoding = np.zeros(len(decoders))  # s
-        answers = _in_order(lambda block: _answer(source, solver, wanted, *block), blocks, threads)
+        answers = in_order(lambda block: _answer(source, solver, wanted, *block), blocks, threads)
         for (_, stop), (part, spent) in zip(blocks, answers, strict=True):
             parts.append(part)
             decoding += spent
@@ -174,14 +175,6 @@ def unmix_each(
     return done
 
 
-def _blocks(total: int, threads: int, largest: int, chunk: int) -> list[Block]:
-    """Return trajectories in blocks of at most `largest`, a few for each thread, if they can be of whole chunks."""
-    length = max(1, min(largest, total // (BLOCKS_PER_THREAD * threads)))
-    if chunk <= length:  # a chunk is decoded whole for any part of it
-        length = min(round(length / chunk), largest // chunk) * chunk
-    return [(start, min(start + length, total)) for start in range(0, total, length)]
-
-
 def _answer(source: FrameSource, solver: _Solver, wanted: range, start: int, stop: int) -> Answered:
     """Return each decoder's detections in the wanted frames of trajectories start..stop-1, and how long it took, s."""
     values = source.read("frames", start, stop)
@@ -195,21 +188,6 @@ def _answer(source: FrameSource, solver: _Solver, wanted: range, start: int, sto
     return [one.shifted(start) for one in inside], seconds
 
 
-def _in_order(answer: Callable[[Block], Answered], blocks: list[Block], threads: int) -> Iterator[Answered]:
-    """Yield the answers to blocks in their order, working on a few ahead."""
-    if threads == 1:
-        yield from map(answer, blocks)
-        return
-    with ThreadPoolExecutor(threads) as pool:
-        ahead: list[Future[Answered]] = []
-        for block in blocks:
-            ahead.append(pool.submit(answer, block))
-            if len(ahead) > 2 * threads:
-                yield ahead.pop(0).result()
-        for future in ahead:
-            yield future.result()
-
-
 def _hardware(about: dict[str, Any]) -> str:
     return f"{about.get('device', 'cpu')} ({os.cpu_count()} cores, {platform.machine()})"
 
@@ -219,14 +197,15 @@ class _Solver:
     """A method made ready: `solve` turns frames into what each of `decode` turns into detections, with the frames.
 
     `about` says for each decoder what its prediction file tells of the method, `alone` whether each frame is answered
-    by itself. Within `side_by_side` as many threads as it gives may solve at once.
+    by itself. At most `threads` threads may solve at once, within `side_by_side` of their number.
     """
 
     solve: Callable[[NDArray[Any]], Any]
     decode: list[Callable[[Any, NDArray[Any]], Detections]]
     about: list[dict[str, Any]]
     alone: bool
-    side_by_side: Threads
+    threads: int
+    side_by_side: SideBySide
 
     def answer(self, frames: NDArray[Any]) -> Answered:
         """Return each decoder's detections in frames (B, T, S, S) and how long it took, s."""
@@ -261,16 +240,22 @@ def _solver(
             [_decode_points(name, instrument) for name in decoders],
             [about | loaded | {"decoder": "polish" if name == "polish" else "own"} for name in decoders],
             runner.reach == 0,
+            runner.threads,
             runner.side_by_side,
         )
-    alone = row.context == "frame"
+    alone, cores = row.context == "frame", os.cpu_count() or 1  # kernels run without the interpreter's lock
     if row.output == "points":
         if len(decoders) > 1:
             raise must("decoders", "be one for a method that answers points", ", ".join(decoders))
         points = build_training_free(row, overrides)
         about |= {"decoder": "own", "settings": parse_overrides(overrides)}
         return _Solver(
-            lambda frames: points.detect(frames, instrument), [lambda found, frames: found], [about], alone, _all_cores
+            lambda frames: points.detect(frames, instrument),
+            [lambda found, frames: found],
+            [about],
+            alone,
+            cores,
+            _as_they_are,
         )
     if row.trainable:
         heat_maps, loaded = _network(row, instrument, overrides, weights, device, batch, precision)
@@ -291,17 +276,14 @@ def _solver(
         [_decode(name, instrument, threshold) for name in decoders],
         [about | told[name] for name in decoders],
         alone,
-        _one_thread if row.trainable else _all_cores,
+        1 if row.trainable else cores,
+        _as_they_are,
     )
 
 
-def _one_thread() -> AbstractContextManager[int]:
-    return nullcontext(1)
-
-
-def _all_cores() -> AbstractContextManager[int]:
-    """For kernels that run without the interpreter's lock."""
-    return nullcontext(os.cpu_count() or 1)
+def _as_they_are(threads: int) -> AbstractContextManager[None]:
+    """For solvers that need no preparation for several threads."""
+    return nullcontext()
 
 
 def _require_different(decoders: Sequence[Decoder]) -> None:

@@ -12,7 +12,6 @@ from csist_bench.bare_frames import BareFrames, read_bare_frames
 from csist_bench.checks import InputError
 from csist_bench.detections import Detections
 from csist_bench.inference import (
-    _blocks,
     chosen_frames,
     header_of,
     open_source,
@@ -65,23 +64,6 @@ def assert_same(first: Detections, second: Detections, rtol: float = 0.0) -> Non
     assert first.columns().keys() == second.columns().keys()
     for name, column in first.columns().items():
         np.testing.assert_allclose(column, second.columns()[name], rtol=rtol, err_msg=name)
-
-
-@pytest.mark.parametrize(
-    ("total", "threads", "largest", "chunk", "lengths"),
-    [
-        (750, 2, 200, 50, [100] * 7 + [50]),  # whole chunks
-        (750, 1, 50, 50, [50] * 15),
-        (3500, 1, 200, 70, [140] * 25),  # never above the largest
-        (40, 2, 200, 50, [5] * 8),  # too few for chunks
-        (3, 8, 50, 1, [1] * 3),
-    ],
-)
-def test_blocks_are_of_whole_chunks_where_they_can_be(total, threads, largest, chunk, lengths):
-    blocks = _blocks(total, threads, largest, chunk)
-    assert [stop - start for start, stop in blocks] == lengths
-    assert [start for start, _ in blocks] == [0, *(stop for _, stop in blocks[:-1])]
-    assert blocks[-1][1] == total
 
 
 # --- which frames -------------------------------------------------------------------------------------------------

@@ -60,6 +60,7 @@ def command(
       csist-bench train srcnn --out runs/srcnn
       csist-bench train ista-net --set lr=1e-3 --max-minutes 30 --out runs/ista-net
       csist-bench train offgrid-net --stream seqcsist-rotated --stream seqcsist=0.5
+      csist-bench train offgrid-net --out runs/mine --resume --set calibration=true
     """
     from csist_bench import registry
     from csist_bench.checks import InputError

@@ -24,23 +24,24 @@ keep to them,
 
     xy_ak = raw_ak + g_a R(psi) polygon_ak.
 
-In noise that phase is nearly an even draw, so what is left open is answered by no angle more often than another. A
-network of a law without axes needs it.
+In noise that phase is nearly an even draw, so what is left open is answered by no angle more often than another. Of
+alternatives that are about as likely the one nearest to that phase is answered (`answering.leaning`). A network of a
+law without axes needs both.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from csist_bench.checks import must
-from csist_bench.models.layers.answering import SENSOR_FEATURES, Answer, answer_loss, likeliest
+from csist_bench.models.layers.answering import SENSOR_FEATURES, Answer, answer_loss, leaning, likeliest
 from csist_bench.models.layers.correctness import expected_correctness
 from csist_bench.models.layers.judge import USUAL_INTENSITY, Judge, rest_of
-from csist_bench.models.layers.moments import BlobMoments, Seen, usual_blob_sigma
+from csist_bench.models.layers.moments import BlobMoments, Seen, exact, usual_blob_sigma
 from csist_bench.models.layers.neighbours import NeighbourAttention, NeighbourConvolution
 from csist_bench.models.layers.path import fitted_places, paths
 from csist_bench.models.layers.rendering import SceneLabels
@@ -68,6 +69,19 @@ LEAST_SHARE = 1e-6  # of correctness: keeps its logit bounded
 BORDER = 4  # px: farther from a border no light is lost
 PLACE_FEATURES, TURN_FEATURES = 6, 2
 FRAMES_PER_STEP, PIXELS_PER_STEP = 10.0, 4.0  # units of displacement between frames
+
+
+class _Look(NamedTuple):
+    """Of N frames: pixels (row, column) that windows (N, W, W) are cut about, centroids (x, y) px, what moments are of,
+    how far blobs are turned, rad (0 where it is not asked), and all features (N, F).
+    """
+
+    pixel: Tensor
+    windows: Tensor
+    middle: Tensor
+    seen: Seen | None
+    turn: Tensor
+    features: Tensor
 
 
 class OffgridNet(nn.Module):
@@ -165,65 +179,74 @@ class OffgridNet(nn.Module):
         if self.answer is None:
             return likeliest(found)
         noise, clipping = (x[:, None].expand(frames.shape[:2])[:, scored].flatten() for x in _sensor(frames, told))
-        return self.answer(Alternatives(*(x.detach() for x in found)), _sensor_features(noise, clipping))
+        fixed = Alternatives(found.slots.detach(), found.weight.detach(), found.correctness.detach(), found.lean)
+        return self.answer(fixed, _sensor_features(noise, clipping))
 
     def _answers(self, frames: Tensor, told: SceneLabels | None, scored: slice = slice(None)) -> Tensor | Alternatives:
         """Answer the scored frames of (B, T, S, S), N in all, with slots (N, K, 7), or with alternatives."""
-        b, t, size = frames.shape[:3]
-        flat = frames.flatten(0, 1)
+        b, t = frames.shape[:2]
+        look = self._look(frames, told)
+        h = self.encode(self.embed(look.features))
+        if self.reach:
+            h = self._mixed(h.unflatten(0, (b, t)), look.pixel.unflatten(0, (b, t))).flatten(0, 1)
+        h = self.norm(h)
+        slots = _slots(self.head(h).float().unflatten(-1, (self.alternatives, self.slots, LEARNED)))
+        if self.keep:
+            slots = _moved(slots, self.keep(h).float()[..., None, None] * self._polygons(look.turn))
+        ahead = None
+        if self.steady:
+            slots, ahead = self._steadied(slots, h, look, (b, t))
+        there = _moved(slots, look.middle.to(slots)[:, None, None])
+        if self.judge is None or self.moments is None or look.seen is None:
+            return there[:, 0].unflatten(0, (b, t))[:, scored].flatten(0, 1)
+        fixed = slots.detach()  # they are judged, not changed, by what they leave
+        by_sequence = Seen(*(x.unflatten(0, (b, t)) for x in look.seen))
+        with exact(fixed):
+            rest = rest_of(self.moments, by_sequence, fixed.unflatten(0, (b, t)), self.reach, ahead)
+        weight, right = self.judge(h, fixed, rest.flatten(0, 1))
+        # What weight and errors say of it by themselves, and what is learned beyond: where alternatives agree, their
+        # weights add up.
+        usual = weight.detach().softmax(dim=1).unsqueeze(2) * _alone(fixed)
+        right = right + torch.logit(usual, LEAST_SHARE)
+        lean = leaning(fixed, look.turn) if self.keep else torch.zeros_like(weight)
+        parts = (x.unflatten(0, (b, t))[:, scored].flatten(0, 1) for x in (there, weight, right, lean))
+        return Alternatives(*parts)
+
+    def _look(self, frames: Tensor, told: SceneLabels | None) -> _Look:
+        """Return what the network reads of frames (B, T, S, S)."""
+        flat, size = frames.flatten(0, 1), frames.shape[-1]
         pixel = blob_centre(flat)
         windows = windows_about(flat, pixel, self.window)
         middle = centroid(windows)
-        noise, clipping = (x[:, None].expand(b, t).flatten() for x in _sensor(frames, told))
+        noise, clipping = (x[:, None].expand(frames.shape[:2]).flatten() for x in _sensor(frames, told))
         features = [
             self.pixels(windows / SCALE),
             border_distances(pixel, size, BORDER),
             middle,
             _sensor_features(noise, clipping),
         ]
-        seen = self.moments.seen(windows, noise) if self.moments else None
-        if self.moments and seen:
-            features.append(self.moments(seen))
-        turn = self.moments.turn(seen) if self.moments and seen and self.keep else torch.zeros_like(noise)
+        seen, turn = None, torch.zeros_like(noise)
+        if self.moments:
+            with exact(windows):
+                seen = self.moments.seen(windows, noise)
+                features.append(self.moments(seen))
+                turn = self.moments.turn(seen) if self.keep else turn
         if self.keep:
             features.append(torch.stack([turn.cos(), turn.sin()], dim=-1))
-        h = self.encode(self.embed(torch.cat(features, dim=1)))
-        if self.reach:
-            h = self._mixed(h.unflatten(0, (b, t)), pixel.unflatten(0, (b, t))).flatten(0, 1)
-        h, middle = self.norm(h), (pixel + middle).flip(1)
-        slots = _slots(self.head(h).float().unflatten(-1, (self.alternatives, self.slots, LEARNED)))
-        if self.keep:
-            slots = _moved(slots, self.keep(h).float()[..., None, None] * self._polygons(turn))
-        ahead = None
-        if self.steady:
-            slots, ahead = self._steadied(slots, h, windows, pixel, middle, (b, t))
-        there = _moved(slots, middle.to(slots)[:, None, None])
-        if self.judge is None or self.moments is None or seen is None:
-            return there[:, 0].unflatten(0, (b, t))[:, scored].flatten(0, 1)
-        fixed = slots.detach()  # they are judged, not changed, by what they leave
-        by_sequence = Seen(*(x.unflatten(0, (b, t)) for x in seen))
-        rest = rest_of(self.moments, by_sequence, fixed.unflatten(0, (b, t)), self.reach, ahead)
-        weight, right = self.judge(h, fixed, rest.flatten(0, 1))
-        # What weight and errors say of it by themselves, and what is learned beyond: where alternatives agree, their
-        # weights add up.
-        usual = weight.detach().softmax(dim=1).unsqueeze(2) * _alone(fixed)
-        right = right + torch.logit(usual, LEAST_SHARE)
-        there, weight, right = (x.unflatten(0, (b, t))[:, scored].flatten(0, 1) for x in (there, weight, right))
-        return Alternatives(there, weight, right)
+        return _Look(pixel, windows, (pixel + middle).flip(1), seen, turn, torch.cat(features, dim=1))
 
-    def _steadied(
-        self, slots: Tensor, h: Tensor, windows: Tensor, pixel: Tensor, middle: Tensor, sequences: tuple[int, int]
-    ) -> tuple[Tensor, Tensor]:
+    def _steadied(self, slots: Tensor, h: Tensor, look: _Look, sequences: tuple[int, int]) -> tuple[Tensor, Tensor]:
         """Take the noise of a frame's own place from its slots; also return how far they move, as `rest_of` asks.
 
         The network, which knows the noise, says how much of it to take.
         """
-        seen = (pixel + fitted_places(windows, middle.flip(1) - pixel, self.blob_sigma)).flip(1).unflatten(0, sequences)
+        start = look.middle.flip(1) - look.pixel
+        seen = (look.pixel + fitted_places(look.windows, start, self.blob_sigma)).flip(1).unflatten(0, sequences)
         path = paths(seen, self.reach)
         shift = self.steady(h).float() * (path[:, :, self.reach] - seen).flatten(0, 1)  # type: ignore[misc]
         t = torch.arange(sequences[1], device=h.device)
         around = (t[:, None] + torch.arange(-self.reach, self.reach + 1, device=h.device)).clamp(0, sequences[1] - 1)
-        ahead = path - middle.unflatten(0, sequences)[:, around]
+        ahead = path - look.middle.unflatten(0, sequences)[:, around]
         return _moved(slots, shift[:, None, None]), ahead - ahead[:, :, self.reach, None]
 
     def _start_as_polygons(self) -> None:

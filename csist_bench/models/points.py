@@ -66,19 +66,24 @@ class PointRunner:
             slots[..., SIGMA_INTENSITY],
         )
 
-    @contextmanager
-    def side_by_side(self) -> Iterator[int]:
-        """Let threads use the runner at once, as many as are given, each on one core of the CPU (one on a GPU).
+    @property
+    def threads(self) -> int:
+        """Threads that may use the runner at once: one a core, or one for a GPU."""
+        return torch.get_num_threads() if self.device.type == "cpu" else 1
 
-        A pass is many small steps, of which several cores make little more than one does.
+    @contextmanager
+    def side_by_side(self, threads: int) -> Iterator[None]:
+        """Let so many threads use the runner at once, each with its share of the cores.
+
+        A pass is many small steps, of which several cores make little more than one does. The number of torch's threads
+        is one for the whole process, so this must not be entered twice at once.
         """
         cores, was_training = torch.get_num_threads(), self.model.training
-        threads = cores if self.device.type == "cpu" else 1
         torch.set_num_threads(max(1, cores // threads))
         self.model.eval()
         try:
             with full_precision():
-                yield threads
+                yield
         finally:
             self.model.train(was_training)
             torch.set_num_threads(cores)

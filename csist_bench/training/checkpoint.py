@@ -20,10 +20,9 @@ import msgspec
 from torch import Tensor
 
 from csist_bench.checks import InputError, show
-from csist_bench.models.base import plain_tensors, resolve_settings
+from csist_bench.models.base import plain_tensors
 from csist_bench.models.weights import read_tensors, replace_file, write_tensors
 from csist_bench.recipes import resolved
-from csist_bench.registry import find
 from csist_bench.training.recipe import training_recipe
 
 RECIPE, RESUME, BEST, LAST = "recipe.json", "resume.safetensors", "best.safetensors", "last.safetensors"
@@ -49,6 +48,7 @@ class Progress(msgspec.Struct, kw_only=True):
     steps_before: int = 0
     best: float | None = None
     minutes: float = 0.0
+    devices: list[str] = []  # on which those minutes were spent
     learner: dict[str, Any] = {}
 
     @property
@@ -60,7 +60,8 @@ class Progress(msgspec.Struct, kw_only=True):
 def check_folder(folder: Path, recipe: RunRecipe, *, resume: bool, overwrite: bool) -> bool:
     """Check that a run may be carried out in a folder, changing nothing; returns whether there is a saved state.
 
-    A run without calibration may be resumed with one, its last stage.
+    A run without calibration may be resumed with one, its last stage, and a setting that is younger than the run may
+    have any value; whether the network is still the same is seen when its state is read.
 
     Raises
     ------
@@ -70,9 +71,10 @@ def check_folder(folder: Path, recipe: RunRecipe, *, resume: bool, overwrite: bo
     """
     if resume:
         saved = read_run_recipe(folder)
-        if not saved.training["calibration"]:
-            added = {"calibration": recipe.training["calibration"]}
-            saved = msgspec.structs.replace(saved, training=saved.training | added)
+        training = saved.training
+        if not training["calibration"]:
+            training = training | {"calibration": recipe.training["calibration"]}
+        saved = msgspec.structs.replace(saved, settings=recipe.settings | saved.settings, training=training)
         _require_same(saved, recipe, folder)
         return (folder / RESUME).is_file()
     if (folder / RECIPE).is_file():
@@ -105,12 +107,8 @@ def read_run_recipe(folder: Path) -> RunRecipe:
         saved = msgspec.json.decode(path.read_bytes(), type=RunRecipe)
     except msgspec.MsgspecError as error:
         raise InputError(f"{path}: not a run's recipe: {error}") from None
-    # A field or setting that is younger than the run has its default.
-    return msgspec.structs.replace(
-        saved,
-        settings=msgspec.to_builtins(resolve_settings(find(saved.method), saved.settings)),
-        training=resolved(training_recipe(saved.training, str(path))),
-    )
+    # A field that is younger than the run has its default.
+    return msgspec.structs.replace(saved, training=resolved(training_recipe(saved.training, str(path))))
 
 
 def _require_same(saved: RunRecipe, asked: RunRecipe, folder: Path) -> None:

@@ -174,7 +174,8 @@ _TABLES: dict[str, type[msgspec.Struct]] = {
 def training_recipe(table: Mapping[str, Any], where: str = "training") -> TrainingRecipe:
     """Return the typed recipe of a `[training]` table; a bad field is named with its rule and the nearest spelling.
 
-    Dotted names (`window.size`), as `--set` gives them, reach into the sub-tables; `window = false` switches one off.
+    Dotted names (`window.size`), as `--set` gives them, reach into the sub-tables; `window = false` switches one off,
+    `window = true` on with its defaults.
     """
     plain: dict[str, Any] = {}
     for name, value in table.items():
@@ -186,6 +187,6 @@ def training_recipe(table: Mapping[str, Any], where: str = "training") -> Traini
     for name, kind in _TABLES.items():
         if isinstance(plain.get(name), Mapping):
             plain[name] = convert(plain[name], kind, f"{where}: {name}")
-        elif plain.get(name) is False:
-            plain[name] = None
+        elif isinstance(plain.get(name), bool):
+            plain[name] = kind() if plain[name] else None
     return convert(plain, TrainingRecipe, where)

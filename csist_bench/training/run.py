@@ -18,9 +18,9 @@ import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
-from csist_bench.checks import InputError
+from csist_bench.checks import InputError, show
 from csist_bench.models.base import network_from_settings, require_finite_weights, resolve_settings
 from csist_bench.models.layers.sampling import Sampling
 from csist_bench.models.weights import WeightsCard, in_half_precision, save_weights
@@ -38,6 +38,7 @@ from csist_bench.training.log import append_line, rewind_log
 from csist_bench.training.loop import CALIBRATION, FULL, WINDOW, Hooks, Stage, TrainingDiverged, run_stage
 from csist_bench.training.recipe import TrainingRecipe, training_hash
 from csist_bench.training.reporter import Reporter
+from csist_bench.training.requirements import require_fit
 from csist_bench.training.start import Start, starting_weights
 from csist_bench.training.stopping import StopRequest
 from csist_bench.training.stream import SceneStream, scene_stream
@@ -124,9 +125,9 @@ def train(
             raise InputError(f"{folder} was stopped before its first save; give --init again")
         with torch.random.fork_rng(devices=[own_device] if own_device.type == "cuda" else []):
             run = Run.of(method, store, told, recipe, start, folder, own_device, world, say)
-            if world.leads:
-                checkpoint.write_recipe(folder, told) if taken_up else checkpoint.create_folder(folder, told)
-            return run.carry_out(stop, taken_up)
+            if world.leads and not taken_up:
+                checkpoint.create_folder(folder, told)
+            return run.carry_out(stop, told if taken_up else None)
 
 
 @dataclass(eq=False)
@@ -169,7 +170,7 @@ class Run:
         model = network_from_settings(method, data.optics, told.settings, initialiser)
         if start:
             start.fill(model)
-        _require_fit(method.name, model, recipe)
+        require_fit(method.name, model, recipe)
         model.to(device)
         sampling = getattr(model, "sampling", None) or Sampling.from_optics(data.optics).to(device)
         validation = Validation.from_split(store.split("val"), recipe.validate_trajectories, recipe.validate_batch)
@@ -177,18 +178,20 @@ class Run:
         card = _card(method, told, recipe, data.optics, device)
         return cls(model, recipe, card, data, sampling, validation, folder, device, world, reporter, Progress())
 
-    def carry_out(self, stop: StopRequest, resume: bool) -> Outcome:
-        """Take the stages in turn, from the saved state if there is one."""
+    def carry_out(self, stop: StopRequest, resumed: RunRecipe | None) -> Outcome:
+        """Take the stages in turn, from the saved state if a run is resumed."""
         tensors = None
-        if resume:
+        if resumed:
             tensors, self.progress = checkpoint.load_state(self.folder)
             if self.world.leads:
                 rewind_log(self.folder, self.progress.total_steps)
+        if self.card.device not in self.progress.devices:
+            self.progress.devices.append(self.card.device)
         for stage in self.stages[self.progress.stage :]:
             with self._sized_for(stage), self._resting_for(stage):
                 learner = self._learner(stage)
-                if tensors is not None:
-                    learner.restore({n: t.to(self.device) for n, t in tensors.items()}, self.progress.learner)
+                if tensors is not None and resumed:
+                    self._restore(learner, tensors, resumed)
                     tensors = None
                 hooks = self._hooks(stage, learner, stop)
                 self.reporter.begin(stage, self.progress.step)
@@ -199,6 +202,18 @@ class Run:
             self.progress.steps_before += stage.steps
             self.progress.step = 0
         return self._outcome(True, "")
+
+    def _restore(self, learner: Learner, tensors: Mapping[str, Tensor], resumed: RunRecipe) -> None:
+        """Continue from a saved state, and write what the run is now said to train."""
+        try:
+            learner.restore({n: t.to(self.device) for n, t in tensors.items()}, self.progress.learner)
+        except (KeyError, RuntimeError) as error:
+            raise InputError(
+                f"{self.folder}: the saved state must be of this network ({show(str(error))}); a setting that is "
+                "younger than the run is given with --set settings.NAME=VALUE"
+            ) from None
+        if self.world.leads:
+            checkpoint.write_recipe(self.folder, resumed)
 
     def _outcome(self, finished: bool, reason: str) -> Outcome:
         p = self.progress
@@ -236,7 +251,10 @@ class Run:
 
     def _learner(self, stage: Stage) -> Learner:
         kind = AdversarialLearner if self.recipe.adversarial and stage.name == FULL else PlainLearner
-        return kind(self.model, self.recipe, stage.lr, stage.data.scored, self.world, self.device)
+        recipe = self.recipe
+        if stage.name == CALIBRATION:  # weights of other terms would leave errors without a gradient
+            recipe = msgspec.structs.replace(recipe, loss_weights={})
+        return kind(self.model, recipe, stage.lr, stage.data.scored, self.world, self.device)
 
     @contextmanager
     def _sized_for(self, stage: Stage) -> Iterator[None]:
@@ -325,19 +343,9 @@ class Run:
 
     def _write(self, name: str, score: float | None) -> None:
         p = self.progress
-        card = msgspec.structs.replace(self.card, step=p.total_steps, cso_map=score, minutes=round(p.minutes, 3))
+        told = {"step": p.total_steps, "cso_map": score, "minutes": round(p.minutes, 3), "device": "; ".join(p.devices)}
+        card = msgspec.structs.replace(self.card, **told)
         save_weights(self.folder / name, self.model, card, self.recipe.half_weights)
-
-
-def _require_fit(name: str, model: nn.Module, recipe: TrainingRecipe) -> None:
-    if recipe.window and not getattr(model, "resizable", False):
-        raise InputError(f"window must be left out for {name}: its weights are tied to the grid's size")
-    if recipe.optimiser == "muon" and getattr(model, "stacked_layers", False):
-        raise InputError(f"optimiser must be adam or adamw for {name}: each of its parameters holds all its layers")
-    if recipe.calibration and getattr(model, "calibrating", None) is None:
-        raise InputError(f"calibration must be left out for {name}: the network answers no errors that can be fitted")
-    if recipe.adversarial and not hasattr(model, "critic"):
-        raise InputError(f"adversarial must be left out for {name}: the network has no critic")
 
 
 def _training_data(method: Method, store: Store, recipe: TrainingRecipe, device: torch.device) -> UnitSet | SceneStream:

@@ -20,4 +20,5 @@ def some_alternatives(n: int, a: int, k: int) -> Alternatives:
     generator = torch.Generator().manual_seed(1)
     slots = some_slots(n * a, k, seed=3).unflatten(0, (n, a))
     slots[..., :2] *= 0.2
-    return Alternatives(slots, torch.randn((n, a), generator=generator), torch.randn((n, a, k), generator=generator))
+    weight, right = torch.randn((n, a), generator=generator), torch.randn((n, a, k), generator=generator)
+    return Alternatives(slots, weight, right, 0.5 * torch.randn((n, a), generator=generator))

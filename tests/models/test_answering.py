@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import nn
 
-from csist_bench.models.layers.answering import USUAL_DEVIATION, Answer, answer_loss, likeliest
+from csist_bench.models.layers.answering import (
+    MOST_LEAN,
+    USUAL_DEVIATION,
+    Answer,
+    answer_loss,
+    leaning,
+    likeliest,
+)
 from csist_bench.models.layers.correctness import soft_correctness
 from csist_bench.models.layers.set_loss import (
     COLUMNS,
@@ -35,12 +44,29 @@ def test_the_likeliest_alternative_is_answered_with_its_scores() -> None:
     found = some_alternatives(6, 3, 4)
     answers = likeliest(found)
     assert answers.shape == (6, 4, COLUMNS)
-    best_of = found.weight.argmax(dim=1).tolist()
+    best_of = (found.weight + found.lean).argmax(dim=1).tolist()
+    assert best_of != found.weight.argmax(dim=1).tolist()
     for n, best in enumerate(best_of):
         assert torch.equal(answers[n, :, : PRESENCE + 1], found.slots[n, best, :, : PRESENCE + 1])
         assert torch.equal(answers[n, :, SCORE], found.correctness[n, best])
     assert len(set(best_of)) > 1
     torch.testing.assert_close(Answer(3)(found, SENSOR.expand(6, 3)), answers)  # untrained, it says the same
+
+
+def test_alternatives_lean_to_the_one_that_the_turn_points_at() -> None:
+    arms = torch.arange(4) * math.pi / 2
+    angle = torch.tensor([0.1, 0.1 + math.pi / 4, 0.1 + math.pi / 8, 0.6])
+    slots = torch.zeros((1, 4, 4, LEARNED))
+    slots[0, ..., 0] = 0.2 + 0.3 * torch.cos(angle[:, None] + arms)
+    slots[0, ..., 1] = -0.1 + 0.3 * torch.sin(angle[:, None] + arms)
+    slots[..., PRESENCE] = 20.0
+    found = leaning(slots, torch.tensor([0.1]))
+    torch.testing.assert_close(found[0], MOST_LEAN * torch.cos(4 * (angle - 0.1)), atol=1e-5, rtol=0)
+    # Two opposite targets point as the cross does that they are of; slots without a target do not count.
+    slots[:, :, 1::2, PRESENCE] = -20.0
+    torch.testing.assert_close(leaning(slots, torch.tensor([0.1])), found, atol=1e-5, rtol=0)
+    slots[..., :2] = 0.2
+    assert leaning(slots, torch.tensor([0.1])).isfinite().all()
 
 
 def test_errors_are_those_of_the_mixture_about_what_is_answered() -> None:
@@ -73,7 +99,8 @@ def test_turned_alternatives_are_answered_by_the_same_answers_turned() -> None:
     turned[..., SIGMA_X], turned[..., SIGMA_X + 1] = found.slots[..., SIGMA_X + 1], found.slots[..., SIGMA_X]
     sensor = SENSOR.expand(6, 3)
     before, after = answer(found, sensor), answer(found._replace(slots=turned), sensor)
-    assert (before[..., :2] - found.slots[torch.arange(6), found.weight.argmax(dim=1), :, :2]).abs().max() > 0.01
+    first = found.slots[torch.arange(6), (found.weight + found.lean).argmax(dim=1)]
+    assert (before[..., :2] - first[..., :2]).abs().max() > 0.01
     torch.testing.assert_close(after[..., 0], -before[..., 1], atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(after[..., 1], before[..., 0], atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(after[..., [2, 3, 6, 7]], before[..., [2, 3, 6, 7]], atol=1e-4, rtol=1e-5)

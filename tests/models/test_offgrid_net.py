@@ -79,7 +79,7 @@ def test_judging_alternatives_does_not_move_them() -> None:
     model = network("alternatives=3")
     frames = torch.from_numpy(render_shard(load_data_recipe("seqcsist"), [0]).frames)
     found = model._answers(frames, None)
-    assert [tuple(part.shape) for part in found] == [(20, 3, 4, LEARNED), (20, 3), (20, 3, 4)]
+    assert [tuple(part.shape) for part in found] == [(20, 3, 4, LEARNED), (20, 3), (20, 3, 4), (20, 3)]
     (found.weight.sum() + found.correctness.sum()).backward()
     assert model.head.weight.grad is None
     assert model.judge.compare.weight.grad.abs().max() > 0
@@ -178,6 +178,14 @@ def test_alternatives_start_as_polygons_turned_with_the_blob() -> None:
         network("start=phase", "alternatives=1")
     with pytest.raises(InputError, match="slots must be divisible by 4 to start by"):
         network("start=phase", "slots=6")
+
+
+def test_mixed_precision_leaves_the_turn_of_a_blob_exact() -> None:
+    model = network("start=phase", "alternatives=2")
+    frames = crosses(np.linspace(0.0, np.pi / 2, 200))[0]
+    exact = model._look(frames, None).turn
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(model._look(frames, None).turn, exact, atol=1e-6, rtol=0)
 
 
 # Polygons that started upright left 0.53 and 0.97.
@@ -319,8 +327,10 @@ def test_threads_side_by_side_answer_as_one_does_and_leave_no_trace(tmp_path: Pa
             found.append(unmix(split, "offgrid-net", weights=tmp_path / "w.safetensors", device="cpu").detections)
             assert torch.get_num_threads() == threads
         runner = PointRunner(network().train(), "cpu")
-        with runner.side_by_side() as given:
-            assert (given, torch.get_num_threads(), runner.model.training) == (3, 1, False)
+        for given, each in ((1, 3), (2, 1), (3, 1)):
+            assert runner.threads == 3
+            with runner.side_by_side(given):
+                assert (torch.get_num_threads(), runner.model.training) == (each, False)
         assert (torch.get_num_threads(), runner.model.training) == (3, True)
     finally:
         torch.set_num_threads(before)

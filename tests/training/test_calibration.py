@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,10 @@ import torch
 
 from csist_bench import registry
 from csist_bench.checks import InputError
-from csist_bench.models.weights import in_half_precision, read_tensors
+from csist_bench.models.weights import in_half_precision, load_weights, read_tensors
 from csist_bench.store import Store
 from csist_bench.training.log import read_log
-from csist_bench.training.recipe import training_recipe
+from csist_bench.training.recipe import CalibrationRecipe, training_recipe
 from csist_bench.training.run import Options, Outcome, train
 
 SMALL = {"width": 16, "depth": 1, "alternatives": 2}
@@ -89,16 +90,56 @@ def test_noise_free_scenes_are_drawn_as_often_as_the_stage_says(tiny: Store, tmp
 def test_a_network_without_errors_that_can_be_fitted_has_no_such_stage(
     tiny: Store, tmp_path: Path, name: str, settings: dict[str, Any]
 ) -> None:
-    with pytest.raises(InputError, match=f"calibration must be left out for {name}"):
+    with pytest.raises(InputError, match=f"calibration must be false for {name}"):
         go(tiny, tmp_path / "run", CALIBRATION, name, settings=settings)
     assert not (tmp_path / "run").exists()
 
 
+def without(folder: Path, name: str) -> bytes:
+    """Take a setting out of what a run's folder says, as a run that is older than the setting; return what it says."""
+    path = folder / "recipe.json"
+    told = json.loads(path.read_bytes())
+    del told["settings"][name]
+    path.write_text(json.dumps(told))
+    return path.read_bytes()
+
+
 def test_a_setting_younger_than_the_run_does_not_keep_it_from_being_resumed(tiny: Store, tmp_path: Path) -> None:
     go(tiny, tmp_path / "run", {}, max_minutes=AT_ONCE)
-    path = tmp_path / "run" / "recipe.json"
-    text = path.read_text()
-    assert '"smooth": false' in text
-    path.write_text(text.replace(',\n    "smooth": false', "").replace('"smooth": false,', ""))
-    assert "smooth" not in path.read_text()
+    without(tmp_path / "run", "smooth")
     assert go(tiny, tmp_path / "run", {}, resume=True).finished
+    assert json.loads((tmp_path / "run" / "recipe.json").read_bytes())["settings"]["smooth"] is False
+
+
+def test_a_younger_setting_that_changes_the_network_must_be_given(tiny: Store, tmp_path: Path) -> None:
+    before = {**SMALL, "answers": "likeliest"}
+    go(tiny, tmp_path / "run", {}, settings=before, max_minutes=AT_ONCE)
+    told = without(tmp_path / "run", "answers")
+    with pytest.raises(InputError, match=r"the saved state must be of this network .* --set settings\.NAME=VALUE"):
+        go(tiny, tmp_path / "run", {}, resume=True)
+    assert (tmp_path / "run" / "recipe.json").read_bytes() == told
+    assert go(tiny, tmp_path / "run", {}, settings=before, resume=True).finished
+
+
+def test_errors_are_fitted_whatever_the_weights_of_other_terms(tiny: Store, tmp_path: Path) -> None:
+    table = {**CALIBRATION, "loss_weights": {"likelihood": 1.0, "correctness": 1.0}}
+    assert go(tiny, tmp_path / "run", table).finished
+    rescale = tensors_of(tmp_path / "run")["answer.rescale.4.bias"]
+    assert rescale.abs().max() > 0  # they start as zeros
+
+
+def test_true_asks_for_the_stage_as_it_usually_is() -> None:
+    assert training_recipe({"calibration": True}).calibration == CalibrationRecipe()
+    assert training_recipe({"calibration": False}).calibration is None
+
+
+def test_the_card_names_every_device_of_a_run(tiny: Store, tmp_path: Path) -> None:
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        go(tiny, tmp_path / "run", {}, max_minutes=AT_ONCE)
+        torch.set_num_threads(2)
+        go(tiny, tmp_path / "run", {}, resume=True)
+    finally:
+        torch.set_num_threads(before)
+    assert load_weights(tmp_path / "run" / "last.safetensors")[1].device == "cpu, 1 threads; cpu, 2 threads"

@@ -63,11 +63,14 @@ def set_loss(
 class Alternatives(NamedTuple):
     """A sets of K slots for each of N frames: `slots` (N, A, K, 7), the logits of the sets' weights `weight` (N, A),
     and those of each slot's expected correctness, `correctness` (N, A, K).
+
+    `lean` (N, A) is added to the logits of the weights where one set is chosen, and nowhere else.
     """
 
     slots: Tensor
     weight: Tensor
     correctness: Tensor
+    lean: Tensor | float = 0.0
 
 
 def alternatives_loss(found: Alternatives, xy: Tensor, intensity: Tensor) -> dict[str, Tensor]:
