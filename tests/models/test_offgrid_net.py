@@ -188,19 +188,21 @@ def test_mixed_precision_leaves_the_turn_of_a_blob_exact() -> None:
         torch.testing.assert_close(model._look(frames, None).turn, exact, atol=1e-6, rtol=0)
 
 
-# Polygons that started upright left 0.53 and 0.97.
-@pytest.mark.parametrize(("weights", "most"), [("offgrid-net-free", 0.1), ("offgrid-net-rotated", 0.3)])
-def test_networks_of_laws_without_axes_answer_no_angle_much_better_than_another(weights: str, most: float) -> None:
+# Polygons that started upright left 0.53 and 0.97 at sigma 2; without leaning to the phase offgrid-net-rotated leaves
+# 0.8 at sigma 5.
+@pytest.mark.parametrize("noise", [2.0, 5.0])
+@pytest.mark.parametrize("weights", ["offgrid-net-free", "offgrid-net-rotated"])
+def test_networks_of_laws_without_axes_answer_no_angle_much_better_than_another(weights: str, noise: float) -> None:
     path = shipped_weights(weights)
     assert path is not None
-    runner, instrument = PointRunner(load_weights(path)[0], "cpu"), replace(INSTRUMENT, noise_sigma=2.0)
+    runner, instrument = PointRunner(load_weights(path)[0], "cpu"), replace(INSTRUMENT, noise_sigma=noise)
     shares = []
     for turned in (0.0, 22.5, 33.75, 45.0, 67.5):
-        frames, xy = crosses(np.full(600, np.radians(turned)), noise=2.0)
+        frames, xy = crosses(np.full(600, np.radians(turned)), noise)
         answers = runner.slots(frames.numpy(), instrument)[:, 0, :, :2]
         gap = np.linalg.norm(answers[:, :, None] - xy[:, None], axis=-1).min(axis=1)
         shares.append((gap < 0.15).mean())
-    assert max(shares) - min(shares) < most
+    assert max(shares) - min(shares) < 0.2
 
 
 VARIANTS = ["pixels=convolution", "alternatives=3", "window=5", "window=9", "reach=1", "start=phase", "slots=8",
