@@ -14,6 +14,7 @@ from csist_bench.optics import Optics
 from csist_bench.recipes import load_method_recipe, parse_overrides
 from csist_bench.registry import METHODS
 from csist_bench.training.recipe import training_hash, training_recipe
+from csist_bench.training.requirements import require_fit
 
 SCRIPT = Path(__file__).parents[1] / "leaderboard" / "ablations.py"
 
@@ -37,7 +38,8 @@ def test_every_variant_is_another_network_or_another_training(script: ModuleType
         fields = {n: v for n, v in given.items() if not n.startswith("settings.")}
         training = training_recipe({**recipe.training, **fields})
         assert training.steps == 1000
-        network_from_settings(method, Optics(), resolve_settings(method, settings))
+        model = network_from_settings(method, Optics(), resolve_settings(method, settings))
+        require_fit(method.name, model, training)
         hashes.append(training_hash(method, settings, training))
     assert len(set(hashes)) == len(script.VARIANTS)
 
