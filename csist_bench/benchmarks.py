@@ -214,14 +214,14 @@ def _methods() -> Iterator[Measure]:
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "set.zarr"
         generate(data, load_data_recipe("seqcsist-noise", ["trajectories=1000"]))
-        split = store.open_store(data).split("test")
+        opened = store.open_store(data)
+        split = opened.split("test")
         for name, method in METHODS.items():
             if method.trainable and not (shipped_weights(name) and torch_works()):
                 continue
             if method.trainable and method.output == "points":
-                whole = store.open_store(data).split("train")  # 11,200 frames: fewer are not worth all cores
-                best = min(unmix(whole, name).seconds for _ in range(3))
-                rate = whole.n_trajectories * len(whole.scored_frames) / best
+                whole = opened.split("train")  # 11,200 frames: fewer are not worth all cores
+                rate = max(_rate_on_all_cores(whole, name) for _ in range(3))
                 yield Measure(f"{name}: frames per second", rate, "frames/s", "> 50,000 on two cores")
                 yield _latency(method, split)
                 continue
@@ -235,7 +235,7 @@ def _methods() -> Iterator[Measure]:
             )
             if name == "ista":
                 yield Measure(
-                    "  12,000 frames on all cores", 12_000 / _rate_on_all_cores(split, name, limit), "s", "<= 120"
+                    "  12,000 frames on all cores", 12_000 / _rate_on_all_cores(split, name, 4 * limit), "s", "<= 120"
                 )
             if method.output == "points":
                 yield _latency(method, split)
@@ -258,8 +258,8 @@ def _fitter(method: Method) -> Any:
     return PointRunner(load_weights(weights, method.name)[0])
 
 
-def _rate_on_all_cores(split: store.Split, name: str, limit: int) -> float:
-    done = unmix(split, name, limit=4 * limit)
+def _rate_on_all_cores(split: store.Split, name: str, limit: int | None = None) -> float:
+    done = unmix(split, name, limit=limit)
     return done.n_frames / done.seconds
 
 

@@ -152,7 +152,7 @@ def unmix_each(
     wanted = source.scored_frames if frames is None else frames
     total = min(source.n_trajectories, limit or source.n_trajectories)
     threads = solver.threads if row.trainable else workers or solver.threads
-    per_trajectory = len(wanted) if solver.alone else source.n_frames
+    per_trajectory = max(1, len(wanted) if solver.alone else source.n_frames)
     blocks = blocks_of(total, threads, -(-least // per_trajectory), largest, source.chunk_trajectories)
     threads = max(1, min(threads, len(blocks)))
     with solver.side_by_side(threads):

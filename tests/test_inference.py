@@ -298,6 +298,11 @@ def test_no_trajectories_give_no_detections(tmp_path, test):
     assert (len(done.detections), done.n_frames) == (0, 0)
 
 
+def test_no_frames_give_no_detections(test):
+    done = unmix(test, "ml", frames=range(2, 2))
+    assert (len(done.detections), done.n_frames) == (0, 0)
+
+
 @pytest.mark.parametrize(
     ("array", "message"),
     [

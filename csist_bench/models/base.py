@@ -161,20 +161,29 @@ class NetworkRunner:
         units, per_pass = (b, max(1, self.batch // t)) if self.whole_trajectories else (b * t, self.batch)
         sequences = frames.reshape(units, -1, size, size)
         grids = np.empty((*sequences.shape[:2], n, n), dtype=np.float32)
-        was_training = self.model.training
-        self.model.eval()
         rounding = torch.autocast(self.device.type, torch.bfloat16) if self.rounded else nullcontext()
-        with torch.inference_mode(), full_precision(), rounding:
+        with evaluated(self.model), torch.inference_mode(), rounding:
             for start in range(0, units, per_pass):
                 part = np.subtract(sequences[start : start + per_pass], instrument.background, dtype=np.float32)
                 answer = self.model(torch.from_numpy(part).to(self.device))
                 grids[start : start + per_pass] = answer.float().cpu().numpy()
-        self.model.train(was_training)
         return grids.reshape(b, t, n, n)
 
 
 @contextmanager
-def full_precision() -> Iterator[None]:
+def evaluated(model: nn.Module) -> Iterator[None]:
+    """Set a network to evaluation, in full precision; it is left as it was."""
+    was_training = model.training
+    model.eval()
+    try:
+        with _full_precision():
+            yield
+    finally:
+        model.train(was_training)
+
+
+@contextmanager
+def _full_precision() -> Iterator[None]:
     """Keep GPUs from rounding float32 products to TF32, which would make answers depend on the batch."""
     products, convolutions = torch.backends.cuda.matmul, torch.backends.cudnn
     before = products.allow_tf32, convolutions.allow_tf32
@@ -202,11 +211,8 @@ def macs_per_frame(model: nn.Module, optics: Optics, frames: int = MACS_FRAMES) 
     """
     device = next(model.parameters()).device
     inputs = torch.zeros(1, frames, optics.size, optics.size, device=device)
-    was_training = model.training
-    model.eval()
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+    with evaluated(model), torch.no_grad(), FlopCounterMode(display=False) as counter:
         model(inputs)
-    model.train(was_training)
     return counter.get_total_flops() / 2 / frames
 
 

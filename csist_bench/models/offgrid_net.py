@@ -217,18 +217,19 @@ class OffgridNet(nn.Module):
         flat, size = frames.flatten(0, 1), frames.shape[-1]
         pixel = blob_centre(flat)
         windows = windows_about(flat, pixel, self.window)
-        middle = centroid(windows)
         noise, clipping = (x[:, None].expand(frames.shape[:2]).flatten() for x in _sensor(frames, told))
+        with exact(windows):
+            seen = self.moments.seen(windows, noise) if self.moments else None
+            middle = seen.middle if seen else centroid(windows)
         features = [
             self.pixels(windows / SCALE),
             border_distances(pixel, size, BORDER),
             middle,
             _sensor_features(noise, clipping),
         ]
-        seen, turn = None, torch.zeros_like(noise)
-        if self.moments:
+        turn = torch.zeros_like(noise)
+        if self.moments and seen:
             with exact(windows):
-                seen = self.moments.seen(windows, noise)
                 features.append(self.moments(seen))
                 turn = self.moments.turn(seen) if self.keep else turn
         if self.keep:

@@ -18,7 +18,7 @@ from torch import nn
 
 from csist_bench.checks import must, require_shape
 from csist_bench.detections import Detections, detections_from_slots
-from csist_bench.models.base import full_precision, resolve_device
+from csist_bench.models.base import evaluated, resolve_device
 from csist_bench.models.layers.rendering import SceneLabels
 from csist_bench.models.layers.set_loss import COLUMNS, INTENSITY, PRESENCE, SCORE, SIGMA_INTENSITY, SIGMA_X, SIGMA_Y
 from csist_bench.sensor import Instrument
@@ -78,14 +78,12 @@ class PointRunner:
         A pass is many small steps, of which several cores make little more than one does. The number of torch's threads
         is one for the whole process, so this must not be entered twice at once.
         """
-        cores, was_training = torch.get_num_threads(), self.model.training
+        cores = torch.get_num_threads()
         torch.set_num_threads(max(1, cores // threads))
-        self.model.eval()
         try:
-            with full_precision():
+            with evaluated(self.model):  # for all of them: each by itself would leave it as another found it
                 yield
         finally:
-            self.model.train(was_training)
             torch.set_num_threads(cores)
 
     def slots(self, frames: NDArray[Any], instrument: Instrument) -> NDArray[np.float32]:
@@ -95,11 +93,8 @@ class PointRunner:
         b, t = frames.shape[:2]
         # Frames that are answered by themselves are sequences of one.
         sequences = frames if self.reach else frames.reshape(b * t, 1, size, size)
-        was_training = self.model.training
-        self.model.eval()
-        with torch.inference_mode(), full_precision():
+        with evaluated(self.model), torch.inference_mode():
             parts = [self._sequence_slots(part, instrument) for part in self._passes(sequences)]
-        self.model.train(was_training)
         return np.concatenate(parts).reshape(b, t, -1, COLUMNS)
 
     def _passes(self, sequences: NDArray[Any]) -> list[NDArray[Any]]:

@@ -180,7 +180,7 @@ class Run:
 
     def carry_out(self, stop: StopRequest, resumed: RunRecipe | None) -> Outcome:
         """Take the stages in turn, from the saved state if a run is resumed."""
-        tensors = None
+        tensors: dict[str, Tensor] = {}
         if resumed:
             tensors, self.progress = checkpoint.load_state(self.folder)
             if self.world.leads:
@@ -190,9 +190,9 @@ class Run:
         for stage in self.stages[self.progress.stage :]:
             with self._sized_for(stage), self._resting_for(stage):
                 learner = self._learner(stage)
-                if tensors is not None and resumed:
+                if resumed:
                     self._restore(learner, tensors, resumed)
-                    tensors = None
+                    resumed, tensors = None, {}
                 hooks = self._hooks(stage, learner, stop)
                 self.reporter.begin(stage, self.progress.step)
                 if not run_stage(stage, learner, self.progress.step, hooks):
