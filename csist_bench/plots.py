@@ -19,8 +19,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 from numpy.typing import NDArray
 
-from csist_bench.checks import InputError, require_shape, unknown
 from csist_bench.detections import Detections
+from csist_bench.errors import InputError, require_shape, unknown
 from csist_bench.leaderboard.lines import Line
 from csist_bench.leaderboard.rows import Row
 from csist_bench.leaderboard.table import ranked, row_label

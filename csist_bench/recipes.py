@@ -17,8 +17,8 @@ from typing import Annotated, Any, Literal, TypeVar, get_args
 import msgspec
 from msgspec import Meta
 
-from csist_bench import resources
-from csist_bench.checks import InputError, must, unknown
+from csist_bench import files as resources
+from csist_bench.errors import InputError, must, unknown
 
 Positive = Annotated[float, Meta(gt=0)]
 NonNegative = Annotated[float, Meta(ge=0)]

@@ -44,7 +44,8 @@ def command(as_json: bool) -> None:
 
 
 def _machine() -> dict[str, Any]:
-    from csist_bench import __version__, resources
+    from csist_bench import __version__
+    from csist_bench import files as resources
 
     kernels = "plain Python (CSIST_BENCH_NO_NUMBA is set)" if os.environ.get("CSIST_BENCH_NO_NUMBA") else "numba"
     return {
@@ -81,7 +82,7 @@ def _accelerators() -> str:
 
 def _deformable() -> str:
     try:
-        layer = importlib.import_module("csist_bench.models.layers.deform_conv")
+        layer = importlib.import_module("csist_bench.methods.networks.common.deform_conv")
     except ModuleNotFoundError:
         return "unavailable (PyTorch is not installed)"
     return str(layer.backend())

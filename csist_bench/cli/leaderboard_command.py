@@ -135,11 +135,11 @@ def _deliver(target: str, text: str) -> None:
 
 def _check(path: str, data: str | None) -> None:
     from csist_bench.leaderboard.check import check
-    from csist_bench.registry import torch_works
+    from csist_bench.methods.registry import torch_works
 
     store = None
     if data:
-        from csist_bench.store import open_store
+        from csist_bench.datasets import open_store
 
         store = open_store(data)
     count, problems = check(path, store)
@@ -153,8 +153,8 @@ def _check(path: str, data: str | None) -> None:
 
 
 def _keep_lines(path: str, data: str, split: str) -> None:
+    from csist_bench.datasets import open_store
     from csist_bench.leaderboard.lines import compute_lines, replace_lines
-    from csist_bench.store import open_store
 
     lines = compute_lines(open_store(data), split)
     replace_lines(Path(path).parent, lines)

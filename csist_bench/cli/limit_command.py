@@ -36,11 +36,11 @@ def command(
     Example:
       csist-bench limit --data data/seqcsist.zarr --noise-sigma 2
     """
-    from csist_bench.evaluation.ceiling_limits import limit_table, limit_text
+    from csist_bench.datasets import open_store
+    from csist_bench.evaluation.cramer_rao_lines import limit_table, limit_text
     from csist_bench.evaluation.truth import Truth
     from csist_bench.recipes import frame_range
-    from csist_bench.sensor import Instrument
-    from csist_bench.store import open_store
+    from csist_bench.simulation.sensor import Instrument
 
     opened = open_store(data)
     part = opened.split(split)

@@ -17,9 +17,9 @@ from csist_bench.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from csist_bench.inference import Decoder
-    from csist_bench.models.base import RunPrecision
-    from csist_bench.registry import Method
+    from csist_bench.methods.inference import Decoder
+    from csist_bench.methods.networks.base import RunPrecision
+    from csist_bench.methods.registry import Method
 
 
 @click.command("run")
@@ -92,9 +92,9 @@ def command(
     is one file for each, the decoder's name added to that of --out: the last example writes espcn-grid.npz and
     espcn-polish.npz.
     """
-    from csist_bench.inference import chosen_frames, header_of, open_source, unmix_each
+    from csist_bench.methods.inference import chosen_frames, header_of, open_source, unmix_each
+    from csist_bench.methods.registry import find
     from csist_bench.predictions import require_writable, write_predictions
-    from csist_bench.registry import find
 
     refuse_idle_options(find(method), data)
     files = output_files(out, decoder)
@@ -126,7 +126,7 @@ def command(
 
 def output_files(out: str, decoders: tuple[Decoder, ...]) -> list[str]:
     """Return the file of each decoder: `out` itself for one, p-grid.npz and p-polish.npz from p.npz for two."""
-    from csist_bench.checks import must
+    from csist_bench.errors import must
     from csist_bench.predictions import require_writable
 
     if len(set(decoders)) < len(decoders):
@@ -139,7 +139,7 @@ def output_files(out: str, decoders: tuple[Decoder, ...]) -> list[str]:
 
 def refuse_idle_options(method: Method, data: str) -> None:
     """Refuse options that were given but would do nothing for this method or source."""
-    from csist_bench.checks import must
+    from csist_bench.errors import must
 
     idle: dict[str, str] = {}
     if not method.trainable:

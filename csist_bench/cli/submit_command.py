@@ -74,8 +74,8 @@ def command(
       csist-bench submit preds.json
       csist-bench submit mine.json --method MyNet --family unfolding --prior-tier D --paper https://example.org/paper
     """
+    from csist_bench.datasets import open_store
     from csist_bench.leaderboard import Claim, score_submission, submit
-    from csist_bench.store import open_store
 
     claim = Claim(note=remark, **claimed)
     store = open_store(data)

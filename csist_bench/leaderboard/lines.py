@@ -13,14 +13,14 @@ from typing import Any, Literal
 
 import msgspec
 
-from csist_bench.checks import InputError, show
-from csist_bench.evaluation.ceiling import grid_ceiling
+from csist_bench.datasets import Store
+from csist_bench.errors import InputError, show
+from csist_bench.evaluation.ceilings import grid_ceiling
 from csist_bench.evaluation.truth import Truth
 from csist_bench.leaderboard.datasets import dataset_label
 from csist_bench.leaderboard.rows import Digest, Name, Percent, locked, write_table
 from csist_bench.recipes import DataRecipe
-from csist_bench.sensor import Instrument
-from csist_bench.store import Store
+from csist_bench.simulation.sensor import Instrument
 
 FILE = "lines.csv"
 
@@ -47,8 +47,8 @@ def limit_names(recipe: DataRecipe) -> tuple[str, ...]:
 
 def compute_lines(store: Store, split: str = "test") -> list[Line]:
     """Return the ceiling of the data set's own grid by both rankings, and the limits of tiers B, C and D."""
-    from csist_bench.evaluation.ceiling_limits import limit_table
-    from csist_bench.offgrid.limits import LINES
+    from csist_bench.evaluation.cramer_rao import LINES
+    from csist_bench.evaluation.cramer_rao_lines import limit_table
 
     part = store.split(split)
     truth = Truth.from_arrays(part.target_xy, part.target_intensity, part.target_count, part.scored_frames)

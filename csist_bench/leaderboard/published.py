@@ -10,10 +10,10 @@ import csv
 from collections.abc import Iterator
 from typing import Any
 
-from csist_bench import resources
-from csist_bench.checks import InputError
+from csist_bench import files as resources
+from csist_bench.errors import InputError
 from csist_bench.leaderboard.rows import AP_NAMES, Row, checked_row
-from csist_bench.registry import METHODS, SEQCSIST
+from csist_bench.methods.registry import METHODS, SEQCSIST
 
 HARDWARE = "GPU of the paper"
 _MULTIPLES = {"K": 1e3, "M": 1e6, "G": 1e9}

@@ -14,9 +14,9 @@ from typing import Annotated, Any, Literal, get_args
 import msgspec
 from msgspec import Meta
 
-from csist_bench.checks import InputError, must, show
+from csist_bench.errors import InputError, must, show
+from csist_bench.methods.registry import Family
 from csist_bench.predictions import replace_file
-from csist_bench.registry import Family
 
 FILE = "leaderboard.csv"
 DEFAULT_PATH = f"leaderboard/{FILE}"

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from csist_bench.checks import InputError, must, show, unknown
+from csist_bench.datasets import Split, Store
 from csist_bench.detections import GRID_THRESHOLD, Detections
+from csist_bench.errors import InputError, must, show, unknown
 from csist_bench.evaluation import EVALUATOR_VERSION
 from csist_bench.evaluation.report import Report, evaluate
 from csist_bench.evaluation.truth import Truth
@@ -26,10 +27,9 @@ from csist_bench.leaderboard.rows import (
     standing,
     write_rows,
 )
+from csist_bench.methods.registry import METHODS, Method
 from csist_bench.predictions import Header, Predictions, read_predictions
-from csist_bench.registry import METHODS, Method
-from csist_bench.sensor import Instrument
-from csist_bench.store import Split, Store
+from csist_bench.simulation.sensor import Instrument
 
 BOOTSTRAP = 1000
 _BLOCK = 1 << 20
@@ -276,7 +276,7 @@ def _rate(where: str, said: Mapping[str, Any], n_frames: int | None) -> float | 
 
 
 def _costs(row: Method, said: Mapping[str, Any]) -> dict[str, Any]:
-    from csist_bench.accounting import method_row, variant_costs
+    from csist_bench.methods.cost import method_row, variant_costs
 
     settings = said.get("settings")
     own = variant_costs(row, settings) if row.trainable and isinstance(settings, Mapping) and settings else None

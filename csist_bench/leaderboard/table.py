@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from csist_bench.checks import unknown
+from csist_bench.errors import unknown
 from csist_bench.evaluation import EVALUATOR_VERSION
 from csist_bench.leaderboard.lines import Line
 from csist_bench.leaderboard.rows import AP_NAMES, Row

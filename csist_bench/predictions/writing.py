@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from csist_bench.checks import InputError, unknown
 from csist_bench.detections import Detections
+from csist_bench.errors import InputError, unknown
 from csist_bench.predictions.header import Header
 from csist_bench.predictions.json_format import Row
 from csist_bench.predictions.table import Limits, detections_from_columns

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from csist_bench.checks import InputError, show
+from csist_bench.errors import InputError, show
 
 LOG = "log.jsonl"
 

@@ -14,14 +14,14 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from csist_bench.datasets import Split
 from csist_bench.detections import Detections, concatenate, detections_from_grid
 from csist_bench.evaluation.average_precision import average_precision
 from csist_bench.evaluation.matching import THRESHOLDS, match
 from csist_bench.evaluation.truth import Truth
-from csist_bench.models.base import NetworkRunner, method_of
-from csist_bench.models.points import PointRunner
-from csist_bench.sensor import Instrument
-from csist_bench.store import Split
+from csist_bench.methods.networks.base import NetworkRunner, method_of
+from csist_bench.methods.networks.points import PointRunner
+from csist_bench.simulation.sensor import Instrument
 
 TRAJECTORIES_PER_PASS = 25  # bounds the heat maps held at a time
 

@@ -10,7 +10,7 @@ from csist_bench.evaluation.report import ap_name, evaluate
 from csist_bench.evaluation.report_text import write_report
 from csist_bench.evaluation.truth import Truth
 from csist_bench.predictions import Header
-from tests.evaluation.scenes import detections_of, random_scene, truth_of
+from tests.helpers.scenes import detections_of, random_scene, truth_of
 
 
 @pytest.fixture

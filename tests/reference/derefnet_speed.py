@@ -9,10 +9,10 @@ from collections.abc import Callable
 
 import torch
 
-from csist_bench.benchmarks import best_of
-from csist_bench.models.base import build_network
-from csist_bench.models.derefnet import Derefnet
-from csist_bench.optics import Optics
+from csist_bench.methods.networks.base import build_network
+from csist_bench.methods.networks.unfolding.derefnet import Derefnet
+from csist_bench.simulation.optics import Optics
+from csist_bench.speed import best_of
 from tests.reference.loop_derefnet import loop_forward, loop_loss
 
 FRAMES, SCORED, ROUNDS = 20, range(2, 18), 3

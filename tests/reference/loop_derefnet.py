@@ -8,8 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from csist_bench.models.derefnet import REACH, SCALE, Derefnet
-from csist_bench.models.layers.alignment import Alignment
+from csist_bench.methods.networks.unfolding.alignment import Alignment
+from csist_bench.methods.networks.unfolding.derefnet import REACH, SCALE, Derefnet
 
 
 def loop_forward(model: Derefnet, frames: Tensor, centres: range | None = None) -> Tensor:

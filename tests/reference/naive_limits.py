@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy import stats
 
-from csist_bench.offgrid.limits import LimitLine
-from csist_bench.sensor import Instrument
-from csist_bench.simulate import frames_from_targets_numpy
+from csist_bench.evaluation.cramer_rao import LimitLine
+from csist_bench.simulation.rendering import frames_from_targets_numpy
+from csist_bench.simulation.sensor import Instrument
 
 STEP = 1e-5
 LEVEL_MARGIN = 0.5  # an integer pixel clips half a grey level below its highest value

@@ -5,15 +5,15 @@ from pathlib import Path
 import pytest
 import torch
 
+from csist_bench.datasets import Store
 from csist_bench.evaluation.report import evaluate
 from csist_bench.evaluation.truth import Truth
-from csist_bench.inference import unmix
-from csist_bench.models.base import build_network
-from csist_bench.models.weights import save_weights
-from csist_bench.optics import Optics
-from csist_bench.store import Store
+from csist_bench.methods.inference import unmix
+from csist_bench.methods.networks.base import build_network
+from csist_bench.methods.networks.weights import save_weights
+from csist_bench.simulation.optics import Optics
 from csist_bench.training.validation import Validation
-from tests.training.cards import card_of
+from tests.helpers.cards import card_of
 
 CPU = torch.device("cpu")
 SETTINGS = {
