@@ -33,7 +33,7 @@ from csist_bench.recipes import load_data_recipe, load_method_recipe
 from csist_bench.simulation.optics import Optics
 from csist_bench.simulation.rendering import frames_from_targets, frames_from_targets_numpy
 from csist_bench.simulation.scenes import draw_scenes
-from csist_bench.simulation.sensor import Instrument
+from csist_bench.simulation.sensor import Camera
 
 FRAMES = 100_000
 QUADRATURE_FRAMES = 1
@@ -243,7 +243,7 @@ def _methods() -> Iterator[Measure]:
 
 def _latency(method: Method, split: store.Split) -> Measure:
     one = split.read("frames", 0, 1)[:, 2:3]
-    detect = partial(_fitter(method).detect, one, Instrument.from_recipe(split.recipe))
+    detect = partial(_fitter(method).detect, one, Camera.from_recipe(split.recipe))
     return Measure("  latency of one frame", 1000 * best_of(detect, 30), "ms", "" if method.trainable else "< 1")
 
 
@@ -293,11 +293,11 @@ def network_speed(method: Method, split: store.Split) -> Iterator[Measure]:
     from csist_bench.training.learner import PlainLearner
     from csist_bench.training.recipe import training_recipe
 
-    instrument = Instrument.from_recipe(split.recipe)
-    runner = NetworkRunner(build_network(method.name, instrument.optics), "auto")
+    camera = Camera.from_recipe(split.recipe)
+    runner = NetworkRunner(build_network(method.name, camera.optics), "auto")
     frames = split.read("frames", 0, 1)
-    runner.heat_maps(frames, instrument)
-    forward = best_of(lambda: runner.heat_maps(frames, instrument), 2)
+    runner.heat_maps(frames, camera)
+    forward = best_of(lambda: runner.heat_maps(frames, camera), 2)
     yield Measure(f"{method.name}: forward", split.n_frames / forward, f"frames/s, {runner.device.type}")
 
     recipe = training_recipe(load_method_recipe(method.name).training)

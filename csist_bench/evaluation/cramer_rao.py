@@ -28,7 +28,7 @@ from scipy.special import ndtr
 from csist_bench.detections import Detections
 from csist_bench.errors import InputError, must, require_shape
 from csist_bench.simulation.optics import pixel_response
-from csist_bench.simulation.sensor import Instrument
+from csist_bench.simulation.sensor import Camera
 
 Floats = NDArray[np.float64]
 
@@ -83,17 +83,17 @@ LINES = (
 )
 
 
-def pixel_information(mean: Floats, instrument: Instrument) -> Floats:
+def pixel_information(mean: Floats, camera: Camera) -> Floats:
     """Return the Fisher information of each pixel on its own mean, shape of `mean`, 1 / grey levels^2.
 
     Gaussian noise of variance v = noise_sigma^2 + shot_gain * mean gives 1 / v. A pixel that clips at level L is
     censored: of y ~ N(m, v) only min(y, L) is seen, which leaves the share Phi(z) - z phi(z) + phi(z)^2 / (1 - Phi(z)),
     z = (L - m) / sqrt(v), of it (Amemiya, 1973): all of it far below the level, none of it far above.
     """
-    variance = instrument.noise_sigma**2 + instrument.shot_gain * np.maximum(mean, 0.0)
-    if not np.isfinite(instrument.saturation):
+    variance = camera.noise_sigma**2 + camera.shot_gain * np.maximum(mean, 0.0)
+    if not np.isfinite(camera.saturation):
         return np.asarray(1.0 / variance)
-    level = instrument.saturation - CENSORED_BELOW_LEVEL - instrument.background
+    level = camera.saturation - CENSORED_BELOW_LEVEL - camera.background
     z = np.clip((level - mean) / np.sqrt(variance), -30.0, 30.0)
     density = np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi)
     above = ndtr(-z)
@@ -101,7 +101,7 @@ def pixel_information(mean: Floats, instrument: Instrument) -> Floats:
     return np.asarray(np.clip(ndtr(z) - z * density + hidden, 0.0, 1.0) / variance)
 
 
-def frame_information(xy: Floats, intensity: Floats, instrument: Instrument) -> Floats:
+def frame_information(xy: Floats, intensity: Floats, camera: Camera) -> Floats:
     """Return the Fisher information of each frame on its targets' (x, y, s), target by target.
 
     Parameters
@@ -119,21 +119,21 @@ def frame_information(xy: Floats, intensity: Floats, instrument: Instrument) -> 
     information = np.empty((n, t, 3 * k, 3 * k))
     for start in range(0, n, BLOCK):
         block = slice(start, start + BLOCK)
-        information[block] = _information_of(xy[block], intensity[block], instrument)
+        information[block] = _information_of(xy[block], intensity[block], camera)
     return information
 
 
-def _information_of(xy: Floats, intensity: Floats, instrument: Instrument) -> Floats:
+def _information_of(xy: Floats, intensity: Floats, camera: Camera) -> Floats:
     n, t, k = intensity.shape
     absent = np.isnan(xy).any(axis=-1) | np.isnan(intensity)
     place = np.where(absent[..., None], 0.0, xy)
     light = np.where(absent, 0.0, intensity)[..., None, None]
-    column, column_slope = (part[..., None, :] for part in _axis_response(place[..., 0], instrument))
-    row, row_slope = (part[..., :, None] for part in _axis_response(place[..., 1], instrument))
+    column, column_slope = (part[..., None, :] for part in _axis_response(place[..., 0], camera))
+    row, row_slope = (part[..., :, None] for part in _axis_response(place[..., 1], camera))
     unit = np.where(absent, 0.0, 1.0)[..., None, None] * row * column
     jacobian = np.stack([light * row * column_slope, light * row_slope * column, unit], axis=3).reshape(n, t, 3 * k, -1)
     mean = (light * unit).sum(axis=2).reshape(n, t, -1)
-    weight = pixel_information(mean, instrument)
+    weight = pixel_information(mean, camera)
     return np.asarray((jacobian * weight[:, :, None, :]) @ np.swapaxes(jacobian, -1, -2))
 
 
@@ -145,11 +145,11 @@ def _require_targets(xy: Floats, intensity: Floats) -> None:
         raise InputError("targets must be finite (NaN marks an absent one), got an infinite value")
 
 
-def _axis_response(position: Floats, instrument: Instrument) -> tuple[Floats, Floats]:
+def _axis_response(position: Floats, camera: Camera) -> tuple[Floats, Floats]:
     """Return q(i - position) for every pixel i and its derivative in the position, shape (..., size)."""
-    sigma, pixel = instrument.optics.psf_sigma, np.arange(instrument.optics.size)
+    sigma, pixel = camera.optics.psf_sigma, np.arange(camera.optics.size)
     value = pixel_response(pixel, position[..., None], sigma)
-    edges = (np.arange(instrument.optics.size + 1) - 0.5 - position[..., None]) / sigma
+    edges = (np.arange(camera.optics.size + 1) - 0.5 - position[..., None]) / sigma
     density = np.exp(-0.5 * edges**2) / (np.sqrt(2 * np.pi) * sigma)
     return value, density[..., :-1] - density[..., 1:]
 
@@ -173,7 +173,7 @@ def sample_limit(
     information: Floats,
     xy: Floats,
     intensity: Floats,
-    instrument: Instrument,
+    camera: Camera,
     scored: range,
     rng: np.random.Generator,
     draws: int = 4,
@@ -202,7 +202,7 @@ def sample_limit(
     variance = np.zeros((n, len(scored), 3 * k))
     for window, answered in windows(xy.shape[1], line.frames, scored):
         design = _design(line, xy, window)
-        factor = _inverse_factor(line, design, information[:, window.start : window.stop], instrument, k)
+        factor = _inverse_factor(line, design, information[:, window.start : window.stop], camera, k)
         normal = rng.standard_normal((draws, n, factor.shape[-1]))
         for frame in answered:
             spread = design[:, frame - window.start] @ factor  # (n, 3K, P); C_t = spread spread'
@@ -260,30 +260,30 @@ def _shape_columns(xy: Floats, motion: Motion) -> Floats:
     return np.stack([turn] if motion == "group-rotated" else [turn, offset], axis=-1)
 
 
-def _inverse_factor(line: LimitLine, design: Floats, information: Floats, instrument: Instrument, k: int) -> Floats:
+def _inverse_factor(line: LimitLine, design: Floats, information: Floats, camera: Camera, k: int) -> Floats:
     """Return R with R R' = A^-1 for every trajectory, shape (N, P, P)."""
     a = np.einsum("ntip,ntij,ntjq->npq", design, information, design, optimize=True)
     index = np.arange(a.shape[-1])
-    a[:, index, index] += _prior_precision(line, len(index), instrument, k)
+    a[:, index, index] += _prior_precision(line, len(index), camera, k)
     return np.asarray(np.swapaxes(np.linalg.inv(np.linalg.cholesky(a)), -1, -2))
 
 
-def _prior_precision(line: LimitLine, p: int, instrument: Instrument, k: int) -> Floats:
+def _prior_precision(line: LimitLine, p: int, camera: Camera, k: int) -> Floats:
     """Return the prior precision of each parameter: 1 / px^2 for motion, 1 / grey levels^2 for brightness."""
     # A target is known to be somewhere in the frame and to have some brightness: this only keeps A invertible where
     # the frames say nothing, as of an absent or a wholly hidden target.
-    precision = np.full(p, 1.0 / instrument.optics.size**2)
+    precision = np.full(p, 1.0 / camera.optics.size**2)
     shape = {"group-rotated": [1.0 / np.pi**2], "group-scaled": [1.0 / np.pi**2, 1.0 / SCALE_SD**2]}.get(
         line.motion, []
     )
     if line.motion not in ("free", "polynomial"):
         own = p - k - len(shape) - 2 * k
         arms_known = line.motion.startswith("group")
-        own_sd = ARM_SD if arms_known else EXTENT_SIGMAS * instrument.optics.psf_sigma
+        own_sd = ARM_SD if arms_known else EXTENT_SIGMAS * camera.optics.psf_sigma
         precision[own : own + 2 * k] = 1.0 / own_sd**2
         precision[own + 2 * k : p - k] = shape
-    law_variance = max((instrument.intensity_max - instrument.intensity_min) ** 2 / 12, VARIANCE_FLOOR)
-    precision[p - k :] = 1.0 / (law_variance if line.law else (FREE_BRIGHTNESS * instrument.intensity_max) ** 2)
+    law_variance = max((camera.intensity_max - camera.intensity_min) ** 2 / 12, VARIANCE_FLOOR)
+    precision[p - k :] = 1.0 / (law_variance if line.law else (FREE_BRIGHTNESS * camera.intensity_max) ** 2)
     return precision
 
 

@@ -14,7 +14,7 @@ from csist_bench.evaluation.average_precision import average_precision
 from csist_bench.evaluation.cramer_rao import LINES, LimitLine, frame_information, sample_limit
 from csist_bench.evaluation.matching import THRESHOLDS, match
 from csist_bench.evaluation.truth import Truth
-from csist_bench.simulation.sensor import Instrument
+from csist_bench.simulation.sensor import Camera
 
 TRAJECTORIES, DRAWS = 400, 4
 
@@ -62,7 +62,7 @@ class LimitRow:
 
 def limit_table(
     truth: Truth,
-    instrument: Instrument,
+    camera: Camera,
     *,
     lines: Sequence[LimitLine] = LINES,
     trajectories: int = TRAJECTORIES,
@@ -75,7 +75,7 @@ def limit_table(
     ----------
     truth : Truth
         The targets, of which at most `trajectories` trajectories (spread evenly over the set) are used.
-    instrument : Instrument
+    camera : Camera
         Optics, noise, clipping and brightness law of the data.
     lines : the kinds of knowledge to compare
     draws : estimates drawn of each target
@@ -90,14 +90,14 @@ def limit_table(
     rows = truth.trajectories
     rows = rows[np.linspace(0, len(rows) - 1, min(trajectories, len(rows))).astype(np.int64)]
     xy, intensity, count = truth.xy[rows], truth.intensity[rows], truth.count[rows]
-    information = frame_information(xy, intensity, instrument)
+    information = frame_information(xy, intensity, camera)
     repeated = Truth.from_arrays(
         np.tile(xy, (draws, 1, 1, 1)), np.tile(intensity, (draws, 1, 1)), np.tile(count, (draws, 1)), truth.frames
     )
     table = []
     for line in lines:
         rng = np.random.default_rng([seed, *line.name.encode()])
-        sample = sample_limit(line, information, xy, intensity, instrument, truth.frames, rng, draws)
+        sample = sample_limit(line, information, xy, intensity, camera, truth.frames, rng, draws)
         ranked = _average_precisions(sample.detections, repeated)
         brightness = _average_precisions(replace(sample.detections, score=sample.intensity), repeated)
         table.append(LimitRow(line, ranked, brightness, sample.position_sd))

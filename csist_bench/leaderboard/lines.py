@@ -20,7 +20,7 @@ from csist_bench.evaluation.truth import Truth
 from csist_bench.leaderboard.datasets import dataset_label
 from csist_bench.leaderboard.rows import Digest, Name, Percent, locked, write_table
 from csist_bench.recipes import DataRecipe
-from csist_bench.simulation.sensor import Instrument
+from csist_bench.simulation.sensor import Camera
 
 FILE = "lines.csv"
 
@@ -59,7 +59,7 @@ def compute_lines(store: Store, split: str = "test") -> list[Line]:
     ]
     names = limit_names(store.recipe)
     chosen = [line for line in LINES if line.name in names]
-    for row in limit_table(truth, Instrument.from_recipe(store.recipe), lines=chosen):
+    for row in limit_table(truth, Camera.from_recipe(store.recipe), lines=chosen):
         values.append(("limit", f"Cramer-Rao limit, tier {row.line.tier}: {row.line.name}", row.cso_map))
     about: dict[str, Any] = {"dataset": dataset_label(store.recipe), "split": split}
     about["dataset_fingerprint"] = store.fingerprint or ""

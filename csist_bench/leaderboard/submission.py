@@ -29,7 +29,7 @@ from csist_bench.leaderboard.rows import (
 )
 from csist_bench.methods.registry import METHODS, Method
 from csist_bench.predictions import Header, Predictions, read_predictions
-from csist_bench.simulation.sensor import Instrument
+from csist_bench.simulation.sensor import Camera
 
 BOOTSTRAP = 1000
 _BLOCK = 1 << 20
@@ -260,7 +260,7 @@ def _settings_text(said: Mapping[str, Any], store: Store) -> str:
     texts = [f"{name}={value}" for name, value in settings.items()] if isinstance(settings, Mapping) else []
     if said.get("threshold", GRID_THRESHOLD) != GRID_THRESHOLD:
         texts.append(f"threshold={said['threshold']}")
-    own = Instrument.from_recipe(store.recipe).noise_sigma
+    own = Camera.from_recipe(store.recipe).noise_sigma
     if said.get("noise_sigma", own) != own:
         texts.append(f"noise_sigma={said['noise_sigma']}")
     return " ".join(" ".join(texts).split())

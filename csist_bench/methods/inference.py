@@ -23,7 +23,7 @@ from csist_bench.methods.networks.shipped import trained
 from csist_bench.methods.registry import Method, build_training_free, find
 from csist_bench.predictions.header import Header
 from csist_bench.recipes import DataRecipe, frame_range, parse_overrides
-from csist_bench.simulation.sensor import Instrument
+from csist_bench.simulation.sensor import Camera
 
 if TYPE_CHECKING:
     from csist_bench.methods.networks.base import RunPrecision
@@ -143,12 +143,12 @@ def unmix_each(
         One a decoder, the same as of a run with that decoder alone; its seconds leave out the others' decoding.
     """
     row = find(method)
-    instrument = Instrument.from_recipe(source.recipe, noise_sigma)
+    camera = Camera.from_recipe(source.recipe, noise_sigma)
     largest, least, per_pass = LARGEST_BLOCK, 1, FRAMES_PER_PASS
     if row.trainable and row.output == "points":
         largest, least, per_pass = LARGEST_BLOCK_OF_POINTS, LEAST_FRAMES_OF_POINTS, FRAMES_PER_PASS_OF_POINTS
     batch = per_pass if batch is None else batch
-    solver = _solver(row, instrument, overrides, weights, device, decoders, threshold, batch, precision)
+    solver = _solver(row, camera, overrides, weights, device, decoders, threshold, batch, precision)
     wanted = source.scored_frames if frames is None else frames
     total = min(source.n_trajectories, limit or source.n_trajectories)
     threads = solver.threads if row.trainable else workers or solver.threads
@@ -169,7 +169,7 @@ def unmix_each(
         seconds = time.perf_counter() - began - (decoding.sum() - decoding) / threads
     done = []
     for d, (about, spent) in enumerate(zip(solver.about, seconds.tolist(), strict=True)):
-        about |= {"noise_sigma": instrument.noise_sigma, "seconds": round(spent, 3), "hardware": _hardware(about)}
+        about |= {"noise_sigma": camera.noise_sigma, "seconds": round(spent, 3), "hardware": _hardware(about)}
         detections = concatenate([part[d] for part in parts]).ordered()
         done.append(Unmixed(detections, total * len(wanted), spent, wanted, about))
     return done
@@ -219,7 +219,7 @@ class _Solver:
 
 def _solver(
     row: Method,
-    instrument: Instrument,
+    camera: Camera,
     overrides: Iterable[str],
     weights: str | Path | None,
     device: str,
@@ -234,10 +234,10 @@ def _solver(
     if precision != "float32" and (row.output == "points" or not row.trainable):
         raise must("precision", "be float32 for all but networks that answer heat maps", precision)
     if row.output == "points" and row.trainable:
-        runner, loaded = _point_network(row, instrument, overrides, weights, device, batch)
+        runner, loaded = _point_network(row, camera, overrides, weights, device, batch)
         return _Solver(
-            lambda frames: runner.detect(frames, instrument),
-            [_decode_points(name, instrument) for name in decoders],
+            lambda frames: runner.detect(frames, camera),
+            [_decode_points(name, camera) for name in decoders],
             [about | loaded | {"decoder": "polish" if name == "polish" else "own"} for name in decoders],
             runner.reach == 0,
             runner.threads,
@@ -250,7 +250,7 @@ def _solver(
         points = build_training_free(row, overrides)
         about |= {"decoder": "own", "settings": parse_overrides(overrides)}
         return _Solver(
-            lambda frames: points.detect(frames, instrument),
+            lambda frames: points.detect(frames, camera),
             [lambda found, frames: found],
             [about],
             alone,
@@ -258,14 +258,14 @@ def _solver(
             _as_they_are,
         )
     if row.trainable:
-        heat_maps, loaded = _network(row, instrument, overrides, weights, device, batch, precision)
+        heat_maps, loaded = _network(row, camera, overrides, weights, device, batch, precision)
         about |= loaded
     else:
         solver = build_training_free(row, overrides)
         about["settings"] = parse_overrides(overrides)
 
         def heat_maps(frames: NDArray[Any]) -> NDArray[Any]:
-            return np.asarray(solver.heat_maps(frames, instrument))
+            return np.asarray(solver.heat_maps(frames, camera))
 
     told: dict[Decoder, dict[str, Any]] = {
         "grid": {"decoder": "grid", "threshold": threshold},
@@ -273,7 +273,7 @@ def _solver(
     }
     return _Solver(
         heat_maps,
-        [_decode(name, instrument, threshold) for name in decoders],
+        [_decode(name, camera, threshold) for name in decoders],
         [about | told[name] for name in decoders],
         alone,
         1 if row.trainable else cores,
@@ -294,31 +294,29 @@ def _require_different(decoders: Sequence[Decoder]) -> None:
         raise must("decoders", "be at least one, each once", ", ".join(decoders) or "none")
 
 
-def _decode(
-    decoder: Decoder, instrument: Instrument, threshold: float
-) -> Callable[[NDArray[Any], NDArray[Any]], Detections]:
+def _decode(decoder: Decoder, camera: Camera, threshold: float) -> Callable[[NDArray[Any], NDArray[Any]], Detections]:
     """Return the function from heat maps and their frames to detections."""
     if decoder == "polish":
         from csist_bench.methods.polish.method import Polish
 
         polish = Polish()
-        return lambda heat_maps, frames: polish.detect(heat_maps, frames, instrument)
-    return lambda heat_maps, frames: detections_from_grid(heat_maps, instrument.optics.c, threshold)
+        return lambda heat_maps, frames: polish.detect(heat_maps, frames, camera)
+    return lambda heat_maps, frames: detections_from_grid(heat_maps, camera.optics.c, threshold)
 
 
-def _decode_points(decoder: Decoder, instrument: Instrument) -> Callable[[Detections, NDArray[Any]], Detections]:
+def _decode_points(decoder: Decoder, camera: Camera) -> Callable[[Detections, NDArray[Any]], Detections]:
     """Return the function from a network's own detections and their frames to detections."""
     if decoder == "polish":
         from csist_bench.methods.polish.method import Polish
 
         polish = Polish()
-        return lambda found, frames: polish.refine(found, frames, instrument)
+        return lambda found, frames: polish.refine(found, frames, camera)
     return lambda found, frames: found
 
 
 def _network(
     row: Method,
-    instrument: Instrument,
+    camera: Camera,
     overrides: list[str],
     weights: str | Path | None,
     device: str,
@@ -327,19 +325,19 @@ def _network(
 ) -> tuple[HeatMaps, dict[str, Any]]:
     from csist_bench.methods.networks.base import NetworkRunner
 
-    model, about = trained(row, instrument, overrides, weights)
+    model, about = trained(row, camera, overrides, weights)
     runner = NetworkRunner(model, device, batch, precision)
     if runner.rounded:
         about["settings"]["precision"] = precision
-    return lambda frames: runner.heat_maps(frames, instrument), about | {"device": str(runner.device)}
+    return lambda frames: runner.heat_maps(frames, camera), about | {"device": str(runner.device)}
 
 
 def _point_network(
-    row: Method, instrument: Instrument, overrides: list[str], weights: str | Path | None, device: str, batch: int
+    row: Method, camera: Camera, overrides: list[str], weights: str | Path | None, device: str, batch: int
 ) -> tuple[PointRunner, dict[str, Any]]:
     from csist_bench.methods.networks.points import PointRunner
 
-    model, about = trained(row, instrument, overrides, weights)
+    model, about = trained(row, camera, overrides, weights)
     runner = PointRunner(model, device, batch)
     return runner, about | {"device": str(runner.device)}
 

@@ -3,8 +3,8 @@
 The contract. `entry` names a class `module:Class`.
 
 - A training-free method is a frozen msgspec struct whose fields are its settings. It answers
-  `heat_maps(frames, instrument) -> (B, T, c * size, c * size)` (output "grid") or
-  `detect(frames, instrument) -> Detections` (output "points") for frames (B, T, size, size) in grey levels.
+  `heat_maps(frames, camera) -> (B, T, c * size, c * size)` (output "grid") or
+  `detect(frames, camera) -> Detections` (output "points") for frames (B, T, size, size) in grey levels.
 - A network is a torch module built as `Class(sampling, **settings)`; its `forward` maps frames (B, T, size, size) to
   label grids (B, T, c * size, c * size), and `methods.networks.base` runs it (output "grid"); or to slots of targets
   (B, T, K, 8), and `csist_bench.methods.networks.points` runs it (output "points").
@@ -54,7 +54,7 @@ def _network(
     output: Literal["grid", "points"] = "grid",
 ) -> Method:
     module = name.replace("++", "_plus_plus").replace("+", "_plus").replace("-", "_")
-    class_name = "".join(part.capitalize() for part in module.split("_"))
+    class_name = title.replace("-", "").replace("+", "Plus")
     folder = module if family == "off-grid" else family.replace("-", "_")
     file = "network" if family == "off-grid" else module
     entry = f"csist_bench.methods.networks.{folder}.{file}:{class_name}"
@@ -70,8 +70,8 @@ _VAN_CITTERT = "https://doi.org/10.1364/JOSA.62.000055"
 _SEQUENCE: dict[str, Any] = {"output": "points", "context": "trajectory"}
 
 _ROWS = (
-    _free("ista", "ISTA", "traditional", "methods.grid.ista:Ista", _CPAM, prior_tier="A"),
-    _free("bid", "BID", "traditional", "methods.grid.bid:Bid", _VAN_CITTERT, prior_tier="A"),
+    _free("ista", "ISTA", "traditional", "methods.grid.ista:ISTA", _CPAM, prior_tier="A"),
+    _free("bid", "BID", "traditional", "methods.grid.bid:BID", _VAN_CITTERT, prior_tier="A"),
     _network("srcnn", "SRCNN", "super-resolution", "https://arxiv.org/abs/1501.00092"),
     _network("gmfn", "GMFN", "super-resolution", "https://arxiv.org/abs/1907.04253"),
     _network("dbpn", "DBPN", "super-resolution", "https://arxiv.org/abs/1803.02735"),

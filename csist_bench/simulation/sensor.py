@@ -23,7 +23,7 @@ Background = Callable[[int, int], Floats]
 
 
 @dataclass(frozen=True)
-class Instrument:
+class Camera:
     """What a method may know of the data: optics, sensor and the brightness law; grey levels.
 
     `saturation` is the level at which pixels clip (inf: none), `noise_sigma` the effective read noise, with the floors
@@ -39,7 +39,7 @@ class Instrument:
     intensity_max: float = 250.0
 
     @classmethod
-    def from_recipe(cls, recipe: DataRecipe, noise_sigma: float | None = None) -> Instrument:
+    def from_recipe(cls, recipe: DataRecipe, noise_sigma: float | None = None) -> Camera:
         """Return what a data recipe tells; `noise_sigma` (grey levels) overrides the recipe's noise."""
         floor = NOISE_FLOOR_FLOAT if recipe.dtype == "float32" and not recipe.bits else NOISE_FLOOR_INTEGER
         clutter = recipe.background_sigma if recipe.background == "clutter" else 0.0

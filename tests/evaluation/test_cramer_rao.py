@@ -24,52 +24,52 @@ from csist_bench.evaluation.truth import Truth
 from csist_bench.recipes import load_data_recipe
 from csist_bench.simulation.optics import Optics
 from csist_bench.simulation.scenes import draw_scenes
-from csist_bench.simulation.sensor import Instrument
+from csist_bench.simulation.sensor import Camera
 from tests.reference.naive_limits import naive_frame_information, naive_pixel_information, naive_rigid_covariance
 
 SCORED = range(2, 18)
 RIGID_20 = next(line for line in LINES if line.motion == "rigid" and line.frames == 20)
 
 
-def _instrument(**fields: float) -> Instrument:
-    return replace(Instrument(Optics(), noise_sigma=2.0), **fields)
+def _instrument(**fields: float) -> Camera:
+    return replace(Camera(Optics(), noise_sigma=2.0), **fields)
 
 
 def _scenes(n: int, *overrides: str):
     return draw_scenes(load_data_recipe("seqcsist", ["seed=5", *overrides]), range(n))
 
 
-def _sample(line: LimitLine, scenes, instrument: Instrument, draws: int = 1, scored: range = SCORED):
-    information = frame_information(scenes.xy, scenes.intensity, instrument)
+def _sample(line: LimitLine, scenes, camera: Camera, draws: int = 1, scored: range = SCORED):
+    information = frame_information(scenes.xy, scenes.intensity, camera)
     rng = np.random.default_rng(0)
-    return sample_limit(line, information, scenes.xy, scenes.intensity, instrument, scored, rng, draws)
+    return sample_limit(line, information, scenes.xy, scenes.intensity, camera, scored, rng, draws)
 
 
 @pytest.mark.parametrize("mean", [0.0, 200.0, 253.0, 254.5, 256.0, 300.0])
 @pytest.mark.parametrize("fields", [{}, {"saturation": 255.0}, {"saturation": 255.0, "shot_gain": 0.5}])
 def test_pixel_information_is_the_expected_squared_score(mean: float, fields: dict[str, float]) -> None:
-    instrument = _instrument(**fields)
-    expected = naive_pixel_information(mean, instrument)
-    assert pixel_information(np.array(mean), instrument) == pytest.approx(expected, rel=1e-6, abs=1e-9)
+    camera = _instrument(**fields)
+    expected = naive_pixel_information(mean, camera)
+    assert pixel_information(np.array(mean), camera) == pytest.approx(expected, rel=1e-6, abs=1e-9)
 
 
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), k=st.integers(1, 5), saturated=st.booleans())
 def test_frame_information_equals_the_naive_one(seed: int, k: int, saturated: bool) -> None:
     rng = np.random.default_rng(seed)
-    instrument = _instrument(saturation=255.0 if saturated else np.inf, shot_gain=0.3 * rng.random())
+    camera = _instrument(saturation=255.0 if saturated else np.inf, shot_gain=0.3 * rng.random())
     xy, intensity = 5 + 0.6 * rng.standard_normal((1, 1, k, 2)), rng.uniform(150, 300, (1, 1, k))
     if k > 2:
         xy[0, 0, 1] = np.nan
-    expected = naive_frame_information(xy[0, 0], intensity[0, 0], instrument)
-    found = frame_information(xy, intensity, instrument)[0, 0]
+    expected = naive_frame_information(xy[0, 0], intensity[0, 0], camera)
+    found = frame_information(xy, intensity, camera)[0, 0]
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
 
 
 def test_rigid_line_has_the_covariance_of_the_naive_one() -> None:
-    scenes, instrument = _scenes(3), _instrument()
-    information = frame_information(scenes.xy, scenes.intensity, instrument)
-    found = _sample(RIGID_20, scenes, instrument).detections
+    scenes, camera = _scenes(3), _instrument()
+    information = frame_information(scenes.xy, scenes.intensity, camera)
+    found = _sample(RIGID_20, scenes, camera).detections
     for trajectory, frame in ((0, 2), (1, 9), (2, 17)):
         k = int(scenes.count[trajectory, frame])
         used = information[trajectory][:, : 3 * k, : 3 * k]
@@ -99,8 +99,8 @@ def _present(found, truth: np.ndarray) -> list[np.ndarray]:
 
 
 def test_more_knowledge_never_costs_precision() -> None:
-    scenes, instrument = _scenes(20), _instrument()
-    by_name = {line.name: _sample(line, scenes, instrument).detections.sigma_x for line in LINES}
+    scenes, camera = _scenes(20), _instrument()
+    by_name = {line.name: _sample(line, scenes, camera).detections.sigma_x for line in LINES}
     pairs = [
         ("1 frame", "1 frame, brightness free"),
         ("5 frames, linear motion", "5 frames, linear motion, brightness free"),
@@ -132,9 +132,9 @@ def test_clipping_costs_information() -> None:
 
 @pytest.mark.parametrize("line", LINES, ids=lambda line: line.name)
 def test_a_quarter_turn_of_the_scene_turns_the_covariance(line: LimitLine) -> None:
-    scenes, instrument = _scenes(3), _instrument()
+    scenes, camera = _scenes(3), _instrument()
     turned = replace(scenes, xy=np.stack([10 - scenes.xy[..., 1], scenes.xy[..., 0]], axis=-1))
-    plain, rotated = (_sample(line, s, instrument).detections for s in (scenes, turned))
+    plain, rotated = (_sample(line, s, camera).detections for s in (scenes, turned))
     np.testing.assert_allclose(plain.sigma_x, rotated.sigma_y, rtol=1e-6)
 
 
@@ -152,13 +152,13 @@ def test_windows_answer_each_scored_frame_once(frames: int, width: int, data: st
 
 
 def test_absent_targets_are_not_answered_and_do_not_disturb_the_others() -> None:
-    scenes, instrument = _scenes(6, "k_min=3", "k_max=3"), _instrument()
+    scenes, camera = _scenes(6, "k_min=3", "k_max=3"), _instrument()
     wider = replace(
         scenes,
         xy=np.concatenate([scenes.xy, np.full((6, 20, 1, 2), np.nan)], axis=2),
         intensity=np.concatenate([scenes.intensity, np.full((6, 20, 1), np.nan)], axis=2),
     )
-    plain, padded = (_sample(RIGID_20, s, instrument).detections for s in (scenes, wider))
+    plain, padded = (_sample(RIGID_20, s, camera).detections for s in (scenes, wider))
     assert len(plain) == len(padded) == 6 * 16 * 3
     np.testing.assert_allclose(plain.sigma_x, padded.sigma_x, rtol=1e-6)
 
@@ -179,15 +179,15 @@ def test_frames_without_targets_give_no_detection() -> None:
 
 
 def test_bad_targets_are_named() -> None:
-    scenes, instrument = _scenes(1), _instrument()
+    scenes, camera = _scenes(1), _instrument()
     with pytest.raises(InputError, match="xy must have shape"):
-        frame_information(scenes.xy[0], scenes.intensity[0], instrument)
+        frame_information(scenes.xy[0], scenes.intensity[0], camera)
     with pytest.raises(InputError, match="intensity must have shape"):
-        frame_information(scenes.xy, scenes.intensity[:, :3], instrument)
+        frame_information(scenes.xy, scenes.intensity[:, :3], camera)
     with pytest.raises(InputError, match="infinite"):
-        frame_information(np.full_like(scenes.xy, np.inf), scenes.intensity, instrument)
+        frame_information(np.full_like(scenes.xy, np.inf), scenes.intensity, camera)
     with pytest.raises(InputError, match="draws must be at least 1"):
-        _sample(RIGID_20, scenes, instrument, draws=0)
+        _sample(RIGID_20, scenes, camera, draws=0)
 
 
 def _truth(n: int) -> Truth:
@@ -196,11 +196,11 @@ def _truth(n: int) -> Truth:
 
 
 def test_limit_table_is_seeded_and_each_line_stands_alone() -> None:
-    truth, instrument = _truth(12), _instrument()
-    whole = limit_table(truth, instrument, draws=2, seed=4)
-    again = limit_table(truth, instrument, draws=2, seed=4, lines=LINES[1:3])
+    truth, camera = _truth(12), _instrument()
+    whole = limit_table(truth, camera, draws=2, seed=4)
+    again = limit_table(truth, camera, draws=2, seed=4, lines=LINES[1:3])
     assert again == whole[1:3]
-    assert limit_table(truth, instrument, draws=2, seed=5, lines=LINES[1:2]) != whole[1:2]
+    assert limit_table(truth, camera, draws=2, seed=5, lines=LINES[1:2]) != whole[1:2]
 
 
 def test_limit_table_falls_with_noise_and_rises_with_knowledge() -> None:
@@ -216,12 +216,12 @@ def test_limit_table_falls_with_noise_and_rises_with_knowledge() -> None:
 
 
 def test_limit_table_takes_at_most_the_trajectories_asked_for() -> None:
-    truth, instrument = _truth(10), _instrument()
-    assert limit_table(truth, instrument, trajectories=50, lines=LINES[:1]) == limit_table(
-        truth, instrument, trajectories=10, lines=LINES[:1]
+    truth, camera = _truth(10), _instrument()
+    assert limit_table(truth, camera, trajectories=50, lines=LINES[:1]) == limit_table(
+        truth, camera, trajectories=10, lines=LINES[:1]
     )
     with pytest.raises(InputError, match="trajectories must be at least 1"):
-        limit_table(truth, instrument, trajectories=0)
+        limit_table(truth, camera, trajectories=0)
 
 
 def test_limit_rows_print_and_convert() -> None:

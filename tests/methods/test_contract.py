@@ -19,7 +19,7 @@ from csist_bench.methods.networks.points import PointRunner, told_of
 from csist_bench.methods.networks.weights import load_weights, save_weights
 from csist_bench.methods.registry import METHODS, build_training_free
 from csist_bench.simulation.optics import Optics, grid_from_targets
-from csist_bench.simulation.sensor import Instrument
+from csist_bench.simulation.sensor import Camera
 from csist_bench.training.losses import Objective
 from tests.helpers.cards import card_of
 from tests.helpers.tiny_sets import tiny_recipe, tiny_shard
@@ -27,7 +27,7 @@ from tests.helpers.tiny_sets import tiny_recipe, tiny_shard
 NETWORKS = [name for name, row in METHODS.items() if row.trainable]
 TRAINING_FREE = [name for name, row in METHODS.items() if not row.trainable]
 OPTICS = Optics()
-INSTRUMENT = Instrument.from_recipe(tiny_recipe())
+INSTRUMENT = Camera.from_recipe(tiny_recipe())
 TRAJECTORIES = 4
 SCORED = slice(1, 5)
 # Grey levels: 1e-4 of the least target, 220. Float32 sums depend on how a product is blocked, hence on the batch.

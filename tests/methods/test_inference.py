@@ -18,12 +18,12 @@ from csist_bench.methods.networks.shipped import shipped_weights
 from csist_bench.methods.networks.weights import load_weights, save_weights
 from csist_bench.methods.registry import METHODS
 from csist_bench.simulation.optics import Optics
-from csist_bench.simulation.sensor import Instrument
+from csist_bench.simulation.sensor import Camera
 from tests.helpers.cards import card_of
 from tests.helpers.sets import tiny_recipe, tiny_set
 
 QUICK = ["iterations=50"]
-INSTRUMENT = Instrument(Optics())
+INSTRUMENT = Camera(Optics())
 # Relative: the last bits of single-precision matrix products depend on which frames share a block.
 ROUNDING = {"ista": 1e-5, "bid": 0.0, "ml": 0.0, "ml-seq": 0.0, "group-map": 0.0}
 
@@ -280,11 +280,11 @@ def test_a_sequence_or_a_single_frame_will_do(test, tmp_path, index):
     [("uint8", "uint8", 255.0), ("uint16", "uint16", 65535.0), ("int64", "float32", np.inf), ("f8", "float32", np.inf)],
 )
 def test_the_type_of_bare_frames_tells_where_they_clip(tmp_path, dtype, kept, saturation):
-    from csist_bench.simulation.sensor import Instrument
+    from csist_bench.simulation.sensor import Camera
 
     source = read_bare_frames(saved(tmp_path, np.full((5, 5), 200, dtype)))
     assert source.frames.dtype == kept
-    assert Instrument.from_recipe(source.recipe).saturation == saturation
+    assert Camera.from_recipe(source.recipe).saturation == saturation
 
 
 def test_no_trajectories_give_no_detections(tmp_path, test):

@@ -86,4 +86,4 @@ def test_a_network_without_torch_says_what_to_install(monkeypatch):
 
 def test_a_broken_module_is_not_taken_for_missing_torch():
     with pytest.raises(ModuleNotFoundError, match="nowhere"):
-        load_class(msgspec.structs.replace(METHODS["srcnn"], entry="csist_bench.methods.networks.nowhere:Srcnn"))
+        load_class(msgspec.structs.replace(METHODS["srcnn"], entry="csist_bench.methods.networks.nowhere:SRCNN"))

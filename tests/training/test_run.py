@@ -132,9 +132,9 @@ def test_the_window_stage_leaves_a_network_for_full_frames(tiny: Store, tmp_path
     assert log.scores[0]["stage"] == "window"
     model, card = load_weights(tmp_path / "run" / "last.safetensors")
     frames = tiny.split("val").frames[:1]
-    from csist_bench.simulation.sensor import Instrument
+    from csist_bench.simulation.sensor import Camera
 
-    assert NetworkRunner(model, "cpu").heat_maps(frames, Instrument(card.optics)).shape[-1] == 33
+    assert NetworkRunner(model, "cpu").heat_maps(frames, Camera(card.optics)).shape[-1] == 33
 
 
 def test_full_frames_start_from_the_average_of_the_window_stage(tiny: Store, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.methods.group_map.scene_law import LONGEST_GROUP, intensity_law
-from csist_bench.simulation.sensor import Instrument
+from csist_bench.simulation.sensor import Camera
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -50,27 +50,27 @@ class Plan:
     seats: Ints
 
 
-def flux_sd(survey: Survey, instrument: Instrument) -> float:
+def flux_sd(survey: Survey, camera: Camera) -> float:
     """Return the standard deviation of one frame's flux by read noise, grey levels."""
-    return float(survey.windows.shape[1] * instrument.noise_sigma)
+    return float(survey.windows.shape[1] * camera.noise_sigma)
 
 
-def blank_frames(survey: Survey, instrument: Instrument) -> Bools:
+def blank_frames(survey: Survey, camera: Camera) -> Bools:
     """Tell which frames show less light than half of the faintest target."""
-    return survey.flux < 0.5 * instrument.intensity_min
+    return survey.flux < 0.5 * camera.intensity_min
 
 
-def varying_trajectories(survey: Survey, blank: Bools, shape: tuple[int, int], instrument: Instrument) -> Bools:
+def varying_trajectories(survey: Survey, blank: Bools, shape: tuple[int, int], camera: Camera) -> Bools:
     """Tell which trajectories (B, T) change their light by more than noise can: their number of targets varies."""
-    mean, _ = intensity_law(instrument)
+    mean, _ = intensity_law(camera)
     flux = np.where(blank | (survey.flags > 0), np.nan, survey.flux).reshape(shape)
-    shot = np.sqrt(instrument.shot_gain * np.nan_to_num(np.abs(flux)))
-    tolerance = np.maximum(0.5 * mean, CHANGE_SIGMAS * (flux_sd(survey, instrument) + shot))
+    shot = np.sqrt(camera.shot_gain * np.nan_to_num(np.abs(flux)))
+    tolerance = np.maximum(0.5 * mean, CHANGE_SIGMAS * (flux_sd(survey, camera) + shot))
     middle = np.array([np.median(row[~np.isnan(row)]) if not np.isnan(row).all() else 0.0 for row in flux])
     return np.asarray((np.abs(flux - middle[:, None]) > tolerance).any(axis=1))
 
 
-def count_candidates(survey: Survey, members: Ints, instrument: Instrument, largest: int) -> Bools:
+def count_candidates(survey: Survey, members: Ints, camera: Camera, largest: int) -> Bools:
     """Return which target counts each group's light allows, shape (G, largest + 1).
 
     The flux is averaged over the frames that show all of their light. Where a group has none, its flux is a lower
@@ -82,13 +82,13 @@ def count_candidates(survey: Survey, members: Ints, instrument: Instrument, larg
     taken = np.where(complete[:, None], clean, used)
     n = np.maximum(taken.sum(axis=1), 1)
     flux = np.where(taken, survey.flux[members], 0.0).sum(axis=1) / n
-    spread = BRACKET_SIGMAS * np.sqrt((flux_sd(survey, instrument) ** 2 + instrument.shot_gain * np.abs(flux)) / n)
+    spread = BRACKET_SIGMAS * np.sqrt((flux_sd(survey, camera) ** 2 + camera.shot_gain * np.abs(flux)) / n)
     counts = np.arange(largest + 1)
     reach = spread[:, None] + MARGIN * flux[:, None]
-    fits = flux[:, None] <= counts * instrument.intensity_max + reach
-    fits &= (flux[:, None] >= counts * instrument.intensity_min - reach) | (~complete[:, None] & (counts <= OPEN_COUNT))
+    fits = flux[:, None] <= counts * camera.intensity_max + reach
+    fits &= (flux[:, None] >= counts * camera.intensity_min - reach) | (~complete[:, None] & (counts <= OPEN_COUNT))
     fits[:, 0] = False
-    mean, _ = intensity_law(instrument)
+    mean, _ = intensity_law(camera)
     nearest = np.clip(np.rint(flux / mean), 1, largest).astype(np.int64)
     none = ~fits.any(axis=1)
     fits[none, nearest[none]] = True

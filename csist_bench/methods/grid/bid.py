@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from csist_bench.methods.grid import _kernels as grid_solvers
 from csist_bench.simulation.optics import Optics
-from csist_bench.simulation.sensor import Instrument
+from csist_bench.simulation.sensor import Camera
 
 
-class Bid(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class BID(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Settings: step `alpha`, kernel width `kernel_sigma` in nodes, `iterations`, `tolerance` on max |residual|."""
 
     alpha: Annotated[float, Meta(gt=0, le=2)] = 0.001
@@ -29,10 +29,10 @@ class Bid(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     iterations: Annotated[int, Meta(ge=1, le=1_000_000)] = 1000
     tolerance: Annotated[float, Meta(ge=0)] = 0.1
 
-    def heat_maps(self, frames: NDArray[Any], instrument: Instrument) -> NDArray[np.float32]:
+    def heat_maps(self, frames: NDArray[Any], camera: Camera) -> NDArray[np.float32]:
         """Return label grids (B, T, c * size, c * size) of frames (B, T, size, size), grey levels."""
-        optics = instrument.optics
-        flat = (frames.reshape(-1, optics.size, optics.size) - instrument.background).astype(np.float32, order="C")
+        optics = camera.optics
+        flat = (frames.reshape(-1, optics.size, optics.size) - camera.background).astype(np.float32, order="C")
         target = upsample(flat, optics)
         x = target.copy()
         grid_solvers.deconvolve(target, self._taps(), self.alpha, self.iterations, self.tolerance, x)

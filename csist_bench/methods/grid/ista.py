@@ -17,20 +17,20 @@ from numpy.typing import NDArray
 
 from csist_bench.methods.grid import _kernels as grid_solvers
 from csist_bench.simulation.optics import Optics
-from csist_bench.simulation.sensor import Instrument
+from csist_bench.simulation.sensor import Camera
 
 
-class Ista(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename={"penalty": "lambda"}):
+class ISTA(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename={"penalty": "lambda"}):
     """Settings: `lambda` (weight of the l1 norm), `iterations` at most, `tolerance` on ||dx|| in grey levels."""
 
     penalty: Annotated[float, Meta(ge=0)] = 1.0
     iterations: Annotated[int, Meta(ge=1, le=1_000_000)] = 3000
     tolerance: Annotated[float, Meta(ge=0)] = 1e-4
 
-    def heat_maps(self, frames: NDArray[Any], instrument: Instrument) -> NDArray[np.float32]:
+    def heat_maps(self, frames: NDArray[Any], camera: Camera) -> NDArray[np.float32]:
         """Return label grids (B, T, c * size, c * size) of frames (B, T, size, size), grey levels."""
-        optics = instrument.optics
-        flat = (frames.reshape(-1, optics.size, optics.size) - instrument.background).astype(np.float32, order="C")
+        optics = camera.optics
+        flat = (frames.reshape(-1, optics.size, optics.size) - camera.background).astype(np.float32, order="C")
         x = least_squares(flat, optics).astype(np.float32)
         matrix = np.ascontiguousarray(optics.axis_matrix, dtype=np.float32)
         grid_solvers.ista(flat, matrix, 1.0 / lipschitz(optics), self.penalty, self.iterations, self.tolerance, x)

@@ -24,7 +24,7 @@ from csist_bench.methods.group_map.scene_law import (
     start_angles,
     start_marks,
 )
-from csist_bench.simulation.sensor import Instrument
+from csist_bench.simulation.sensor import Camera
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -45,7 +45,7 @@ AXES_LARGEST = 4
 class Model:
     """What one pass over groups of m frames shares: priors, sensor and the hypotheses."""
 
-    instrument: Instrument
+    camera: Camera
     sensor: Floats
     radius: tuple[float, float]
     growth: float
@@ -155,9 +155,9 @@ def fit_count(survey: Survey, plan: Plan, path: Floats, chosen: Ints, count: int
         np.ascontiguousarray(path[:, 0]),
         path_basis(m),
         model.drift(m),
-        prior_of(count, m, model.radius, model.turns, model.step, model.instrument),
+        prior_of(count, m, model.radius, model.turns, model.step, model.camera),
         model.sensor,
-        psf_table(model.instrument.optics.psf_sigma),
+        psf_table(model.camera.optics.psf_sigma),
     )
     jobs = start_jobs(path, chosen, count, groups.prior, model)
     for iterations, margin in TURNED_LEVELS if model.turns else LEVELS:
@@ -196,7 +196,7 @@ def in_the_race(jobs: Jobs, plan: Plan, survey: Survey, margin: float, model: Mo
     pixels = (plan.members >= 0).sum(axis=1) * float(survey.windows[0].size)
     keep, temper = np.empty(len(jobs.group), np.bool_), np.empty(len(jobs.group))
     # With shot noise the cost holds log variances and is no chi-square.
-    sigmas = MISFIT_SIGMAS if model.instrument.shot_gain == 0.0 else np.inf
+    sigmas = MISFIT_SIGMAS if model.camera.shot_gain == 0.0 else np.inf
     group_decision.race(jobs.group, jobs.cost, jobs.log_volume, pixels, sigmas, margin, temper, keep)
     return keep, temper
 
@@ -212,7 +212,7 @@ def concluded(jobs: Jobs, temper: Floats, first: Ints, groups: group_fitting.Gro
     """Turn fits into evidences, under the uniform brightness law, and positions at the middle of each group."""
     (j, count), u, middle = jobs.arms.shape[:2], jobs.state.shape[1], len(groups.basis) // 2
     out = Concluded(groups, jobs, np.empty((j, u, u)), np.empty(j), np.empty((j, count, 2)), np.empty((j, count, 2)))
-    light = model.instrument
+    light = model.camera
     bounds = np.array([light.intensity_min, light.intensity_max, EDGE_SOFTNESS])
     pivots = groups.pivots[jobs.group]
     group_posterior.conclude(

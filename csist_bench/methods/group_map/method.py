@@ -29,7 +29,7 @@ from csist_bench.methods.fitting.survey import (
 from csist_bench.methods.group_map._kernels import fit as group_fitting
 from csist_bench.methods.group_map.hypotheses import Model, Slots, answer_plan
 from csist_bench.recipes import NonNegative, Positive
-from csist_bench.simulation.sensor import Instrument
+from csist_bench.simulation.sensor import Camera
 
 Floats = NDArray[np.float64]
 
@@ -67,14 +67,14 @@ class GroupMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         if self.window % 2 == 0:
             raise must("window", "be odd", self.window)
 
-    def detect(self, frames: NDArray[Any], instrument: Instrument) -> Detections:
+    def detect(self, frames: NDArray[Any], camera: Camera) -> Detections:
         """Find the targets of frames by MAP fits of groups.
 
         Parameters
         ----------
         frames : ndarray, shape (B, T, size, size), grey levels
             B sequences; integer frames are taken too.
-        instrument : Instrument
+        camera : Camera
             Optics, noise, clipping level, background and brightness law.
 
         Returns
@@ -90,19 +90,19 @@ class GroupMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         InputError
             If the frames have another shape or are not finite.
         """
-        size = instrument.optics.size
+        size = camera.optics.size
         require_shape("frames", frames, (None, None, size, size), "(B, T, size, size)")
         if not self.window <= size:
             raise must("window", f"be at most the frame's {size} px", self.window)
         require_finite("frames", np.asarray(frames))
         b, t = frames.shape[:2]
-        model = self._model(frames, instrument)
+        model = self._model(frames, camera)
         run = max(1, FRAMES_AT_A_TIME // max(t, 1))
         return concatenate([self._detect(frames[i : i + run], model).shifted(i) for i in range(0, b if t else 0, run)])
 
     def _detect(self, frames: NDArray[Any], model: Model) -> Detections:
         b, t, size = frames.shape[:3]
-        flat = np.array(frames, dtype=np.float64).reshape(-1, size, size) - model.instrument.background
+        flat = np.array(frames, dtype=np.float64).reshape(-1, size, size) - model.camera.background
         slots = Slots.empty(b * t)
         self._answer(self._survey(flat, model), (b, t), model, slots)
         shape = (b, t, LARGEST_COUNT)
@@ -115,15 +115,15 @@ class GroupMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             slots.light[..., 1].reshape(shape),
         )
 
-    def _model(self, frames: NDArray[Any], instrument: Instrument) -> Model:
-        limit = instrument.saturation - instrument.background
+    def _model(self, frames: NDArray[Any], camera: Camera) -> Model:
+        limit = camera.saturation - camera.background
         # A rounded pixel reads the highest level from half a level below it.
         rounded = bool(np.isfinite(limit) and (frames == np.rint(frames)).all())
         edge = limit - 0.5 if rounded else limit
-        sensor = np.array([instrument.noise_sigma**2, instrument.shot_gain, limit, edge])
+        sensor = np.array([camera.noise_sigma**2, camera.shot_gain, limit, edge])
         radius = (self.radius, self.radius_sd)
         return Model(
-            instrument,
+            camera,
             sensor,
             radius,
             self.growth,
@@ -138,15 +138,15 @@ class GroupMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         f, n = len(frames), self.window
         found = Survey(np.empty((f, n, n)), np.empty((f, 2), np.int64), np.empty((f, 3)), np.empty(f, np.int64))
         limit = float(model.sensor[2])
-        near = EDGE_SIGMAS * model.instrument.optics.psf_sigma + self.radius - 0.5
+        near = EDGE_SIGMAS * model.camera.optics.psf_sigma + self.radius - 0.5
         group_fitting.survey(frames, limit, near, found.windows, found.origins, found.centroids, found.flags)
         return found
 
     def _answer(self, survey: Survey, shape: tuple[int, int], model: Model, slots: Slots) -> None:
-        instrument, frames = model.instrument, shape[1]
-        blank = blank_frames(survey, instrument)
+        camera, frames = model.camera, shape[1]
+        blank = blank_frames(survey, camera)
         length = frames if self.frames == WHOLE else min(self.frames, frames)
-        alone = varying_trajectories(survey, blank, shape, instrument) if length > 1 else np.zeros(shape[0], np.bool_)
+        alone = varying_trajectories(survey, blank, shape, camera) if length > 1 else np.zeros(shape[0], np.bool_)
         for trajectories, run in ((np.flatnonzero(~alone), length), (np.flatnonzero(alone), 1)):
             if not len(trajectories):
                 continue
@@ -154,6 +154,6 @@ class GroupMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             seen = np.flatnonzero((plan.members >= 0).any(axis=1))
             allowed = np.zeros((len(plan.members), LARGEST_COUNT + 1), np.bool_)
             allowed[seen, : self.max_targets + 1] = count_candidates(
-                survey, plan.members[seen], instrument, self.max_targets
+                survey, plan.members[seen], camera, self.max_targets
             )
             answer_plan(survey, plan, allowed, model, slots)

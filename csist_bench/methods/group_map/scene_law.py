@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.simulation.scenes import LAYOUTS
-from csist_bench.simulation.sensor import Instrument
+from csist_bench.simulation.sensor import Camera
 
 Floats = NDArray[np.float64]
 
@@ -63,17 +63,15 @@ def path_precision(frames: int) -> Floats:
     return sd**-2
 
 
-def intensity_law(instrument: Instrument) -> tuple[float, float]:
+def intensity_law(camera: Camera) -> tuple[float, float]:
     """Return mean and standard deviation of the brightness law, grey levels."""
-    low, high = instrument.intensity_min, instrument.intensity_max
+    low, high = camera.intensity_min, camera.intensity_max
     # A law without width still leaves a little freedom, or the fit's equations lose their scale.
     return 0.5 * (low + high), max((high - low) / 12**0.5, 1e-3 * high)
 
 
 @lru_cache(maxsize=64)
-def prior_of(
-    count: int, frames: int, radius: tuple[float, float], turns: bool, step: float, instrument: Instrument
-) -> Floats:
+def prior_of(count: int, frames: int, radius: tuple[float, float], turns: bool, step: float, camera: Camera) -> Floats:
     """Return mean and precision, shape (2, U), of (c_u, c_v, radius, s_1..s_K[, angle]).
 
     `radius` is the prior's mean and standard deviation, px, at the middle of the group. In a turned scene the reference
@@ -87,7 +85,7 @@ def prior_of(
     # Quarter turns are in the sets, so an angle that only the arms show needs to reach over one; the sum over the sets
     # of this prior is flat within 15 %.
     angle = FLAT if step > 0 and frames > 1 else QUARTER_SD**-2
-    mean, sd = intensity_law(instrument)
+    mean, sd = intensity_law(camera)
     means = [*along_mean, *np.zeros_like(path), radius[0], *[mean] * count, *[0.0] * turns]
     precisions = [*along, *path, radius[1] ** -2, *[sd**-2] * count, *[angle] * turns]
     return np.array([means, precisions])

@@ -27,7 +27,7 @@ from csist_bench.methods.fitting.levenberg import Sensor, workspace
 from csist_bench.methods.fitting.pixel_model import psf_table
 from csist_bench.methods.ml._kernels.posterior import Draws, cloud_of, draws_from_generator
 from csist_bench.methods.ml._kernels.search import Bench, Law, Search, decide_frames, find_frames, state_frames
-from csist_bench.simulation.sensor import Instrument
+from csist_bench.simulation.sensor import Camera
 
 Floats = NDArray[np.float64]
 
@@ -52,7 +52,7 @@ class MaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     sampled_above: Annotated[float, Meta(ge=0)] = 0.25  # px: predicted error from which the posterior is sampled
     seed: Annotated[int, Meta(ge=0)] = 0  # of the samples' fixed random tables
 
-    def detect(self, frames: NDArray[Any], instrument: Instrument) -> Detections:
+    def detect(self, frames: NDArray[Any], camera: Camera) -> Detections:
         """Unmix every frame by itself.
 
         Parameters
@@ -70,31 +70,31 @@ class MaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
         InputError
             If the shape is wrong or a pixel is not finite.
         """
-        pixels = pixels_from_frames(frames, instrument)
+        pixels = pixels_from_frames(frames, camera)
         b, t = frames.shape[:2]
         flat = pixels.reshape(b * t, *pixels.shape[2:])
         k = self.max_targets
         theta, sigma = np.zeros((len(flat), k, 3)), np.zeros((len(flat), k, 3))
         score, count = np.zeros((len(flat), k)), np.zeros(len(flat), np.int64)
-        self._unmix(flat, frames, instrument, theta, sigma, score, count)
+        self._unmix(flat, frames, camera, theta, sigma, score, count)
         return detections_from_fits(theta, sigma, score, count.reshape(b, t))
 
     def _unmix(
         self,
         flat: Floats,
         frames: NDArray[Any],
-        instrument: Instrument,
+        camera: Camera,
         theta: Floats,
         sigma: Floats,
         score: Floats,
         count: NDArray[np.int64],
     ) -> None:
-        sensor = sensor_of(instrument, frames)
+        sensor = sensor_of(camera, frames)
         # A law this wide does not tell one target from two: evidence has to.
-        wide = instrument.intensity_max > WIDEST_LAW * instrument.intensity_min
-        law = Law(instrument.intensity_min, instrument.intensity_max, wide or self.brightness == "free")
-        search = Search(self.max_targets, self.starts, self.iterations, self.tolerance, instrument.optics.psf_sigma)
-        reused = bench(self.max_targets, window_side(self.window, instrument, flat.shape[1:]), max(self.samples, 1))
+        wide = camera.intensity_max > WIDEST_LAW * camera.intensity_min
+        law = Law(camera.intensity_min, camera.intensity_max, wide or self.brightness == "free")
+        search = Search(self.max_targets, self.starts, self.iterations, self.tolerance, camera.optics.psf_sigma)
+        reused = bench(self.max_targets, window_side(self.window, camera, flat.shape[1:]), max(self.samples, 1))
         origin, worst = np.zeros((len(flat), 2), np.int64), np.zeros(len(flat))
         find_frames(flat, sensor, law, search, reused, origin, theta, count)
         state_frames(flat, sensor, law, search, reused, origin, theta, sigma, score, count, worst)
@@ -104,7 +104,7 @@ class MaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
             decide_frames(flat, unsure, sensor, law, search, tables, reused, origin, theta, sigma, score, count)
 
 
-def pixels_from_frames(frames: NDArray[Any], instrument: Instrument) -> Floats:
+def pixels_from_frames(frames: NDArray[Any], camera: Camera) -> Floats:
     """Check frames (B, T, H, W) and return them as contiguous float64 with the background subtracted."""
     frames = np.asarray(frames)
     require_shape("frames", frames, (None, None, None, None), "(B, T, H, W)")
@@ -114,7 +114,7 @@ def pixels_from_frames(frames: NDArray[Any], instrument: Instrument) -> Floats:
         raise must("frames", "hold real numbers", frames.dtype)
     pixels = np.array(frames, dtype=np.float64, order="C")
     require_finite("frames", pixels)
-    pixels -= instrument.background
+    pixels -= camera.background
     return pixels
 
 
@@ -136,17 +136,17 @@ def detections_from_fits(theta: Floats, sigma: Floats, score: Floats, count: NDA
     )
 
 
-def window_side(asked: int, instrument: Instrument, shape: tuple[int, ...]) -> int:
+def window_side(asked: int, camera: Camera, shape: tuple[int, ...]) -> int:
     """Return the window's side in px, odd where the image allows: as asked, or wide enough for the PSF."""
-    side = asked or 2 * max(1, math.ceil(WINDOW_SIGMAS * instrument.optics.psf_sigma)) + 1
+    side = asked or 2 * max(1, math.ceil(WINDOW_SIGMAS * camera.optics.psf_sigma)) + 1
     return min(side, *shape)
 
 
-def sensor_of(instrument: Instrument, frames: NDArray[Any]) -> Sensor:
-    """Return the kernels' view of an instrument; whole-numbered frames clip half a grey level below the limit."""
-    limit = instrument.saturation - instrument.background
+def sensor_of(camera: Camera, frames: NDArray[Any]) -> Sensor:
+    """Return the kernels' view of an camera; whole-numbered frames clip half a grey level below the limit."""
+    limit = camera.saturation - camera.background
     edge = limit - 0.5 if frames.dtype.kind in "iu" else limit
-    return Sensor(psf_table(instrument.optics.psf_sigma), instrument.noise_sigma**2, instrument.shot_gain, limit, edge)
+    return Sensor(psf_table(camera.optics.psf_sigma), camera.noise_sigma**2, camera.shot_gain, limit, edge)
 
 
 @functools.lru_cache(maxsize=4)

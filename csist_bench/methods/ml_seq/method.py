@@ -40,7 +40,7 @@ from csist_bench.methods.group_map.hypotheses import Slots
 from csist_bench.methods.group_map.scene_law import intensity_law
 from csist_bench.methods.ml_seq._kernels.motion import Model, unknowns
 from csist_bench.methods.ml_seq._kernels.search import Answers, Images, Times, solve_windows
-from csist_bench.simulation.sensor import NOISE_FLOOR_FLOAT, Instrument
+from csist_bench.simulation.sensor import NOISE_FLOOR_FLOAT, Camera
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -64,7 +64,7 @@ class SequenceMaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fiel
 
     `frames` are fitted together: below 20 the window centred on each frame, from 20 on the whole sequence. `motion` is
     that of a rigid group, or a polynomial for each target; `degree` of the path, 0 = by the length of the window.
-    `brightness` follows the instrument's law or is free.
+    `brightness` follows the camera's law or is free.
     """
 
     frames: Annotated[int, Meta(ge=1)] = WHOLE
@@ -72,14 +72,14 @@ class SequenceMaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fiel
     degree: Annotated[int, Meta(ge=0, le=8)] = 0
     brightness: Literal["law", "free"] = "law"
 
-    def detect(self, frames: NDArray[Any], instrument: Instrument) -> Detections:
+    def detect(self, frames: NDArray[Any], camera: Camera) -> Detections:
         """Find the targets of frames by joint fits of windows.
 
         Parameters
         ----------
         frames : ndarray, shape (B, T, size, size), grey levels
             B sequences; integer frames are taken too.
-        instrument : Instrument
+        camera : Camera
             Optics, noise, clipping level, background and brightness law.
 
         Returns
@@ -94,7 +94,7 @@ class SequenceMaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fiel
         InputError
             If the frames have another shape, or a pixel is not finite or beyond any sensor.
         """
-        size = instrument.optics.size
+        size = camera.optics.size
         require_shape("frames", frames, (None, None, size, size), "(B, T, size, size)")
         whole_numbers = np.issubdtype(frames.dtype, np.integer)
         flat = np.ascontiguousarray(frames, dtype=np.float64).reshape(-1, size, size)
@@ -104,7 +104,7 @@ class SequenceMaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fiel
         b, t = frames.shape[:2]
         slots = Slots.empty(b * t)
         if b * t:
-            self._answer(_Scene.of(flat - instrument.background, instrument, whole_numbers), (b, t), slots)
+            self._answer(_Scene.of(flat - camera.background, camera, whole_numbers), (b, t), slots)
         shape = (b, t, MAX_TARGETS)
         return detections_from_slots(
             slots.xy.reshape(*shape, 2),
@@ -120,7 +120,7 @@ class SequenceMaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fiel
         length = shape[1] if self.frames >= WHOLE else min(self.frames, shape[1])
         alone = np.zeros(shape[0], np.bool_)
         if length > 1:
-            alone = varying_trajectories(scene.survey, blank, shape, scene.instrument)
+            alone = varying_trajectories(scene.survey, blank, shape, scene.camera)
         for trajectories, run in ((np.flatnonzero(~alone), length), (np.flatnonzero(alone), 1)):
             plan = plan_groups(blank, trajectories, shape[1], run)
             if len(plan.frames):
@@ -128,7 +128,7 @@ class SequenceMaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fiel
 
     def _blank(self, scene: _Scene) -> Bools:
         if self.brightness == "law":
-            return blank_frames(scene.survey, scene.instrument)
+            return blank_frames(scene.survey, scene.camera)
         sd = scene.survey.windows.shape[1] * math.sqrt(scene.sensor.variance)
         return np.asarray(scene.survey.flux < BLANK_SIGMAS * sd)
 
@@ -138,7 +138,7 @@ class SequenceMaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fiel
         best = np.full(len(seen), -np.inf)
         if self.brightness == "law":
             allowed = np.zeros((len(seen), MAX_TARGETS + 1), np.bool_)
-            allowed[seen] = count_candidates(scene.survey, plan.members[seen], scene.instrument, MAX_TARGETS)
+            allowed[seen] = count_candidates(scene.survey, plan.members[seen], scene.camera, MAX_TARGETS)
             for k in range(1, MAX_TARGETS + 1):
                 self._try_count(k, np.flatnonzero(allowed[:, k]), scene, plan, best, slots)
             return
@@ -153,10 +153,10 @@ class SequenceMaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fiel
         members = np.ascontiguousarray(plan.members[chosen])
         answered, rank = _seats(plan, chosen)
         times = _times(members.shape[1], self._degree(members.shape[1]))
-        model = self._model(k, times, scene.instrument)
+        model = self._model(k, times, scene.camera)
         answers = Answers.empty(answered.shape[0], answered.shape[1], k)
         start = scene.mean_flux(members) / k if self.brightness == "free" else np.full(len(chosen), model.mean[2])
-        psf_sigma = scene.instrument.optics.psf_sigma
+        psf_sigma = scene.camera.optics.psf_sigma
         solve_windows(
             scene.images, members, answered, times, model, scene.sensor, psf_sigma, start, THRESHOLDS, answers
         )
@@ -177,16 +177,16 @@ class SequenceMaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fiel
             return min(frames - 1, 2)
         return 5 if self.motion == "rigid" else 3
 
-    def _model(self, k: int, times: Times, instrument: Instrument) -> Model:
+    def _model(self, k: int, times: Times, camera: Camera) -> Model:
         rigid = self.motion == "rigid"
         frames, degree = times.basis.shape
         p = unknowns(k, degree, rigid)
         mean, precision = np.zeros(p), np.zeros(p)
-        law_mean, law_sd = intensity_law(instrument)
+        law_mean, law_sd = intensity_law(camera)
         mean[2 : 3 * k : 3] = law_mean
-        precision[2 : 3 * k : 3] = (law_sd if self.brightness == "law" else instrument.intensity_max) ** -2
+        precision[2 : 3 * k : 3] = (law_sd if self.brightness == "law" else camera.intensity_max) ** -2
         for axis in range(2):
-            precision[axis : 3 * k : 3] = (EXTENT_SIGMAS * instrument.optics.psf_sigma) ** -2
+            precision[axis : 3 * k : 3] = (EXTENT_SIGMAS * camera.optics.psf_sigma) ** -2
         path = _path_precision(frames, degree)
         if rigid:
             growth = GROWTH_SD * max(frames - 1, 1) / 2
@@ -198,24 +198,24 @@ class SequenceMaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fiel
 
 @dataclass(frozen=True, eq=False)
 class _Scene:
-    """All frames of a call as the kernels take them, and the instrument they come from."""
+    """All frames of a call as the kernels take them, and the camera they come from."""
 
-    instrument: Instrument
+    camera: Camera
     sensor: Sensor
     survey: Survey
 
     @classmethod
-    def of(cls, frames: Floats, instrument: Instrument, whole_numbers: bool) -> _Scene:
+    def of(cls, frames: Floats, camera: Camera, whole_numbers: bool) -> _Scene:
         """Cut and measure the windows of frames (F, size, size), background subtracted."""
-        sigma, limit = instrument.optics.psf_sigma, float(instrument.saturation - instrument.background)
-        f, n = len(frames), min(2 * math.ceil(WINDOW_SIGMAS * sigma) + 1, instrument.optics.size)
+        sigma, limit = camera.optics.psf_sigma, float(camera.saturation - camera.background)
+        f, n = len(frames), min(2 * math.ceil(WINDOW_SIGMAS * sigma) + 1, camera.optics.size)
         found = Survey(np.empty((f, n, n)), np.empty((f, 2), np.int64), np.empty((f, 3)), np.empty(f, np.int64))
         near = EDGE_SIGMAS * sigma - 0.5
         survey(frames, limit, near, found.windows, found.origins, found.centroids, found.flags)
         # A rounded pixel reads the highest level from half a level below it.
         edge = limit - 0.5 if whole_numbers else limit
-        variance = float(max(instrument.noise_sigma, NOISE_FLOOR_FLOAT)) ** 2
-        return cls(instrument, Sensor(psf_table(sigma), variance, float(instrument.shot_gain), limit, edge), found)
+        variance = float(max(camera.noise_sigma, NOISE_FLOOR_FLOAT)) ** 2
+        return cls(camera, Sensor(psf_table(sigma), variance, float(camera.shot_gain), limit, edge), found)
 
     @property
     def images(self) -> Images:

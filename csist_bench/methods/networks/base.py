@@ -25,7 +25,7 @@ from csist_bench.methods.networks.common.sampling import Sampling
 from csist_bench.methods.registry import Method
 from csist_bench.recipes import convert
 from csist_bench.simulation.optics import Optics
-from csist_bench.simulation.sensor import Instrument
+from csist_bench.simulation.sensor import Camera
 
 RunPrecision = Literal["float32", "bfloat16"]
 
@@ -142,20 +142,20 @@ class NetworkRunner:
         self.batch = min(batch, CPU_FRAMES) if in_caches else batch
         self.whole_trajectories = method_of(model).context == "trajectory"
 
-    def heat_maps(self, frames: NDArray[Any], instrument: Instrument) -> NDArray[np.float32]:
+    def heat_maps(self, frames: NDArray[Any], camera: Camera) -> NDArray[np.float32]:
         """Return the label grids of frames.
 
         Parameters
         ----------
         frames : ndarray, shape (B, T, size, size), grey levels
-        instrument : Instrument
+        camera : Camera
             Its constant background is subtracted; its optics must be those the network was built for.
 
         Returns
         -------
         float32 ndarray, shape (B, T, c * size, c * size), grey levels
         """
-        optics = instrument.optics
+        optics = camera.optics
         b, t, size = _checked_shape(frames, optics)
         n = optics.grid_size
         units, per_pass = (b, max(1, self.batch // t)) if self.whole_trajectories else (b * t, self.batch)
@@ -164,7 +164,7 @@ class NetworkRunner:
         rounding = torch.autocast(self.device.type, torch.bfloat16) if self.rounded else nullcontext()
         with evaluated(self.model), torch.inference_mode(), rounding:
             for start in range(0, units, per_pass):
-                part = np.subtract(sequences[start : start + per_pass], instrument.background, dtype=np.float32)
+                part = np.subtract(sequences[start : start + per_pass], camera.background, dtype=np.float32)
                 answer = self.model(torch.from_numpy(part).to(self.device))
                 grids[start : start + per_pass] = answer.float().cpu().numpy()
         return grids.reshape(b, t, n, n)

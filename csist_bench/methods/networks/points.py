@@ -29,7 +29,7 @@ from csist_bench.methods.networks.common.set_loss import (
     SIGMA_X,
     SIGMA_Y,
 )
-from csist_bench.simulation.sensor import Instrument
+from csist_bench.simulation.sensor import Camera
 
 BLOCK = 64  # frames of a long sequence answered at a time
 
@@ -54,12 +54,12 @@ class PointRunner:
         self.batch = batch
         self.reach = int(model.reach)  # type: ignore[arg-type]
 
-    def detect(self, frames: NDArray[Any], instrument: Instrument) -> Detections:
+    def detect(self, frames: NDArray[Any], camera: Camera) -> Detections:
         """Return the targets of frames (B, T, size, size), grey levels, with intensity and standard errors.
 
         A frame has as many as its presence probabilities sum to, rounded; the score is the expected correctness.
         """
-        slots = self.slots(frames, instrument).astype(np.float64)
+        slots = self.slots(frames, camera).astype(np.float64)
         with np.errstate(over="ignore"):
             presence = 1.0 / (1.0 + np.exp(-slots[..., PRESENCE]))
         order = np.argsort(-presence, axis=-1, kind="stable")
@@ -94,15 +94,15 @@ class PointRunner:
         finally:
             torch.set_num_threads(cores)
 
-    def slots(self, frames: NDArray[Any], instrument: Instrument) -> NDArray[np.float32]:
+    def slots(self, frames: NDArray[Any], camera: Camera) -> NDArray[np.float32]:
         """Return the network's slots, float32 (B, T, K, 8), for frames (B, T, size, size)."""
-        size = instrument.optics.size
+        size = camera.optics.size
         require_shape("frames", frames, (None, None, size, size), "(B, T, size, size)")
         b, t = frames.shape[:2]
         # Frames that are answered by themselves are sequences of one.
         sequences = frames if self.reach else frames.reshape(b * t, 1, size, size)
         with evaluated(self.model), torch.inference_mode():
-            parts = [self._sequence_slots(part, instrument) for part in self._passes(sequences)]
+            parts = [self._sequence_slots(part, camera) for part in self._passes(sequences)]
         return np.concatenate(parts).reshape(b, t, -1, COLUMNS)
 
     def _passes(self, sequences: NDArray[Any]) -> list[NDArray[Any]]:
@@ -110,11 +110,11 @@ class PointRunner:
         per_pass = max(1, self.batch // min(sequences.shape[1], BLOCK))
         return [sequences[i : i + per_pass] for i in range(0, max(1, len(sequences)), per_pass)]
 
-    def _sequence_slots(self, sequences: NDArray[Any], instrument: Instrument) -> NDArray[np.float32]:
+    def _sequence_slots(self, sequences: NDArray[Any], camera: Camera) -> NDArray[np.float32]:
         """Answer sequences (B, T, size, size) in blocks, each with the neighbours that it depends on."""
         b, t = sequences.shape[:2]
-        given = np.subtract(sequences, instrument.background, dtype=np.float32)
-        pixels, told = torch.from_numpy(given).to(self.device), told_of(instrument, b, self.device)
+        given = np.subtract(sequences, camera.background, dtype=np.float32)
+        pixels, told = torch.from_numpy(given).to(self.device), told_of(camera, b, self.device)
         answers = []
         for start in range(0, t, BLOCK):
             first, stop = max(0, start - self.reach), min(start + BLOCK, t)
@@ -123,11 +123,11 @@ class PointRunner:
         return np.asarray(torch.cat(answers, dim=1).float().cpu().numpy())
 
 
-def told_of(instrument: Instrument, count: int, device: torch.device) -> SceneLabels:
+def told_of(camera: Camera, count: int, device: torch.device) -> SceneLabels:
     """Return what a network is told of `count` sequences, which have no targets to tell of."""
     return SceneLabels(
         xy=torch.empty((count, 0, 0, 2), device=device),
         intensity=torch.empty((count, 0, 0), device=device),
-        noise_sigma=torch.full((count,), instrument.noise_sigma, device=device),
-        saturation=torch.full((count,), instrument.saturation - instrument.background, device=device),
+        noise_sigma=torch.full((count,), camera.noise_sigma, device=device),
+        saturation=torch.full((count,), camera.saturation - camera.background, device=device),
     )

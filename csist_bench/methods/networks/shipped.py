@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from csist_bench import files as resources
 from csist_bench.errors import InputError, must
 from csist_bench.methods.registry import METHODS, Method, load_class, settings_of
-from csist_bench.simulation.sensor import Instrument
+from csist_bench.simulation.sensor import Camera
 
 if TYPE_CHECKING:
     from csist_bench.methods.networks.weights import WeightsCard
@@ -17,7 +17,7 @@ USUAL_SCENES = {"seqcsist": 1.0}  # what a stream draws by default
 
 
 def trained(
-    row: Method, instrument: Instrument, overrides: list[str], weights: str | Path | None
+    row: Method, camera: Camera, overrides: list[str], weights: str | Path | None
 ) -> tuple[Any, dict[str, Any]]:
     """Return a network with its weights, and what a prediction file says of them."""
     if overrides:
@@ -32,8 +32,8 @@ def trained(
     from csist_bench.methods.networks.weights import load_weights
 
     model, card = load_weights(path, row.name)
-    if card.optics != instrument.optics:
-        raise must(f"{path}: optics of the weights", f"be those of the data {instrument.optics}", card.optics)
+    if card.optics != camera.optics:
+        raise must(f"{path}: optics of the weights", f"be those of the data {camera.optics}", card.optics)
     return model, {
         "settings": _departures(row, card),
         "recipe_hash": card.recipe_hash,

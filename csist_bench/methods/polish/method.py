@@ -33,7 +33,7 @@ from csist_bench.methods.ml.method import (
     window_side,
 )
 from csist_bench.methods.polish._kernels import polish_frames, polish_points
-from csist_bench.simulation.sensor import Instrument
+from csist_bench.simulation.sensor import Camera
 
 Floats = NDArray[np.float64]
 
@@ -46,7 +46,7 @@ class Polish(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     iterations: Annotated[int, Meta(ge=1, le=1000)] = 30
     tolerance: Annotated[float, Meta(gt=0)] = 0.01
 
-    def detect(self, heat_maps: NDArray[Any], frames: NDArray[Any], instrument: Instrument) -> Detections:
+    def detect(self, heat_maps: NDArray[Any], frames: NDArray[Any], camera: Camera) -> Detections:
         """Decode heat maps with the frames they were made from.
 
         Parameters
@@ -64,23 +64,23 @@ class Polish(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         InputError
             If shapes do not belong together or a value is not finite.
         """
-        pixels = pixels_from_frames(frames, instrument)
+        pixels = pixels_from_frames(frames, camera)
         maps, c = _checked_maps(heat_maps, pixels)
         b, t, k = pixels.shape[0], pixels.shape[1], self.max_targets
         n = b * t
         theta, sigma, score = np.zeros((n, k, 3)), np.zeros((n, k, 3)), np.zeros((n, k))
         count, found = np.zeros(n, np.int64), np.zeros(n, np.int64)
-        side = window_side(0, instrument, pixels.shape[2:])
+        side = window_side(0, camera, pixels.shape[2:])
         polish_frames(
             maps.reshape(n, *maps.shape[2:]), pixels.reshape(n, *pixels.shape[2:]), c, 1 / (12 * c**2) + self.error**2,
-            sensor_of(instrument, frames), Law(instrument.intensity_min, instrument.intensity_max, False),
+            sensor_of(camera, frames), Law(camera.intensity_min, camera.intensity_max, False),
             self.iterations, self.tolerance, bench(k, side), theta, sigma, score, count, found,
         )  # fmt: skip
         short = found < count
         polished = detections_from_fits(theta, sigma, score, np.where(short, 0, count).reshape(b, t))
-        return concatenate([polished, self._without_map(frames, short.reshape(b, t), instrument)]).ordered()
+        return concatenate([polished, self._without_map(frames, short.reshape(b, t), camera)]).ordered()
 
-    def refine(self, found: Detections, frames: NDArray[Any], instrument: Instrument) -> Detections:
+    def refine(self, found: Detections, frames: NDArray[Any], camera: Camera) -> Detections:
         """Carry the answers of a method that gives error bars to the frames' own likelihood.
 
         Each target's prior is the answer itself with its errors; scores stay the method's. Prior and likelihood are of
@@ -93,7 +93,7 @@ class Polish(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
             With intensity and errors of x, y and intensity.
         frames : ndarray, shape (B, T, H, W), grey levels
         """
-        pixels = pixels_from_frames(frames, instrument)
+        pixels = pixels_from_frames(frames, camera)
         b, t = pixels.shape[:2]
         found = found.ordered()
         columns = found.columns()
@@ -108,17 +108,17 @@ class Polish(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         sigma[index, slot] = np.stack([columns[f"sigma_{name}"] for name in ("x", "y", "intensity")], axis=-1)
         score[index, slot] = found.score
         polish_points(
-            pixels.reshape(b * t, *pixels.shape[2:]), count, sensor_of(instrument, frames), self.iterations,
-            self.tolerance, bench(k, window_side(0, instrument, pixels.shape[2:])), theta, sigma,
+            pixels.reshape(b * t, *pixels.shape[2:]), count, sensor_of(camera, frames), self.iterations,
+            self.tolerance, bench(k, window_side(0, camera, pixels.shape[2:])), theta, sigma,
         )  # fmt: skip
         return detections_from_fits(theta, sigma, score, count.reshape(b, t))
 
-    def _without_map(self, frames: NDArray[Any], short: NDArray[np.bool_], instrument: Instrument) -> Detections:
+    def _without_map(self, frames: NDArray[Any], short: NDArray[np.bool_], camera: Camera) -> Detections:
         """Return `ml`'s answer for the frames (b, t) whose map holds too few targets."""
         trajectory, frame = np.nonzero(short)
         if not len(trajectory):
             return Detections.empty()
-        alone = MaximumLikelihood(max_targets=self.max_targets).detect(np.asarray(frames)[short][:, None], instrument)
+        alone = MaximumLikelihood(max_targets=self.max_targets).detect(np.asarray(frames)[short][:, None], camera)
         return replace(alone, trajectory=trajectory[alone.trajectory], frame=frame[alone.trajectory])
 
 

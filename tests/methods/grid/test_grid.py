@@ -9,11 +9,11 @@ from csist_bench.methods.grid.ista import least_squares, lipschitz
 from csist_bench.methods.registry import METHODS, build_training_free
 from csist_bench.simulation.optics import Optics
 from csist_bench.simulation.rendering import frames_from_targets, render_shard
-from csist_bench.simulation.sensor import Instrument
+from csist_bench.simulation.sensor import Camera
 from tests.helpers.sets import tiny_recipe
 from tests.reference.naive_grid_solvers import naive_deconvolution, naive_ista, naive_upsampling
 
-INSTRUMENT = Instrument.from_recipe(tiny_recipe())
+INSTRUMENT = Camera.from_recipe(tiny_recipe())
 OPTICS = INSTRUMENT.optics
 SMALL = Optics(size=5)
 
@@ -24,8 +24,8 @@ def frames():
     return render_shard(tiny_recipe(), range(5)).frames
 
 
-def solve(name, frames, *overrides, instrument=INSTRUMENT):
-    return build_training_free(METHODS[name], overrides).heat_maps(frames, instrument)
+def solve(name, frames, *overrides, camera=INSTRUMENT):
+    return build_training_free(METHODS[name], overrides).heat_maps(frames, camera)
 
 
 def objective(x, frame, penalty):
@@ -53,9 +53,9 @@ def test_ista_never_raises_its_objective(frames):
 
 
 def test_ista_ends_where_the_subgradient_vanishes():
-    instrument = Instrument(SMALL)
+    camera = Camera(SMALL)
     frame = frames_from_targets(np.array([[2.1, 1.8], [2.4, 2.3]]), np.array([230.0, 240.0]), SMALL)
-    x = solve("ista", frame[None, None], "iterations=30000", "lambda=30", instrument=instrument)[0, 0]
+    x = solve("ista", frame[None, None], "iterations=30000", "lambda=30", camera=camera)[0, 0]
     slope = SMALL.adjoint(frame - SMALL.sample(x.astype(np.float64)))
     assert np.abs(slope).max() <= 30 * 1.01
     assert slope[x > 1] == pytest.approx(30, rel=0.01)
@@ -146,10 +146,10 @@ def test_blank_frames_give_blank_grids(name):
 
 @BOTH
 def test_a_constant_background_is_taken_off(frames, name):
-    raised = Instrument(OPTICS, background=40.0)
+    raised = Camera(OPTICS, background=40.0)
     plain, lifted = (
         solve(name, frames[:1], "iterations=20"),
-        solve(name, frames[:1] + 40, "iterations=20", instrument=raised),
+        solve(name, frames[:1] + 40, "iterations=20", camera=raised),
     )
     assert np.abs(plain - lifted).max() < 0.01
 

@@ -15,7 +15,7 @@ from csist_bench.methods.group_map.hypotheses import normal_draws
 from csist_bench.methods.group_map.scene_law import direction_sets, path_basis, prior_of
 from csist_bench.recipes import load_data_recipe
 from csist_bench.simulation.rendering import render_shard
-from csist_bench.simulation.sensor import Instrument
+from csist_bench.simulation.sensor import Camera
 from tests.reference.naive_group import NaiveGroup
 
 
@@ -25,13 +25,13 @@ def test_fits_agree_with_a_general_solver(frames: int, turns: bool) -> None:
     recipe = load_data_recipe(
         "seqcsist", ["seed=3", "noise_sigma=2", "k_min=3", "k_max=3", f"rotate={str(turns).lower()}"]
     )
-    instrument = Instrument.from_recipe(recipe)
+    camera = Camera.from_recipe(recipe)
     pixels = np.ascontiguousarray(render_shard(recipe, range(1)).frames[0, :frames], dtype=np.float64)
     windows, origins = np.empty((frames, 5, 5)), np.empty((frames, 2), np.int64)
     centroids, flags = np.empty((frames, 3)), np.empty(frames, np.int64)
     group_fitting.survey(pixels, np.inf, 1.3, windows, origins, centroids, flags)
     basis, drift = path_basis(frames), 0.0007 * (np.arange(frames) - (frames - 1) / 2)
-    prior = prior_of(3, frames, (0.307, 0.005), turns, 0.0, instrument)
+    prior = prior_of(3, frames, (0.307, 0.005), turns, 0.0, camera)
     pivot = centroids[:, :2].mean(axis=0)
     groups = group_fitting.Groups(
         windows, origins, np.arange(frames)[None], pivot[None], basis, drift, prior,
@@ -52,7 +52,7 @@ def test_fits_agree_with_a_general_solver(frames: int, turns: bool) -> None:
 
 def test_left_out_frames_do_not_count() -> None:
     recipe = load_data_recipe("seqcsist", ["seed=3", "noise_sigma=2", "k_min=4"])
-    instrument = Instrument.from_recipe(recipe)
+    camera = Camera.from_recipe(recipe)
     pixels = render_shard(recipe, range(1)).frames[0, :5].astype(np.float64)
     answers = []
     for spoilt in (0.0, 1e4):
@@ -60,7 +60,7 @@ def test_left_out_frames_do_not_count() -> None:
         centroids, flags = np.empty((5, 3)), np.empty(5, np.int64)
         group_fitting.survey(pixels, np.inf, 1.3, windows, origins, centroids, flags)
         windows[2] += spoilt
-        prior = prior_of(4, 5, (0.307, 0.005), False, 0.0, instrument)
+        prior = prior_of(4, 5, (0.307, 0.005), False, 0.0, camera)
         groups = group_fitting.Groups(
             windows, origins, np.array([[0, 1, -1, 3, 4]]), centroids[:1, :2].copy(), path_basis(5), np.zeros(5), prior,
             np.array([4.0, 0.0, np.inf, np.inf]), psf_table(0.5),

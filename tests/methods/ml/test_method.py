@@ -13,17 +13,17 @@ from csist_bench.methods.ml.method import MaximumLikelihood
 from csist_bench.recipes import load_data_recipe
 from csist_bench.simulation.optics import Optics
 from csist_bench.simulation.rendering import frames_from_targets, render_shard
-from csist_bench.simulation.sensor import Instrument
+from csist_bench.simulation.sensor import Camera
 
 OPTICS = Optics()
-QUIET = Instrument(OPTICS)
+QUIET = Camera(OPTICS)
 
 
 @functools.cache
 def rendered(name, *overrides, trajectories=12):
     recipe = load_data_recipe(name, ["seed=8", "frames=4", "scored_frames=:", *overrides])
     shard = render_shard(recipe, range(trajectories))
-    return shard.frames, shard.scenes, Instrument.from_recipe(recipe)
+    return shard.frames, shard.scenes, Camera.from_recipe(recipe)
 
 
 def nearest_errors(found, scenes):
@@ -47,8 +47,8 @@ def counts(found, scenes):
 
 @pytest.mark.parametrize("name", ["seqcsist", "seqcsist-rotated"])
 def test_noise_free_frames_are_solved_exactly(name):
-    frames, scenes, instrument = rendered(name)
-    found = MaximumLikelihood().detect(frames, instrument)
+    frames, scenes, camera = rendered(name)
+    found = MaximumLikelihood().detect(frames, camera)
     offset, intensity, _ = nearest_errors(found, scenes)
     assert (counts(found, scenes) == scenes.count).all()
     assert np.hypot(*offset.T).max() < THRESHOLDS[0]
@@ -57,14 +57,14 @@ def test_noise_free_frames_are_solved_exactly(name):
 
 @pytest.mark.parametrize("name,noise", [("seqcsist", 2), ("seqcsist", 5), ("seqcsist-8bit", 0)])
 def test_the_count_is_known_up_to_strong_noise_and_under_clipping(name, noise):
-    frames, scenes, instrument = rendered(name, f"noise_sigma={noise}")
-    found = MaximumLikelihood().detect(frames, instrument)
+    frames, scenes, camera = rendered(name, f"noise_sigma={noise}")
+    found = MaximumLikelihood().detect(frames, camera)
     assert (counts(found, scenes) == scenes.count).all()
 
 
 def test_errors_have_unit_spread_where_the_peak_is_sharp():
-    frames, scenes, instrument = rendered("seqcsist", "noise_sigma=1", "k_max=2", trajectories=60)
-    found = MaximumLikelihood().detect(frames, instrument)
+    frames, scenes, camera = rendered("seqcsist", "noise_sigma=1", "k_max=2", trajectories=60)
+    found = MaximumLikelihood().detect(frames, camera)
     offset, intensity, _ = nearest_errors(found, scenes)
     for error, sigma in (
         (offset[:, 0], found.sigma_x),
@@ -75,8 +75,8 @@ def test_errors_have_unit_spread_where_the_peak_is_sharp():
 
 
 def test_scores_are_expected_hits():
-    frames, scenes, instrument = rendered("seqcsist", "noise_sigma=2", trajectories=60)
-    found = MaximumLikelihood().detect(frames, instrument)
+    frames, scenes, camera = rendered("seqcsist", "noise_sigma=2", trajectories=60)
+    found = MaximumLikelihood().detect(frames, camera)
     distance = np.hypot(*nearest_errors(found, scenes)[0].T)
     hit = np.mean([distance <= d for d in THRESHOLDS], axis=0)
     assert hit.mean() == pytest.approx(found.score.mean(), abs=0.08)
@@ -86,9 +86,9 @@ def test_scores_are_expected_hits():
 
 
 def test_turning_the_scene_by_a_quarter_turns_the_answer():
-    frames, _, instrument = rendered("seqcsist-rotated", "noise_sigma=1")
-    plain = MaximumLikelihood(samples=0).detect(frames, instrument)
-    turned = MaximumLikelihood(samples=0).detect(np.ascontiguousarray(np.swapaxes(frames, 2, 3)[..., ::-1]), instrument)
+    frames, _, camera = rendered("seqcsist-rotated", "noise_sigma=1")
+    plain = MaximumLikelihood(samples=0).detect(frames, camera)
+    turned = MaximumLikelihood(samples=0).detect(np.ascontiguousarray(np.swapaxes(frames, 2, 3)[..., ::-1]), camera)
     back = np.stack([plain.trajectory, plain.frame, 10 - plain.y, plain.x], axis=-1)
     there = np.stack([turned.trajectory, turned.frame, turned.x, turned.y], axis=-1)
     assert back.shape == there.shape
@@ -100,28 +100,28 @@ def test_turning_the_scene_by_a_quarter_turns_the_answer():
 
 
 def test_frames_are_answered_one_by_one():
-    frames, _, instrument = rendered("seqcsist", "noise_sigma=5")
+    frames, _, camera = rendered("seqcsist", "noise_sigma=5")
     method = MaximumLikelihood()
-    together = method.detect(frames, instrument).ordered()
+    together = method.detect(frames, camera).ordered()
     order = np.arange(len(frames))[::-1]
-    apart = [method.detect(frames[i : i + 1], instrument).shifted(trajectory=int(i)) for i in order]
+    apart = [method.detect(frames[i : i + 1], camera).shifted(trajectory=int(i)) for i in order]
     x = np.concatenate([part.ordered().x for part in apart[::-1]])
     np.testing.assert_array_equal(np.sort(together.x), np.sort(x))
 
 
 def test_input_is_left_alone_and_integer_frames_are_read():
-    frames, _, instrument = rendered("seqcsist-8bit")
+    frames, _, camera = rendered("seqcsist-8bit")
     assert frames.dtype == np.uint8
     before = frames.copy()
-    found = MaximumLikelihood().detect(frames, instrument)
-    as_floats = MaximumLikelihood().detect(frames.astype(np.float32), instrument)
+    found = MaximumLikelihood().detect(frames, camera)
+    as_floats = MaximumLikelihood().detect(frames.astype(np.float32), camera)
     np.testing.assert_array_equal(frames, before)
     assert len(found) == len(as_floats)
 
 
 def test_a_background_is_taken_off():
     frames, scenes, _ = rendered("seqcsist")
-    found = MaximumLikelihood().detect(frames + 40.0, Instrument(OPTICS, background=40.0))
+    found = MaximumLikelihood().detect(frames + 40.0, Camera(OPTICS, background=40.0))
     assert np.hypot(*nearest_errors(found, scenes)[0].T).max() < THRESHOLDS[0]
 
 
@@ -129,7 +129,7 @@ def test_frames_without_targets_are_answered_with_none():
     rng = np.random.default_rng(0)
     frames = np.stack([np.zeros((1, 11, 11)), 2 * rng.standard_normal((1, 11, 11)), np.full((1, 11, 11), -30.0)])
     for brightness in ("law", "free"):
-        assert len(MaximumLikelihood(brightness=brightness).detect(frames, Instrument(OPTICS, noise_sigma=2.0))) == 0
+        assert len(MaximumLikelihood(brightness=brightness).detect(frames, Camera(OPTICS, noise_sigma=2.0))) == 0
 
 
 def test_targets_at_the_border_are_counted_and_found():
@@ -158,7 +158,7 @@ def test_more_targets_than_the_most_are_answered_with_the_most():
 @pytest.mark.parametrize("brightness", ["law", "free"])
 def test_a_wrong_noise_level_still_gives_finite_answers(noise, brightness):
     frames, _, _ = rendered("seqcsist", "noise_sigma=2")
-    found = MaximumLikelihood(brightness=brightness).detect(frames[:4], Instrument(OPTICS, noise_sigma=noise))
+    found = MaximumLikelihood(brightness=brightness).detect(frames[:4], Camera(OPTICS, noise_sigma=noise))
     for column in found.columns().values():
         assert np.isfinite(column).all()
     assert ((found.score >= 0) & (found.score <= 1)).all()
@@ -170,7 +170,7 @@ def test_other_images_and_optics(size, psf_sigma):
     middle = (size - 1) / 2
     xy = np.array([[[[middle + 1.2 * psf_sigma, middle], [middle - 0.8 * psf_sigma, middle + 0.1]]]])
     frames = frames_from_targets(xy, np.full((1, 1, 2), 240.0), optics)
-    found = MaximumLikelihood().detect(frames, Instrument(optics)).ordered()
+    found = MaximumLikelihood().detect(frames, Camera(optics)).ordered()
     assert len(found) == 2
     np.testing.assert_allclose(found.x, np.sort(xy[0, 0, :, 0]), atol=0.02)
 
@@ -184,9 +184,9 @@ def test_without_the_law_evidence_tells_the_count_at_weak_noise():
 
 
 def test_shot_noise_is_weighted():
-    frames, scenes, instrument = rendered("seqcsist", "shot_gain=0.5", "noise_sigma=0.3", trajectories=20)
-    assert instrument.shot_gain == 0.5
-    found = MaximumLikelihood().detect(frames, instrument)
+    frames, scenes, camera = rendered("seqcsist", "shot_gain=0.5", "noise_sigma=0.3", trajectories=20)
+    assert camera.shot_gain == 0.5
+    found = MaximumLikelihood().detect(frames, camera)
     offset, _, count = nearest_errors(found, scenes)
     pairs = count == 2
     assert 0.7 < np.sqrt(np.mean((offset[pairs, 0] / found.sigma_x[pairs]) ** 2)) < 1.5

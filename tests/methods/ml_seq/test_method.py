@@ -22,17 +22,17 @@ from csist_bench.methods.registry import build_training_free, find
 from csist_bench.recipes import load_data_recipe
 from csist_bench.simulation.optics import Optics
 from csist_bench.simulation.rendering import frames_from_targets, render_shard
-from csist_bench.simulation.sensor import Instrument
+from csist_bench.simulation.sensor import Camera
 from tests.reference.naive_sequence import naive_equations, naive_targets
 
 WHOLE = SequenceMaximumLikelihood()
 FIVE = SequenceMaximumLikelihood(frames=5)
-INSTRUMENT = Instrument(Optics(), noise_sigma=2.0)
+INSTRUMENT = Camera(Optics(), noise_sigma=2.0)
 
 
 def _set(name: str, n: int, *overrides: str):
     recipe = load_data_recipe(name, ["seed=6", *overrides])
-    return render_shard(recipe, range(n)), Instrument.from_recipe(recipe)
+    return render_shard(recipe, range(n)), Camera.from_recipe(recipe)
 
 
 def _map(found: Detections, shard) -> float:
@@ -116,25 +116,25 @@ def test_smooth_path_recovers_a_polynomial_with_frames_left_out() -> None:
 
 @pytest.mark.parametrize("method", [WHOLE, FIVE, SequenceMaximumLikelihood(motion="polynomial")])
 def test_noise_free_scenes_are_solved(method: SequenceMaximumLikelihood) -> None:
-    shard, instrument = _set("seqcsist", 12)
-    found = method.detect(shard.frames, instrument)
+    shard, camera = _set("seqcsist", 12)
+    found = method.detect(shard.frames, camera)
     np.testing.assert_array_equal(_counts(found, (12, 20)), shard.scenes.count)
     assert _is_sound(found)
     assert _map(found, shard) > 99.0
 
 
 def test_clipped_frames_are_solved() -> None:
-    shard, instrument = _set("seqcsist-8bit", 12)
+    shard, camera = _set("seqcsist-8bit", 12)
     assert (shard.frames == 255).any()
-    found = WHOLE.detect(shard.frames, instrument)
+    found = WHOLE.detect(shard.frames, camera)
     np.testing.assert_array_equal(_counts(found, (12, 20)), shard.scenes.count)
     assert _map(found, shard) > 99.0
 
 
 def test_noisy_scores_stand_where_they_were_measured() -> None:
     # Measured on 300 trajectories: 89.9 over 20 frames, 78.4 over 5; a set of 40 scatters by about 4.
-    shard, instrument = _set("seqcsist", 40, "noise_sigma=2")
-    whole, five = WHOLE.detect(shard.frames, instrument), FIVE.detect(shard.frames[:20], instrument)
+    shard, camera = _set("seqcsist", 40, "noise_sigma=2")
+    whole, five = WHOLE.detect(shard.frames, camera), FIVE.detect(shard.frames[:20], camera)
     np.testing.assert_array_equal(_counts(whole, (40, 20)), shard.scenes.count)
     assert _map(whole, shard) > 80.0
     first = replace(
@@ -144,8 +144,8 @@ def test_noisy_scores_stand_where_they_were_measured() -> None:
 
 
 def test_standard_errors_are_calibrated_where_the_basin_is_right() -> None:
-    shard, instrument = _set("seqcsist", 40, "noise_sigma=1", "k_max=3")
-    found = WHOLE.detect(shard.frames, instrument)
+    shard, camera = _set("seqcsist", 40, "noise_sigma=1", "k_max=3")
+    found = WHOLE.detect(shard.frames, camera)
     truth = shard.scenes.xy[found.trajectory, found.frame]
     error = truth - np.stack([found.x, found.y], axis=-1)[:, None]
     nearest = np.nanargmin(np.where(np.isnan(error[..., 0]), np.inf, np.hypot(error[..., 0], error[..., 1])), axis=1)
@@ -157,8 +157,8 @@ def test_standard_errors_are_calibrated_where_the_basin_is_right() -> None:
 
 
 def test_the_score_is_the_share_of_hits() -> None:
-    shard, instrument = _set("seqcsist", 60, "noise_sigma=2", "k_min=3")
-    found = WHOLE.detect(shard.frames, instrument)
+    shard, camera = _set("seqcsist", 60, "noise_sigma=2", "k_min=3")
+    found = WHOLE.detect(shard.frames, camera)
     away = shard.scenes.xy[found.trajectory, found.frame] - np.stack([found.x, found.y], axis=-1)[:, None]
     nearest = np.nanmin(np.hypot(away[..., 0], away[..., 1]), axis=1)
     realised = np.mean([nearest <= threshold for threshold in (0.05, 0.10, 0.15, 0.20, 0.25)])
@@ -166,9 +166,9 @@ def test_the_score_is_the_share_of_hits() -> None:
 
 
 def test_a_quarter_turn_of_the_frames_turns_the_answer() -> None:
-    shard, instrument = _set("seqcsist", 6, "noise_sigma=1")
-    plain = WHOLE.detect(shard.frames, instrument).ordered()
-    turned = WHOLE.detect(np.rot90(shard.frames, axes=(2, 3)).copy(), instrument)
+    shard, camera = _set("seqcsist", 6, "noise_sigma=1")
+    plain = WHOLE.detect(shard.frames, camera).ordered()
+    turned = WHOLE.detect(np.rot90(shard.frames, axes=(2, 3)).copy(), camera)
     # np.rot90 takes pixel (row, column) to (size - 1 - column, row).
     back = replace(turned, x=10 - turned.y, y=turned.x).ordered()
     assert len(plain) == len(back)
@@ -176,9 +176,9 @@ def test_a_quarter_turn_of_the_frames_turns_the_answer() -> None:
 
 
 def test_each_sequence_is_answered_by_itself() -> None:
-    shard, instrument = _set("seqcsist", 5, "noise_sigma=2")
-    together = FIVE.detect(shard.frames, instrument).ordered()
-    alone = FIVE.detect(shard.frames[3:4], instrument).ordered()
+    shard, camera = _set("seqcsist", 5, "noise_sigma=2")
+    together = FIVE.detect(shard.frames, camera).ordered()
+    alone = FIVE.detect(shard.frames[3:4], camera).ordered()
     mine = together.select(together.trajectory == 3)
     for name, column in alone.columns().items():
         if name != "trajectory":
@@ -186,37 +186,37 @@ def test_each_sequence_is_answered_by_itself() -> None:
 
 
 def test_the_input_is_left_as_it_was() -> None:
-    shard, instrument = _set("seqcsist", 2)
+    shard, camera = _set("seqcsist", 2)
     before = shard.frames.copy()
-    WHOLE.detect(shard.frames, replace(instrument, background=3.0))
+    WHOLE.detect(shard.frames, replace(camera, background=3.0))
     np.testing.assert_array_equal(shard.frames, before)
 
 
 def test_background_is_taken_off() -> None:
-    shard, instrument = _set("seqcsist", 2)
-    plain = WHOLE.detect(shard.frames, instrument)
-    raised = WHOLE.detect(shard.frames + 40, replace(instrument, background=40.0))
+    shard, camera = _set("seqcsist", 2)
+    plain = WHOLE.detect(shard.frames, camera)
+    raised = WHOLE.detect(shard.frames + 40, replace(camera, background=40.0))
     np.testing.assert_allclose(plain.x, raised.x, atol=1e-3)
 
 
 def test_blank_frames_are_left_empty_and_the_rest_is_answered() -> None:
-    shard, instrument = _set("seqcsist", 3, "noise_sigma=2")
+    shard, camera = _set("seqcsist", 3, "noise_sigma=2")
     frames = shard.frames.copy()
     frames[0] = 0.0
     frames[1, 5:7] = 0.0
     expected = shard.scenes.count.astype(int)
     expected[0], expected[1, 5:7] = 0, 0
     for method in (WHOLE, FIVE):
-        found = method.detect(frames, instrument)
+        found = method.detect(frames, camera)
         np.testing.assert_array_equal(_counts(found, (3, 20)), expected)
         assert _is_sound(found)
 
 
 def test_a_changing_number_of_targets_is_fitted_frame_by_frame() -> None:
-    two, instrument = _set("seqcsist", 1, "k_min=2", "k_max=2")
+    two, camera = _set("seqcsist", 1, "k_min=2", "k_max=2")
     four, _ = _set("seqcsist", 1, "k_min=4", "k_max=4")
     frames = np.concatenate([two.frames[:, :8], four.frames[:, 8:]], axis=1)
-    found = WHOLE.detect(frames, instrument)
+    found = WHOLE.detect(frames, camera)
     np.testing.assert_array_equal(_counts(found, (1, 20))[0], [2] * 8 + [4] * 12)
     assert _is_sound(found)
 
@@ -224,17 +224,17 @@ def test_a_changing_number_of_targets_is_fitted_frame_by_frame() -> None:
 @pytest.mark.parametrize("frames", [1, 2, 3, 5])
 @pytest.mark.parametrize("motion", ["rigid", "polynomial"])
 def test_sequences_shorter_than_the_window(frames: int, motion: str) -> None:
-    shard, instrument = _set("seqcsist", 4)
+    shard, camera = _set("seqcsist", 4)
     method = SequenceMaximumLikelihood(motion=motion)
-    found = method.detect(shard.frames[:, :frames], instrument)
+    found = method.detect(shard.frames[:, :frames], camera)
     np.testing.assert_array_equal(_counts(found, (4, frames)), shard.scenes.count[:, :frames])
     assert _is_sound(found)
 
 
 def test_sequences_longer_than_the_window() -> None:
-    shard, instrument = _set("seqcsist", 2)
+    shard, camera = _set("seqcsist", 2)
     frames = np.concatenate([shard.frames, shard.frames[:, ::-1]] * 2, axis=1)
-    found = WHOLE.detect(frames, instrument)
+    found = WHOLE.detect(frames, camera)
     assert (_counts(found, (2, 80)) == shard.scenes.count[:, :1]).all()
     assert _is_sound(found)
 
@@ -252,8 +252,8 @@ def test_free_brightness_finds_targets_that_break_the_law() -> None:
 
 @pytest.mark.parametrize("sigma", [0.0, 0.001, 0.5, 20.0, 500.0])
 def test_a_wrong_noise_level_is_answered(sigma: float) -> None:
-    shard, instrument = _set("seqcsist", 3, "noise_sigma=2")
-    found = WHOLE.detect(shard.frames, replace(instrument, noise_sigma=sigma))
+    shard, camera = _set("seqcsist", 3, "noise_sigma=2")
+    found = WHOLE.detect(shard.frames, replace(camera, noise_sigma=sigma))
     assert len(found)
     assert _is_sound(found)
 
@@ -287,8 +287,8 @@ def test_odd_frames_are_answered_soundly(method: SequenceMaximumLikelihood) -> N
 
 
 def test_dense_scenes_are_answered() -> None:
-    shard, instrument = _set("seqcsist-dense", 20, "noise_sigma=1")
-    found = WHOLE.detect(shard.frames, instrument)
+    shard, camera = _set("seqcsist-dense", 20, "noise_sigma=1")
+    found = WHOLE.detect(shard.frames, camera)
     right = _counts(found, (20, 20)) == shard.scenes.count
     assert right[shard.scenes.count <= 6].all()
     assert _is_sound(found)
@@ -303,7 +303,7 @@ def test_other_optics() -> None:
     optics = Optics(psf_sigma=1.0, size=24)
     xy = np.broadcast_to([[11.2, 12.0], [12.1, 12.4], [11.8, 11.1]], (1, 20, 3, 2))
     frames = frames_from_targets(xy, np.full((1, 20, 3), 235.0), optics)
-    found = WHOLE.detect(frames, Instrument(optics)).ordered()
+    found = WHOLE.detect(frames, Camera(optics)).ordered()
     np.testing.assert_allclose(found.x.reshape(20, 3), np.sort(xy[0, ..., 0], axis=-1), atol=0.01)
 
 

@@ -84,7 +84,7 @@ class _Look(NamedTuple):
     features: Tensor
 
 
-class OffgridNet(nn.Module):
+class OffGridNet(nn.Module):
     """Answers each frame with `slots` slots, made of `alternatives` sets of them.
 
     `reach` frames on either side are looked at (0: the frame alone); if `smooth`, places keep to the smooth path of the

@@ -15,12 +15,12 @@ from __future__ import annotations
 from torch import nn
 
 from csist_bench.methods.networks.common.sampling import Sampling
-from csist_bench.methods.networks.super_resolution.critics import Adversarial, UnetCritic
-from csist_bench.methods.networks.super_resolution.rrdb import RrdbGenerator
+from csist_bench.methods.networks.super_resolution.critics import Adversarial, UNetCritic
+from csist_bench.methods.networks.super_resolution.rrdb import RRDBGenerator
 from csist_bench.recipes import Count
 
 
-class Bsrgan(RrdbGenerator):
+class BSRGAN(RRDBGenerator):
     """The generator; `critic` makes the network that it is trained against."""
 
     resizable = True
@@ -39,4 +39,4 @@ class Bsrgan(RrdbGenerator):
 
     def critic(self) -> nn.Module:
         """Return a new critic: grids (B, 1, cS, cS) scaled to about [0, 1] -> logits (B, 1, cS, cS)."""
-        return UnetCritic(self.critic_features)
+        return UNetCritic(self.critic_features)

@@ -26,7 +26,7 @@ VGG_STAGES = (1, 2, 4, 8)
 UNET_STAGES = 3
 
 
-class VggCritic(nn.Module):
+class VGGCritic(nn.Module):
     """One logit a grid: convolutions that halve the size and widen, then a mean over what is left (SRGAN, figure 4).
 
     A mean over places takes the place of the paper's dense layer over them, so any grid size will do.
@@ -51,7 +51,7 @@ class VggCritic(nn.Module):
         return self.verdict(self.layers(grids).mean(dim=(-2, -1)))
 
 
-class UnetCritic(nn.Module):
+class UNetCritic(nn.Module):
     """One logit a node: a U-Net with spectral normalisation (Zhang et al., BSRGAN, ICCV 2021; Schoenfeld et al., CVPR
     2020).
     """

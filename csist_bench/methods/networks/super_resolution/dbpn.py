@@ -57,7 +57,7 @@ class DownProjection(nn.Module):
         return low + self.correct(self.back(low) - high)
 
 
-class Dbpn(nn.Module):
+class DBPN(nn.Module):
     """Chain of `stages` up-projections with a down-projection between each two."""
 
     resizable = True

@@ -19,7 +19,7 @@ from csist_bench.methods.networks.unfolding.phases import channels_last
 from csist_bench.recipes import Count
 
 
-class Edsr(nn.Module):
+class EDSR(nn.Module):
     """Residual trunk on the pixel grid, pixel shuffle to the label grid."""
 
     resizable = True

@@ -20,7 +20,7 @@ from csist_bench.methods.networks.super_resolution.upsampling import pixel_shuff
 from csist_bench.recipes import Count
 
 
-class Espcn(nn.Module):
+class ESPCN(nn.Module):
     """Three convolutions on the pixel grid and a pixel shuffle."""
 
     resizable = True

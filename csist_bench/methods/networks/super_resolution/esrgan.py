@@ -15,12 +15,12 @@ from __future__ import annotations
 from torch import nn
 
 from csist_bench.methods.networks.common.sampling import Sampling
-from csist_bench.methods.networks.super_resolution.critics import Adversarial, VggCritic
-from csist_bench.methods.networks.super_resolution.rrdb import RrdbGenerator
+from csist_bench.methods.networks.super_resolution.critics import Adversarial, VGGCritic
+from csist_bench.methods.networks.super_resolution.rrdb import RRDBGenerator
 from csist_bench.recipes import Count
 
 
-class Esrgan(RrdbGenerator):
+class ESRGAN(RRDBGenerator):
     """The generator; `critic` makes the network that it is trained against."""
 
     resizable = True
@@ -39,4 +39,4 @@ class Esrgan(RrdbGenerator):
 
     def critic(self) -> nn.Module:
         """Return a new critic: grids (B, 1, cS, cS) scaled to about [0, 1] -> logits (B, 1)."""
-        return VggCritic(self.critic_features)
+        return VGGCritic(self.critic_features)

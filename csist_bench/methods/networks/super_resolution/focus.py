@@ -38,7 +38,7 @@ class MaskedIntensity(nn.Module):
         return self.intensity(shared) * torch.sigmoid(self.mask(shared))
 
 
-class Focus(nn.Module):
+class FOCUS(nn.Module):
     """One masked-intensity unit to the label grid and one that corrects it there."""
 
     resizable = True

@@ -28,7 +28,7 @@ from csist_bench.methods.networks.super_resolution.upsampling import projection_
 from csist_bench.recipes import Count
 
 
-class Gmfn(nn.Module):
+class GMFN(nn.Module):
     """Residual dense blocks unrolled over `steps`, fed back through a gate."""
 
     resizable = True

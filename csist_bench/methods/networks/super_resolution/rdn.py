@@ -21,7 +21,7 @@ from csist_bench.methods.networks.super_resolution.upsampling import pixel_shuff
 from csist_bench.recipes import Count
 
 
-class Rdn(nn.Module):
+class RDN(nn.Module):
     """Residual dense blocks on the pixel grid with global feature fusion."""
 
     resizable = True

@@ -30,7 +30,7 @@ class ResidualInResidual(nn.Module):
         return x + RESIDUAL_SCALE * self.dense(x)
 
 
-class RrdbGenerator(nn.Module):
+class RRDBGenerator(nn.Module):
     """Trunk of residual-in-residual blocks on the pixel grid, nearest-neighbour enlargement, two convolutions."""
 
     def __init__(self, sampling: Sampling, features: int, growth: int, blocks: int) -> None:

@@ -19,7 +19,7 @@ from csist_bench.methods.networks.unfolding.phases import channels_last
 from csist_bench.recipes import Count
 
 
-class Srcnn(nn.Module):
+class SRCNN(nn.Module):
     """Three-layer convolutional refinement of the linear estimate."""
 
     resizable = True

@@ -19,12 +19,12 @@ from torch.nn import functional
 from csist_bench.methods.networks.common.grey_levels import grids_from_images, images_from_frames
 from csist_bench.methods.networks.common.residual import LeakyReLU, ResidualBlock, conv, shrink_initialisation
 from csist_bench.methods.networks.common.sampling import Sampling
-from csist_bench.methods.networks.super_resolution.critics import Adversarial, VggCritic
+from csist_bench.methods.networks.super_resolution.critics import Adversarial, VGGCritic
 from csist_bench.methods.networks.super_resolution.upsampling import pixel_shuffle_up
 from csist_bench.recipes import Count
 
 
-class Srgan(nn.Module):
+class SRGAN(nn.Module):
     """The generator; `critic` makes the network that it is trained against."""
 
     resizable = True
@@ -55,4 +55,4 @@ class Srgan(nn.Module):
 
     def critic(self) -> nn.Module:
         """Return a new critic: grids (B, 1, cS, cS) scaled to about [0, 1] -> logits (B, 1)."""
-        return VggCritic(self.critic_features)
+        return VGGCritic(self.critic_features)

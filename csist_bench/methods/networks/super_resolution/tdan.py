@@ -39,7 +39,7 @@ NEIGHBOURS = (-2, -1, 1, 2)
 ALIGNMENT_WEIGHT = 0.01
 
 
-class Tdan(nn.Module):
+class TDAN(nn.Module):
     """Deformable alignment of five-frame windows, all windows of a trajectory in one batch."""
 
     resizable = True

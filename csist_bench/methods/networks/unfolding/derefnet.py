@@ -3,7 +3,7 @@
 "SeqCSIST: Sequential Closely-Spaced Infrared Small Target Unmixing", TGRS 2025 (https://arxiv.org/abs/2507.09556),
 section IV.
 
-1. x_t: nine ISTA-Net phases of frame t from Q y_t (`layers.phases.IstaPhase`).
+1. x_t: nine ISTA-Net phases of frame t from Q y_t (`layers.phases.ISTAPhase`).
 2. Position encoding: x_t <- x_t * sigmoid(W (t / 20) 1 + b), W (n x n) over the n nodes.
 3. a_ij: neighbour i of centre j, i in {j - 2, j - 1, j + 1, j + 2}, aligned to the centre (`layers.alignment`).
 4. Tail: the four aligned neighbours and the centre -> conv-ReLU, five residual blocks, conv -> the unmixed centre.
@@ -30,7 +30,7 @@ from csist_bench.methods.networks.common.sampling import Sampling
 from csist_bench.methods.networks.unfolding.alignment import Alignment
 from csist_bench.methods.networks.unfolding.phases import (
     SIDE_CHANNELS,
-    IstaPhase,
+    ISTAPhase,
     mean_symmetry,
     start_as_identity,
     unmixing_loss,
@@ -42,7 +42,7 @@ OPEN = 4.0  # start of the gate's bias: sigmoid(4) = 0.98
 TRAJECTORIES_AT_ONCE = 4  # bounds the memory of the aligned pairs
 
 
-class Derefnet(nn.Module):
+class DeRefNet(nn.Module):
     """DeRefNet; `period` is the number of frames over which the position encoding runs from 0 to 1."""
 
     resizable = False
@@ -60,7 +60,7 @@ class Derefnet(nn.Module):
         super().__init__()
         self.sampling, self.period = sampling, period
         self.symmetry_weight, self.alignment_weight = symmetry_weight, alignment_weight
-        self.phases = nn.ModuleList(IstaPhase(features) for _ in range(phases))
+        self.phases = nn.ModuleList(ISTAPhase(features) for _ in range(phases))
         nodes = sampling.grid_size**2
         self.position = nn.Linear(nodes, nodes)
         nn.init.zeros_(self.position.weight)

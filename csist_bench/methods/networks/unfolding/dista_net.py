@@ -41,7 +41,7 @@ SCALE = 100.0  # grey levels
 MIX = 0.1  # start of lambda
 
 
-class DistaNet(nn.Module):
+class DISTANet(nn.Module):
     """DISTA-Net; `mixer` and `gate` are the hidden units of the weight- and threshold-finding networks."""
 
     resizable = True

@@ -41,7 +41,7 @@ STEP_DECAY, THRESHOLD_DECAY = -0.2, -0.5  # per phase, inside the softplus
 MOMENTUM_RISE, MOMENTUM_START = 0.5, 0.0
 
 
-class FistaNet(nn.Module):
+class FISTANet(nn.Module):
     """FISTA-Net; `phases` iterations of one shared block of `features` channels."""
 
     resizable = True

@@ -1,7 +1,7 @@
 """ISTA-Net: nine unrolled ISTA iterations whose sparsifying transform is learned.
 
 Zhang and Ghanem, "ISTA-Net: Interpretable Optimization-Inspired Deep Network for Image Compressive Sensing", CVPR 2018
-(https://arxiv.org/abs/1706.07929). One phase (eqs. 7 to 11) is `layers.phases.IstaPhase`:
+(https://arxiv.org/abs/1706.07929). One phase (eqs. 7 to 11) is `layers.phases.ISTAPhase`:
 
     r = x - rho Phi^T (Phi x - y),   x' = F~(soft(F(r), theta)),
 
@@ -19,12 +19,12 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from csist_bench.methods.networks.common.sampling import Sampling
-from csist_bench.methods.networks.unfolding.phases import IstaPhase, mean_symmetry, unmixing_loss
+from csist_bench.methods.networks.unfolding.phases import ISTAPhase, mean_symmetry, unmixing_loss
 
 SCALE = 100.0  # grey levels
 
 
-class IstaNet(nn.Module):
+class ISTANet(nn.Module):
     """ISTA-Net; `phases` iterations of `features` channels, 19,010 parameters each."""
 
     resizable = True
@@ -32,7 +32,7 @@ class IstaNet(nn.Module):
     def __init__(self, sampling: Sampling, phases: int = 9, features: int = 32, symmetry_weight: float = 0.01) -> None:
         super().__init__()
         self.sampling = sampling
-        self.phases = nn.ModuleList(IstaPhase(features) for _ in range(phases))
+        self.phases = nn.ModuleList(ISTAPhase(features) for _ in range(phases))
         self.symmetry_weight = symmetry_weight
 
     def forward(self, frames: Tensor) -> Tensor:

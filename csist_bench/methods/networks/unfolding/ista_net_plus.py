@@ -36,7 +36,7 @@ from csist_bench.methods.networks.unfolding.shrinkage import soft_threshold
 SCALE = 100.0  # grey levels
 
 
-class IstaNetPlus(nn.Module):
+class ISTANetPlus(nn.Module):
     """ISTA-Net+; `phases` iterations of `features` channels, 37,442 parameters each."""
 
     resizable = True

@@ -30,7 +30,7 @@ from csist_bench.methods.networks.unfolding.phases import SIDE_CHANNELS, STEP, c
 SCALE = 100.0  # grey levels
 
 
-class IstaNetPlusPlus(nn.Module):
+class ISTANetPlusPlus(nn.Module):
     """ISTA-Net++; `phases` iterations of `features` channels, 37,889 parameters each."""
 
     resizable = True

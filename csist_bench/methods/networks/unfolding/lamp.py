@@ -31,7 +31,7 @@ from csist_bench.methods.networks.unfolding.shrinkage import soft_threshold
 SCALE = 100.0  # grey levels
 
 
-class Lamp(nn.Module):
+class LAMP(nn.Module):
     """LAMP.
 
     `shrinkage` is the start value of lambda, thresholds in units of the residual's root mean square; `onsager` bounds

@@ -28,7 +28,7 @@ from csist_bench.methods.networks.unfolding.shrinkage import hard_threshold
 SCALE = 100.0  # grey levels
 
 
-class Liht(nn.Module):
+class LIHT(nn.Module):
     """LIHT; `theta` is the start value of the thresholds in grey levels, `ramp` the ramp's share of the threshold."""
 
     resizable = False

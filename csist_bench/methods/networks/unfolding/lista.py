@@ -26,7 +26,7 @@ from csist_bench.methods.networks.unfolding.shrinkage import soft_threshold
 SCALE = 100.0  # grey levels
 
 
-class Lista(nn.Module):
+class LISTA(nn.Module):
     """LISTA; at 33 x 33 nodes each of the `layers` has 1,318,779 parameters.
 
     `theta` is the start value of the thresholds, grey levels.

@@ -15,7 +15,7 @@ STEP, THRESHOLD = 0.1, 0.01
 SIDE_CHANNELS = 0.1  # start scale of what the channels beside the identity add to a grid
 
 
-class IstaPhase(nn.Module):
+class ISTAPhase(nn.Module):
     """One ISTA-Net phase (Zhang and Ghanem, CVPR 2018, eqs. 7 to 11), no bias:
 
         r = x - rho Phi^T (Phi x - y),   x' = F~(soft(F(r), theta)),   F = conv-ReLU-conv, F~ = conv-ReLU-conv.

@@ -31,7 +31,7 @@ SCALE = 100.0  # grey levels
 SPARSE_STEP = 1.0
 
 
-class Rpcanet(nn.Module):
+class RPCANet(nn.Module):
     """RPCANet; `stages` stages of 113,316 parameters at 32 features."""
 
     resizable = True

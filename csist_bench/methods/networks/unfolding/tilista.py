@@ -29,7 +29,7 @@ from csist_bench.methods.networks.unfolding.shrinkage import shrink_with_support
 SCALE = 100.0  # grey levels
 
 
-class Tilista(nn.Module):
+class TiLISTA(nn.Module):
     """TiLISTA; `theta` starts the thresholds, grey levels; `support` and `support_max` are in percent."""
 
     resizable = False

@@ -29,7 +29,7 @@ SCALE = 100.0  # grey levels
 SMALLEST = 1e-6  # keeps alpha away from 0
 
 
-class Usrnet(nn.Module):
+class USRNet(nn.Module):
     """USRNet; `noise_sigma` (grey levels) is what the hyper-parameter network is told."""
 
     resizable = True

@@ -25,14 +25,14 @@ from csist_bench.recipes import load_data_recipe
 from csist_bench.simulation.optics import Optics
 from csist_bench.simulation.rendering import frames_from_targets as simulated_frames
 from csist_bench.simulation.rendering import render_shard
-from csist_bench.simulation.sensor import Instrument
+from csist_bench.simulation.sensor import Camera
 from tests.helpers.cards import card_of
 from tests.helpers.crosses import crosses
 from tests.helpers.slots import some_slots
 from tests.helpers.tiny_sets import tiny_store
 
 SMALL = ["width=16", "depth=2", "heads=2"]
-INSTRUMENT = Instrument.from_recipe(load_data_recipe("seqcsist"))
+INSTRUMENT = Camera.from_recipe(load_data_recipe("seqcsist"))
 
 
 def network(*overrides: str) -> nn.Module:
@@ -191,11 +191,11 @@ def test_mixed_precision_leaves_the_turn_of_a_blob_exact() -> None:
 def test_networks_of_laws_without_axes_answer_no_angle_much_better_than_another(weights: str, noise: float) -> None:
     path = shipped_weights(weights)
     assert path is not None
-    runner, instrument = PointRunner(load_weights(path)[0], "cpu"), replace(INSTRUMENT, noise_sigma=noise)
+    runner, camera = PointRunner(load_weights(path)[0], "cpu"), replace(INSTRUMENT, noise_sigma=noise)
     shares = []
     for turned in (0.0, 22.5, 33.75, 45.0, 67.5):
         frames, xy = crosses(np.full(600, np.radians(turned)), noise)
-        answers = runner.slots(frames.numpy(), instrument)[:, 0, :, :2]
+        answers = runner.slots(frames.numpy(), camera)[:, 0, :, :2]
         gap = np.linalg.norm(answers[:, :, None] - xy[:, None], axis=-1).min(axis=1)
         shares.append((gap < 0.15).mean())
     assert max(shares) - min(shares) < 0.2
@@ -283,7 +283,7 @@ def test_slots_become_as_many_detections_as_their_presences_sum_to(monkeypatch: 
     score = torch.tensor([0.4, 0.3, 0.2, 0.1]).expand(2, 4).unsqueeze(-1)
     slots = torch.cat([some_slots(2, 4), score], dim=-1).unsqueeze(0).numpy()
     slots[..., PRESENCE] = np.array([[9.0, -9.0, 0.5, 9.0], [-9.0, -9.0, -9.0, -9.0]])
-    monkeypatch.setattr(runner, "slots", lambda frames, instrument: slots)
+    monkeypatch.setattr(runner, "slots", lambda frames, camera: slots)
     found = runner.detect(np.zeros((1, 2, 11, 11), np.float32), INSTRUMENT).ordered()
     assert found.frame.tolist() == [0, 0, 0]
     np.testing.assert_allclose(found.x, np.sort(slots[0, 0, [0, 2, 3], 0]))
@@ -345,7 +345,7 @@ def test_unmix_runs_the_weights_and_polishes_them(tmp_path: Path) -> None:
     own = unmix(split, "offgrid-net", weights=tmp_path / "w.safetensors", device="cpu")
     assert own.method["decoder"] == "own"
     assert len(own.detections) == 4 * own.n_frames
-    expected = PointRunner(model, "cpu").detect(split.frames[:], Instrument.from_recipe(split.recipe))
+    expected = PointRunner(model, "cpu").detect(split.frames[:], Camera.from_recipe(split.recipe))
     kept = expected.select((expected.frame >= 1) & (expected.frame < 5)).ordered()
     np.testing.assert_allclose(own.detections.x, kept.x, atol=1e-5)
     polished = unmix(split, "offgrid-net", decoder="polish", weights=tmp_path / "w.safetensors", device="cpu")

@@ -10,9 +10,9 @@ from csist_bench.errors import InputError  # noqa: E402
 from csist_bench.methods import registry  # noqa: E402
 from csist_bench.methods.networks.base import count_parameters  # noqa: E402
 from csist_bench.methods.networks.common.sampling import Sampling  # noqa: E402
-from csist_bench.methods.networks.super_resolution.critics import UnetCritic, VggCritic, critic_loss, generator_loss  # noqa: E402
+from csist_bench.methods.networks.super_resolution.critics import UNetCritic, VGGCritic, critic_loss, generator_loss  # noqa: E402
 from csist_bench.methods.networks.super_resolution.perceptual import PerceptualLoss  # noqa: E402
-from csist_bench.methods.networks.super_resolution.tdan import Tdan  # noqa: E402
+from csist_bench.methods.networks.super_resolution.tdan import TDAN  # noqa: E402
 from csist_bench.recipes import load_method_recipe  # noqa: E402
 from csist_bench.simulation.optics import Optics  # noqa: E402
 from csist_bench.training.recipe import training_recipe  # noqa: E402
@@ -173,7 +173,7 @@ def test_gmfn_needs_a_step_to_feed_back_from():
         build("gmfn", steps=1)
 
 
-def looped_tdan(model: Tdan, frames):
+def looped_tdan(model: TDAN, frames):
     """TDAN for one trajectory (T, S, S) as the paper says it: centre by centre, neighbour by neighbour."""
     grids, last = [], len(frames) - 1
     for j in range(len(frames)):
@@ -242,8 +242,8 @@ def test_critics_judge_each_grid(name, side):
 
 def test_unet_critic_judges_each_node_and_vgg_each_grid():
     grids = torch.rand(2, 1, 33, 33, generator=torch.Generator().manual_seed(0))
-    assert UnetCritic(4)(grids).shape == (2, 1, 33, 33)
-    assert VggCritic(4)(grids).shape == (2, 1)
+    assert UNetCritic(4)(grids).shape == (2, 1, 33, 33)
+    assert VGGCritic(4)(grids).shape == (2, 1)
 
 
 @pytest.mark.parametrize("name", ADVERSARIAL)

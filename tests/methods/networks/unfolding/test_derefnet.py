@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from csist_bench.methods.networks.common.deform_conv import deform_conv2d
 from csist_bench.methods.networks.common.sampling import Sampling
 from csist_bench.methods.networks.unfolding.bilinear import rows_and_weights, table_from_maps, weighted_rows
-from csist_bench.methods.networks.unfolding.derefnet import Derefnet
-from csist_bench.methods.networks.unfolding.ista_net import IstaNet
+from csist_bench.methods.networks.unfolding.derefnet import DeRefNet
+from csist_bench.methods.networks.unfolding.ista_net import ISTANet
 from csist_bench.simulation.optics import Optics
 from tests.reference.loop_derefnet import loop_forward, loop_loss
 
@@ -16,9 +16,9 @@ CENTRES = range(1, 6)
 
 
 @pytest.fixture
-def model() -> Derefnet:
+def model() -> DeRefNet:
     torch.manual_seed(0)
-    network = Derefnet(Sampling.from_optics(Optics(size=SIZE)), phases=2, features=6, blocks=2)
+    network = DeRefNet(Sampling.from_optics(Optics(size=SIZE)), phases=2, features=6, blocks=2)
     with torch.no_grad():  # away from the start values, so that every part matters
         for parameter in network.parameters():
             parameter += 0.05 * torch.randn_like(parameter)
@@ -34,13 +34,13 @@ def scene() -> tuple[torch.Tensor, torch.Tensor]:
     return frames, labels
 
 
-def test_batched_equals_the_loop(model: Derefnet, scene) -> None:
+def test_batched_equals_the_loop(model: DeRefNet, scene) -> None:
     with torch.no_grad():
         batched, looped = model(scene[0]), loop_forward(model, scene[0])
     assert (batched - looped).abs().max() < 1e-5 * looped.abs().max()
 
 
-def test_batched_loss_and_gradients_equal_the_loop(model: Derefnet, scene) -> None:
+def test_batched_loss_and_gradients_equal_the_loop(model: DeRefNet, scene) -> None:
     batched = model.loss(*scene, slice(1, 6))["total"]
     looped = loop_loss(model, *scene, CENTRES)
     torch.testing.assert_close(batched, looped, rtol=1e-5, atol=0)
@@ -54,7 +54,7 @@ def test_batched_loss_and_gradients_equal_the_loop(model: Derefnet, scene) -> No
 def test_full_size_has_the_published_parameters() -> None:
     sampling = Sampling.from_optics(Optics())
     with torch.device("meta"):
-        network = Derefnet(sampling.to("meta"))
+        network = DeRefNet(sampling.to("meta"))
     position = sum(p.numel() for p in network.position.parameters())
     total = sum(p.numel() for p in network.parameters())
     assert (total, total - position) == (1_482_879, 295_869)
@@ -62,19 +62,19 @@ def test_full_size_has_the_published_parameters() -> None:
 
 def test_phases_take_the_weights_of_ista_net() -> None:
     sampling = Sampling.from_optics(Optics(size=3))
-    source = IstaNet(sampling, phases=2, features=4)
-    target = Derefnet(sampling, phases=2, features=4, blocks=1)
+    source = ISTANet(sampling, phases=2, features=4)
+    target = DeRefNet(sampling, phases=2, features=4, blocks=1)
     target.phases.load_state_dict(source.phases.state_dict())
 
 
 def test_every_parameter_receives_gradient_at_the_start(scene) -> None:
     torch.manual_seed(0)
-    network = Derefnet(Sampling.from_optics(Optics(size=SIZE)), phases=2, features=6, blocks=2)
+    network = DeRefNet(Sampling.from_optics(Optics(size=SIZE)), phases=2, features=6, blocks=2)
     network.loss(*scene, slice(0, 7))["total"].backward()
     assert [name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()] == []
 
 
-def test_a_neighbour_three_frames_away_does_not_matter(model: Derefnet, scene) -> None:
+def test_a_neighbour_three_frames_away_does_not_matter(model: DeRefNet, scene) -> None:
     frames, changed = scene[0], scene[0].clone()
     changed[:, 6] += 100
     with torch.no_grad():
@@ -83,12 +83,12 @@ def test_a_neighbour_three_frames_away_does_not_matter(model: Derefnet, scene) -
     assert difference[4:].min() > 0
 
 
-def test_one_frame_trajectories_are_answered(model: Derefnet, scene) -> None:
+def test_one_frame_trajectories_are_answered(model: DeRefNet, scene) -> None:
     with torch.no_grad():
         assert torch.isfinite(model(scene[0][:, :1])).all()
 
 
-def test_many_trajectories_equal_one_at_a_time(model: Derefnet) -> None:
+def test_many_trajectories_equal_one_at_a_time(model: DeRefNet) -> None:
     frames = 250 * torch.rand(6, 5, SIZE, SIZE, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         together = model(frames)
@@ -125,7 +125,7 @@ def test_gradients_of_weighted_rows() -> None:
     assert torch.autograd.gradcheck(lambda t, w: weighted_rows(t, rows, w), (table, weights))
 
 
-def test_compiled_operator_gives_the_same_answer(model: Derefnet, scene, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_compiled_operator_gives_the_same_answer(model: DeRefNet, scene, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("mmcv._ext")
     with torch.no_grad():
         own = model(scene[0])

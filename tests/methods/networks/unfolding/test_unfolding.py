@@ -8,51 +8,51 @@ from hypothesis import strategies as st
 
 from csist_bench.errors import InputError
 from csist_bench.methods.networks.common.sampling import Sampling, fit_initialiser
-from csist_bench.methods.networks.unfolding.dista_net import DistaNet
-from csist_bench.methods.networks.unfolding.fista_net import FistaNet
-from csist_bench.methods.networks.unfolding.ista_net import IstaNet
-from csist_bench.methods.networks.unfolding.ista_net_plus import IstaNetPlus
-from csist_bench.methods.networks.unfolding.ista_net_plus_plus import IstaNetPlusPlus
-from csist_bench.methods.networks.unfolding.lamp import Lamp
-from csist_bench.methods.networks.unfolding.liht import Liht
-from csist_bench.methods.networks.unfolding.lista import Lista
-from csist_bench.methods.networks.unfolding.phases import IstaPhase, gradient_step
-from csist_bench.methods.networks.unfolding.rpcanet import Rpcanet
+from csist_bench.methods.networks.unfolding.dista_net import DISTANet
+from csist_bench.methods.networks.unfolding.fista_net import FISTANet
+from csist_bench.methods.networks.unfolding.ista_net import ISTANet
+from csist_bench.methods.networks.unfolding.ista_net_plus import ISTANetPlus
+from csist_bench.methods.networks.unfolding.ista_net_plus_plus import ISTANetPlusPlus
+from csist_bench.methods.networks.unfolding.lamp import LAMP
+from csist_bench.methods.networks.unfolding.liht import LIHT
+from csist_bench.methods.networks.unfolding.lista import LISTA
+from csist_bench.methods.networks.unfolding.phases import ISTAPhase, gradient_step
+from csist_bench.methods.networks.unfolding.rpcanet import RPCANet
 from csist_bench.methods.networks.unfolding.shrinkage import hard_threshold, shrink_with_support, soft_threshold
-from csist_bench.methods.networks.unfolding.tilista import Tilista
-from csist_bench.methods.networks.unfolding.usrnet import Usrnet
+from csist_bench.methods.networks.unfolding.tilista import TiLISTA
+from csist_bench.methods.networks.unfolding.usrnet import USRNet
 from csist_bench.recipes import load_data_recipe
 from csist_bench.simulation.optics import Optics, grid_from_targets
 from csist_bench.simulation.rendering import render_shard
 
 OPTICS = Optics()
 PARAMETERS = {
-    Lista: 21_100_464,
-    Liht: 21_100_464,
-    Lamp: 2_125_728,
-    Tilista: 2_125_744,
-    IstaNet: 171_090,
-    IstaNetPlus: 336_978,
-    IstaNetPlusPlus: 760_220,
-    FistaNet: 37_607,
-    Usrnet: 1_068_736,
-    Rpcanet: 679_896,
-    DistaNet: 2_177_322,
+    LISTA: 21_100_464,
+    LIHT: 21_100_464,
+    LAMP: 2_125_728,
+    TiLISTA: 2_125_744,
+    ISTANet: 171_090,
+    ISTANetPlus: 336_978,
+    ISTANetPlusPlus: 760_220,
+    FISTANet: 37_607,
+    USRNet: 1_068_736,
+    RPCANet: 679_896,
+    DISTANet: 2_177_322,
 }
 SMALL = {
-    Lista: {"layers": 2},
-    Liht: {"layers": 2},
-    Lamp: {"layers": 2},
-    Tilista: {"layers": 2},
-    IstaNet: {"phases": 2, "features": 4},
-    IstaNetPlus: {"phases": 2, "features": 4},
-    IstaNetPlusPlus: {"phases": 2, "features": 4},
-    FistaNet: {"phases": 3, "features": 4},
-    Usrnet: {"iterations": 2, "features": 4, "blocks": 1, "hidden": 8},
-    Rpcanet: {"stages": 2, "features": 4},
-    DistaNet: {"stages": 2, "features": 4, "mixer": 3, "gate": 3},
+    LISTA: {"layers": 2},
+    LIHT: {"layers": 2},
+    LAMP: {"layers": 2},
+    TiLISTA: {"layers": 2},
+    ISTANet: {"phases": 2, "features": 4},
+    ISTANetPlus: {"phases": 2, "features": 4},
+    ISTANetPlusPlus: {"phases": 2, "features": 4},
+    FISTANet: {"phases": 3, "features": 4},
+    USRNet: {"iterations": 2, "features": 4, "blocks": 1, "hidden": 8},
+    RPCANet: {"stages": 2, "features": 4},
+    DISTANet: {"stages": 2, "features": 4, "mixer": 3, "gate": 3},
 }
-WITH_LOSS = [IstaNet, IstaNetPlus, FistaNet, DistaNet, Rpcanet]
+WITH_LOSS = [ISTANet, ISTANetPlus, FISTANet, DISTANet, RPCANet]
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +134,7 @@ def test_same_weights_work_on_a_window(kind: type, sampling: Sampling) -> None:
     assert (window[0, 0, 5:10, 5:10] - middle).abs().max() < 0.15 * middle.abs().max()
 
 
-@pytest.mark.parametrize("kind", [Lista, Liht, Lamp, Tilista], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", [LISTA, LIHT, LAMP, TiLISTA], ids=lambda kind: kind.__name__)
 def test_untrained_shrinkage_networks_already_sharpen(kind: type, sampling: Sampling, data) -> None:
     frames, labels = data
     with torch.no_grad():
@@ -155,19 +155,19 @@ def ista_steps(frames: torch.Tensor, sampling: Sampling, steps: int, theta: floa
 
 
 def test_lista_with_analytic_weights_is_ista(sampling: Sampling, data) -> None:
-    model = Lista(sampling, layers=5, theta=2.0, start="gradient")
+    model = LISTA(sampling, layers=5, theta=2.0, start="gradient")
     expected = ista_steps(data[0], sampling, steps=5, theta=2.0)
     torch.testing.assert_close(model(data[0]).double(), expected, rtol=1e-4, atol=1e-2)
 
 
 def test_tilista_without_support_selection_is_ista(sampling: Sampling, data) -> None:
-    model = Tilista(sampling, layers=4, theta=2.0, support=0.0, start="gradient")
+    model = TiLISTA(sampling, layers=4, theta=2.0, support=0.0, start="gradient")
     expected = ista_steps(data[0], sampling, steps=4, theta=2.0)
     torch.testing.assert_close(model(data[0]).double(), expected, rtol=1e-4, atol=1e-2)
 
 
 def test_lamp_follows_the_papers_recursion(sampling: Sampling, data) -> None:
-    model = Lamp(sampling, layers=3, shrinkage=1.0, onsager=1.0)
+    model = LAMP(sampling, layers=3, shrinkage=1.0, onsager=1.0)
     phi = torch.tensor(OPTICS.sampling_matrix, dtype=torch.float32)
     y = data[0][0, 0].flatten() / 100
     x, v = torch.zeros(1089), torch.zeros(121)
@@ -179,7 +179,7 @@ def test_lamp_follows_the_papers_recursion(sampling: Sampling, data) -> None:
 
 
 def test_an_untrained_phase_is_a_gradient_step(sampling: Sampling, data) -> None:
-    phase = IstaPhase(8)
+    phase = ISTAPhase(8)
     with torch.no_grad():
         phase.threshold.fill_(0.0)
         for join in (phase.forward_out, phase.backward_out):
@@ -222,7 +222,7 @@ def test_hard_threshold_by_hand() -> None:
     answer = hard_threshold(x, torch.tensor(1.0), ramp=0.5)
     torch.testing.assert_close(answer, torch.tensor([-3.0, -1.0, 0.0, 0.0, 0.5, 1.0, 1.0, 2.0]), atol=1e-5, rtol=0)
     with pytest.raises(InputError, match="ramp"):
-        Liht(Sampling.from_optics(Optics(size=3)), ramp=0.0)
+        LIHT(Sampling.from_optics(Optics(size=3)), ramp=0.0)
 
 
 def test_support_selection_by_hand() -> None:
@@ -236,15 +236,15 @@ def test_support_selection_by_hand() -> None:
 def test_liht_from_the_identity_adds_what_least_squares_sees_once_a_layer() -> None:
     sampling = Sampling.from_optics(Optics(size=3))
     frames = torch.rand(1, 2, 3, 3, generator=torch.Generator().manual_seed(1)) * 100
-    found = Liht(sampling, layers=4, theta=0.0, start="identity")(frames)
+    found = LIHT(sampling, layers=4, theta=0.0, start="identity")(frames)
     torch.testing.assert_close(found, 5 * sampling.initial(frames.flatten(0, 1))[None], rtol=1e-4, atol=1e-3)
 
 
 def test_unknown_start_is_named() -> None:
     with pytest.raises(InputError, match="unknown start 'grad'; did you mean 'gradient'"):
-        Lista(Sampling.from_optics(Optics(size=3)), start="grad")
+        LISTA(Sampling.from_optics(Optics(size=3)), start="grad")
 
 
 def test_phases_need_two_features() -> None:
     with pytest.raises(InputError, match="features must be at least 2, got 1"):
-        IstaPhase(1)
+        ISTAPhase(1)
