@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench import plots
+from csist_bench.conventions import AP_TITLES
 from csist_bench.datasets import Split, open_store
 from csist_bench.datasets.generation import generate
 from csist_bench.detections import Detections
@@ -147,7 +148,7 @@ def _scored(
 
 def table_text(results: Sequence[Result], by_brightness: float, any_ranking: float) -> str:
     """Return the table for a terminal, published figures in their own column."""
-    head = f"{'method':<12}{'data':<12}{'CSO-mAP':>8}{'AP05':>7}{'AP10':>7}{'AP15':>7}{'AP20':>7}{'AP25':>7}"
+    head = f"{'method':<12}{'data':<12}{'CSO-mAP':>8}" + "".join(f"{title:>7}" for title in AP_TITLES)
     lines = ["", f"{head}{'published':>11}{'frames/s':>10}  test trajectories"]
     for row in results:
         aps = "".join(f"{value:7.2f}" for value in row.ap)

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from csist_bench.conventions import SPLITS
 from csist_bench.errors import InputError
 from csist_bench.recipes import (
-    SPLITS,
     DataRecipe,
     MethodRecipe,
     convert,

@@ -27,7 +27,7 @@ def command(parts: tuple[str, ...], out: str | None, as_json: bool) -> None:
 
     from csist_bench import speed as benchmarks
     from csist_bench.errors import unknown
-    from csist_bench.predictions import replace_file
+    from csist_bench.files import replace_file
 
     for part in parts:
         if part not in benchmarks.PARTS:

@@ -44,8 +44,7 @@ def command(as_json: bool) -> None:
 
 
 def _machine() -> dict[str, Any]:
-    from csist_bench import __version__
-    from csist_bench import files as resources
+    from csist_bench import __version__, files
 
     kernels = "plain Python (CSIST_BENCH_NO_NUMBA is set)" if os.environ.get("CSIST_BENCH_NO_NUMBA") else "numba"
     return {
@@ -54,8 +53,8 @@ def _machine() -> dict[str, Any]:
         "platform": platform.platform(),
         "cores": os.cpu_count(),
         "kernels": kernels,
-        "recipes": f"{len(list(resources.folder('recipes').rglob('*.toml')))} found",
-        "weights": ", ".join(sorted(p.stem for p in resources.folder("weights").glob("*.safetensors"))) or "none",
+        "recipes": f"{len(list(files.packaged('recipes').rglob('*.toml')))} found",
+        "weights": ", ".join(sorted(p.stem for p in files.packaged("weights").glob("*.safetensors"))) or "none",
     }
 
 

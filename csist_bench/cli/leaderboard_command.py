@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from csist_bench.cli.options import DEFAULT_DATA, json_option, note, print_json
-from csist_bench.cli.submit_command import DEFAULT_LEADERBOARD, FAMILIES
+from csist_bench.cli.submit_command import DEFAULT_LEADERBOARD
+from csist_bench.conventions import FAMILIES, STATUSES
 
 if TYPE_CHECKING:
     from csist_bench.leaderboard.rows import Row
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 )
 @click.option("--dataset", metavar="NAME", help="A data set of the table, or all (the terminal shows seqcsist).")
 @click.option("--family", type=click.Choice(FAMILIES), help="Rows of one family.")
-@click.option("--tier", type=click.Choice(["published", "submitted", "reproduced"]), help="Rows of one tier.")
+@click.option("--tier", type=click.Choice(STATUSES), help="Rows of one tier.")
 @click.option("--superseded", is_flag=True, help="Show superseded rows too.")
 @click.option("--markdown", is_flag=False, flag_value="-", metavar="[FILE]", help="Markdown, on stdout or to a file.")
 @click.option("--html", metavar="FILE", help="One self-contained page with charts.")
@@ -126,7 +127,7 @@ def _deliver(target: str, text: str) -> None:
     if target == "-":
         click.echo(text, nl=False)
         return
-    from csist_bench.predictions import replace_file
+    from csist_bench.files import replace_file
 
     Path(target).parent.mkdir(parents=True, exist_ok=True)
     replace_file(Path(target), text.encode())

@@ -111,9 +111,10 @@ def pr_command(predictions: str, data: str, split: str, out: str) -> None:
     Example:
       csist-bench plot pr preds.json --out precision_recall.svg
     """
+    from csist_bench.conventions import ap_name
     from csist_bench.evaluation.average_precision import curve
     from csist_bench.evaluation.matching import match
-    from csist_bench.evaluation.report import ap_name, evaluate
+    from csist_bench.evaluation.report import evaluate
     from csist_bench.plots import precision_recall_picture, require_picture
 
     require_picture(out)
@@ -224,7 +225,7 @@ def _truth(part: Split) -> Any:
 
 def _predictions(path: str, store: Store, part: Split) -> Predictions:
     """Read a prediction file; one of other data is refused, for its detections would be drawn on the wrong frames."""
-    from csist_bench.detections import GRID_THRESHOLD
+    from csist_bench.conventions import GRID_THRESHOLD
     from csist_bench.errors import InputError
     from csist_bench.predictions import read_predictions
 

@@ -15,9 +15,10 @@ from csist_bench.cli.options import (
     set_option,
     split_option,
 )
+from csist_bench.conventions import DECODERS
 
 if TYPE_CHECKING:
-    from csist_bench.methods.inference import Decoder
+    from csist_bench.conventions import Decoder
     from csist_bench.methods.networks.base import RunPrecision
     from csist_bench.methods.registry import Method
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
 @click.option(
     "--decoder",
-    type=click.Choice(["grid", "polish"]),
+    type=click.Choice(DECODERS),
     multiple=True,
     default=["grid"],
     show_default=True,

@@ -9,18 +9,17 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import filelock
-
 from csist_bench import datasets as store
 from csist_bench.datasets.backgrounds import open_background
 from csist_bench.datasets.target_tables import TargetTable
 from csist_bench.errors import InputError, must
+from csist_bench.files import locked
 from csist_bench.recipes import DataRecipe, convert, recipe_hash, resolved
 from csist_bench.simulation.rendering import render_shard, shard_from_scenes
 from csist_bench.simulation.sensor import Background
@@ -29,6 +28,7 @@ SERIAL_BELOW = 20_000  # trajectories; starting workers costs more than it saves
 PENDING_PER_WORKER = 4  # tasks handed out ahead, so that a set of millions of shards is never all in memory
 PART_WAIT_S = 0.2  # two writers of one part are a mistake
 STORE_WAIT_S = 60.0  # several parts may begin or finish together
+_WAIT_OR_STOP = "wait for it or stop it"
 
 Progress = Callable[[int, int], None]  # (frames done, frames in this part)
 
@@ -105,9 +105,10 @@ def generate(
         _prepare(path, recipe, sizes, extra, resume or part != (1, 1), overwrite)
     all_tasks = store.tasks_of(recipe, sizes)
     mine = all_tasks[(part[0] - 1) * len(all_tasks) // part[1] : part[0] * len(all_tasks) // part[1]]
-    with _lock(
+    with locked(
         path / store.PROGRESS / f"part-{part[0]}-of-{part[1]}.lock",
-        f"{path}: another process is writing part {part[0]}/{part[1]} of this data set",
+        f"{path}: another process is writing part {part[0]}/{part[1]} of this data set; {_WAIT_OR_STOP}",
+        PART_WAIT_S,
     ):
         todo = [task for task in mine if not store.is_done(path, recipe, task)]
         done = _frames(recipe, mine) - _frames(recipe, todo)
@@ -125,24 +126,11 @@ def _frames(recipe: DataRecipe, tasks: Iterable[store.Task]) -> int:
     return sum(task.stop - task.start for task in tasks) * recipe.frames
 
 
-@contextmanager
-def _lock(path: Path, busy: str, patience: float = PART_WAIT_S) -> Iterator[None]:
-    # The lock file stays: removing it could leave a waiting process with a lock that nobody else sees.
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(path)
-    try:
-        lock.acquire(timeout=patience)
-    except filelock.Timeout:
-        raise InputError(f"{busy}; wait for it or stop it") from None
-    try:
-        yield
-    finally:
-        lock.release()
-
-
 def _store_lock(path: Path) -> AbstractContextManager[None]:
     beside = path.with_name(f".{path.name}.lock")
-    return _lock(beside, f"{path}: another process is creating or finishing this data set", STORE_WAIT_S)
+    return locked(
+        beside, f"{path}: another process is creating or finishing this data set; {_WAIT_OR_STOP}", STORE_WAIT_S
+    )
 
 
 def _prepare(

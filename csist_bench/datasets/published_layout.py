@@ -20,8 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench import datasets as store
+from csist_bench.conventions import SPLITS
 from csist_bench.errors import InputError, must
-from csist_bench.recipes import SPLITS, DataRecipe, convert, load_data_recipe, resolved
+from csist_bench.recipes import DataRecipe, convert, load_data_recipe, resolved
 from csist_bench.simulation.optics import Optics
 from csist_bench.simulation.rendering import Shard, frames_from_targets
 from csist_bench.simulation.scenes import Scenes

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from csist_bench.conventions import SPLITS
 from csist_bench.datasets.layout import COMPLETE, DIMENSIONS, SCHEMA, Task, shard_length, tasks_of
 from csist_bench.errors import InputError, show, unknown
-from csist_bench.recipes import SPLITS, DataRecipe, convert, frame_range
+from csist_bench.recipes import DataRecipe, convert, frame_range
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +28,7 @@ from csist_bench.datasets.layout import (  # fmt: skip
 )
 from csist_bench.datasets.reading import Store, open_store
 from csist_bench.errors import must
+from csist_bench.files import PARTIAL, replace_file
 from csist_bench.recipes import DataRecipe, recipe_hash, resolved
 
 if TYPE_CHECKING:
@@ -117,7 +117,8 @@ def write_shard(path: Path, recipe: DataRecipe, task: Task, shard: Shard) -> Non
     arrays = arrays_of(shard)
     for name, values in arrays.items():
         group[name][task.start : task.stop] = values
-    _write_json(path / PROGRESS / task.marker, {"sha256": digest(arrays), "recipe_hash": recipe_hash(recipe)})
+    marker = {"sha256": digest(arrays), "recipe_hash": recipe_hash(recipe)}
+    replace_file(path / PROGRESS / task.marker, json.dumps(marker).encode())
 
 
 def write_whole(path: Path, arrays: dict[str, dict[str, NDArray[Any]]]) -> None:
@@ -160,7 +161,7 @@ def finalise(path: Path) -> str:
     fingerprint = compute_fingerprint(store)
     root = zarr.open_group(path, mode="r+", zarr_format=3)
     root.update_attributes({"status": COMPLETE, "fingerprint": fingerprint})
-    for leftover in path.rglob("*.partial"):
+    for leftover in path.rglob(f"*{PARTIAL}"):
         leftover.unlink(missing_ok=True)
     return fingerprint
 
@@ -184,9 +185,3 @@ def compute_fingerprint(store: Store) -> str:
     if background := store.attributes.get("background_digest"):
         state.update(str(background).encode())
     return f"sha256:{state.hexdigest()}"
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    temporary.write_text(json.dumps(content), encoding="utf-8")
-    os.replace(temporary, path)

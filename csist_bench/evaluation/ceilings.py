@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from csist_bench.conventions import AP_NAMES
 from csist_bench.detections import Detections
 from csist_bench.errors import must
 from csist_bench.evaluation.average_precision import RankedHits
-from csist_bench.evaluation.matching import THRESHOLDS, match
+from csist_bench.evaluation.matching import match
 from csist_bench.evaluation.truth import Truth
 
 
@@ -29,7 +30,7 @@ def grid_ceiling(truth: Truth, c: int) -> dict[str, Any]:
 
 def _named(fractions: Iterable[float]) -> dict[str, float]:
     aps = [100 * float(ap) for ap in fractions]
-    names = [f"ap{round(100 * threshold):02d}" for threshold in THRESHOLDS]
+    names = list(AP_NAMES)
     return {"cso_map": float(np.mean(aps)), **dict(zip(names, aps))}
 
 

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from csist_bench.conventions import AP_NAMES, AP_TITLES
 from csist_bench.detections import Detections
 from csist_bench.errors import must
 from csist_bench.evaluation.average_precision import average_precision
 from csist_bench.evaluation.cramer_rao import LINES, LimitLine, frame_information, sample_limit
-from csist_bench.evaluation.matching import THRESHOLDS, match
+from csist_bench.evaluation.matching import match
 from csist_bench.evaluation.truth import Truth
 from csist_bench.simulation.sensor import Camera
 
@@ -44,7 +45,7 @@ class LimitRow:
 
     def to_json(self) -> dict[str, Any]:
         """Return the row as a plain table, scores in percent."""
-        names = [f"ap{round(100 * threshold):02d}" for threshold in THRESHOLDS]
+        names = list(AP_NAMES)
         return {
             "tier": self.line.tier,
             "name": self.line.name,
@@ -111,7 +112,7 @@ def _average_precisions(detections: Detections, truth: Truth) -> tuple[float, ..
 
 def limit_text(table: Sequence[LimitRow]) -> str:
     """Return the table for the terminal: CSO-mAP by predicted precision and by brightness, AP05..AP25, px."""
-    names = "  ".join(f"AP{round(100 * threshold):02d}" for threshold in THRESHOLDS)
+    names = "  ".join(AP_TITLES)
     width = max(len(row.line.name) for row in table) if table else 0
     out = [f"tier  {'knowledge':<{width}}  CSO-mAP  by brightness   {names}   median s.e. [px]"]
     for row in table:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from csist_bench.conventions import THRESHOLDS
 from csist_bench.detections import Detections
 from csist_bench.errors import unknown
 from csist_bench.evaluation.truth import Truth
@@ -21,7 +22,6 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-THRESHOLDS = (0.05, 0.10, 0.15, 0.20, 0.25)  # px
 MATCHINGS = ("nearest", "hungarian")
 
 

@@ -18,7 +18,7 @@ from csist_bench.errors import InputError, show
 from csist_bench.evaluation.ceilings import grid_ceiling
 from csist_bench.evaluation.truth import Truth
 from csist_bench.leaderboard.datasets import dataset_label
-from csist_bench.leaderboard.rows import Digest, Name, Percent, locked, write_table
+from csist_bench.leaderboard.rows import Digest, Name, Percent, board_lock, write_table
 from csist_bench.recipes import DataRecipe
 from csist_bench.simulation.sensor import Camera
 
@@ -84,7 +84,7 @@ def read_lines(folder: Path) -> list[Line]:
 def replace_lines(folder: Path, lines: Sequence[Line]) -> None:
     """Put the lines of a data set in the place of those that were there; by rename."""
     path = folder / FILE
-    with locked(path):
+    with board_lock(path):
         ours = {(line.dataset, line.split) for line in lines}
         kept = [line for line in read_lines(folder) if (line.dataset, line.split) not in ours]
         write_table(path, COLUMNS, [msgspec.structs.astuple(line) for line in (*kept, *lines)])

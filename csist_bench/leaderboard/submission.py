@@ -9,24 +9,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from csist_bench.conventions import AP_NAMES, FAMILIES, GRID_THRESHOLD, RANKINGS
 from csist_bench.datasets import Split, Store
-from csist_bench.detections import GRID_THRESHOLD, Detections
+from csist_bench.detections import Detections
 from csist_bench.errors import InputError, must, show, unknown
 from csist_bench.evaluation import EVALUATOR_VERSION
 from csist_bench.evaluation.report import Report, evaluate
 from csist_bench.evaluation.truth import Truth
 from csist_bench.leaderboard.datasets import dataset_label, dataset_recipe
-from csist_bench.leaderboard.rows import (
-    AP_NAMES,
-    FAMILIES,
-    RANKINGS,
-    Row,
-    checked_row,
-    locked,
-    read_rows,
-    standing,
-    write_rows,
-)
+from csist_bench.leaderboard.rows import Row, board_lock, checked_row, read_rows, standing, write_rows
 from csist_bench.methods.registry import METHODS, Method
 from csist_bench.predictions import Header, Predictions, read_predictions
 from csist_bench.simulation.sensor import Camera
@@ -100,7 +91,7 @@ def submit(
     digest = predictions_digest(Path(predictions))
     refuse_duplicate(read_rows(path, missing_ok=True), digest, claim.rank, path)
     scored = score_submission(predictions, store, claim, split=split, bootstrap=bootstrap)
-    with locked(path):
+    with board_lock(path):
         rows = read_rows(path, missing_ok=True)
         row = admitted(scored.row, rows, path, supersede)
         write_rows(path, [*rows, row])

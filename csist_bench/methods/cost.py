@@ -10,17 +10,15 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import importlib.metadata
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from csist_bench.files import PACKAGE
+from csist_bench.files import PACKAGE, cache_folder, replace_file
 from csist_bench.methods.networks.shipped import shipped_weights
 from csist_bench.methods.registry import METHODS, Method, settings_of
-from csist_bench.predictions import replace_file
 from csist_bench.recipes import shipped
 from csist_bench.simulation.optics import Optics
 
@@ -125,11 +123,3 @@ def _read(file: Path, source: str) -> dict[str, Cost]:
     except (OSError, msgspec.DecodeError):  # not there, or not what was written
         return {}
     return kept.costs if kept.source == source else {}
-
-
-def cache_folder() -> Path:
-    """Return the user's folder for what can be made again; it need not exist."""
-    for base in (os.environ.get("XDG_CACHE_HOME", ""), os.path.expanduser("~/.cache")):
-        if os.path.isabs(base):
-            return Path(base) / "csist-bench"
-    return Path(os.devnull)  # no home folder: nothing can be kept

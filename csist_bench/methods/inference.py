@@ -9,14 +9,15 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench import __version__
+from csist_bench.conventions import GRID_THRESHOLD, Decoder
 from csist_bench.datasets.frame_files import read_bare_frames
-from csist_bench.detections import GRID_THRESHOLD, Detections, concatenate, detections_from_grid
+from csist_bench.detections import Detections, concatenate, detections_from_grid
 from csist_bench.errors import must, require_finite, unknown
 from csist_bench.methods.blocks import blocks_of, in_order
 from csist_bench.methods.networks.shipped import trained
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from csist_bench.methods.networks.base import RunPrecision
     from csist_bench.methods.networks.points import PointRunner
 
-Decoder = Literal["grid", "polish"]
 Progress = Callable[[int, int], None]
 HeatMaps = Callable[[NDArray[Any]], NDArray[Any]]
 Answered = tuple[list[Detections], list[float]]

@@ -22,10 +22,9 @@ from typing import Any, Literal
 
 import msgspec
 
+from csist_bench.conventions import Family, PriorTier
 from csist_bench.errors import InputError, must, unknown
 from csist_bench.recipes import convert, load_method_recipe, parse_overrides, shipped
-
-Family = Literal["traditional", "super-resolution", "unfolding", "off-grid"]
 
 SEQCSIST = "https://arxiv.org/abs/2507.09556"
 DISTANET = "https://arxiv.org/abs/2505.19148"
@@ -39,7 +38,7 @@ class Method(msgspec.Struct, frozen=True):
     family: Family
     entry: str
     paper: str
-    prior_tier: Literal["A", "B", "C", "D"] = "D"
+    prior_tier: PriorTier = "D"
     output: Literal["grid", "points"] = "grid"
     context: Literal["frame", "trajectory"] = "frame"
     trainable: bool = True

@@ -14,10 +14,11 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from csist_bench.conventions import AP_NAMES
 from csist_bench.datasets import Split
 from csist_bench.detections import Detections, concatenate, detections_from_grid
 from csist_bench.evaluation.average_precision import average_precision
-from csist_bench.evaluation.matching import THRESHOLDS, match
+from csist_bench.evaluation.matching import match
 from csist_bench.evaluation.truth import Truth
 from csist_bench.methods.networks.base import NetworkRunner, method_of
 from csist_bench.methods.networks.points import PointRunner
@@ -45,7 +46,7 @@ class Validation:
         """Return `cso_map` and `ap05` .. `ap25`, percent, of a network; heat maps are decoded on the grid."""
         matched = match(self._detections(model, device), self.truth)
         precisions = [100 * average_precision(hits, self.truth.n_targets) for hits in matched.hits]
-        named = {f"ap{round(100 * d):02d}": ap for d, ap in zip(THRESHOLDS, precisions, strict=True)}
+        named = dict(zip(AP_NAMES, precisions, strict=True))
         return {"cso_map": float(np.mean(precisions)), **named}
 
     def _detections(self, model: nn.Module, device: torch.device) -> Detections:

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from csist_bench.conventions import THRESHOLDS
 from csist_bench.detections import Detections
 from csist_bench.errors import InputError
 from csist_bench.evaluation.average_precision import RankedHits, average_precision, curve, merge
-from csist_bench.evaluation.matching import THRESHOLDS, match, ranking
+from csist_bench.evaluation.matching import match, ranking
 from csist_bench.evaluation.report import evaluate
 from tests.helpers.scenes import detections_of, frames_of, random_scene, truth_of
 from tests.reference import naive_scoring as naive

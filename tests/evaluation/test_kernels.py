@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment
 
+from csist_bench.conventions import THRESHOLDS
 from csist_bench.errors import InputError
 from csist_bench.evaluation import _kernels as kernel
-from csist_bench.evaluation.matching import THRESHOLDS, match
+from csist_bench.evaluation.matching import match
 from csist_bench.evaluation.metrics import ospa
 from csist_bench.evaluation.report import evaluate
 from tests.helpers.scenes import detections_of, frames_of, random_scene, truth_of

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from csist_bench import files as resources
+from csist_bench import files
+from csist_bench.conventions import FAMILIES
 from csist_bench.errors import InputError
 from csist_bench.leaderboard import append_row, published_rows, read_rows, standing
 from csist_bench.leaderboard.charts import PARAMETERS, SPEED, Scale, chart, height_of
@@ -19,7 +20,7 @@ from csist_bench.leaderboard.datasets import dataset_label, dataset_recipe, reci
 from csist_bench.leaderboard.lines import Line, read_lines, replace_lines
 from csist_bench.leaderboard.page import COLUMNS as PAGE_COLUMNS
 from csist_bench.leaderboard.page import page_text
-from csist_bench.leaderboard.rows import COLUMNS, FAMILIES, Row, checked_row, write_rows
+from csist_bench.leaderboard.rows import COLUMNS, Row, checked_row, write_rows
 from csist_bench.leaderboard.table import board, count_text, markdown_text, published_beside, terminal_text
 from csist_bench.recipes import load_data_recipe
 from tests.helpers.rows import FINGERPRINT, digest, row
@@ -170,7 +171,7 @@ def test_standing_rows_are_those_that_no_later_row_supersedes():
 def test_published_rows_are_the_papers_table_and_the_ablations_that_have_a_recipe():
     rows = published_rows()
     main = [r for r in rows if r.dataset == "seqcsist"]
-    lines = (resources.folder("leaderboard") / "published.csv").read_text().splitlines()
+    lines = (files.packaged("leaderboard") / "published.csv").read_text().splitlines()
     assert len(main) == len(lines) - 1 == 23
     best = max(main, key=lambda r: r.cso_map)
     assert (best.method, best.cso_map, best.aps) == ("DeRefNet", 51.55, (1.0, 14.4, 54.9, 90.4, 97.1))
@@ -289,7 +290,7 @@ def test_the_hash_of_a_shipped_recipe_is_the_one_that_training_writes(tmp_path, 
     folder.mkdir()
     (folder / "espcn.toml").write_text('method = "espcn"\n[training]\nlr = 2e-3\n')
     (folder / "espcn-long.toml").write_text('method = "espcn"\n[training]\nepochs = 50\n')
-    monkeypatch.setattr(resources, "folder", lambda kind: tmp_path)
+    monkeypatch.setattr(files, "packaged", lambda kind: tmp_path)
     _shipped_hashes.cache_clear()
     found = _shipped_hashes("espcn")
     _shipped_hashes.cache_clear()
@@ -299,7 +300,7 @@ def test_the_hash_of_a_shipped_recipe_is_the_one_that_training_writes(tmp_path, 
 
 
 def test_every_committed_row_passes_the_check():
-    path = resources.folder("leaderboard") / "leaderboard.csv"
+    path = files.packaged("leaderboard") / "leaderboard.csv"
     if not path.is_file():
         pytest.skip("no measured rows in this checkout")
     count, problems = check(path)

@@ -7,12 +7,12 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from csist_bench.conventions import THRESHOLDS
 from csist_bench.jit import jit
 from csist_bench.methods.fitting.pixel_model import copy_rows
 
 Floats = NDArray[np.float64]
 
-THRESHOLDS = (0.05, 0.10, 0.15, 0.20, 0.25)  # px, of CSO-mAP
 CANDIDATES = 6
 SHIFTS = 3
 SOFTENING = 4e-4  # px^2, keeps the weight 1 / distance finite

@@ -23,6 +23,7 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
+from csist_bench.conventions import THRESHOLDS
 from csist_bench.detections import Detections, detections_from_slots
 from csist_bench.errors import must, require_finite, require_shape
 from csist_bench.methods.fitting.levenberg import Sensor
@@ -49,7 +50,6 @@ Bools = NDArray[np.bool_]
 MAX_TARGETS = 8
 WHOLE = 20  # the setting `frames` that means the whole sequence, of whatever length
 BRIGHTEST_PIXEL = 1e9  # grey levels; far beyond any sensor, and safe to square
-THRESHOLDS = np.array([0.05, 0.10, 0.15, 0.20, 0.25])  # px, at which an answer counts as right
 WINDOW_SIGMAS = 4.0  # half width of the fitted pixels: 5 x 5 at 0.5 px
 EDGE_SIGMAS = 4.0  # a group nearer to the frame's border loses light
 BLANK_SIGMAS = 5.0  # a frame with less light than this is blank where the brightness is free
@@ -158,7 +158,7 @@ class SequenceMaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fiel
         start = scene.mean_flux(members) / k if self.brightness == "free" else np.full(len(chosen), model.mean[2])
         psf_sigma = scene.camera.optics.psf_sigma
         solve_windows(
-            scene.images, members, answered, times, model, scene.sensor, psf_sigma, start, THRESHOLDS, answers
+            scene.images, members, answered, times, model, scene.sensor, psf_sigma, start, np.array(THRESHOLDS), answers
         )
         evidence = answers.evidence + 0.5 * float(np.log(model.precision).sum())
         if self.brightness == "free":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from csist_bench import files as resources
+from csist_bench import files
 from csist_bench.errors import InputError, must
 from csist_bench.methods.registry import METHODS, Method, load_class, settings_of
 from csist_bench.simulation.sensor import Camera
@@ -72,5 +72,5 @@ def _file_of(row: Method, weights: str | Path | None) -> Path | None:
 
 def shipped_weights(name: str) -> Path | None:
     """Return the weights file that travels with the package, if there is one."""
-    path = resources.folder("weights") / f"{name}.safetensors"
+    path = files.packaged("weights") / f"{name}.safetensors"
     return path if path.is_file() else None

@@ -8,7 +8,6 @@ holds a digest of the tensors, so that a damaged file is told apart from a whole
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from torch import Tensor, nn
 
 from csist_bench import __version__
 from csist_bench.errors import InputError, must, show
+from csist_bench.files import replace_file
 from csist_bench.methods import registry
 from csist_bench.methods.networks.base import network_from_settings, plain_tensors
 from csist_bench.simulation.optics import Optics
@@ -160,10 +160,3 @@ def _digest(tensors: Mapping[str, Tensor]) -> str:
         state.update(name.encode())
         state.update(tensors[name].reshape(-1).view(torch.uint8).numpy().data)
     return state.hexdigest()
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Write a file beside its place and rename it."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    temporary.write_bytes(content)
-    os.replace(temporary, path)

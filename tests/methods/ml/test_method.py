@@ -7,8 +7,8 @@ import time
 import numpy as np
 import pytest
 
+from csist_bench.conventions import THRESHOLDS
 from csist_bench.errors import InputError
-from csist_bench.evaluation.matching import THRESHOLDS
 from csist_bench.methods.ml.method import MaximumLikelihood
 from csist_bench.recipes import load_data_recipe
 from csist_bench.simulation.optics import Optics

@@ -10,14 +10,13 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from csist_bench.conventions import THRESHOLDS
 from csist_bench.jit import jit
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-# px; an answer within d of a target counts as right at threshold d.
-THRESHOLDS = (0.05, 0.10, 0.15, 0.20, 0.25)
 SAME_POSITION = 0.02  # px; two jobs whose targets all agree this closely are one solution found twice
 NEGLIGIBLE = 1e-3  # a hypothesis less probable than this is left out of the averages
 ELIGIBLE = 0.2  # and one less probable than this share of the best is never the answer

@@ -7,7 +7,8 @@ import math
 import torch
 from torch import Tensor
 
-THRESHOLDS = (0.05, 0.10, 0.15, 0.20, 0.25)  # px, of CSO-mAP
+from csist_bench.conventions import THRESHOLDS
+
 SOFTNESS = 0.02  # px: of the thresholds, where a gradient is wanted
 _ANGLES = 8  # of the quadrature over a quarter turn: error below 1e-4 up to a ratio of 4 between the axes' errors
 
