@@ -23,7 +23,7 @@ from csist_bench.evaluation.ceilings import grid_ceiling
 from csist_bench.evaluation.report import evaluate
 from csist_bench.evaluation.truth import Truth
 from csist_bench.leaderboard.published import published_rows
-from csist_bench.methods.inference import Unmixed, unmix
+from csist_bench.methods.inference import Scope, Unmixed, unmix_each
 from csist_bench.methods.registry import find, torch_works
 from csist_bench.recipes import load_data_recipe
 
@@ -90,7 +90,7 @@ def compile_fitters(path: Path, names: Sequence[str], say: Say) -> None:
 
 def _unmix_few(path: str, name: str) -> None:
     # A few, not one: some kernels are needed by crowded frames only.
-    unmix(open_store(path).split("test"), name, limit=8, workers=1)
+    unmix_each(open_store(path).split("test"), name, ["grid"], scope=Scope(first=8, workers=1))
 
 
 def _made(path: Path, recipe: str, say: Say, *overrides: str) -> Split:
@@ -118,7 +118,7 @@ def _programme(
     results, shown = [], None
     for name, limit in programme:
         try:
-            done = unmix(split, name, limit=limit)
+            done = unmix_each(split, name, ["grid"], scope=Scope(first=limit))[0]
         except InputError as error:
             say(f"{name}: left out ({error})")
             continue

@@ -25,7 +25,7 @@ from csist_bench.datasets.generation import generate
 from csist_bench.detections import Detections
 from csist_bench.evaluation.report import evaluate
 from csist_bench.evaluation.truth import Truth
-from csist_bench.methods.inference import unmix
+from csist_bench.methods.inference import Scope, Unmixed, unmix_each
 from csist_bench.methods.networks.shipped import shipped_weights
 from csist_bench.methods.registry import METHODS, Method, build_training_free, torch_works
 from csist_bench.predictions import Header, read_predictions, write_predictions
@@ -226,8 +226,8 @@ def _methods() -> Iterator[Measure]:
                 yield _latency(method, split)
                 continue
             limit = _LIMITS.get(name, 40 if method.output == "grid" else 150)
-            unmix(split, name, limit=1)
-            done = unmix(split, name, limit=limit, workers=1)
+            _unmixed(split, name, 1)
+            done = _unmixed(split, name, limit, workers=1)
             yield Measure(
                 f"{name}: frames per second",
                 done.n_frames / done.seconds,
@@ -259,8 +259,12 @@ def _fitter(method: Method) -> Any:
 
 
 def _rate_on_all_cores(split: store.Split, name: str, limit: int | None = None) -> float:
-    done = unmix(split, name, limit=limit)
+    done = _unmixed(split, name, limit)
     return done.n_frames / done.seconds
+
+
+def _unmixed(split: store.Split, name: str, first: int | None, workers: int | None = None) -> Unmixed:
+    return unmix_each(split, name, ["grid"], scope=Scope(first=first, workers=workers))[0]
 
 
 # --- networks --------------------------------------------------------------------------------------------------------

@@ -93,9 +93,12 @@ def command(
     is one file for each, the decoder's name added to that of --out: the last example writes espcn-grid.npz and
     espcn-polish.npz.
     """
-    from csist_bench.methods.inference import chosen_frames, header_of, open_source, unmix_each
+    from csist_bench.methods.inference import Scope, chosen_frames, header_of, open_source, unmix_each
     from csist_bench.methods.registry import find
+    from csist_bench.methods.runners import RunOptions
     from csist_bench.predictions import require_writable, write_predictions
+    from csist_bench.recipes import parse_overrides
+    from csist_bench.simulation.sensor import Camera
 
     refuse_idle_options(find(method), data)
     files = output_files(out, decoder)
@@ -106,17 +109,10 @@ def command(
         source,
         method,
         decoder,
-        overrides=overrides,
-        weights=weights,
-        device=device,
-        threshold=threshold,
-        noise_sigma=noise_sigma,
-        frames=chosen_frames(source, frames),
-        limit=limit,
-        workers=workers,
-        batch=batch,
-        precision=precision,
-        progress=ProgressLine(f"{method}: unmixed"),
+        Camera.from_recipe(source.recipe, noise_sigma),
+        RunOptions(parse_overrides(overrides), weights, device, batch, precision, threshold),
+        Scope(chosen_frames(source, frames), limit, workers),
+        ProgressLine(f"{method}: unmixed"),
     )
     for file, done in zip(files, answers):
         write_predictions(file, done.detections, header_of(source, done))

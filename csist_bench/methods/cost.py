@@ -52,7 +52,7 @@ def variant_costs(method: Method, settings: Mapping[str, Any]) -> Cost | None:
         from csist_bench.methods.networks.base import resolve_settings
     except ModuleNotFoundError:
         return None
-    usual = settings_of(method, [])
+    usual = settings_of(method)
     known = resolve_settings(method, usual)
     return _counted(method.name, {**usual, **{name: value for name, value in settings.items() if name in known}})
 
@@ -84,7 +84,7 @@ def _costs(methods: Iterable[Method]) -> dict[str, Cost]:
     new = [method.name for method in methods if method.trainable and method.name not in costs]
     if new:
         try:
-            costs |= {name: _counted(name, settings_of(METHODS[name], [])) for name in new}
+            costs |= {name: _counted(name, settings_of(METHODS[name])) for name in new}
         except ModuleNotFoundError:  # PyTorch is listed as installed and cannot be imported
             return costs
         with contextlib.suppress(OSError):  # where nothing can be written, they are counted each time

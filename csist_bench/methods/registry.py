@@ -17,7 +17,7 @@ generator or training on it.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -142,14 +142,14 @@ def load_class(method: Method) -> type[Any]:
     return loaded
 
 
-def settings_of(method: Method, overrides: Iterable[str] = ()) -> dict[str, Any]:
-    """Return the settings of a method: its recipe's, with `name=value` overrides on top."""
+def settings_of(method: Method, settings: Mapping[str, Any] | Iterable[str] = ()) -> dict[str, Any]:
+    """Return the settings of a method: its recipe's, with others on top, given by name or as `name=value` texts."""
     recipe = load_method_recipe(method.name).settings if method.name in shipped("methods") else {}
-    return {**recipe, **parse_overrides(overrides)}
+    return {**recipe, **(settings if isinstance(settings, Mapping) else parse_overrides(settings))}
 
 
-def build_training_free(method: Method, overrides: Iterable[str] = ()) -> Any:
+def build_training_free(method: Method, settings: Mapping[str, Any] | Iterable[str] = ()) -> Any:
     """Return a training-free method with its settings checked."""
     if method.trainable:
         raise must("method", "be training-free", method.name)
-    return convert(settings_of(method, overrides), load_class(method), f"{method.name} settings")
+    return convert(settings_of(method, settings), load_class(method), f"{method.name} settings")

@@ -12,7 +12,7 @@ import torch
 from csist_bench.datasets import open_store
 from csist_bench.errors import InputError
 from csist_bench.methods import inference
-from csist_bench.methods.inference import header_of, unmix, unmix_each
+from csist_bench.methods.inference import header_of
 from csist_bench.methods.networks.base import NetworkRunner, build_network
 from csist_bench.methods.networks.weights import save_weights
 from csist_bench.predictions import read_predictions
@@ -20,10 +20,11 @@ from csist_bench.simulation.optics import Optics
 from tests.helpers.cards import card_of
 from tests.helpers.command_line import CommandLine
 from tests.helpers.sets import tiny_set
+from tests.helpers.unmixing import unmixed, unmixed_each
 
 BOTH = ("--decoder", "grid", "--decoder", "polish")
 SMALL = {
-    "srcnn": ["features=4", "mapped=4"],
+    "srcnn": {"features": 4, "mapped": 4},
     "tdan": ["features=4", "blocks_before=1", "blocks_after=1", "deform_groups=2"],
 }
 
@@ -62,9 +63,9 @@ def without_seconds(header):
 
 
 def assert_each_is_as_alone(source, method, **how):
-    together = unmix_each(source, method, ["polish", "grid"], **how)
+    together = unmixed_each(source, method, ["polish", "grid"], **how)
     for decoder, one in zip(("polish", "grid"), together):
-        alone = unmix(source, method, decoder=decoder, **how)
+        alone = unmixed(source, method, decoder=decoder, **how)
         assert len(alone.detections)
         assert one.detections.columns().keys() == alone.detections.columns().keys()
         for name, column in one.detections.columns().items():
@@ -82,36 +83,36 @@ def test_a_network_is_run_once_and_each_answer_is_as_alone(test, network, monkey
     passes = []
     original = NetworkRunner.heat_maps
     monkeypatch.setattr(NetworkRunner, "heat_maps", lambda *a: passes.append(1) or original(*a))
-    unmix(test, method, **how)
+    unmixed(test, method, **how)
     once = len(passes)
-    unmix_each(test, method, ["grid", "polish"], **how)
+    unmixed_each(test, method, ["grid", "polish"], **how)
     assert len(passes) == 2 * once > 0
 
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_a_training_free_method_is_run_once_on_any_number_of_threads(test, workers):
-    assert_each_is_as_alone(test, "ista", overrides=["iterations=50"], workers=workers, frames=range(1, 4))
+    assert_each_is_as_alone(test, "ista", settings={"iterations": 50}, workers=workers, frames=range(1, 4))
 
 
 def test_seconds_leave_out_the_decoding_of_the_others(test, monkeypatch):
     # Clock readings 0, 1, 4, ...: start; grid from 1 to 4; polish from 9 to 16; end at 25.
     squares = (n**2 for n in itertools.count())
     monkeypatch.setattr(inference.time, "perf_counter", lambda: float(next(squares)))
-    settings = {"overrides": ["iterations=1"], "workers": 1, "limit": 1}
-    grid, polish = unmix_each(test, "ista", ["grid", "polish"], **settings)
+    settings = {"settings": {"iterations": 1}, "workers": 1, "first": 1}
+    grid, polish = unmixed_each(test, "ista", ["grid", "polish"], **settings)
     assert (grid.seconds, polish.seconds) == (25 - (16 - 9), 25 - (4 - 1))
     assert (grid.method["seconds"], polish.method["seconds"]) == (18.0, 22.0)
 
 
 def test_decoders_must_be_different_known_and_fit_the_method(test):
     with pytest.raises(InputError, match="decoders must be at least one, each once, got grid, grid"):
-        unmix_each(test, "ista", ["grid", "grid"])
+        unmixed_each(test, "ista", ["grid", "grid"])
     with pytest.raises(InputError, match="decoders must be at least one, each once, got none"):
-        unmix_each(test, "ista", [])
+        unmixed_each(test, "ista", [])
     with pytest.raises(InputError, match="unknown decoder 'polsh'; did you mean 'polish'"):
-        unmix(test, "ista", decoder="polsh")
+        unmixed(test, "ista", decoder="polsh")
     with pytest.raises(InputError, match="decoders must be one for a method that answers points, got grid, polish"):
-        unmix_each(test, "ml", ["grid", "polish"])
+        unmixed_each(test, "ml", ["grid", "polish"])
 
 
 # --- the command ----------------------------------------------------------------------------------------------------

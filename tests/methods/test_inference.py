@@ -12,7 +12,7 @@ from csist_bench.datasets import open_store
 from csist_bench.datasets.frame_files import BareFrames, read_bare_frames
 from csist_bench.detections import Detections
 from csist_bench.errors import InputError
-from csist_bench.methods.inference import chosen_frames, header_of, open_source, unmix
+from csist_bench.methods.inference import chosen_frames, header_of, open_source
 from csist_bench.methods.networks.base import NetworkRunner, build_network
 from csist_bench.methods.networks.shipped import shipped_weights
 from csist_bench.methods.networks.weights import load_weights, save_weights
@@ -21,8 +21,9 @@ from csist_bench.simulation.optics import Optics
 from csist_bench.simulation.sensor import Camera
 from tests.helpers.cards import card_of
 from tests.helpers.sets import tiny_recipe, tiny_set
+from tests.helpers.unmixing import unmixed
 
-QUICK = ["iterations=50"]
+QUICK = {"iterations": 50}
 INSTRUMENT = Camera(Optics())
 # Relative: the last bits of single-precision matrix products depend on which frames share a block.
 ROUNDING = {"ista": 1e-5, "bid": 0.0, "ml": 0.0, "ml-seq": 0.0, "group-map": 0.0}
@@ -48,7 +49,7 @@ def test(data):
 def weights(tmp_path_factory):
     """Weights of a small untrained SRCNN."""
     path = tmp_path_factory.mktemp("weights") / "srcnn.safetensors"
-    small = ["features=4", "mapped=4"]
+    small = {"features": 4, "mapped": 4}
     with torch.random.fork_rng():
         torch.manual_seed(0)
         save_weights(path, build_network("srcnn", Optics(), small), card_of("srcnn", small))
@@ -66,35 +67,35 @@ def assert_same(first: Detections, second: Detections, rtol: float = 0.0) -> Non
 
 @pytest.mark.parametrize("method", ["ista", "ml", "ml-seq", "group-map"])
 def test_a_range_of_frames_answers_as_the_whole_sequence_does(test, method):
-    settings = QUICK if method == "ista" else []
-    whole = unmix(test, method, overrides=settings, frames=range(4)).detections
-    part = unmix(test, method, overrides=settings, frames=range(2, 4))
+    settings = QUICK if method == "ista" else {}
+    whole = unmixed(test, method, settings=settings, frames=range(4)).detections
+    part = unmixed(test, method, settings=settings, frames=range(2, 4))
     assert_same(part.detections, whole.select(whole.frame >= 2), rtol=ROUNDING[method])
     assert (part.n_frames, part.frames) == (12, range(2, 4))
     assert set(whole.frame.tolist()) == {0, 1, 2, 3}
 
 
 def test_a_method_of_trajectories_sees_the_frames_that_it_does_not_answer(test):
-    inside = unmix(test, "ml-seq", noise_sigma=2.0, frames=range(1, 2)).detections
+    inside = unmixed(test, "ml-seq", noise_sigma=2.0, frames=range(1, 2)).detections
     cut = BareFrames(test.frames[:, 1:2], tiny_recipe("seqcsist", "frames=1", "scored_frames=:"))
-    alone = unmix(cut, "ml-seq", noise_sigma=2.0).detections
+    alone = unmixed(cut, "ml-seq", noise_sigma=2.0).detections
     assert METHODS["ml-seq"].context == "trajectory"
     assert len(inside) == len(alone)
     assert (inside.sigma_x < alone.sigma_x).mean() > 0.8  # four frames know more than one
 
 
 def test_the_scored_frames_are_answered_by_default(test):
-    done = unmix(test, "bid", overrides=["iterations=2"])
+    done = unmixed(test, "bid", settings={"iterations": 2})
     assert (done.frames, done.n_frames) == (range(1, 3), 12)
     assert set(done.detections.frame.tolist()) <= {1, 2}
 
 
 def test_a_limit_answers_the_first_trajectories_only(train):
-    whole = unmix(train, "ista", overrides=QUICK).detections
-    part = unmix(train, "ista", overrides=QUICK, limit=12)
+    whole = unmixed(train, "ista", settings=QUICK).detections
+    part = unmixed(train, "ista", settings=QUICK, first=12)
     assert part.n_frames == 24
     assert_same(part.detections, whole.select(whole.trajectory < 12), rtol=ROUNDING["ista"])
-    assert unmix(train, "bid", overrides=["iterations=1"], limit=99).n_frames == 56
+    assert unmixed(train, "bid", settings={"iterations": 1}, first=99).n_frames == 56
 
 
 def test_frame_ranges_are_read_from_text(test):
@@ -108,15 +109,15 @@ def test_frame_ranges_are_read_from_text(test):
 # --- how it is run ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("method", "settings"), [("ista", QUICK), ("bid", QUICK), ("ml", []), ("group-map", [])])
+@pytest.mark.parametrize(("method", "settings"), [("ista", QUICK), ("bid", QUICK), ("ml", {}), ("group-map", {})])
 def test_the_number_of_workers_changes_nothing(train, method, settings):
-    alone = unmix(train, method, overrides=settings, workers=1).detections
+    alone = unmixed(train, method, settings=settings, workers=1).detections
     assert len(alone)
-    assert_same(alone, unmix(train, method, overrides=settings, workers=3).detections, rtol=ROUNDING[method])
+    assert_same(alone, unmixed(train, method, settings=settings, workers=3).detections, rtol=ROUNDING[method])
 
 
 def test_detections_come_in_canonical_order(train):
-    found = unmix(train, "ista", overrides=QUICK).detections
+    found = unmixed(train, "ista", settings=QUICK).detections
     order = np.lexsort((found.y, found.x, found.frame, found.trajectory))
     assert np.array_equal(order, np.arange(len(found)))
     assert {min(found.trajectory) < 10, max(found.trajectory) >= 20} == {True}  # from more than one block
@@ -124,7 +125,7 @@ def test_detections_come_in_canonical_order(train):
 
 def test_progress_rises_to_all_frames(train):
     seen = []
-    unmix(train, "bid", overrides=["iterations=1"], progress=lambda done, total: seen.append((done, total)))
+    unmixed(train, "bid", settings={"iterations": 1}, progress=lambda done, total: seen.append((done, total)))
     assert len(seen) > 1
     assert seen == sorted(set(seen))
     assert seen[-1] == (56, 56)
@@ -132,13 +133,13 @@ def test_progress_rises_to_all_frames(train):
 
 def test_the_frames_given_are_left_as_they_were(test):
     frames = test.frames.copy()
-    unmix(BareFrames(frames, test.recipe), "ista", overrides=QUICK)
+    unmixed(BareFrames(frames, test.recipe), "ista", settings=QUICK)
     np.testing.assert_array_equal(frames, test.frames)
 
 
 def test_polish_carries_a_grid_method_off_the_grid(test):
-    settings = ["iterations=300"]
-    on, off = (unmix(test, "ista", overrides=settings, decoder=name) for name in ("grid", "polish"))
+    settings = {"iterations": 300}
+    on, off = (unmixed(test, "ista", settings=settings, decoder=name) for name in ("grid", "polish"))
     snapped = np.abs(on.detections.x * 3 - np.rint(on.detections.x * 3))
     assert snapped.max() < 1e-9
     assert off.method["decoder"] == "polish"
@@ -153,21 +154,21 @@ def test_polish_carries_a_grid_method_off_the_grid(test):
 
 
 def test_a_threshold_keeps_the_brighter_nodes(test):
-    low, high = (unmix(test, "ista", overrides=QUICK, threshold=level) for level in (70.0, 80.0))
+    low, high = (unmixed(test, "ista", settings=QUICK, threshold=level) for level in (70.0, 80.0))
     assert_same(high.detections, low.detections.select(low.detections.score >= 80))
     assert 0 < len(high.detections) < len(low.detections)
     assert high.method["threshold"] == 80
 
 
 def test_a_told_noise_level_replaces_the_recipes(test):
-    assert unmix(test, "ml").method["noise_sigma"] == 0.05
-    told = unmix(test, "ml", noise_sigma=3.0)
+    assert unmixed(test, "ml").method["noise_sigma"] == 0.05
+    told = unmixed(test, "ml", noise_sigma=3.0)
     assert told.method["noise_sigma"] == 3.0
-    assert np.median(told.detections.sigma_x) > 10 * np.median(unmix(test, "ml").detections.sigma_x)
+    assert np.median(told.detections.sigma_x) > 10 * np.median(unmixed(test, "ml").detections.sigma_x)
 
 
 def test_the_header_says_what_was_run_on_what(test, data):
-    done = unmix(test, "ista", overrides=["iterations=50", "lambda=2"])
+    done = unmixed(test, "ista", settings={"iterations": 50, "lambda": 2})
     header = header_of(test, done)
     assert (header.dataset, header.split, header.frames, header.n_frames) == ("seqcsist", "test", "1:3", 12)
     assert header.fingerprint == open_store(data).fingerprint
@@ -177,7 +178,7 @@ def test_the_header_says_what_was_run_on_what(test, data):
     assert (about["decoder"], about["threshold"], about["noise_sigma"]) == ("grid", 70.0, 0.05)
     assert about["seconds"] >= 0
     assert "cpu" in about["hardware"]
-    assert unmix(test, "ml").method["decoder"] == "own"
+    assert unmixed(test, "ml").method["decoder"] == "own"
 
 
 # --- networks -----------------------------------------------------------------------------------------------------
@@ -185,8 +186,10 @@ def test_the_header_says_what_was_run_on_what(test, data):
 
 def test_a_network_is_run_from_its_weights_in_any_batch(test, weights):
     with pytest.raises(InputError, match="batch must be at least 1"):
-        unmix(test, "srcnn", weights=weights, device="cpu", batch=0)
-    one, many = (unmix(test, "srcnn", weights=weights, device="cpu", threshold=1.0, batch=batch) for batch in (1, 512))
+        unmixed(test, "srcnn", weights=weights, device="cpu", batch=0)
+    one, many = (
+        unmixed(test, "srcnn", weights=weights, device="cpu", threshold=1.0, batch=batch) for batch in (1, 512)
+    )
     assert len(many.detections)
     np.testing.assert_array_equal(one.detections.x, many.detections.x)
     np.testing.assert_allclose(one.detections.score, many.detections.score, rtol=1e-4)
@@ -196,7 +199,7 @@ def test_a_network_is_run_from_its_weights_in_any_batch(test, weights):
 
 def test_rounded_products_move_the_nodes_by_half_a_percent_and_are_told(test, weights):
     exact, rounded = (
-        unmix(test, "srcnn", weights=weights, device="cpu", threshold=1.0, precision=precision)
+        unmixed(test, "srcnn", weights=weights, device="cpu", threshold=1.0, dtype=precision)
         for precision in ("float32", "bfloat16")
     )
     assert rounded.detections.score.max() != exact.detections.score.max()
@@ -209,7 +212,7 @@ def test_rounded_products_move_the_nodes_by_half_a_percent_and_are_told(test, we
     assert "precision" not in exact.method["settings"]
     for method in ("ml", "ista", "offgrid-net"):
         with pytest.raises(InputError, match="precision must be float32"):
-            unmix(test, method, precision="bfloat16")
+            unmixed(test, method, dtype="bfloat16")
 
 
 def test_a_generator_trained_without_its_critic_says_so(test, tmp_path):
@@ -218,35 +221,35 @@ def test_a_generator_trained_without_its_critic_says_so(test, tmp_path):
     for name, adversarial in (("with", {"adversarial": 1e-3}), ("without", None)):
         recipe = {"adversarial": adversarial}
         save_weights(tmp_path / "w.safetensors", build_network("srgan", Optics(), small), replace(card, recipe=recipe))
-        told[name] = unmix(test, "srgan", weights=tmp_path / "w.safetensors", device="cpu").method["settings"]
+        told[name] = unmixed(test, "srgan", weights=tmp_path / "w.safetensors", device="cpu").method["settings"]
     assert told["without"] == {**told["with"], "adversarial": 0}
     assert "adversarial" not in told["with"]
 
 
 def test_weights_that_do_not_fit_are_refused(test, weights, tmp_path):
     with pytest.raises(InputError, match="srcnn"):
-        unmix(test, "espcn", weights=weights)
+        unmixed(test, "espcn", weights=weights)
     with pytest.raises(InputError, match="optics of the weights must be those of the data"):
-        unmix(BareFrames(np.zeros((1, 1, 7, 7)), tiny_recipe("seqcsist", "size=7")), "srcnn", weights=weights)
+        unmixed(BareFrames(np.zeros((1, 1, 7, 7)), tiny_recipe("seqcsist", "size=7")), "srcnn", weights=weights)
     with pytest.raises(InputError, match=r"none\.safetensors"):
-        unmix(test, "srcnn", weights=tmp_path / "none.safetensors")
+        unmixed(test, "srcnn", weights=tmp_path / "none.safetensors")
     with pytest.raises(InputError, match="--set must be left out for a network"):
-        unmix(test, "srcnn", weights=weights, overrides=["features=8"])
+        unmixed(test, "srcnn", weights=weights, settings={"features": 8})
     with pytest.raises(InputError, match="device must be auto, cpu, or a GPU of this machine"):
-        unmix(test, "srcnn", weights=weights, device="gpu9")
+        unmixed(test, "srcnn", weights=weights, device="gpu9")
 
 
 def test_a_network_without_weights_says_how_to_get_them(test):
     without = next(name for name, row in METHODS.items() if row.trainable and shipped_weights(name) is None)
     with pytest.raises(InputError, match=r"are shipped; train it \(csist-bench train .*\) or pass --weights"):
-        unmix(test, without)
+        unmixed(test, without)
 
 
 def test_unknown_methods_and_settings_are_named(test):
     with pytest.raises(InputError, match="unknown method 'ist'; did you mean 'ista'"):
-        unmix(test, "ist")
+        unmixed(test, "ist")
     with pytest.raises(InputError, match="ml settings: unknown field 'brightnes'; did you mean 'brightness'"):
-        unmix(test, "ml", overrides=["brightnes=free"])
+        unmixed(test, "ml", settings={"brightnes": "free"})
 
 
 # --- bare frames --------------------------------------------------------------------------------------------------
@@ -260,8 +263,8 @@ def saved(tmp_path, array, name="frames.npy"):
 def test_bare_frames_are_answered_as_those_of_a_data_set(test, tmp_path):
     source = open_source(saved(tmp_path, test.frames), "test")
     assert (source.n_trajectories, source.n_frames, source.scored_frames) == (6, 4, range(4))
-    bare = unmix(source, "ml-seq")
-    assert_same(bare.detections, unmix(test, "ml-seq", frames=range(4)).detections)
+    bare = unmixed(source, "ml-seq")
+    assert_same(bare.detections, unmixed(test, "ml-seq", frames=range(4)).detections)
     header = header_of(source, bare)
     assert (header.fingerprint, header.n_frames) == (None, 24)
 
@@ -271,8 +274,8 @@ def test_a_sequence_or_a_single_frame_will_do(test, tmp_path, index):
     source = read_bare_frames(saved(tmp_path, test.frames[index]))
     assert source.n_trajectories == 1
     assert source.n_frames == (4 if len(index) == 1 else 1)
-    truth = unmix(test, "ml", frames=range(source.n_frames), limit=1).detections
-    assert_same(unmix(source, "ml").detections, truth)
+    truth = unmixed(test, "ml", frames=range(source.n_frames), first=1).detections
+    assert_same(unmixed(source, "ml").detections, truth)
 
 
 @pytest.mark.parametrize(
@@ -289,12 +292,12 @@ def test_the_type_of_bare_frames_tells_where_they_clip(tmp_path, dtype, kept, sa
 
 def test_no_trajectories_give_no_detections(tmp_path, test):
     none = BareFrames(test.frames[:0], test.recipe)
-    done = unmix(none, "ml")
+    done = unmixed(none, "ml")
     assert (len(done.detections), done.n_frames) == (0, 0)
 
 
 def test_no_frames_give_no_detections(test):
-    done = unmix(test, "ml", frames=range(2, 2))
+    done = unmixed(test, "ml", frames=range(2, 2))
     assert (len(done.detections), done.n_frames) == (0, 0)
 
 
@@ -344,7 +347,7 @@ def test_pixels_that_are_not_finite_are_named_with_their_place(tmp_path, value):
     with pytest.raises(
         InputError, match=r"frames\.npy: frames of trajectories \d+\.\.11 must be finite everywhere"
     ) as caught:
-        unmix(read_bare_frames(path), "bid", overrides=["iterations=1"])
+        unmixed(read_bare_frames(path), "bid", settings={"iterations": 1})
     assert "1, 2, 3) (1 such values)" in str(caught.value)
 
 
@@ -353,6 +356,6 @@ def test_blank_and_negative_frames_have_a_defined_answer(tmp_path):
     frames[1] = -5.0
     source = read_bare_frames(saved(tmp_path, frames))
     for method in ("ista", "bid", "ml", "ml-seq", "group-map"):
-        found = unmix(source, method, overrides=QUICK if METHODS[method].family == "traditional" else []).detections
+        found = unmixed(source, method, settings=QUICK if METHODS[method].family == "traditional" else {}).detections
         assert all(np.isfinite(column).all() for column in found.columns().values())
         assert len(found) == 0

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from csist_bench.datasets import open_store
 from csist_bench.jit import jit
-from csist_bench.methods.inference import unmix
 from csist_bench.simulation import _kernels as rendering
 from csist_bench.simulation.optics import pixel_response
 from tests.helpers.sets import tiny_set
+from tests.helpers.unmixing import unmixed
 
 
 @given(st.floats(-20, 20), st.floats(0.05, 5), st.integers(0, 10), st.integers(0, 10))
@@ -71,20 +71,20 @@ def test_a_function_without_a_place_for_its_cache_is_compiled_all_the_same():
 
 PLAIN_PYTHON = """
 import json, sys
-from csist_bench.methods.inference import unmix
+from tests.helpers.unmixing import unmixed
 from csist_bench.jit import jit
 from csist_bench.datasets import open_store
 split = open_store(sys.argv[1]).split("test")
 found = {}
 for name, settings in json.loads(sys.argv[2]).items():
-    done = unmix(split, name, overrides=settings, limit=1, frames=range(1, 2), workers=1)
+    done = unmixed(split, name, settings=settings, first=1, frames=range(1, 2), workers=1)
     found[name] = {column: values.tolist() for column, values in done.detections.columns().items()}
 print(json.dumps({"numba": "numba" in sys.modules, "frame": split.frames[0, 0].tolist(), "found": found}))
 """
 
 
 def test_the_kernels_give_the_same_as_plain_python(tmp_path):
-    settings = {"ista": ["iterations=30"], "bid": ["iterations=3", "alpha=0.5"], "ml": []}
+    settings = {"ista": {"iterations": 30}, "bid": {"iterations": 3, "alpha": 0.5}, "ml": {}}
     compiled, plain = tmp_path / "compiled.zarr", tmp_path / "plain.zarr"
     tiny_set(compiled)
     environment = {**os.environ, "CSIST_BENCH_NO_NUMBA": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
@@ -98,7 +98,7 @@ def test_the_kernels_give_the_same_as_plain_python(tmp_path):
     split = open_store(compiled).split("test")
     np.testing.assert_allclose(answer["frame"], split.frames[0, 0], rtol=1e-6)
     for name, overrides in settings.items():
-        expected = unmix(split, name, overrides=overrides, limit=1, frames=range(1, 2)).detections.columns()
+        expected = unmixed(split, name, settings=overrides, first=1, frames=range(1, 2)).detections.columns()
         assert len(expected["x"])
         assert answer["found"][name].keys() == expected.keys()
         for column, values in expected.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +18,12 @@ USUAL_SCENES = {"seqcsist": 1.0}  # what a stream draws by default
 
 
 def trained(
-    row: Method, camera: Camera, overrides: list[str], weights: str | Path | None
+    row: Method, camera: Camera, settings: Mapping[str, Any], weights: str | Path | None
 ) -> tuple[Any, dict[str, Any]]:
     """Return a network with its weights, and what a prediction file says of them."""
-    if overrides:
-        raise must("--set", "be left out for a network (its settings are in its weights)", overrides[0])
+    if settings:
+        name, value = next(iter(settings.items()))
+        raise must("--set", "be left out for a network (its settings are in its weights)", f"{name}={value}")
     path = _file_of(row, weights)
     if path is None:
         have = [name for name in METHODS if METHODS[name].trainable and shipped_weights(name)]
@@ -49,7 +51,7 @@ def _departures(row: Method, card: WeightsCard) -> dict[str, Any]:
     """Return what tells weights apart from those of the method's own recipe: settings, labels, scenes, no critic."""
     from csist_bench.methods.networks.base import resolve_settings
 
-    usual = resolve_settings(row, settings_of(row, []))
+    usual = resolve_settings(row, settings_of(row))
     own = resolve_settings(row, card.settings)  # weights of an earlier version may lack a setting
     chosen = {name: value for name, value in own.items() if value != usual[name]}
     falloff, stream = card.recipe.get("label_falloff"), card.recipe.get("stream") or {}

@@ -11,7 +11,6 @@ import torch
 from torch import nn
 
 from csist_bench.errors import InputError
-from csist_bench.methods.inference import unmix
 from csist_bench.methods.networks.base import build_network
 from csist_bench.methods.networks.common.correctness import THRESHOLDS, expected_correctness
 from csist_bench.methods.networks.common.rendering import SceneLabels, frames_from_targets
@@ -30,6 +29,7 @@ from tests.helpers.cards import card_of
 from tests.helpers.crosses import crosses
 from tests.helpers.slots import some_slots
 from tests.helpers.tiny_sets import tiny_store
+from tests.helpers.unmixing import unmixed
 
 SMALL = ["width=16", "depth=2", "heads=2"]
 INSTRUMENT = Camera.from_recipe(load_data_recipe("seqcsist"))
@@ -322,7 +322,7 @@ def test_threads_side_by_side_answer_as_one_does_and_leave_no_trace(tmp_path: Pa
     try:
         for threads in (1, 3):
             torch.set_num_threads(threads)
-            found.append(unmix(split, "offgrid-net", weights=tmp_path / "w.safetensors", device="cpu").detections)
+            found.append(unmixed(split, "offgrid-net", weights=tmp_path / "w.safetensors", device="cpu").detections)
             assert torch.get_num_threads() == threads
         runner = PointRunner(network().train(), "cpu")
         for given, each in ((1, 3), (2, 1), (3, 1)):
@@ -342,13 +342,13 @@ def test_unmix_runs_the_weights_and_polishes_them(tmp_path: Path) -> None:
     with torch.no_grad():
         model.head.bias.view(-1, LEARNED)[:, PRESENCE] = 3.0  # type: ignore[union-attr, operator]
     save_weights(tmp_path / "w.safetensors", model, card_of("offgrid-net", [*SMALL, "reach=1"]))
-    own = unmix(split, "offgrid-net", weights=tmp_path / "w.safetensors", device="cpu")
+    own = unmixed(split, "offgrid-net", weights=tmp_path / "w.safetensors", device="cpu")
     assert own.method["decoder"] == "own"
     assert len(own.detections) == 4 * own.n_frames
     expected = PointRunner(model, "cpu").detect(split.frames[:], Camera.from_recipe(split.recipe))
     kept = expected.select((expected.frame >= 1) & (expected.frame < 5)).ordered()
     np.testing.assert_allclose(own.detections.x, kept.x, atol=1e-5)
-    polished = unmix(split, "offgrid-net", decoder="polish", weights=tmp_path / "w.safetensors", device="cpu")
+    polished = unmixed(split, "offgrid-net", decoder="polish", weights=tmp_path / "w.safetensors", device="cpu")
     assert polished.method["decoder"] == "polish"
     assert len(polished.detections) == len(own.detections)
     assert polished.detections.sigma_x is not None
