@@ -2,7 +2,7 @@ import pytest
 
 from csist_bench import demo as demonstration
 from csist_bench.demo import Result, demonstrate, results_table, table_text
-from csist_bench.methods.networks.shipped import shipped_weights
+from csist_bench.methods.networks.weight_files import shipped_weights
 from csist_bench.recipes import load_data_recipe
 from tests.helpers.sets import TINY
 

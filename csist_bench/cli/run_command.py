@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 @data_option
 @split_option
 @click.option("--out", default="preds.json", show_default=True, metavar="FILE", help=".json, .json.gz, .csv or .npz.")
-@click.option("--weights", metavar="FILE", help="Weights of a network (the shipped ones by default).")
+@click.option("--weights", metavar="FILE|NAME|URL", help="Weights of a network (the shipped ones by default).")
+@click.option("--sha256", metavar="DIGEST", help="Of the file of weights; needed with a URL.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
 @click.option(
     "--decoder",
@@ -66,6 +67,7 @@ def command(
     split: str,
     out: str,
     weights: str | None,
+    sha256: str | None,
     device: str,
     decoder: tuple[Decoder, ...],
     threshold: float,
@@ -87,6 +89,7 @@ def command(
       csist-bench run ml --data data/noise5.zarr --out ml.json
       csist-bench run espcn --decoder polish --out espcn.json
       csist-bench run espcn --decoder grid --decoder polish --out espcn.npz
+      csist-bench run offgrid-net --weights offgrid-net-5
       csist-bench run ml --data my_frames.npy --noise-sigma 3
 
     --data also takes a .npy file of bare frames, shape (N, T, H, W), (T, H, W) or (H, W). With several decoders there
@@ -110,7 +113,7 @@ def command(
         method,
         decoder,
         Camera.from_recipe(source.recipe, noise_sigma),
-        RunOptions(parse_overrides(overrides), weights, device, batch, precision, threshold),
+        RunOptions(parse_overrides(overrides), weights, device, batch, precision, threshold, sha256 or ""),
         Scope(chosen_frames(source, frames), limit, workers),
         ProgressLine(f"{method}: unmixed"),
     )
@@ -142,6 +145,7 @@ def refuse_idle_options(method: Method, data: str) -> None:
     if not method.trainable:
         idle |= {
             "weights": "a method without training",
+            "sha256": "a method without training",
             "device": "a method without training",
             "batch": "a method without training",
             "precision": "a method without training",

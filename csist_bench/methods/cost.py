@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from csist_bench.files import PACKAGE, cache_folder, replace_file
-from csist_bench.methods.networks.shipped import shipped_weights
+from csist_bench.methods.networks.weight_files import shipped_weights
 from csist_bench.methods.registry import METHODS, Method, settings_of
 from csist_bench.recipes import shipped
 from csist_bench.simulation.optics import Optics

@@ -46,9 +46,9 @@ LEAST_FRAMES_OF_POINTS = 1024
 class RunOptions:
     """How a method is run.
 
-    `settings` are the method's own, by name. `weights` (a path, or the name of a shipped variant), `device`, `batch`
-    (frames per pass) and `dtype` (of products and convolutions) are a network's; `threshold` (grey levels) is the grid
-    decoder's.
+    `settings` are the method's own, by name. `weights` (a path, the name of a variant, or an address with the digest
+    `sha256`), `device`, `batch` (frames per pass) and `dtype` (of products and convolutions) are a network's;
+    `threshold` (grey levels) is the grid decoder's.
     """
 
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -57,6 +57,7 @@ class RunOptions:
     batch: int | None = None
     dtype: RunPrecision = "float32"
     threshold: float = GRID_THRESHOLD
+    sha256: str = ""
 
 
 class Runner(ABC):
@@ -162,7 +163,7 @@ class PointRunner(Runner):
         from csist_bench.methods.polish.method import Polish
 
         _require_float32(options)
-        model, about = trained(row, camera, options.settings, options.weights)
+        model, about = trained(row, camera, options.settings, options.weights, options.sha256)
         batch = FRAMES_PER_PASS_OF_POINTS if options.batch is None else options.batch
         self._network = points.PointRunner(model, options.device, batch)
         self._polish = Polish()
@@ -219,7 +220,7 @@ def _require_float32(options: RunOptions) -> None:
 def _network_heat_maps(row: Method, camera: Camera, options: RunOptions) -> tuple[HeatMaps, dict[str, Any]]:
     from csist_bench.methods.networks.base import NetworkRunner
 
-    model, about = trained(row, camera, options.settings, options.weights)
+    model, about = trained(row, camera, options.settings, options.weights, options.sha256)
     batch = FRAMES_PER_PASS if options.batch is None else options.batch
     network = NetworkRunner(model, options.device, batch, options.dtype)
     if network.rounded:

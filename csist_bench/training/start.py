@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from csist_bench.errors import InputError
 from csist_bench.methods.networks.base import resolve_settings
-from csist_bench.methods.networks.shipped import shipped_weights
+from csist_bench.methods.networks.weight_files import shipped_weights
 from csist_bench.methods.networks.weights import fill_weights, load_weights
 from csist_bench.methods.registry import Method, find
 from csist_bench.training.recipe import TrainingRecipe

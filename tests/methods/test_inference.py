@@ -14,7 +14,7 @@ from csist_bench.detections import Detections
 from csist_bench.errors import InputError
 from csist_bench.methods.inference import chosen_frames, header_of, open_source
 from csist_bench.methods.networks.base import NetworkRunner, build_network
-from csist_bench.methods.networks.shipped import shipped_weights
+from csist_bench.methods.networks.weight_files import shipped_weights
 from csist_bench.methods.networks.weights import load_weights, save_weights
 from csist_bench.methods.registry import METHODS
 from csist_bench.simulation.optics import Optics

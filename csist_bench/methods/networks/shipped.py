@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from csist_bench import files
-from csist_bench.errors import InputError, must
-from csist_bench.methods.registry import METHODS, Method, load_class, settings_of
+from csist_bench.errors import must
+from csist_bench.methods.networks.weight_files import weights_file
+from csist_bench.methods.registry import Method, load_class, settings_of
 from csist_bench.simulation.sensor import Camera
 
 if TYPE_CHECKING:
@@ -18,19 +18,13 @@ USUAL_SCENES = {"seqcsist": 1.0}  # what a stream draws by default
 
 
 def trained(
-    row: Method, camera: Camera, settings: Mapping[str, Any], weights: str | Path | None
+    row: Method, camera: Camera, settings: Mapping[str, Any], weights: str | Path | None, sha256: str = ""
 ) -> tuple[Any, dict[str, Any]]:
     """Return a network with its weights, and what a prediction file says of them."""
     if settings:
         name, value = next(iter(settings.items()))
         raise must("--set", "be left out for a network (its settings are in its weights)", f"{name}={value}")
-    path = _file_of(row, weights)
-    if path is None:
-        have = [name for name in METHODS if METHODS[name].trainable and shipped_weights(name)]
-        raise InputError(
-            f"no trained weights of {row.name!r} are shipped; train it (csist-bench train {row.name}) or pass --weights"
-            f" (shipped: {', '.join(have) or 'none'})"
-        )
+    path = weights_file(row, weights, sha256)
     from csist_bench.methods.networks.weights import load_weights
 
     model, card = load_weights(path, row.name)
@@ -62,17 +56,3 @@ def _departures(row: Method, card: WeightsCard) -> dict[str, Any]:
     if hasattr(load_class(row), "critic") and not (card.recipe.get("adversarial") or {}).get("adversarial"):
         chosen["adversarial"] = 0
     return chosen
-
-
-def _file_of(row: Method, weights: str | Path | None) -> Path | None:
-    """Return the file that `--weights` means: a path, the name of a shipped variant, or by default the method's own."""
-    if weights is None or weights == "":
-        return shipped_weights(row.name)
-    variant = shipped_weights(str(weights)) if str(weights).startswith(row.name) else None
-    return variant or Path(weights)
-
-
-def shipped_weights(name: str) -> Path | None:
-    """Return the weights file that travels with the package, if there is one."""
-    path = files.packaged("weights") / f"{name}.safetensors"
-    return path if path.is_file() else None

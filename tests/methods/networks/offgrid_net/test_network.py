@@ -18,7 +18,7 @@ from csist_bench.methods.networks.common.set_loss import LEARNED, PRESENCE, SCOR
 from csist_bench.methods.networks.offgrid_net.neighbours import NeighbourAttention, NeighbourConvolution
 from csist_bench.methods.networks.offgrid_net.windows import blob_centre, border_distances, windows_about
 from csist_bench.methods.networks.points import BLOCK, PointRunner
-from csist_bench.methods.networks.shipped import shipped_weights
+from csist_bench.methods.networks.weight_files import shipped_weights
 from csist_bench.methods.networks.weights import load_weights, save_weights
 from csist_bench.recipes import load_data_recipe
 from csist_bench.simulation.optics import Optics
