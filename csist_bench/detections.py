@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.conventions import GRID_THRESHOLD
+from csist_bench.errors import must, require_finite, unknown
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -57,11 +61,62 @@ class Detections:
         """Return the rows sorted by trajectory, frame, x and y, so that equal answers make equal files."""
         return self.select(np.lexsort((self.y, self.x, self.frame, self.trajectory)))
 
+    def to_pandas(self) -> pd.DataFrame:
+        """Return the columns that are present as a pandas table.
+
+        Examples
+        --------
+        >>> import csist_bench as cb
+        >>> list(cb.Detections.empty().to_pandas().columns)
+        ['trajectory', 'frame', 'x', 'y', 'score']
+        """
+        import pandas as pd
+
+        return pd.DataFrame(self.columns())
+
+    @classmethod
+    def from_pandas(cls, table: pd.DataFrame) -> Detections:
+        """Return the detections of a pandas table with at least trajectory, frame, x, y and score.
+
+        Raises
+        ------
+        InputError
+            If a column is missing or unknown, an index is not a whole number, or a value is not finite.
+
+        Examples
+        --------
+        >>> import csist_bench as cb
+        >>> import pandas as pd
+        >>> rows = {"trajectory": [0], "frame": [2], "x": [4.9], "y": [5.1], "score": [0.8]}
+        >>> len(cb.Detections.from_pandas(pd.DataFrame(rows)))
+        1
+        """
+        known = (*REQUIRED, *OPTIONAL)
+        missing = [name for name in REQUIRED if name not in table]
+        if missing:
+            raise must("table", f"have the columns {', '.join(REQUIRED)}", f"no {', '.join(missing)}")
+        for name in table.columns:
+            if name not in known:
+                raise unknown("column", str(name), known)
+        return cls(**{str(name): _checked_column(str(name), table[name].to_numpy()) for name in table.columns})
+
     @classmethod
     def empty(cls) -> Detections:
         """Return a table without rows."""
         none, nothing = np.zeros(0, np.int64), np.zeros(0)
         return cls(none, none, nothing, nothing, nothing)
+
+
+def _checked_column(name: str, values: NDArray[Any]) -> NDArray[Any]:
+    if values.dtype.kind not in "iuf":
+        raise must(f"column {name}", "hold numbers", str(values.dtype))
+    require_finite(f"column {name}", values.astype(np.float64))
+    if name not in ("trajectory", "frame"):
+        return values.astype(np.float64)
+    whole = values.astype(np.int64)
+    if (whole != values).any():
+        raise must(f"column {name}", "hold whole numbers", values[whole != values][0])
+    return whole
 
 
 def concatenate(parts: Sequence[Detections]) -> Detections:

@@ -1,0 +1,337 @@
+"""The public Python interface, `import csist_bench as cb`: each function is one call into the package.
+
+`unmix` stands in `csist_bench.methods.inference`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from csist_bench.conventions import FAMILIES, Family
+from csist_bench.datasets import Split, Store, open_store
+from csist_bench.detections import Detections
+from csist_bench.errors import must, unknown
+
+if TYPE_CHECKING:
+    from csist_bench.evaluation.report import Report
+    from csist_bench.recipes import DataRecipe
+    from csist_bench.training.run import Outcome
+
+
+def list_methods(family: Family | None = None) -> list[str]:
+    """Return the names of the methods, of one family or of all, in the order of the leaderboard.
+
+    Examples
+    --------
+    >>> import csist_bench as cb
+    >>> cb.list_methods(family="off-grid")
+    ['ml', 'ml-seq', 'group-map', 'offgrid-net']
+    """
+    from csist_bench.methods.registry import METHODS
+
+    if family is not None and family not in FAMILIES:
+        raise unknown("family", family, FAMILIES)
+    return [name for name, row in METHODS.items() if family in (None, row.family)]
+
+
+def list_recipes(kind: str = "data") -> list[str]:
+    """Return the names of the shipped recipes: of data sets ("data") or of methods ("methods").
+
+    Examples
+    --------
+    >>> import csist_bench as cb
+    >>> "seqcsist" in cb.list_recipes()
+    True
+    """
+    from csist_bench.recipes import shipped
+
+    if kind not in ("data", "methods"):
+        raise unknown("kind of recipes", kind, ("data", "methods"))
+    return list(shipped(kind))
+
+
+def generate(
+    path: str | Path,
+    recipe: str | Path | DataRecipe = "seqcsist",
+    *,
+    workers: int | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+    **fields: Any,
+) -> Store:
+    """Render a data set into chunked Zarr and open it.
+
+    Parameters
+    ----------
+    path : str or Path
+        The set to be made.
+    recipe : str, Path or DataRecipe
+        Name of a shipped recipe (`list_recipes`), a TOML file, or a recipe itself.
+    workers : int, optional
+        Processes; the same seed gives the same bytes with any number of them.
+    resume, overwrite : bool
+        Go on with an unfinished set, or replace the one that is there.
+    progress : callable, optional
+        Called with the frames done and those in all.
+    **fields
+        Fields of the recipe to change, such as `trajectories=100` or `noise_sigma=2`.
+
+    Raises
+    ------
+    InputError
+        If the recipe or a field is wrong, or the path holds something else.
+
+    Examples
+    --------
+    >>> import csist_bench as cb
+    >>> data = cb.generate(tmp_path / "set.zarr", "seqcsist-noise", trajectories=20, noise_sigma=2)
+    >>> data.test.frames.shape
+    (3, 20, 11, 11)
+    """
+    from csist_bench.datasets.generation import generate as render
+    from csist_bench.recipes import DataRecipe, convert, load_data_recipe, resolved
+
+    chosen = recipe if isinstance(recipe, DataRecipe) else load_data_recipe(str(recipe))
+    if fields:
+        chosen = convert({**resolved(chosen), **fields}, DataRecipe, f"recipe {chosen.name}")
+    render(Path(path), chosen, workers=workers, resume=resume, overwrite=overwrite, progress=progress)
+    return open_store(path)
+
+
+def open_dataset(path: str | Path) -> Store:
+    """Open a data set; its splits are `.train`, `.val` and `.test`.
+
+    Raises
+    ------
+    InputError
+        If there is no complete data set of this package at the path.
+
+    Examples
+    --------
+    >>> import csist_bench as cb
+    >>> cb.open_dataset("data/sample/seqcsist.zarr").test.n_frames
+    20
+    """
+    return open_store(path)
+
+
+def evaluate(
+    detections: Detections,
+    data: Split,
+    *,
+    frames: range | None = None,
+    matching: str = "nearest",
+    full: bool = False,
+) -> Report:
+    """Score detections against a split by the protocol: CSO-mAP and AP05 to AP25, in percent.
+
+    Parameters
+    ----------
+    detections : Detections
+        With indices counted within the split.
+    data : Split
+        The split that was unmixed, such as `open_dataset(path).test`.
+    frames : range, optional
+        Frames to score; by default those that count.
+    matching : {"nearest", "hungarian"}
+        The second is a variant, and its figures bear another name.
+    full : bool
+        Add operating points, OSPA, image quality, breakdowns and intervals; this takes seconds.
+
+    Returns
+    -------
+    Report
+        With `cso_map`, `ap`, `to_dict()` and `to_text()`.
+
+    Examples
+    --------
+    >>> import csist_bench as cb
+    >>> data = cb.open_dataset("data/sample/seqcsist.zarr")
+    >>> cb.evaluate(cb.unmix(data.test, "ml"), data.test).to_dict()["targets"] > 0
+    True
+    """
+    from csist_bench.evaluation.report import evaluate as score
+    from csist_bench.evaluation.truth import Truth
+
+    scored = data.scored_frames if frames is None else frames
+    truth = Truth.from_arrays(data.target_xy, data.target_intensity, data.target_count, scored)
+    grid = (data.recipe.c, data.recipe.size)
+    standard = scored == data.scored_frames
+    return score(detections, truth, matching=matching, full=full, grid=grid, standard_frames=standard)
+
+
+def load_predictions(path: str | Path, data: Split | None = None) -> Detections:
+    """Read a prediction file of any form: JSON, CSV, NPZ, Parquet, Zarr heat maps, or a folder of text files.
+
+    Parameters
+    ----------
+    path : str or Path
+    data : Split, optional
+        The split that was answered; indices are then checked, and heat maps decoded by its nodes per pixel.
+
+    Raises
+    ------
+    InputError
+        For anything that is wrong with the file, naming the place; also where it says that it answers other data.
+
+    Examples
+    --------
+    >>> import csist_bench as cb
+    >>> data = cb.open_dataset("data/sample/seqcsist.zarr")
+    >>> cb.save_predictions(cb.unmix(data.test, "ml"), tmp_path / "preds.json", data=data.test, method="ML")
+    >>> found = cb.load_predictions(tmp_path / "preds.json", data.test)
+    """
+    from csist_bench.errors import InputError
+    from csist_bench.predictions import read_predictions
+
+    if data is None:
+        return read_predictions(path, frames_per_trajectory=None, n_trajectories=None).detections
+    read = read_predictions(
+        path, frames_per_trajectory=data.n_frames, n_trajectories=data.n_trajectories, c=data.recipe.c
+    )
+    mismatch = read.header.mismatch(data.fingerprint, data.name)
+    if mismatch:
+        raise InputError(f"{path}: {mismatch}")
+    return read.detections
+
+
+def save_predictions(
+    detections: Detections, path: str | Path, *, data: Split | None = None, method: str = "", overwrite: bool = True
+) -> None:
+    """Write a prediction file; the suffix says which form: .json, .json.gz, .csv, .npz or .parquet.
+
+    Parameters
+    ----------
+    data : Split, optional
+        What was unmixed; its name and fingerprint go into the file, so that it cannot be scored on other data.
+    method : str
+        The method's name, as it shall stand on the leaderboard.
+
+    Raises
+    ------
+    InputError
+        If a value is not finite, the suffix is unknown, or the file exists and must not be replaced.
+    """
+    from csist_bench.predictions import Header, write_predictions
+
+    header = Header(method={"name": method} if method else {})
+    if data is not None:
+        scored = f"{data.scored_frames.start}:{data.scored_frames.stop}"
+        header = Header(header.method, data.recipe.name, data.name, data.fingerprint, frames=scored)
+    write_predictions(path, detections, header, overwrite)
+
+
+def label_grid(data: Split, first: int | None = None) -> NDArray[np.float64]:
+    """Return the label grids of a split's frames, shape (N, T, c * size, c * size), grey levels.
+
+    Parameters
+    ----------
+    first : int, optional
+        Of the first so many trajectories only: a whole split takes gigabytes.
+
+    Examples
+    --------
+    >>> import csist_bench as cb
+    >>> cb.label_grid(cb.open_dataset("data/sample/seqcsist.zarr").test, first=1).shape
+    (1, 20, 33, 33)
+    """
+    from csist_bench.simulation.optics import Optics, grid_from_targets
+
+    optics = Optics.from_recipe(data.recipe)
+    xy, intensity = data.read("target_xy", 0, first), data.read("target_intensity", 0, first)
+    return grid_from_targets(xy, intensity, optics, data.recipe.label_collision)
+
+
+def load_network(weights: str | Path) -> Any:
+    """Return a trained network, on the CPU and set to evaluation.
+
+    Parameters
+    ----------
+    weights : path or str
+        A .safetensors file, or the name of shipped weights, such as "derefnet" or "offgrid-net-5".
+
+    Returns
+    -------
+    torch.nn.Module
+        Maps frames (B, T, size, size) to label grids (B, T, c * size, c * size), grey levels; `offgrid-net` to slots.
+
+    Examples
+    --------
+    >>> import csist_bench as cb
+    >>> network = cb.load_network("espcn")  # doctest: +SKIP
+    """
+    from csist_bench.errors import InputError
+    from csist_bench.methods.networks.weight_files import shipped_weights
+    from csist_bench.methods.registry import METHODS, load_class
+
+    load_class(METHODS["srcnn"])  # without PyTorch this is the clear error
+    from csist_bench.methods.networks.weights import load_weights
+
+    path = shipped_weights(str(weights)) or Path(weights)
+    if not path.is_file():
+        raise InputError(f"weights {weights} not found; name a .safetensors file or shipped weights such as 'espcn'")
+    return load_weights(path)[0].eval()
+
+
+def train(
+    method: str,
+    data: Store,
+    out: str | Path,
+    *,
+    device: str = "auto",
+    settings: Mapping[str, Any] | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    max_minutes: float = 0.0,
+    say: Callable[[str], None] = print,
+    **fields: Any,
+) -> Outcome:
+    """Train a network by its recipe, or go on with a paused run; the weights lie in `out`.
+
+    Parameters
+    ----------
+    method : str
+        Name of a network (`list_methods`).
+    data : Store
+        With splits "train" and "val".
+    settings : mapping, optional
+        Settings of the network that depart from its recipe's.
+    max_minutes : float
+        Pause after so many minutes; 0: go on to the end.
+    say : callable
+        Takes lines of progress.
+    **fields
+        Fields of the training recipe to change, such as `epochs=1` or `lr=1e-3`.
+
+    Raises
+    ------
+    InputError
+        If method, settings, recipe, data and folder do not belong together.
+
+    Examples
+    --------
+    >>> import csist_bench as cb
+    >>> cb.train("espcn", cb.open_dataset("data/seqcsist.zarr"), out="runs/espcn", epochs=1)  # doctest: +SKIP
+    """
+    from csist_bench.methods.registry import find, load_class
+    from csist_bench.recipes import load_method_recipe
+
+    row = find(method)
+    if not row.trainable:
+        raise must("method", "be a network", f"{method}, which needs no training")
+    load_class(row)  # without PyTorch this is the clear error
+    from csist_bench.methods.networks.base import resolve_device
+    from csist_bench.training.recipe import training_recipe
+    from csist_bench.training.run import Options
+    from csist_bench.training.run import train as run
+
+    recipe = load_method_recipe(method)
+    options = Options(Path(out), resume, overwrite, max_minutes)
+    training = training_recipe({**recipe.training, **fields}, f"{method} training")
+    return run(row, data, {**recipe.settings, **(settings or {})}, training, options, resolve_device(device), say)
