@@ -32,6 +32,17 @@ COMMANDS = {
 }
 
 
+# Package: the extra that brings it.
+EXTRAS = {
+    "torch": "torch",
+    "safetensors": "torch",
+    "mmcv": "mmcv",
+    "dask": "dask",
+    "distributed": "dask",
+    "fsspec": "remote",
+    "pyarrow": "parquet",
+    "xarray": "xarray",
+}
 INTERRUPTED = 130  # as a shell reports a program ended by Ctrl-C
 
 
@@ -94,6 +105,11 @@ def main(args: list[str] | None = None) -> Any:
         _fail(_sentence(error))
     except click.Abort:
         _fail("interrupted", INTERRUPTED)
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in EXTRAS:
+            raise
+        _fail(f"this needs the package {package}; install it with: pip install 'csist-bench[{EXTRAS[package]}]'")
     except (ValueError, TypeError, OSError, MemoryError) as error:
         _fail(describe(error))
 

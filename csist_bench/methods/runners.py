@@ -26,7 +26,7 @@ from csist_bench.conventions import DECODERS, GRID_THRESHOLD, Decoder
 from csist_bench.detections import Detections, detections_from_grid
 from csist_bench.errors import must, unknown
 from csist_bench.methods.networks.shipped import trained
-from csist_bench.methods.registry import Method, build_training_free
+from csist_bench.methods.registry import Method, build_training_free, load_class
 from csist_bench.simulation.sensor import Camera
 
 if TYPE_CHECKING:
@@ -204,6 +204,8 @@ def runner_of(row: Method, camera: Camera, decoders: Sequence[Decoder], options:
             raise unknown("decoder", name, DECODERS)
     if not decoders or len(set(decoders)) < len(decoders):
         raise must("decoders", "be at least one, each once", ", ".join(decoders) or "none")
+    if row.trainable:
+        load_class(row)  # without PyTorch this is the clear error
     kind = GridRunner if row.output == "grid" else PointRunner if row.trainable else FitterRunner
     return kind(row, camera, decoders, options)
 
