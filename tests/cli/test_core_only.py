@@ -16,6 +16,12 @@ from csist_bench.cli import COMMANDS, EXTRAS
 from tests.helpers.sets import tiny_set
 
 NEEDS_TORCH = "needs PyTorch; install it with: pip install 'csist-bench[torch]'"
+# What the cases below work on.
+MADE_BEFORE = (
+    ["run", "bid", "--data", "set.zarr", "--set", "iterations=2"],
+    ["submit", "preds.json", "--data", "set.zarr", "--leaderboard", "board.csv"],
+    ["export", "set.zarr", "published"],
+)
 # Arguments of each command, and what it says where it ends with exit code 2 (None: it works).
 CASES: list[tuple[list[str], str | None]] = [
     (["generate", "--set", "trajectories=40", "--out", "new.zarr"], None),
@@ -23,9 +29,9 @@ CASES: list[tuple[list[str], str | None]] = [
     (["info", "set.zarr"], None),
     (["info", "memory://set.zarr"], "[remote]"),
     (["validate", "set.zarr"], None),
-    (["export", "set.zarr", "published"], None),
+    (["export", "set.zarr", "exported"], None),
     (["import", "published", "again.zarr"], None),
-    (["run", "bid", "--data", "set.zarr", "--set", "iterations=2"], None),
+    (["run", "bid", "--data", "set.zarr", "--set", "iterations=2", "--out", "bid.json"], None),
     (["run", "bid", "--data", "set.zarr", "--set", "iterations=2", "--out", "preds.parquet"], "[parquet]"),
     (["run", "espcn", "--data", "set.zarr", "--out", "net.json"], NEEDS_TORCH),
     (["run", "offgrid-net", "--data", "set.zarr", "--out", "net.json"], NEEDS_TORCH),
@@ -34,7 +40,7 @@ CASES: list[tuple[list[str], str | None]] = [
     (["train", "offgrid-net", "--data", "set.zarr"], NEEDS_TORCH),
     (["evaluate", "preds.json", "--data", "set.zarr"], None),
     (["limit", "--data", "set.zarr"], None),
-    (["submit", "preds.json", "--data", "set.zarr", "--leaderboard", "board.csv"], None),
+    (["submit", "preds.json", "--data", "set.zarr", "--leaderboard", "own.csv"], None),
     (["leaderboard", "--leaderboard", "board.csv", "--html", "page.html"], None),
     (["leaderboard", "--leaderboard", "board.csv", "--check"], None),
     (["plot", "frames", "--data", "set.zarr", "--out", "frames.png"], None),
@@ -65,6 +71,8 @@ def core(tmp_path_factory):
         command = [sys.executable, "-S", "-m", "csist_bench", *arguments]
         return subprocess.run(command, cwd=work, env=environment, capture_output=True, text=True)
 
+    for arguments in MADE_BEFORE:
+        assert run(arguments).returncode == 0
     return run
 
 
