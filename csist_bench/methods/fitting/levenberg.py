@@ -13,30 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.jit import jit
-from csist_bench.methods.fitting.pixel_model import (
-    cholesky,
-    copy_rows,
-    normal_equations,
-    pixel_terms,
-    solve,
-    window_model,
-)
+from csist_bench.methods.fitting.linear_algebra import cholesky, copy_rows, solve
+from csist_bench.methods.fitting.noise_model import Sensor
+from csist_bench.methods.fitting.pixel_model import normal_equations, pixel_terms, window_model
 
 Floats = NDArray[np.float64]
 
 STEP_LIMIT = 0.3  # px a target may move in one step
 MAX_DAMPING = 1e8
 REACH = 1.0  # px beyond the window's outer pixel centres where a target may still be placed
-
-
-class Sensor(NamedTuple):
-    """What the likelihood needs: the PSF's table, read-noise variance, shot gain, clipping level and its edge."""
-
-    table: Floats
-    variance: float
-    gain: float
-    limit: float
-    edge: float
 
 
 class Window(NamedTuple):

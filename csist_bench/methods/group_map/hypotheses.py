@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 from scipy.stats import qmc
 
+from csist_bench.methods.fitting.grouping import Plan, Slots
 from csist_bench.methods.fitting.pixel_model import psf_table
-from csist_bench.methods.fitting.survey import LARGEST_COUNT, Plan, Survey
+from csist_bench.methods.fitting.survey import Survey
 from csist_bench.methods.group_map._kernels import decision as group_decision
 from csist_bench.methods.group_map._kernels import fit as group_fitting
 from csist_bench.methods.group_map._kernels import posterior as group_posterior
@@ -69,24 +70,6 @@ class Model:
     def arms(self, count: int) -> Floats:
         """Return the direction sets for `count` targets; more than four need the eight compass points."""
         return direction_sets("compass" if count > AXES_LARGEST else self.directions, count)
-
-
-@dataclass(frozen=True, eq=False)
-class Slots:
-    """Answers of F frames: count (F,), xy and sigma (F, K, 2) px, light (F, K, 2) grey levels, score (F, K)."""
-
-    count: Ints
-    xy: Floats
-    sigma: Floats
-    light: Floats
-    score: Floats
-
-    @classmethod
-    def empty(cls, frames: int) -> Slots:
-        """Return answers of `frames` frames without any target."""
-        k = LARGEST_COUNT
-        xy, sigma, light = np.zeros((3, frames, k, 2))
-        return cls(np.zeros(frames, np.int64), xy, sigma, light, np.zeros((frames, k)))
 
 
 @dataclass(frozen=True, eq=False)

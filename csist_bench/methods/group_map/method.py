@@ -18,16 +18,10 @@ from numpy.typing import NDArray
 
 from csist_bench.detections import Detections, concatenate, detections_from_slots
 from csist_bench.errors import must, require_finite, require_shape
-from csist_bench.methods.fitting.survey import (
-    LARGEST_COUNT,
-    Survey,
-    blank_frames,
-    count_candidates,
-    plan_groups,
-    varying_trajectories,
-)
-from csist_bench.methods.group_map._kernels import fit as group_fitting
-from csist_bench.methods.group_map.hypotheses import Model, Slots, answer_plan
+from csist_bench.methods.fitting.counts import LARGEST_COUNT, blank_frames, count_candidates, varying_trajectories
+from csist_bench.methods.fitting.grouping import Slots, plan_groups
+from csist_bench.methods.fitting.survey import Survey, survey
+from csist_bench.methods.group_map.hypotheses import Model, answer_plan
 from csist_bench.recipes import NonNegative, Positive
 from csist_bench.simulation.sensor import Camera
 
@@ -139,7 +133,7 @@ class GroupMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         found = Survey(np.empty((f, n, n)), np.empty((f, 2), np.int64), np.empty((f, 3)), np.empty(f, np.int64))
         limit = float(model.sensor[2])
         near = EDGE_SIGMAS * model.camera.optics.psf_sigma + self.radius - 0.5
-        group_fitting.survey(frames, limit, near, found.windows, found.origins, found.centroids, found.flags)
+        survey(frames, limit, near, found.windows, found.origins, found.centroids, found.flags)
         return found
 
     def _answer(self, survey: Survey, shape: tuple[int, int], model: Model, slots: Slots) -> None:

@@ -26,19 +26,11 @@ from numpy.typing import NDArray
 from csist_bench.conventions import THRESHOLDS
 from csist_bench.detections import Detections, detections_from_slots
 from csist_bench.errors import must, require_finite, require_shape
-from csist_bench.methods.fitting.levenberg import Sensor
+from csist_bench.methods.fitting.counts import blank_frames, count_candidates, intensity_law, varying_trajectories
+from csist_bench.methods.fitting.grouping import Plan, Slots, plan_groups
+from csist_bench.methods.fitting.noise_model import Sensor
 from csist_bench.methods.fitting.pixel_model import psf_table
-from csist_bench.methods.fitting.survey import (
-    Plan,
-    Survey,
-    blank_frames,
-    count_candidates,
-    plan_groups,
-    varying_trajectories,
-)
-from csist_bench.methods.group_map._kernels.fit import survey
-from csist_bench.methods.group_map.hypotheses import Slots
-from csist_bench.methods.group_map.scene_law import intensity_law
+from csist_bench.methods.fitting.survey import Survey, survey
 from csist_bench.methods.ml_seq._kernels.motion import Model, unknowns
 from csist_bench.methods.ml_seq._kernels.search import Answers, Images, Times, solve_windows
 from csist_bench.simulation.sensor import NOISE_FLOOR_FLOAT, Camera

@@ -8,10 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.jit import jit
-from csist_bench.methods.fitting.decision import expected_correctness
-from csist_bench.methods.fitting.levenberg import Prior, Sensor, Window, cost_of, factor_of, fit, gather
-from csist_bench.methods.fitting.pixel_model import copy_rows, cut_window, inverse, window_origin
-from csist_bench.methods.ml._kernels.search import Bench, Law
+from csist_bench.methods.fitting.counts import Law
+from csist_bench.methods.fitting.hit_probability import expected_correctness
+from csist_bench.methods.fitting.levenberg import Prior, Window, cost_of, factor_of, fit, gather
+from csist_bench.methods.fitting.linear_algebra import copy_rows, inverse
+from csist_bench.methods.fitting.noise_model import Sensor
+from csist_bench.methods.fitting.pixel_model import cut_window, window_origin
+from csist_bench.methods.ml._kernels.search import Bench
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -23,15 +23,9 @@ from numpy.typing import NDArray
 
 from csist_bench.detections import Detections, concatenate
 from csist_bench.errors import must, require_finite
-from csist_bench.methods.ml._kernels.search import Law
-from csist_bench.methods.ml.method import (
-    MaximumLikelihood,
-    bench,
-    detections_from_fits,
-    pixels_from_frames,
-    sensor_of,
-    window_side,
-)
+from csist_bench.methods.fitting.counts import Law
+from csist_bench.methods.fitting.frames import detections_from_fits, pixels_from_frames, window_side
+from csist_bench.methods.ml.method import MaximumLikelihood, bench, sensor_of
 from csist_bench.methods.polish._kernels import polish_frames, polish_points
 from csist_bench.simulation.sensor import Camera
 

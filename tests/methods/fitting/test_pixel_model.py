@@ -9,11 +9,15 @@ from hypothesis import strategies as st
 from scipy.special import log_ndtr
 from scipy.stats import norm
 
+from csist_bench.methods.fitting import linear_algebra
 from csist_bench.methods.fitting import pixel_model as fitting
-from csist_bench.methods.fitting.decision import assign, decide, expected_correctness, hits
-from csist_bench.methods.fitting.levenberg import Prior, Sensor, Window, cost_of, fit, gather, workspace
-from csist_bench.methods.fitting.starts import moments, prony_start
+from csist_bench.methods.fitting.hit_probability import expected_correctness
+from csist_bench.methods.fitting.levenberg import Prior, Window, cost_of, fit, gather, workspace
+from csist_bench.methods.fitting.noise_model import Sensor
+from csist_bench.methods.fitting.starts import prony_start
+from csist_bench.methods.ml._kernels.decision import assign, decide, hits
 from csist_bench.methods.ml._kernels.posterior import draws_from_generator, moments_of, taylor_of
+from csist_bench.methods.ml._kernels.starts import moments
 from csist_bench.simulation.optics import pixel_response
 from tests.reference.naive_fitting import naive_cost, naive_jacobian, naive_model
 
@@ -116,17 +120,17 @@ def test_the_small_linear_algebra_equals_numpy(seed, n):
     matrix = root @ root.T + 0.1 * np.eye(n)
     factor, vector, out = matrix.copy(), rng.standard_normal(n), np.zeros((n, n))
     expected = np.linalg.solve(matrix, vector)
-    assert fitting.cholesky(factor, n)
-    fitting.solve(factor, n, vector)
-    fitting.inverse(factor, n, out)
+    assert linear_algebra.cholesky(factor, n)
+    linear_algebra.solve(factor, n, vector)
+    linear_algebra.inverse(factor, n, out)
     np.testing.assert_allclose(vector, expected, rtol=1e-7, atol=1e-9)
     np.testing.assert_allclose(out, np.linalg.inv(matrix), rtol=1e-6, atol=1e-9)
-    assert fitting.log_determinant(factor, n) == pytest.approx(np.linalg.slogdet(matrix)[1], abs=1e-8)
+    assert linear_algebra.log_determinant(factor, n) == pytest.approx(np.linalg.slogdet(matrix)[1], abs=1e-8)
 
 
 def test_a_matrix_that_is_not_positive_has_no_factor():
-    assert not fitting.cholesky(np.diag([1.0, -1.0]), 2)
-    assert not fitting.cholesky(np.full((2, 2), np.nan), 2)
+    assert not linear_algebra.cholesky(np.diag([1.0, -1.0]), 2)
+    assert not linear_algebra.cholesky(np.full((2, 2), np.nan), 2)
 
 
 def test_a_fit_from_nearby_returns_to_the_truth_of_noise_free_pixels():

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy.stats import truncnorm
 
+from csist_bench.methods.fitting.grouping import plan_groups
 from csist_bench.methods.fitting.pixel_model import psf_table
-from csist_bench.methods.fitting.survey import plan_groups
+from csist_bench.methods.fitting.survey import survey
 from csist_bench.methods.group_map._kernels import decision as group_decision
 from csist_bench.methods.group_map._kernels import fit as group_fitting
 from csist_bench.methods.group_map._kernels import posterior as group_posterior
@@ -29,7 +30,7 @@ def test_fits_agree_with_a_general_solver(frames: int, turns: bool) -> None:
     pixels = np.ascontiguousarray(render_shard(recipe, range(1)).frames[0, :frames], dtype=np.float64)
     windows, origins = np.empty((frames, 5, 5)), np.empty((frames, 2), np.int64)
     centroids, flags = np.empty((frames, 3)), np.empty(frames, np.int64)
-    group_fitting.survey(pixels, np.inf, 1.3, windows, origins, centroids, flags)
+    survey(pixels, np.inf, 1.3, windows, origins, centroids, flags)
     basis, drift = path_basis(frames), 0.0007 * (np.arange(frames) - (frames - 1) / 2)
     prior = prior_of(3, frames, (0.307, 0.005), turns, 0.0, camera)
     pivot = centroids[:, :2].mean(axis=0)
@@ -58,7 +59,7 @@ def test_left_out_frames_do_not_count() -> None:
     for spoilt in (0.0, 1e4):
         windows, origins = np.empty((5, 5, 5)), np.empty((5, 2), np.int64)
         centroids, flags = np.empty((5, 3)), np.empty(5, np.int64)
-        group_fitting.survey(pixels, np.inf, 1.3, windows, origins, centroids, flags)
+        survey(pixels, np.inf, 1.3, windows, origins, centroids, flags)
         windows[2] += spoilt
         prior = prior_of(4, 5, (0.307, 0.005), False, 0.0, camera)
         groups = group_fitting.Groups(

@@ -12,7 +12,7 @@ from csist_bench.errors import InputError
 from csist_bench.evaluation.average_precision import average_precision
 from csist_bench.evaluation.matching import match
 from csist_bench.evaluation.truth import Truth
-from csist_bench.methods.fitting.levenberg import Sensor
+from csist_bench.methods.fitting.noise_model import Sensor
 from csist_bench.methods.fitting.pixel_model import psf_table
 from csist_bench.methods.ml_seq._kernels.fit import Window, equations, workspace
 from csist_bench.methods.ml_seq._kernels.motion import Model, covariances, unknowns

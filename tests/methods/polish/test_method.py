@@ -8,7 +8,7 @@ import pytest
 
 from csist_bench.detections import Detections
 from csist_bench.errors import InputError
-from csist_bench.methods.ml._kernels.search import Law
+from csist_bench.methods.fitting.counts import Law
 from csist_bench.methods.ml.method import MaximumLikelihood
 from csist_bench.methods.polish._kernels import places_from_map
 from csist_bench.methods.polish.method import Polish

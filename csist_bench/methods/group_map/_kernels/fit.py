@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.jit import jit
-from csist_bench.methods.fitting.pixel_model import axis_response, pixel_terms, window_origin
+from csist_bench.methods.fitting.pixel_model import axis_response, pixel_terms
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -28,37 +28,6 @@ LANES = 64  # jobs fitted side by side at most
 RADIUS_STEP = 0.1  # px; the longest step of the radius in one iteration
 ANGLE_STEP = 0.35  # rad
 PATH_STEP = 0.4  # px
-
-
-@jit
-def survey(
-    frames: Floats, limit: float, near: float, windows: Floats, origins: Ints, centroids: Floats, flags: Ints
-) -> None:
-    """Cut the window of every frame (F, H, W) and measure it.
-
-    Out: windows (F, n, n), origins (F, 2) as (row, column), centroids (F, 3) as (x, y, flux), and flags (F,): 1 where
-    light is missing from the flux: a pixel is clipped at `limit`, or the centroid is within `near` px of the border.
-    """
-    height, width, size = frames.shape[1], frames.shape[2], windows.shape[1]
-    for f in range(frames.shape[0]):
-        row, column = window_origin(frames[f], size)
-        origins[f, 0], origins[f, 1] = row, column
-        flux, x, y, clipped = 0.0, 0.0, 0.0, 0
-        for i in range(size):
-            for j in range(size):
-                value = frames[f, row + i, column + j]
-                windows[f, i, j] = value
-                flux += value
-                x += value * j
-                y += value * i
-                if value >= limit:
-                    clipped = 1
-        if flux > 0.0:
-            # Noise can throw the centroid of a faint window anywhere; the window itself bounds it.
-            x, y = min(max(x / flux, 0.0), size - 1.0), min(max(y / flux, 0.0), size - 1.0)
-        centroids[f, 0], centroids[f, 1], centroids[f, 2] = column + x, row + y, flux
-        inside = near <= column + x <= width - 1 - near and near <= row + y <= height - 1 - near
-        flags[f] = 0 if inside and clipped == 0 else 1
 
 
 class Groups(NamedTuple):

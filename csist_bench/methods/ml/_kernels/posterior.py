@@ -18,8 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.jit import jit
-from csist_bench.methods.fitting.levenberg import Prior, Sensor, Window, Workspace, cost_of
-from csist_bench.methods.fitting.pixel_model import ROOT_2, cholesky
+from csist_bench.methods.fitting.levenberg import Prior, Window, Workspace, cost_of
+from csist_bench.methods.fitting.linear_algebra import cholesky
+from csist_bench.methods.fitting.noise_model import Sensor
+from csist_bench.methods.fitting.pixel_model import ROOT_2
 
 Floats = NDArray[np.float64]
 

@@ -14,11 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.jit import jit
-from csist_bench.methods.fitting.decision import decide, expected_correctness, spread
-from csist_bench.methods.fitting.levenberg import Prior, Sensor, Window, Workspace, cost_of, factor_of, fit, gather
-from csist_bench.methods.fitting.pixel_model import copy_rows, cut_window, inverse, log_determinant, window_origin
-from csist_bench.methods.fitting.starts import moments, start
+from csist_bench.methods.fitting.counts import Law
+from csist_bench.methods.fitting.hit_probability import expected_correctness
+from csist_bench.methods.fitting.levenberg import Prior, Window, Workspace, cost_of, factor_of, fit, gather
+from csist_bench.methods.fitting.linear_algebra import copy_rows, inverse, log_determinant
+from csist_bench.methods.fitting.noise_model import Sensor
+from csist_bench.methods.fitting.pixel_model import cut_window, window_origin
+from csist_bench.methods.ml._kernels.decision import decide, spread
 from csist_bench.methods.ml._kernels.posterior import Cloud, Draws, resample, sample
+from csist_bench.methods.ml._kernels.starts import moments, start
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -33,14 +37,6 @@ FREE_PENALTY = 1.0  # log of the pixels, per target: an information criterion wh
 LEAST_SHARE = 0.02  # of the mean intensity: no target is fainter
 LEAST_SAMPLES = 8.0
 LOG_2PI = math.log(2.0 * math.pi)
-
-
-class Law(NamedTuple):
-    """What is known of brightness: its range, grey levels; `free`: nothing."""
-
-    low: float
-    high: float
-    free: bool
 
 
 class Search(NamedTuple):

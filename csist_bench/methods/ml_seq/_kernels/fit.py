@@ -13,15 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.jit import jit
-from csist_bench.methods.fitting.levenberg import Sensor
-from csist_bench.methods.fitting.pixel_model import (
-    cholesky,
-    log_determinant,
-    normal_equations,
-    pixel_terms,
-    solve,
-    window_model,
-)
+from csist_bench.methods.fitting.linear_algebra import cholesky, log_determinant, solve
+from csist_bench.methods.fitting.noise_model import Sensor
+from csist_bench.methods.fitting.pixel_model import normal_equations, pixel_terms, window_model
 from csist_bench.methods.ml_seq._kernels.motion import Model, gather_polynomial, gather_rigid, place
 
 Floats = NDArray[np.float64]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.jit import jit
-from csist_bench.methods.fitting.levenberg import Sensor
+from csist_bench.methods.fitting.noise_model import Sensor
 from csist_bench.methods.ml_seq._kernels.fit import Window, Work, copy, fit, log_evidence, workspace
 from csist_bench.methods.ml_seq._kernels.motion import Model, covariances, place
 from csist_bench.methods.ml_seq._kernels.starts import moments_about, smooth_path, start_shape

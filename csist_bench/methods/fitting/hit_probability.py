@@ -1,0 +1,54 @@
+"""How likely a position counts as right: the mean over CSO-mAP's thresholds d of P(distance <= d)."""
+
+from __future__ import annotations
+
+import math
+
+from csist_bench.conventions import THRESHOLDS
+from csist_bench.jit import jit
+
+ROUND = 1.5  # a law whose axes differ by less is taken as round
+CERTAIN = 3.0  # spreads away from a threshold, from which on it is no question
+ROOT_2 = math.sqrt(2.0)
+# Middles of eight equally probable slices of the standard normal law.
+SLICES = (-1.53412054, -0.88714656, -0.48877641, -0.15731068, 0.15731068, 0.48877641, 0.88714656, 1.53412054)
+
+
+@jit
+def expected_correctness(variance: float) -> float:
+    """Return the mean over the five thresholds d of P(|error| <= d); `variance` (px^2) is the mean of the axes'."""
+    total = 0.0
+    for d in THRESHOLDS:
+        total += 1.0 - math.exp(-0.5 * d * d / variance)
+    return total / len(THRESHOLDS)
+
+
+@jit
+def hit_share(square: float) -> float:
+    """Return the share of the five thresholds that a squared distance, px^2, lies within."""
+    hits = 0.0
+    for d in THRESHOLDS:
+        if square <= d * d:
+            hits += 1.0
+    return hits / len(THRESHOLDS)
+
+
+@jit
+def hit_probability(offset: float, major: float, minor: float) -> float:
+    """Return P(distance <= d), averaged over the thresholds, of a point `offset` px off the centre of a 2-D normal law.
+
+    `major` and `minor` are its standard deviations along its axes, px; the offset lies along the first.
+    """
+    total = 0.0
+    for d in THRESHOLDS:
+        if offset < 1e-9 and major < ROUND * minor:
+            total += 1.0 - math.exp(-0.5 * d * d / (major * minor))
+        elif offset < d + CERTAIN * major:
+            if offset < d - CERTAIN * major:
+                total += 1.0
+                continue
+            for z in SLICES:
+                left = d * d - (offset + major * z) ** 2
+                if left > 0.0:
+                    total += math.erf(math.sqrt(left) / (minor * ROOT_2)) / len(SLICES)
+    return total / len(THRESHOLDS)
