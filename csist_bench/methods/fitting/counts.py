@@ -57,7 +57,7 @@ def varying_trajectories(survey: Survey, blank: Bools, shape: tuple[int, int], c
 
 
 def count_candidates(survey: Survey, members: Ints, camera: Camera, largest: int) -> Bools:
-    """Return which target counts each group's light allows, shape (G, largest + 1).
+    """Return which target counts each group's light allows, shape (G, largest + 1); none for a group without frames.
 
     The flux is averaged over the frames that show all of their light. Where a group has none, its flux is a lower
     bound and the larger counts up to OPEN_COUNT stay open. A flux between two laws takes the nearer count.
@@ -78,4 +78,5 @@ def count_candidates(survey: Survey, members: Ints, camera: Camera, largest: int
     nearest = np.clip(np.rint(flux / mean), 1, largest).astype(np.int64)
     none = ~fits.any(axis=1)
     fits[none, nearest[none]] = True
+    fits[~used.any(axis=1)] = False
     return np.asarray(fits)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from csist_bench.methods.fitting.counts import LARGEST_COUNT
+from csist_bench.detections import Detections, detections_from_slots
+from csist_bench.methods.fitting.counts import LARGEST_COUNT, varying_trajectories
+from csist_bench.methods.fitting.survey import Survey
+from csist_bench.simulation.sensor import Camera
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -54,6 +58,18 @@ def plan_groups(blank: Bools, trajectories: Ints, frames: int, length: int) -> P
     return Plan(members, np.tile(starts, len(trajectories)), every[kept], groups[kept], seats[kept].astype(np.int64))
 
 
+def plans_of(survey: Survey, blank: Bools, shape: tuple[int, int], length: int, camera: Camera) -> Iterator[Plan]:
+    """Yield plans that answer all frames of B trajectories of T frames but the blank ones, in groups of `length`.
+
+    A trajectory whose number of targets varies is answered frame by frame.
+    """
+    alone = varying_trajectories(survey, blank, shape, camera) if length > 1 else np.zeros(shape[0], np.bool_)
+    for trajectories, together in ((np.flatnonzero(~alone), length), (np.flatnonzero(alone), 1)):
+        plan = plan_groups(blank, trajectories, shape[1], together)
+        if len(plan.frames):
+            yield plan
+
+
 @dataclass(frozen=True, eq=False)
 class Slots:
     """Answers of F frames: count (F,), xy and sigma (F, K, 2) px, light (F, K, 2) grey levels, score (F, K)."""
@@ -70,3 +86,15 @@ class Slots:
         k = LARGEST_COUNT
         xy, sigma, light = np.zeros((3, frames, k, 2))
         return cls(np.zeros(frames, np.int64), xy, sigma, light, np.zeros((frames, k)))
+
+    def detections(self, trajectories: int, frames: int) -> Detections:
+        """Return the answers of B x T frames as rows."""
+        b, t, k = trajectories, frames, self.score.shape[1]
+        return detections_from_slots(
+            self.xy.reshape(b, t, k, 2),
+            self.score.reshape(b, t, k),
+            self.count.reshape(b, t),
+            self.light[..., 0].reshape(b, t, k),
+            self.sigma.reshape(b, t, k, 2),
+            self.light[..., 1].reshape(b, t, k),
+        )

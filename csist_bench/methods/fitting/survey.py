@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +14,11 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
-@dataclass(frozen=True, eq=False)
-class Survey:
-    """What `survey` found in F frames: windows, origins, centroids (x, y, flux) and flags."""
+class Survey(NamedTuple):
+    """What F frames show: windows (F, n, n), origins (F, 2), centroids (F, 3) as (x, y, flux), and flags (F,).
+
+    A flag is 1 where light is missing from the flux, else 0.
+    """
 
     windows: Floats
     origins: Ints
@@ -29,15 +31,33 @@ class Survey:
         return self.centroids[:, 2]
 
 
+def survey_frames(frames: Floats, size: int, saturation: float, near: float) -> Survey:
+    """Measure the brightest window of every frame.
+
+    Parameters
+    ----------
+    frames : ndarray, shape (F, H, W), grey levels
+        Background subtracted.
+    size : int
+        Side of the windows, px.
+    saturation : float
+        Level at which pixels clip, grey levels; a clipped pixel hides light.
+    near : float
+        Distance from the border, px, within which a centroid means that light fell outside the frame.
+    """
+    f = len(frames)
+    found = Survey(np.empty((f, size, size)), np.empty((f, 2), np.int64), np.empty((f, 3)), np.empty(f, np.int64))
+    measure_windows(frames, saturation, near, found)
+    return found
+
+
 @jit
-def survey(
-    frames: Floats, limit: float, near: float, windows: Floats, origins: Ints, centroids: Floats, flags: Ints
-) -> None:
+def measure_windows(frames: Floats, saturation: float, near: float, survey: Survey) -> None:
     """Cut the window of every frame (F, H, W) and measure it.
 
-    Out: windows (F, n, n), origins (F, 2) as (row, column), centroids (F, 3) as (x, y, flux), and flags (F,): 1 where
-    light is missing from the flux: a pixel is clipped at `limit`, or the centroid is within `near` px of the border.
+    Light is missing where a pixel is clipped at `saturation`, or the centroid is within `near` px of the border.
     """
+    windows, origins, centroids, flags = survey.windows, survey.origins, survey.centroids, survey.flags
     height, width, size = frames.shape[1], frames.shape[2], windows.shape[1]
     for f in range(frames.shape[0]):
         row, column = window_origin(frames[f], size)
@@ -50,7 +70,7 @@ def survey(
                 flux += value
                 x += value * j
                 y += value * i
-                if value >= limit:
+                if value >= saturation:
                     clipped = 1
         if flux > 0.0:
             # Noise can throw the centroid of a faint window anywhere; the window itself bounds it.

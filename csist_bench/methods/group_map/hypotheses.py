@@ -11,7 +11,7 @@ from scipy.special import ndtri
 from scipy.stats import qmc
 
 from csist_bench.methods.fitting.grouping import Plan, Slots
-from csist_bench.methods.fitting.pixel_model import psf_table
+from csist_bench.methods.fitting.noise_model import NoiseModel
 from csist_bench.methods.fitting.survey import Survey
 from csist_bench.methods.group_map._kernels import decision as group_decision
 from csist_bench.methods.group_map._kernels import fit as group_fitting
@@ -47,7 +47,7 @@ class Model:
     """What one pass over groups of m frames shares: priors, sensor and the hypotheses."""
 
     camera: Camera
-    sensor: Floats
+    noise_model: NoiseModel
     radius: tuple[float, float]
     growth: float
     arm_sd: float
@@ -139,8 +139,7 @@ def fit_count(survey: Survey, plan: Plan, path: Floats, chosen: Ints, count: int
         path_basis(m),
         model.drift(m),
         prior_of(count, m, model.radius, model.turns, model.step, model.camera),
-        model.sensor,
-        psf_table(model.camera.optics.psf_sigma),
+        model.noise_model,
     )
     jobs = start_jobs(path, chosen, count, groups.prior, model)
     for iterations, margin in TURNED_LEVELS if model.turns else LEVELS:

@@ -24,8 +24,7 @@ from csist_bench.detections import Detections
 from csist_bench.methods.fitting.counts import Law
 from csist_bench.methods.fitting.frames import detections_from_fits, pixels_from_frames, window_side
 from csist_bench.methods.fitting.levenberg import workspace
-from csist_bench.methods.fitting.noise_model import Sensor
-from csist_bench.methods.fitting.pixel_model import psf_table
+from csist_bench.methods.fitting.noise_model import noise_model_of
 from csist_bench.methods.ml._kernels.posterior import Draws, cloud_of, draws_from_generator
 from csist_bench.methods.ml._kernels.search import Bench, Search, decide_frames, find_frames, state_frames
 from csist_bench.simulation.sensor import Camera
@@ -88,26 +87,19 @@ class MaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
         score: Floats,
         count: NDArray[np.int64],
     ) -> None:
-        sensor = sensor_of(camera, frames)
+        noise_model = noise_model_of(camera, frames.dtype.kind in "iu")
         # A law this wide does not tell one target from two: evidence has to.
         wide = camera.intensity_max > WIDEST_LAW * camera.intensity_min
         law = Law(camera.intensity_min, camera.intensity_max, wide or self.brightness == "free")
         search = Search(self.max_targets, self.starts, self.iterations, self.tolerance, camera.optics.psf_sigma)
         reused = bench(self.max_targets, window_side(self.window, camera, flat.shape[1:]), max(self.samples, 1))
         origin, worst = np.zeros((len(flat), 2), np.int64), np.zeros(len(flat))
-        find_frames(flat, sensor, law, search, reused, origin, theta, count)
-        state_frames(flat, sensor, law, search, reused, origin, theta, sigma, score, count, worst)
+        find_frames(flat, noise_model, law, search, reused, origin, theta, count)
+        state_frames(flat, noise_model, law, search, reused, origin, theta, sigma, score, count, worst)
         unsure = np.flatnonzero((count >= LEAST_SAMPLED) & (worst > self.sampled_above) & np.isfinite(worst))
         if self.samples and len(unsure):
             tables = draws(self.seed, self.samples, self.max_targets)
-            decide_frames(flat, unsure, sensor, law, search, tables, reused, origin, theta, sigma, score, count)
-
-
-def sensor_of(camera: Camera, frames: NDArray[Any]) -> Sensor:
-    """Return the kernels' view of an camera; whole-numbered frames clip half a grey level below the limit."""
-    limit = camera.saturation - camera.background
-    edge = limit - 0.5 if frames.dtype.kind in "iu" else limit
-    return Sensor(psf_table(camera.optics.psf_sigma), camera.noise_sigma**2, camera.shot_gain, limit, edge)
+            decide_frames(flat, unsure, noise_model, law, search, tables, reused, origin, theta, sigma, score, count)
 
 
 @functools.lru_cache(maxsize=4)

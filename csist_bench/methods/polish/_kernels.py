@@ -12,7 +12,7 @@ from csist_bench.methods.fitting.counts import Law
 from csist_bench.methods.fitting.hit_probability import expected_correctness
 from csist_bench.methods.fitting.levenberg import Prior, Window, cost_of, factor_of, fit, gather
 from csist_bench.methods.fitting.linear_algebra import copy_rows, inverse
-from csist_bench.methods.fitting.noise_model import Sensor
+from csist_bench.methods.fitting.noise_model import NoiseModel
 from csist_bench.methods.fitting.pixel_model import cut_window, window_origin
 from csist_bench.methods.ml._kernels.search import Bench
 
@@ -118,7 +118,7 @@ def refine(
     frame: Floats,
     row: int,
     column: int,
-    sensor: Sensor,
+    noise_model: NoiseModel,
     iterations: int,
     tolerance: float,
     bench: Bench,
@@ -130,9 +130,9 @@ def refine(
     cut_window(frame, row, column, bench.pixels)
     copy_rows(bench.mean[:k], theta)
     window, prior = Window(bench.pixels, row, column), Prior(bench.mean, bench.precision, 0.0)
-    fit(theta, window, sensor, prior, iterations, tolerance, bench.work)
-    cost_of(theta, window, sensor, prior, bench.work)
-    gather(theta, sensor, prior, bench.work)
+    fit(theta, window, noise_model, prior, iterations, tolerance, bench.work)
+    cost_of(theta, window, noise_model, prior, bench.work)
+    gather(theta, noise_model, prior, bench.work)
     # The prior's precision on every unknown makes the matrix positive definite.
     factor_of(bench.work.normal, 3 * k, bench.work.factor)
     inverse(bench.work.factor, 3 * k, bench.covariance)
@@ -145,7 +145,7 @@ def refine(
 def polish_points(
     frames: Floats,
     count: Ints,
-    sensor: Sensor,
+    noise_model: NoiseModel,
     iterations: int,
     tolerance: float,
     bench: Bench,
@@ -166,7 +166,7 @@ def polish_points(
             for u in range(3):
                 bench.mean[m, u] = theta[f, m, u]
                 bench.precision[m, u] = 1.0 / sigma[f, m, u] ** 2
-        refine(frames[f], row, column, sensor, iterations, tolerance, bench, theta[f, :k], sigma[f])
+        refine(frames[f], row, column, noise_model, iterations, tolerance, bench, theta[f, :k], sigma[f])
 
 
 @jit
@@ -175,7 +175,7 @@ def polish_frames(
     frames: Floats,
     c: int,
     variance: float,
-    sensor: Sensor,
+    noise_model: NoiseModel,
     law: Law,
     iterations: int,
     tolerance: float,
@@ -200,12 +200,12 @@ def polish_frames(
     places = np.zeros((most, 2))
     for f in range(frames.shape[0]):
         row, column = window_origin(frames[f], n)
-        count[f] = min(count_from_light(frames[f], heat_maps[f], row, column, n, sensor.limit, law), most)
+        count[f] = min(count_from_light(frames[f], heat_maps[f], row, column, n, noise_model.saturation, law), most)
         found[f] = places_from_map(heat_maps[f], count[f], law, c, places)
         if found[f] < count[f] or count[f] == 0:
             continue
         k = count[f]
         copy_rows(places[:k], bench.mean)
-        refine(frames[f], row, column, sensor, iterations, tolerance, bench, theta[f, :k], sigma[f])
+        refine(frames[f], row, column, noise_model, iterations, tolerance, bench, theta[f, :k], sigma[f])
         for m in range(k):
             score[f, m] = expected_correctness(0.5 * (sigma[f, m, 0] ** 2 + sigma[f, m, 1] ** 2))

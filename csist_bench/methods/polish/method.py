@@ -25,7 +25,8 @@ from csist_bench.detections import Detections, concatenate
 from csist_bench.errors import must, require_finite
 from csist_bench.methods.fitting.counts import Law
 from csist_bench.methods.fitting.frames import detections_from_fits, pixels_from_frames, window_side
-from csist_bench.methods.ml.method import MaximumLikelihood, bench, sensor_of
+from csist_bench.methods.fitting.noise_model import noise_model_of
+from csist_bench.methods.ml.method import MaximumLikelihood, bench
 from csist_bench.methods.polish._kernels import polish_frames, polish_points
 from csist_bench.simulation.sensor import Camera
 
@@ -67,7 +68,7 @@ class Polish(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         side = window_side(0, camera, pixels.shape[2:])
         polish_frames(
             maps.reshape(n, *maps.shape[2:]), pixels.reshape(n, *pixels.shape[2:]), c, 1 / (12 * c**2) + self.error**2,
-            sensor_of(camera, frames), Law(camera.intensity_min, camera.intensity_max, False),
+            noise_model_of(camera, frames.dtype.kind in "iu"), Law(camera.intensity_min, camera.intensity_max, False),
             self.iterations, self.tolerance, bench(k, side), theta, sigma, score, count, found,
         )  # fmt: skip
         short = found < count
@@ -102,8 +103,8 @@ class Polish(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         sigma[index, slot] = np.stack([columns[f"sigma_{name}"] for name in ("x", "y", "intensity")], axis=-1)
         score[index, slot] = found.score
         polish_points(
-            pixels.reshape(b * t, *pixels.shape[2:]), count, sensor_of(camera, frames), self.iterations,
-            self.tolerance, bench(k, window_side(0, camera, pixels.shape[2:])), theta, sigma,
+            pixels.reshape(b * t, *pixels.shape[2:]), count, noise_model_of(camera, frames.dtype.kind in "iu"),
+            self.iterations, self.tolerance, bench(k, window_side(0, camera, pixels.shape[2:])), theta, sigma,
         )  # fmt: skip
         return detections_from_fits(theta, sigma, score, count.reshape(b, t))
 

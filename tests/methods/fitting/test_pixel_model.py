@@ -13,7 +13,7 @@ from csist_bench.methods.fitting import linear_algebra
 from csist_bench.methods.fitting import pixel_model as fitting
 from csist_bench.methods.fitting.hit_probability import expected_correctness
 from csist_bench.methods.fitting.levenberg import Prior, Window, cost_of, fit, gather, workspace
-from csist_bench.methods.fitting.noise_model import Sensor
+from csist_bench.methods.fitting.noise_model import NoiseModel
 from csist_bench.methods.fitting.starts import prony_start
 from csist_bench.methods.ml._kernels.decision import assign, decide, hits
 from csist_bench.methods.ml._kernels.posterior import draws_from_generator, moments_of, taylor_of
@@ -72,13 +72,13 @@ def test_cost_score_and_normal_equations_equal_the_naive_ones(gain, limit, edge)
     pixels = np.minimum(naive_model(theta, ROWS, COLUMNS, 0.5) + 2 * rng.standard_normal((5, 5)), limit)
     theta += rng.normal(0, [0.05, 0.05, 5.0], theta.shape)
     work = workspace(3, 5)
-    sensor = Sensor(fitting.psf_table(0.5), variance, gain, limit, edge)
+    noise_model = NoiseModel(fitting.psf_table(0.5), variance, gain, limit, edge)
     prior = Prior(np.zeros((3, 3)), np.zeros((3, 3)), 0.0)
-    cost = cost_of(theta, Window(pixels, ROWS[0], COLUMNS[0]), sensor, prior, work)
+    cost = cost_of(theta, Window(pixels, ROWS[0], COLUMNS[0]), noise_model, prior, work)
     model = naive_model(theta, ROWS, COLUMNS, 0.5)
     assert cost == pytest.approx(naive_cost(pixels, model, variance, gain, limit, edge), rel=1e-9)
 
-    gather(theta, sensor, prior, work)
+    gather(theta, noise_model, prior, work)
     step = 1e-5
     for p in range(9):
         shift = np.zeros(9)
@@ -138,8 +138,8 @@ def test_a_fit_from_nearby_returns_to_the_truth_of_noise_free_pixels():
     pixels = naive_model(theta, ROWS, COLUMNS, 0.5)
     start = theta + rng.normal(0, [0.03, 0.03, 2.0], theta.shape)
     prior = Prior(np.zeros((3, 3)), np.zeros((3, 3)), 0.0)
-    sensor = Sensor(fitting.psf_table(0.5), 0.01, 0.0, math.inf, math.inf)
-    cost = fit(start, Window(pixels, ROWS[0], COLUMNS[0]), sensor, prior, 200, 1e-9, workspace(3, 5))
+    noise_model = NoiseModel(fitting.psf_table(0.5), 0.01, 0.0, math.inf, math.inf)
+    cost = fit(start, Window(pixels, ROWS[0], COLUMNS[0]), noise_model, prior, 200, 1e-9, workspace(3, 5))
     assert cost < 1e-6
     np.testing.assert_allclose(start, theta, rtol=1e-4, atol=1e-3)
 

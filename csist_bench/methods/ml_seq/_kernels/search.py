@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.jit import jit
-from csist_bench.methods.fitting.noise_model import Sensor
+from csist_bench.methods.fitting.noise_model import NoiseModel
+from csist_bench.methods.fitting.survey import Survey
 from csist_bench.methods.ml_seq._kernels.fit import Window, Work, copy, fit, log_evidence, workspace
 from csist_bench.methods.ml_seq._kernels.motion import Model, covariances, place
 from csist_bench.methods.ml_seq._kernels.starts import moments_about, smooth_path, start_shape
@@ -24,15 +25,6 @@ FINAL_STEPS, FINAL_TOLERANCE = 40, 1e-3
 LOOSE_FRAMES = 7  # frames, evenly spaced, that a start is first fitted to
 WORTH_REFINING = 25.0  # in cost above the best loose fit
 SAME_MINIMUM = 0.02  # px between the targets of two minima taken as one
-
-
-class Images(NamedTuple):
-    """All frames: windows (F, n, n), origins (F, 2), centroids (F, 3) and flags (F,), 1 where light is missing."""
-
-    pixels: Floats
-    origin: Ints
-    centroid: Floats
-    missing: Ints
 
 
 class Times(NamedTuple):
@@ -70,12 +62,12 @@ class Search(NamedTuple):
 
 @jit
 def solve_windows(
-    images: Images,
+    survey: Survey,
     members: Ints,
     answered: Ints,
     times: Times,
     model: Model,
-    sensor: Sensor,
+    noise_model: NoiseModel,
     psf_sigma: float,
     brightness: Floats,
     thresholds: Floats,
@@ -92,15 +84,15 @@ def solve_windows(
     answers : out
     """
     k, p = model.targets, model.mean.shape[0]
-    work = workspace(k, images.pixels.shape[1], p)
+    work = workspace(k, survey.windows.shape[1], p)
     search = Search(np.zeros((STARTS, p)), np.zeros(STARTS), np.zeros(STARTS, np.bool_))
     factor, rows = np.zeros((p, p)), np.zeros((3, p))
     stride = max(1, (members.shape[1] - 1) // (LOOSE_FRAMES - 1))
     for job in range(members.shape[0]):
-        coefficients = smooth_path(images.centroid, members[job], times.basis)
-        window = Window(images.pixels, images.origin, members[job], times.time, times.basis, coefficients[0])
-        set_starts(images, window, coefficients, brightness[job], psf_sigma, model, search)
-        best, total, answers.evidence[job] = explore(window, stride, model, sensor, search, work, factor)
+        coefficients = smooth_path(survey.centroids, members[job], times.basis)
+        window = Window(survey.windows, survey.origins, members[job], times.time, times.basis, coefficients[0])
+        set_starts(survey, window, coefficients, brightness[job], psf_sigma, model, search)
+        best, total, answers.evidence[job] = explore(window, stride, model, noise_model, search, work, factor)
         for r in range(answered.shape[1]):
             t = answered[job, r]
             if t < 0:
@@ -115,7 +107,7 @@ def solve_windows(
 
 @jit
 def explore(
-    window: Window, stride: int, model: Model, sensor: Sensor, search: Search, work: Work, factor: Floats
+    window: Window, stride: int, model: Model, noise_model: NoiseModel, search: Search, work: Work, factor: Floats
 ) -> tuple[int, float, float]:
     """Fit every start; return the best by evidence, the evidence of all relative to its own, and its log evidence.
 
@@ -127,13 +119,13 @@ def explore(
     loose = Window(window.pixels, window.origin, thinned, window.time, window.basis, window.centre)
     for s in range(STARTS):
         if search.stands[s]:
-            search.costs[s] = fit(search.solutions[s], loose, model, sensor, LOOSE_STEPS, LOOSE_TOLERANCE, work)
+            search.costs[s] = fit(search.solutions[s], loose, model, noise_model, LOOSE_STEPS, LOOSE_TOLERANCE, work)
     drop_repeats(search, model.targets)
     best, total, highest = -1, 0.0, -math.inf
     for s in range(STARTS):
         if not search.stands[s]:
             continue
-        cost = fit(search.solutions[s], window, model, sensor, FINAL_STEPS, FINAL_TOLERANCE, work)
+        cost = fit(search.solutions[s], window, model, noise_model, FINAL_STEPS, FINAL_TOLERANCE, work)
         if met_before(search, s, model.targets):
             search.stands[s] = False
             continue
@@ -149,7 +141,7 @@ def explore(
 
 @jit
 def set_starts(
-    images: Images,
+    survey: Survey,
     window: Window,
     coefficients: Floats,
     brightness: float,
@@ -162,7 +154,7 @@ def set_starts(
     power = np.zeros(k + 1, np.complex128)
     roots, scratch = np.zeros(k, np.complex128), np.zeros(k + 1, np.complex128)
     square = moments_about(
-        images.pixels, images.origin, images.missing, window.members, window.basis, coefficients, psf_sigma, power
+        survey.windows, survey.origins, survey.flags, window.members, window.basis, coefficients, psf_sigma, power
     )
     for s in range(STARTS):
         search.stands[s] = start_shape(s, power, square, roots, scratch)
