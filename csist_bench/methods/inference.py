@@ -297,10 +297,12 @@ def _require_different(decoders: Sequence[Decoder]) -> None:
 def _decode(decoder: Decoder, camera: Camera, threshold: float) -> Callable[[NDArray[Any], NDArray[Any]], Detections]:
     """Return the function from heat maps and their frames to detections."""
     if decoder == "polish":
+        from csist_bench.methods.ml.method import MaximumLikelihood
         from csist_bench.methods.polish.method import Polish
 
         polish = Polish()
-        return lambda heat_maps, frames: polish.detect(heat_maps, frames, camera)
+        alone = MaximumLikelihood(max_targets=polish.max_targets).detect
+        return lambda heat_maps, frames: polish.decode(heat_maps, frames, camera, alone)
     return lambda heat_maps, frames: detections_from_grid(heat_maps, camera.optics.c, threshold)
 
 
