@@ -1,4 +1,15 @@
-"""How likely a position counts as right: the mean over CSO-mAP's thresholds d of P(distance <= d)."""
+"""How likely a position counts as right: the mean over CSO-mAP's thresholds d of P(distance <= d).
+
+What an answer's error is known by decides which formula serves:
+
+- `hit_share`: the distance itself, as of a sample;
+- `round_hit_probability`: one variance, of an error without preferred direction, centred on the answer; exact;
+- `hit_probability`: an ellipse, and how far off its centre the answer lies. On centre, an ellipse that is nearly round
+  is taken as the round law of the same area, whose variance is the product of its standard deviations and not their
+  mean square; any other by slices along its major axis.
+
+`methods.networks.common.correctness` is the first two for tensors, with ellipses by quadrature.
+"""
 
 from __future__ import annotations
 
@@ -7,25 +18,16 @@ import math
 from csist_bench.conventions import THRESHOLDS
 from csist_bench.jit import jit
 
-ROUND = 1.5  # a law whose axes differ by less is taken as round
-CERTAIN = 3.0  # spreads away from a threshold, from which on it is no question
+ROUND = 1.5  # an ellipse whose axes differ by less is taken as round
+CERTAIN = 3.0  # standard deviations away from a threshold, from which on it is no question
 ROOT_2 = math.sqrt(2.0)
 # Middles of eight equally probable slices of the standard normal law.
 SLICES = (-1.53412054, -0.88714656, -0.48877641, -0.15731068, 0.15731068, 0.48877641, 0.88714656, 1.53412054)
 
 
 @jit
-def expected_correctness(variance: float) -> float:
-    """Return the mean over the five thresholds d of P(|error| <= d); `variance` (px^2) is the mean of the axes'."""
-    total = 0.0
-    for d in THRESHOLDS:
-        total += 1.0 - math.exp(-0.5 * d * d / variance)
-    return total / len(THRESHOLDS)
-
-
-@jit
 def hit_share(square: float) -> float:
-    """Return the share of the five thresholds that a squared distance, px^2, lies within."""
+    """Return the share of the thresholds that a squared distance, px^2, lies within."""
     hits = 0.0
     for d in THRESHOLDS:
         if square <= d * d:
@@ -34,8 +36,17 @@ def hit_share(square: float) -> float:
 
 
 @jit
+def round_hit_probability(variance: float) -> float:
+    """Return the hit probability of a round normal error; `variance` (px^2) is the mean of the two axes'."""
+    total = 0.0
+    for d in THRESHOLDS:
+        total += 1.0 - math.exp(-0.5 * d * d / variance)
+    return total / len(THRESHOLDS)
+
+
+@jit
 def hit_probability(offset: float, major: float, minor: float) -> float:
-    """Return P(distance <= d), averaged over the thresholds, of a point `offset` px off the centre of a 2-D normal law.
+    """Return the hit probability of a point `offset` px off the centre of a 2-D normal law.
 
     `major` and `minor` are its standard deviations along its axes, px; the offset lies along the first.
     """

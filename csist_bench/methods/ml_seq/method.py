@@ -23,7 +23,6 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from csist_bench.conventions import THRESHOLDS
 from csist_bench.detections import Detections
 from csist_bench.errors import must, require_finite, require_shape
 from csist_bench.methods.fitting.counts import (
@@ -146,7 +145,6 @@ class SequenceMaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fiel
             scene.noise_model,
             psf_sigma,
             start,
-            np.array(THRESHOLDS),
             answers,
         )
         evidence = answers.evidence + 0.5 * float(np.log(model.precision).sum())

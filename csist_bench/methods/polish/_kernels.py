@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from csist_bench.jit import jit
 from csist_bench.methods.fitting.counts import Law
-from csist_bench.methods.fitting.hit_probability import expected_correctness
+from csist_bench.methods.fitting.hit_probability import round_hit_probability
 from csist_bench.methods.fitting.levenberg import Prior, Window, Workspace, cost_of, factor_of, fit, gather, workspace
 from csist_bench.methods.fitting.linear_algebra import copy_rows, inverse
 from csist_bench.methods.fitting.noise_model import NoiseModel
@@ -229,4 +229,4 @@ def polish_frames(
         copy_rows(places[:k], work.mean)
         refine(frames[f], row, column, noise_model, iterations, tolerance, work, theta[f, :k], sigma[f])
         for m in range(k):
-            score[f, m] = expected_correctness(0.5 * (sigma[f, m, 0] ** 2 + sigma[f, m, 1] ** 2))
+            score[f, m] = round_hit_probability(0.5 * (sigma[f, m, 0] ** 2 + sigma[f, m, 1] ** 2))

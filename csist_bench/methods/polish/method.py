@@ -110,9 +110,10 @@ class Polish(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         theta[index, slot] = np.stack([columns[name] for name in ("x", "y", "intensity")], axis=-1)
         sigma[index, slot] = np.stack([columns[f"sigma_{name}"] for name in ("x", "y", "intensity")], axis=-1)
         score[index, slot] = found.score
+        work = polish_workspace(k, window_side(0, camera, pixels.shape[2:]))
         polish_points(
             pixels.reshape(b * t, *pixels.shape[2:]), count, noise_model_of(camera, frames.dtype.kind in "iu"),
-            self.iterations, self.tolerance, polish_workspace(k, window_side(0, camera, pixels.shape[2:])), theta, sigma,
+            self.iterations, self.tolerance, work, theta, sigma,
         )  # fmt: skip
         return detections_from_fits(theta, sigma, score, count.reshape(b, t))
 

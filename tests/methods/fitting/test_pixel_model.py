@@ -11,7 +11,7 @@ from scipy.stats import norm
 
 from csist_bench.methods.fitting import linear_algebra
 from csist_bench.methods.fitting import pixel_model as fitting
-from csist_bench.methods.fitting.hit_probability import expected_correctness
+from csist_bench.methods.fitting.hit_probability import round_hit_probability
 from csist_bench.methods.fitting.levenberg import Prior, Window, cost_of, fit, gather, workspace
 from csist_bench.methods.fitting.noise_model import NoiseModel
 from csist_bench.methods.fitting.starts import prony_start
@@ -189,11 +189,11 @@ def test_moments_of_targets():
     np.testing.assert_allclose(out, [400, 1.75, 3.5, 0.1875, 0.375, 0.75])
 
 
-def test_expected_correctness_is_the_mean_hit_probability():
+def test_a_round_errors_hit_probability_agrees_with_sampling():
     rng = np.random.default_rng(0)
     errors = np.linalg.norm(0.12 * rng.standard_normal((200_000, 2)), axis=1)
     simulated = np.mean([(errors <= d).mean() for d in (0.05, 0.10, 0.15, 0.20, 0.25)])
-    assert expected_correctness(0.12**2) == pytest.approx(simulated, abs=0.003)
+    assert round_hit_probability(0.12**2) == pytest.approx(simulated, abs=0.003)
 
 
 def test_hits_follow_the_rule_of_one_target_for_one_position():

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from csist_bench.jit import jit
 from csist_bench.methods.fitting.counts import Law
-from csist_bench.methods.fitting.hit_probability import expected_correctness
+from csist_bench.methods.fitting.hit_probability import round_hit_probability
 from csist_bench.methods.fitting.levenberg import Prior, Window, Workspace, cost_of, factor_of, fit, gather
 from csist_bench.methods.fitting.linear_algebra import copy_rows, inverse, log_determinant
 from csist_bench.methods.fitting.noise_model import NoiseModel
@@ -233,7 +233,7 @@ def state_errors(
         for u in range(3):
             sigma[m, u] = math.sqrt(bench.covariance[3 * m + u, 3 * m + u])
         variance = 0.5 * (sigma[m, 0] ** 2 + sigma[m, 1] ** 2)
-        score[m] = expected_correctness(variance)
+        score[m] = round_hit_probability(variance)
         worst = max(worst, math.sqrt(variance))
     return worst
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.jit import jit
+from csist_bench.methods.fitting.hit_probability import round_hit_probability
 from csist_bench.methods.fitting.noise_model import NoiseModel
 from csist_bench.methods.fitting.survey import Survey
 from csist_bench.methods.ml_seq._kernels.fit import Window, Work, copy, fit, log_evidence, workspace
@@ -70,7 +71,6 @@ def solve_windows(
     noise_model: NoiseModel,
     psf_sigma: float,
     brightness: Floats,
-    thresholds: Floats,
     answers: Answers,
 ) -> None:
     """Fit J windows of m frames each and answer some of their frames.
@@ -80,7 +80,6 @@ def solve_windows(
     members : (J, m), the frames of each window, -1 = left out
     answered : (J, R), the seats in the window to answer, -1 = none
     brightness : (J,), where the intensities start
-    thresholds : (D,), px, distances at which an answer counts as right
     answers : out
     """
     k, p = model.targets, model.mean.shape[0]
@@ -101,8 +100,8 @@ def solve_windows(
             place(search.solutions[best], u, basis, window.centre, k, model.degree, model.rigid, answers.theta[job, r])
             covariances(search.solutions[best], u, basis, model, factor, rows, answers.covariance[job, r])
             for target in range(k):
-                hits = expected_hits(answers.covariance[job, r, target], thresholds)
-                answers.score[job, r, target] = hits / total
+                variance = 0.5 * (answers.covariance[job, r, target, 0] + answers.covariance[job, r, target, 1])
+                answers.score[job, r, target] = round_hit_probability(variance) / total
 
 
 @jit
@@ -210,13 +209,3 @@ def same_shape(a: Floats, b: Floats, targets: int) -> bool:
         if nearest > SAME_MINIMUM * SAME_MINIMUM:
             return False
     return True
-
-
-@jit
-def expected_hits(covariance: Floats, thresholds: Floats) -> float:
-    """Return the mean over the thresholds of P(|error| <= d) for a round error of the same mean variance."""
-    variance = float(covariance[0] + covariance[1])
-    total = 0.0
-    for d in thresholds:
-        total += 1.0 - math.exp(-float(d * d) / variance)
-    return total / len(thresholds)
