@@ -235,8 +235,10 @@ def _decoder_of_maps(
 ) -> Callable[[NDArray[Any], NDArray[Any]], Detections]:
     """Return the function from heat maps and their frames to detections."""
     if decoder == "polish":
+        from csist_bench.methods.ml.method import MaximumLikelihood
         from csist_bench.methods.polish.method import Polish
 
         polish = Polish()
-        return lambda heat_maps, frames: polish.detect(heat_maps, frames, camera)
+        alone = MaximumLikelihood(max_targets=polish.max_targets).detect
+        return lambda heat_maps, frames: polish.decode(heat_maps, frames, camera, alone)
     return lambda heat_maps, frames: detections_from_grid(heat_maps, camera.optics.c, threshold)

@@ -13,30 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.jit import jit
-from csist_bench.methods.fitting.pixel_model import (
-    cholesky,
-    copy_rows,
-    normal_equations,
-    pixel_terms,
-    solve,
-    window_model,
-)
+from csist_bench.methods.fitting.linear_algebra import cholesky, copy_rows, solve
+from csist_bench.methods.fitting.noise_model import NoiseModel
+from csist_bench.methods.fitting.pixel_model import normal_equations, pixel_terms, window_model
 
 Floats = NDArray[np.float64]
 
 STEP_LIMIT = 0.3  # px a target may move in one step
 MAX_DAMPING = 1e8
 REACH = 1.0  # px beyond the window's outer pixel centres where a target may still be placed
-
-
-class Sensor(NamedTuple):
-    """What the likelihood needs: the PSF's table, read-noise variance, shot gain, clipping level and its edge."""
-
-    table: Floats
-    variance: float
-    gain: float
-    limit: float
-    edge: float
 
 
 class Window(NamedTuple):
@@ -96,23 +81,38 @@ def penalty(theta: Floats, prior: Prior) -> float:
 
 
 @jit
-def cost_of(theta: Floats, window: Window, sensor: Sensor, prior: Prior, work: Workspace) -> float:
+def cost_of(theta: Floats, window: Window, noise_model: NoiseModel, prior: Prior, work: Workspace) -> float:
     """Return the cost of theta (K, 3); leaves responses, model, score and curvature in the workspace."""
     k = theta.shape[0]
     window_model(
-        theta, window.row, window.column, sensor.table, work.a[:k], work.da[:k], work.b[:k], work.db[:k], work.model
+        theta,
+        window.row,
+        window.column,
+        noise_model.table,
+        work.a[:k],
+        work.da[:k],
+        work.b[:k],
+        work.db[:k],
+        work.model,
     )
     likelihood = pixel_terms(
-        window.pixels, work.model, sensor.variance, sensor.gain, sensor.limit, sensor.edge, work.score, work.curvature
+        window.pixels,
+        work.model,
+        noise_model.variance,
+        noise_model.gain,
+        noise_model.saturation,
+        noise_model.edge,
+        work.score,
+        work.curvature,
     )
     return likelihood + penalty(theta, prior)
 
 
 @jit
-def gather(theta: Floats, sensor: Sensor, prior: Prior, work: Workspace) -> None:
+def gather(theta: Floats, noise_model: NoiseModel, prior: Prior, work: Workspace) -> None:
     """Fill the normal matrix and gradient, prior included, at the theta of the last `cost_of`."""
     k = theta.shape[0]
-    base = 1.0 / sensor.variance if sensor.gain == 0.0 else 0.0
+    base = 1.0 / noise_model.variance if noise_model.gain == 0.0 else 0.0
     normal_equations(
         theta,
         work.a[:k],
@@ -136,7 +136,7 @@ def gather(theta: Floats, sensor: Sensor, prior: Prior, work: Workspace) -> None
 def fit(
     theta: Floats,
     window: Window,
-    sensor: Sensor,
+    noise_model: NoiseModel,
     prior: Prior,
     iterations: int,
     tolerance: float,
@@ -152,8 +152,8 @@ def fit(
     trial, step = work.trial[:k], work.step
     left, right = window.column - REACH, window.column + window.pixels.shape[1] - 1 + REACH
     top, bottom = window.row - REACH, window.row + window.pixels.shape[0] - 1 + REACH
-    cost = cost_of(theta, window, sensor, prior, work)
-    gather(theta, sensor, prior, work)
+    cost = cost_of(theta, window, noise_model, prior, work)
+    gather(theta, noise_model, prior, work)
     damping = 1e-2
     for _ in range(iterations):
         promised = damped_step(n, damping, work)
@@ -167,12 +167,12 @@ def fit(
             trial[m, 0] = min(max(theta[m, 0] + step[3 * m], left), right)
             trial[m, 1] = min(max(theta[m, 1] + step[3 * m + 1], top), bottom)
             trial[m, 2] = max(theta[m, 2] + step[3 * m + 2], prior.least)
-        reached = cost_of(trial, window, sensor, prior, work)
+        reached = cost_of(trial, window, noise_model, prior, work)
         if reached < cost:
             gain = cost - reached
             copy_rows(trial, theta)
             cost = reached
-            gather(theta, sensor, prior, work)
+            gather(theta, noise_model, prior, work)
             damping = max(damping * 0.1, 1e-9)
             if gain < tolerance and promised < 2.0 * tolerance:
                 break

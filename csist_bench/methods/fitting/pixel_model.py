@@ -8,7 +8,7 @@ and grey levels. Its parts, in the order of a Gauss-Newton step:
 - `window_model` fills the responses of K targets and the model m;
 - `pixel_terms` compares m with the pixels: -2 log likelihood, its score and curvature in m (noise, clipping);
 - `normal_equations` gathers F = J' W J and g = J' r from those; by separability where the weights are uniform;
-- `cholesky`, `solve` and `inverse` do the small linear algebra in place.
+- `methods.fitting.linear_algebra` solves them in place.
 
 Every array is the caller's; the window's origin is (row, column) in px. Numbers come out, nothing is checked.
 """
@@ -115,14 +115,6 @@ def window_origin(frame: Floats, size: int) -> tuple[int, int]:
     if light > 0.0:
         peak_row, peak_column = math.floor(row / light + 0.5), math.floor(column / light + 0.5)
     return min(max(peak_row - half, 0), height - size), min(max(peak_column - half, 0), width - size)
-
-
-@jit
-def copy_rows(source: Floats, out: Floats) -> None:
-    """Copy a 2-D array entry by entry: compiled, a slice assignment costs seconds more than this loop."""
-    for i in range(source.shape[0]):
-        for j in range(source.shape[1]):
-            out[i, j] = source[i, j]
 
 
 @jit
@@ -302,53 +294,3 @@ def _separable_products(
             normal[p + 2, r] = base * t * ad * bb
             normal[p + 2, r + 1] = base * t * aa * bd
             normal[p + 2, r + 2] = base * aa * bb
-
-
-@jit
-def cholesky(matrix: Floats, n: int) -> bool:
-    """Replace the lower triangle of the leading n x n block by its Cholesky factor; False where it is not positive."""
-    for j in range(n):
-        for i in range(j, n):
-            total = matrix[i, j]
-            for k in range(j):
-                total -= matrix[i, k] * matrix[j, k]
-            if i == j:
-                if not total > 0.0:
-                    return False
-                matrix[j, j] = math.sqrt(total)
-            else:
-                matrix[i, j] = total / matrix[j, j]
-    return True
-
-
-@jit
-def solve(factor: Floats, n: int, vector: Floats) -> None:
-    """Replace `vector` (n,) by the solution of L L' x = vector, L the Cholesky `factor`."""
-    for i in range(n):
-        total = vector[i]
-        for k in range(i):
-            total -= factor[i, k] * vector[k]
-        vector[i] = total / factor[i, i]
-    for i in range(n - 1, -1, -1):
-        total = vector[i]
-        for k in range(i + 1, n):
-            total -= factor[k, i] * vector[k]
-        vector[i] = total / factor[i, i]
-
-
-@jit
-def inverse(factor: Floats, n: int, out: Floats) -> None:
-    """Write the inverse of L L' into the leading n x n block of `out`, L the Cholesky `factor`."""
-    for column in range(n):
-        for i in range(n):
-            out[column, i] = 1.0 if i == column else 0.0
-        solve(factor, n, out[column, :n])
-
-
-@jit
-def log_determinant(factor: Floats, n: int) -> float:
-    """Return log det of L L'."""
-    total = 0.0
-    for i in range(n):
-        total += math.log(factor[i, i])
-    return 2.0 * total

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 from scipy.stats import qmc
 
-from csist_bench.methods.fitting.pixel_model import psf_table
-from csist_bench.methods.fitting.survey import LARGEST_COUNT, Plan, Survey
+from csist_bench.methods.fitting.grouping import Plan, Slots
+from csist_bench.methods.fitting.noise_model import NoiseModel
+from csist_bench.methods.fitting.survey import Survey
 from csist_bench.methods.group_map._kernels import decision as group_decision
 from csist_bench.methods.group_map._kernels import fit as group_fitting
 from csist_bench.methods.group_map._kernels import posterior as group_posterior
@@ -46,7 +47,7 @@ class Model:
     """What one pass over groups of m frames shares: priors, sensor and the hypotheses."""
 
     camera: Camera
-    sensor: Floats
+    noise_model: NoiseModel
     radius: tuple[float, float]
     growth: float
     arm_sd: float
@@ -69,24 +70,6 @@ class Model:
     def arms(self, count: int) -> Floats:
         """Return the direction sets for `count` targets; more than four need the eight compass points."""
         return direction_sets("compass" if count > AXES_LARGEST else self.directions, count)
-
-
-@dataclass(frozen=True, eq=False)
-class Slots:
-    """Answers of F frames: count (F,), xy and sigma (F, K, 2) px, light (F, K, 2) grey levels, score (F, K)."""
-
-    count: Ints
-    xy: Floats
-    sigma: Floats
-    light: Floats
-    score: Floats
-
-    @classmethod
-    def empty(cls, frames: int) -> Slots:
-        """Return answers of `frames` frames without any target."""
-        k = LARGEST_COUNT
-        xy, sigma, light = np.zeros((3, frames, k, 2))
-        return cls(np.zeros(frames, np.int64), xy, sigma, light, np.zeros((frames, k)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,8 +139,7 @@ def fit_count(survey: Survey, plan: Plan, path: Floats, chosen: Ints, count: int
         path_basis(m),
         model.drift(m),
         prior_of(count, m, model.radius, model.turns, model.step, model.camera),
-        model.sensor,
-        psf_table(model.camera.optics.psf_sigma),
+        model.noise_model,
     )
     jobs = start_jobs(path, chosen, count, groups.prior, model)
     for iterations, margin in TURNED_LEVELS if model.turns else LEVELS:

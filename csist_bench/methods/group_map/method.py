@@ -16,18 +16,13 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from csist_bench.detections import Detections, concatenate, detections_from_slots
+from csist_bench.detections import Detections, concatenate
 from csist_bench.errors import must, require_finite, require_shape
-from csist_bench.methods.fitting.survey import (
-    LARGEST_COUNT,
-    Survey,
-    blank_frames,
-    count_candidates,
-    plan_groups,
-    varying_trajectories,
-)
-from csist_bench.methods.group_map._kernels import fit as group_fitting
-from csist_bench.methods.group_map.hypotheses import Model, Slots, answer_plan
+from csist_bench.methods.fitting.counts import LARGEST_COUNT, blank_frames, count_candidates
+from csist_bench.methods.fitting.grouping import Slots, plans_of
+from csist_bench.methods.fitting.noise_model import noise_model_of
+from csist_bench.methods.fitting.survey import survey_frames
+from csist_bench.methods.group_map.hypotheses import Model, answer_plan
 from csist_bench.recipes import NonNegative, Positive
 from csist_bench.simulation.sensor import Camera
 
@@ -103,29 +98,22 @@ class GroupMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     def _detect(self, frames: NDArray[Any], model: Model) -> Detections:
         b, t, size = frames.shape[:3]
         flat = np.array(frames, dtype=np.float64).reshape(-1, size, size) - model.camera.background
+        near = EDGE_SIGMAS * model.camera.optics.psf_sigma + self.radius - 0.5
+        survey = survey_frames(flat, self.window, model.noise_model.saturation, near)
+        blank = blank_frames(survey, model.camera)
         slots = Slots.empty(b * t)
-        self._answer(self._survey(flat, model), (b, t), model, slots)
-        shape = (b, t, LARGEST_COUNT)
-        return detections_from_slots(
-            slots.xy.reshape(*shape, 2),
-            slots.score.reshape(shape),
-            slots.count.reshape(b, t),
-            slots.light[..., 0].reshape(shape),
-            slots.sigma.reshape(*shape, 2),
-            slots.light[..., 1].reshape(shape),
-        )
+        length = t if self.frames == WHOLE else min(self.frames, t)
+        for plan in plans_of(survey, blank, (b, t), length, model.camera):
+            allowed = count_candidates(survey, plan.members, model.camera, self.max_targets)
+            answer_plan(survey, plan, allowed, model, slots)
+        return slots.detections(b, t)
 
     def _model(self, frames: NDArray[Any], camera: Camera) -> Model:
-        limit = camera.saturation - camera.background
-        # A rounded pixel reads the highest level from half a level below it.
-        rounded = bool(np.isfinite(limit) and (frames == np.rint(frames)).all())
-        edge = limit - 0.5 if rounded else limit
-        sensor = np.array([camera.noise_sigma**2, camera.shot_gain, limit, edge])
-        radius = (self.radius, self.radius_sd)
+        rounded = bool(np.isfinite(camera.saturation) and (frames == np.rint(frames)).all())
         return Model(
             camera,
-            sensor,
-            radius,
+            noise_model_of(camera, rounded),
+            (self.radius, self.radius_sd),
             self.growth,
             self.arm_sd,
             self.directions,
@@ -133,27 +121,3 @@ class GroupMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             self.step,
             self.start == "integer",
         )
-
-    def _survey(self, frames: Floats, model: Model) -> Survey:
-        f, n = len(frames), self.window
-        found = Survey(np.empty((f, n, n)), np.empty((f, 2), np.int64), np.empty((f, 3)), np.empty(f, np.int64))
-        limit = float(model.sensor[2])
-        near = EDGE_SIGMAS * model.camera.optics.psf_sigma + self.radius - 0.5
-        group_fitting.survey(frames, limit, near, found.windows, found.origins, found.centroids, found.flags)
-        return found
-
-    def _answer(self, survey: Survey, shape: tuple[int, int], model: Model, slots: Slots) -> None:
-        camera, frames = model.camera, shape[1]
-        blank = blank_frames(survey, camera)
-        length = frames if self.frames == WHOLE else min(self.frames, frames)
-        alone = varying_trajectories(survey, blank, shape, camera) if length > 1 else np.zeros(shape[0], np.bool_)
-        for trajectories, run in ((np.flatnonzero(~alone), length), (np.flatnonzero(alone), 1)):
-            if not len(trajectories):
-                continue
-            plan = plan_groups(blank, trajectories, frames, run)
-            seen = np.flatnonzero((plan.members >= 0).any(axis=1))
-            allowed = np.zeros((len(plan.members), LARGEST_COUNT + 1), np.bool_)
-            allowed[seen, : self.max_targets + 1] = count_candidates(
-                survey, plan.members[seen], camera, self.max_targets
-            )
-            answer_plan(survey, plan, allowed, model, slots)

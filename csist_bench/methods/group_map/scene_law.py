@@ -8,13 +8,13 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from csist_bench.methods.fitting.counts import intensity_law
 from csist_bench.simulation.scenes import LAYOUTS
 from csist_bench.simulation.sensor import Camera
 
 Floats = NDArray[np.float64]
 
 FLAT = 1e-6  # precision of an unknown that is left to the data
-LONGEST_GROUP = 64  # frames fitted jointly at most; longer sequences are cut into equal runs
 SPEED_SD = 0.06  # px per frame and axis; the generator's reference moves 0.04 along x and up to 0.12 along y
 BEND_SD = 0.03  # px; second Legendre coefficient of a path over 20 frames
 BEND_DECAY = 0.25  # each further coefficient is smaller by this factor; it grows with the n-th power of the duration
@@ -61,13 +61,6 @@ def path_precision(frames: int) -> Floats:
     n = np.arange(2, degree + 1)
     sd[2:] = BEND_SD * BEND_DECAY ** (n - 2) * ((frames - 1) / 19) ** n
     return sd**-2
-
-
-def intensity_law(camera: Camera) -> tuple[float, float]:
-    """Return mean and standard deviation of the brightness law, grey levels."""
-    low, high = camera.intensity_min, camera.intensity_max
-    # A law without width still leaves a little freedom, or the fit's equations lose their scale.
-    return 0.5 * (low + high), max((high - low) / 12**0.5, 1e-3 * high)
 
 
 @lru_cache(maxsize=64)

@@ -13,7 +13,6 @@ the position meets.
 from __future__ import annotations
 
 import functools
-import math
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -21,18 +20,17 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from csist_bench.detections import Detections, detections_from_slots
-from csist_bench.errors import must, require_finite, require_shape
-from csist_bench.methods.fitting.levenberg import Sensor, workspace
-from csist_bench.methods.fitting.pixel_model import psf_table
+from csist_bench.detections import Detections
+from csist_bench.methods.fitting.counts import Law
+from csist_bench.methods.fitting.frames import detections_from_fits, pixels_from_frames, window_side
+from csist_bench.methods.fitting.levenberg import workspace
+from csist_bench.methods.fitting.noise_model import noise_model_of
 from csist_bench.methods.ml._kernels.posterior import Draws, cloud_of, draws_from_generator
-from csist_bench.methods.ml._kernels.search import Bench, Law, Search, decide_frames, find_frames, state_frames
+from csist_bench.methods.ml._kernels.search import Bench, Search, decide_frames, find_frames, state_frames
 from csist_bench.simulation.sensor import Camera
 
 Floats = NDArray[np.float64]
 
-# The window reaches this many psf_sigma beyond its central pixel; the Fisher information within is that of the frame.
-WINDOW_SIGMAS = 4.0
 WIDEST_LAW = 2.0  # ratio of the brightest to the faintest target up to which the flux counts targets
 TABLE_FACTOR = 16  # rows of the random tables over the samples of a frame
 LEAST_SAMPLED = 4  # targets; up to three the mode is as good an answer as the posterior's (measured)
@@ -89,64 +87,19 @@ class MaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
         score: Floats,
         count: NDArray[np.int64],
     ) -> None:
-        sensor = sensor_of(camera, frames)
+        noise_model = noise_model_of(camera, frames.dtype.kind in "iu")
         # A law this wide does not tell one target from two: evidence has to.
         wide = camera.intensity_max > WIDEST_LAW * camera.intensity_min
         law = Law(camera.intensity_min, camera.intensity_max, wide or self.brightness == "free")
         search = Search(self.max_targets, self.starts, self.iterations, self.tolerance, camera.optics.psf_sigma)
         reused = bench(self.max_targets, window_side(self.window, camera, flat.shape[1:]), max(self.samples, 1))
         origin, worst = np.zeros((len(flat), 2), np.int64), np.zeros(len(flat))
-        find_frames(flat, sensor, law, search, reused, origin, theta, count)
-        state_frames(flat, sensor, law, search, reused, origin, theta, sigma, score, count, worst)
+        find_frames(flat, noise_model, law, search, reused, origin, theta, count)
+        state_frames(flat, noise_model, law, search, reused, origin, theta, sigma, score, count, worst)
         unsure = np.flatnonzero((count >= LEAST_SAMPLED) & (worst > self.sampled_above) & np.isfinite(worst))
         if self.samples and len(unsure):
             tables = draws(self.seed, self.samples, self.max_targets)
-            decide_frames(flat, unsure, sensor, law, search, tables, reused, origin, theta, sigma, score, count)
-
-
-def pixels_from_frames(frames: NDArray[Any], camera: Camera) -> Floats:
-    """Check frames (B, T, H, W) and return them as contiguous float64 with the background subtracted."""
-    frames = np.asarray(frames)
-    require_shape("frames", frames, (None, None, None, None), "(B, T, H, W)")
-    if min(frames.shape[2:]) < 3:
-        raise must("frames", "be at least 3 pixels a side", frames.shape)
-    if frames.dtype.kind not in "fiu":
-        raise must("frames", "hold real numbers", frames.dtype)
-    pixels = np.array(frames, dtype=np.float64, order="C")
-    require_finite("frames", pixels)
-    pixels -= camera.background
-    return pixels
-
-
-def detections_from_fits(theta: Floats, sigma: Floats, score: Floats, count: NDArray[Any]) -> Detections:
-    """Turn the fits of flattened frames into rows.
-
-    Parameters
-    ----------
-    theta, sigma : ndarray, shape (B * T, K, 3)
-        x, y (px) and intensity (grey levels), and their standard errors.
-    score : ndarray, shape (B * T, K)
-    count : integer ndarray, shape (B, T)
-        How many of a frame's K are used.
-    """
-    shape = (*count.shape, theta.shape[1])
-    theta, sigma = theta.reshape(*shape, 3), sigma.reshape(*shape, 3)
-    return detections_from_slots(
-        theta[..., :2], score.reshape(shape), count, theta[..., 2], sigma[..., :2], sigma[..., 2]
-    )
-
-
-def window_side(asked: int, camera: Camera, shape: tuple[int, ...]) -> int:
-    """Return the window's side in px, odd where the image allows: as asked, or wide enough for the PSF."""
-    side = asked or 2 * max(1, math.ceil(WINDOW_SIGMAS * camera.optics.psf_sigma)) + 1
-    return min(side, *shape)
-
-
-def sensor_of(camera: Camera, frames: NDArray[Any]) -> Sensor:
-    """Return the kernels' view of an camera; whole-numbered frames clip half a grey level below the limit."""
-    limit = camera.saturation - camera.background
-    edge = limit - 0.5 if frames.dtype.kind in "iu" else limit
-    return Sensor(psf_table(camera.optics.psf_sigma), camera.noise_sigma**2, camera.shot_gain, limit, edge)
+            decide_frames(flat, unsure, noise_model, law, search, tables, reused, origin, theta, sigma, score, count)
 
 
 @functools.lru_cache(maxsize=4)

@@ -23,33 +23,27 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from csist_bench.conventions import THRESHOLDS
-from csist_bench.detections import Detections, detections_from_slots
+from csist_bench.detections import Detections
 from csist_bench.errors import must, require_finite, require_shape
-from csist_bench.methods.fitting.levenberg import Sensor
-from csist_bench.methods.fitting.pixel_model import psf_table
-from csist_bench.methods.fitting.survey import (
-    Plan,
-    Survey,
+from csist_bench.methods.fitting.counts import (
+    LARGEST_COUNT,
     blank_frames,
     count_candidates,
-    plan_groups,
-    varying_trajectories,
+    intensity_law,
 )
-from csist_bench.methods.group_map._kernels.fit import survey
-from csist_bench.methods.group_map.hypotheses import Slots
-from csist_bench.methods.group_map.scene_law import intensity_law
+from csist_bench.methods.fitting.grouping import Plan, Slots, plans_of
+from csist_bench.methods.fitting.noise_model import NoiseModel, noise_model_of
+from csist_bench.methods.fitting.survey import Survey, survey_frames
 from csist_bench.methods.ml_seq._kernels.motion import Model, unknowns
-from csist_bench.methods.ml_seq._kernels.search import Answers, Images, Times, solve_windows
+from csist_bench.methods.ml_seq._kernels.search import Answers, Times, solve_windows
 from csist_bench.simulation.sensor import NOISE_FLOOR_FLOAT, Camera
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-MAX_TARGETS = 8
 WHOLE = 20  # the setting `frames` that means the whole sequence, of whatever length
-BRIGHTEST_PIXEL = 1e9  # grey levels; far beyond any sensor, and safe to square
+BRIGHTEST_PIXEL = 1e9  # grey levels; far beyond any noise_model, and safe to square
 WINDOW_SIGMAS = 4.0  # half width of the fitted pixels: 5 x 5 at 0.5 px
 EDGE_SIGMAS = 4.0  # a group nearer to the frame's border loses light
 BLANK_SIGMAS = 5.0  # a frame with less light than this is blank where the brightness is free
@@ -92,7 +86,7 @@ class SequenceMaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fiel
         Raises
         ------
         InputError
-            If the frames have another shape, or a pixel is not finite or beyond any sensor.
+            If the frames have another shape, or a pixel is not finite or beyond any noise_model.
         """
         size = camera.optics.size
         require_shape("frames", frames, (None, None, size, size), "(B, T, size, size)")
@@ -105,31 +99,17 @@ class SequenceMaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fiel
         slots = Slots.empty(b * t)
         if b * t:
             self._answer(_Scene.of(flat - camera.background, camera, whole_numbers), (b, t), slots)
-        shape = (b, t, MAX_TARGETS)
-        return detections_from_slots(
-            slots.xy.reshape(*shape, 2),
-            slots.score.reshape(shape),
-            slots.count.reshape(b, t),
-            slots.light[..., 0].reshape(shape),
-            slots.sigma.reshape(*shape, 2),
-            slots.light[..., 1].reshape(shape),
-        )
+        return slots.detections(b, t)
 
     def _answer(self, scene: _Scene, shape: tuple[int, int], slots: Slots) -> None:
-        blank = self._blank(scene)
         length = shape[1] if self.frames >= WHOLE else min(self.frames, shape[1])
-        alone = np.zeros(shape[0], np.bool_)
-        if length > 1:
-            alone = varying_trajectories(scene.survey, blank, shape, scene.camera)
-        for trajectories, run in ((np.flatnonzero(~alone), length), (np.flatnonzero(alone), 1)):
-            plan = plan_groups(blank, trajectories, shape[1], run)
-            if len(plan.frames):
-                self._answer_plan(scene, plan, slots)
+        for plan in plans_of(scene.survey, self._blank(scene), shape, length, scene.camera):
+            self._answer_plan(scene, plan, slots)
 
     def _blank(self, scene: _Scene) -> Bools:
         if self.brightness == "law":
             return blank_frames(scene.survey, scene.camera)
-        sd = scene.survey.windows.shape[1] * math.sqrt(scene.sensor.variance)
+        sd = scene.survey.windows.shape[1] * math.sqrt(scene.noise_model.variance)
         return np.asarray(scene.survey.flux < BLANK_SIGMAS * sd)
 
     def _answer_plan(self, scene: _Scene, plan: Plan, slots: Slots) -> None:
@@ -137,13 +117,12 @@ class SequenceMaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fiel
         seen = np.asarray((plan.members >= 0).any(axis=1))
         best = np.full(len(seen), -np.inf)
         if self.brightness == "law":
-            allowed = np.zeros((len(seen), MAX_TARGETS + 1), np.bool_)
-            allowed[seen] = count_candidates(scene.survey, plan.members[seen], scene.camera, MAX_TARGETS)
-            for k in range(1, MAX_TARGETS + 1):
+            allowed = count_candidates(scene.survey, plan.members, scene.camera, LARGEST_COUNT)
+            for k in range(1, LARGEST_COUNT + 1):
                 self._try_count(k, np.flatnonzero(allowed[:, k]), scene, plan, best, slots)
             return
         growing = np.flatnonzero(seen)
-        for k in range(1, MAX_TARGETS + 1):
+        for k in range(1, LARGEST_COUNT + 1):
             growing = self._try_count(k, growing, scene, plan, best, slots)
 
     def _try_count(self, k: int, chosen: Ints, scene: _Scene, plan: Plan, best: Floats, slots: Slots) -> Ints:
@@ -158,7 +137,15 @@ class SequenceMaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fiel
         start = scene.mean_flux(members) / k if self.brightness == "free" else np.full(len(chosen), model.mean[2])
         psf_sigma = scene.camera.optics.psf_sigma
         solve_windows(
-            scene.images, members, answered, times, model, scene.sensor, psf_sigma, start, np.array(THRESHOLDS), answers
+            scene.survey,
+            members,
+            answered,
+            times,
+            model,
+            scene.noise_model,
+            psf_sigma,
+            start,
+            answers,
         )
         evidence = answers.evidence + 0.5 * float(np.log(model.precision).sum())
         if self.brightness == "free":
@@ -201,26 +188,16 @@ class _Scene:
     """All frames of a call as the kernels take them, and the camera they come from."""
 
     camera: Camera
-    sensor: Sensor
+    noise_model: NoiseModel
     survey: Survey
 
     @classmethod
     def of(cls, frames: Floats, camera: Camera, whole_numbers: bool) -> _Scene:
         """Cut and measure the windows of frames (F, size, size), background subtracted."""
-        sigma, limit = camera.optics.psf_sigma, float(camera.saturation - camera.background)
-        f, n = len(frames), min(2 * math.ceil(WINDOW_SIGMAS * sigma) + 1, camera.optics.size)
-        found = Survey(np.empty((f, n, n)), np.empty((f, 2), np.int64), np.empty((f, 3)), np.empty(f, np.int64))
-        near = EDGE_SIGMAS * sigma - 0.5
-        survey(frames, limit, near, found.windows, found.origins, found.centroids, found.flags)
-        # A rounded pixel reads the highest level from half a level below it.
-        edge = limit - 0.5 if whole_numbers else limit
-        variance = float(max(camera.noise_sigma, NOISE_FLOOR_FLOAT)) ** 2
-        return cls(camera, Sensor(psf_table(sigma), variance, float(camera.shot_gain), limit, edge), found)
-
-    @property
-    def images(self) -> Images:
-        """The survey as the kernels take it."""
-        return Images(self.survey.windows, self.survey.origins, self.survey.centroids, self.survey.flags)
+        sigma, noise_model = camera.optics.psf_sigma, noise_model_of(camera, whole_numbers, NOISE_FLOOR_FLOAT)
+        size = min(2 * math.ceil(WINDOW_SIGMAS * sigma) + 1, camera.optics.size)
+        survey = survey_frames(frames, size, noise_model.saturation, EDGE_SIGMAS * sigma - 0.5)
+        return cls(camera, noise_model, survey)
 
     def mean_flux(self, members: Ints) -> Floats:
         """Return the mean light of the frames of each window (J, m), -1 = left out; grey levels."""

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.jit import jit
-from csist_bench.methods.fitting.decision import expected_correctness
-from csist_bench.methods.fitting.levenberg import Prior, Sensor, Window, cost_of, factor_of, fit, gather
-from csist_bench.methods.fitting.pixel_model import copy_rows, cut_window, inverse, window_origin
-from csist_bench.methods.ml._kernels.search import Bench, Law
+from csist_bench.methods.fitting.counts import Law
+from csist_bench.methods.fitting.hit_probability import round_hit_probability
+from csist_bench.methods.fitting.levenberg import Prior, Window, Workspace, cost_of, factor_of, fit, gather, workspace
+from csist_bench.methods.fitting.linear_algebra import copy_rows, inverse
+from csist_bench.methods.fitting.noise_model import NoiseModel
+from csist_bench.methods.fitting.pixel_model import cut_window, window_origin
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -19,6 +22,27 @@ Ints = NDArray[np.int64]
 EMPTY_SHARE = 0.1  # of the mean intensity: a fainter node is empty
 WHOLE_SHARE = 1.5  # of the mean intensity: up to here a node holds one target
 APART = 0.25  # of a node's pitch: how far targets of one node start from its middle
+
+
+class PolishWorkspace(NamedTuple):
+    """Reused arrays: the window's pixels, scratch of its fit, prior mean and precision (K, 3), and the covariance."""
+
+    pixels: Floats
+    fit: Workspace
+    mean: Floats
+    precision: Floats
+    covariance: Floats
+
+
+def polish_workspace(targets: int, side: int) -> PolishWorkspace:
+    """Return the reused arrays for up to `targets` targets in a window of `side` px."""
+    return PolishWorkspace(
+        pixels=np.zeros((side, side)),
+        fit=workspace(targets, side),
+        mean=np.zeros((targets, 3)),
+        precision=np.zeros((targets, 3)),
+        covariance=np.zeros((3 * targets, 3 * targets)),
+    )
 
 
 @jit
@@ -115,37 +139,37 @@ def refine(
     frame: Floats,
     row: int,
     column: int,
-    sensor: Sensor,
+    noise_model: NoiseModel,
     iterations: int,
     tolerance: float,
-    bench: Bench,
+    work: PolishWorkspace,
     theta: Floats,
     sigma: Floats,
 ) -> None:
-    """Fit theta (K, 3) to the window at (row, column), from the means and by the precisions that `bench` holds."""
+    """Fit theta (K, 3) to the window at (row, column), from the means and by the precisions that `work` holds."""
     k = theta.shape[0]
-    cut_window(frame, row, column, bench.pixels)
-    copy_rows(bench.mean[:k], theta)
-    window, prior = Window(bench.pixels, row, column), Prior(bench.mean, bench.precision, 0.0)
-    fit(theta, window, sensor, prior, iterations, tolerance, bench.work)
-    cost_of(theta, window, sensor, prior, bench.work)
-    gather(theta, sensor, prior, bench.work)
+    cut_window(frame, row, column, work.pixels)
+    copy_rows(work.mean[:k], theta)
+    window, prior = Window(work.pixels, row, column), Prior(work.mean, work.precision, 0.0)
+    fit(theta, window, noise_model, prior, iterations, tolerance, work.fit)
+    cost_of(theta, window, noise_model, prior, work.fit)
+    gather(theta, noise_model, prior, work.fit)
     # The prior's precision on every unknown makes the matrix positive definite.
-    factor_of(bench.work.normal, 3 * k, bench.work.factor)
-    inverse(bench.work.factor, 3 * k, bench.covariance)
+    factor_of(work.fit.normal, 3 * k, work.fit.factor)
+    inverse(work.fit.factor, 3 * k, work.covariance)
     for m in range(k):
         for u in range(3):
-            sigma[m, u] = math.sqrt(bench.covariance[3 * m + u, 3 * m + u])
+            sigma[m, u] = math.sqrt(work.covariance[3 * m + u, 3 * m + u])
 
 
 @jit
 def polish_points(
     frames: Floats,
     count: Ints,
-    sensor: Sensor,
+    noise_model: NoiseModel,
     iterations: int,
     tolerance: float,
-    bench: Bench,
+    work: PolishWorkspace,
     theta: Floats,
     sigma: Floats,
 ) -> None:
@@ -153,7 +177,7 @@ def polish_points(
 
     `count` (F,) tells how many there are.
     """
-    n = bench.pixels.shape[0]
+    n = work.pixels.shape[0]
     for f in range(frames.shape[0]):
         k = count[f]
         if k == 0:
@@ -161,9 +185,9 @@ def polish_points(
         row, column = window_origin(frames[f], n)
         for m in range(k):
             for u in range(3):
-                bench.mean[m, u] = theta[f, m, u]
-                bench.precision[m, u] = 1.0 / sigma[f, m, u] ** 2
-        refine(frames[f], row, column, sensor, iterations, tolerance, bench, theta[f, :k], sigma[f])
+                work.mean[m, u] = theta[f, m, u]
+                work.precision[m, u] = 1.0 / sigma[f, m, u] ** 2
+        refine(frames[f], row, column, noise_model, iterations, tolerance, work, theta[f, :k], sigma[f])
 
 
 @jit
@@ -172,11 +196,11 @@ def polish_frames(
     frames: Floats,
     c: int,
     variance: float,
-    sensor: Sensor,
+    noise_model: NoiseModel,
     law: Law,
     iterations: int,
     tolerance: float,
-    bench: Bench,
+    work: PolishWorkspace,
     theta: Floats,
     sigma: Floats,
     score: Floats,
@@ -188,21 +212,21 @@ def polish_frames(
     `variance` (px^2) is the cell prior's along each axis. `count` (F,) is the number of targets by flux, `found`
     (F,) that in the map; frames with fewer found are left alone.
     """
-    n, most = bench.pixels.shape[0], theta.shape[1]
+    n, most = work.pixels.shape[0], theta.shape[1]
     mean = 0.5 * (law.low + law.high)
-    bench.precision[:, 0] = 1.0 / variance
-    bench.precision[:, 1] = 1.0 / variance
-    bench.precision[:, 2] = 12.0 / max((law.high - law.low) ** 2, 1e-6 * mean * mean)
-    bench.mean[:, 2] = mean
+    work.precision[:, 0] = 1.0 / variance
+    work.precision[:, 1] = 1.0 / variance
+    work.precision[:, 2] = 12.0 / max((law.high - law.low) ** 2, 1e-6 * mean * mean)
+    work.mean[:, 2] = mean
     places = np.zeros((most, 2))
     for f in range(frames.shape[0]):
         row, column = window_origin(frames[f], n)
-        count[f] = min(count_from_light(frames[f], heat_maps[f], row, column, n, sensor.limit, law), most)
+        count[f] = min(count_from_light(frames[f], heat_maps[f], row, column, n, noise_model.saturation, law), most)
         found[f] = places_from_map(heat_maps[f], count[f], law, c, places)
         if found[f] < count[f] or count[f] == 0:
             continue
         k = count[f]
-        copy_rows(places[:k], bench.mean)
-        refine(frames[f], row, column, sensor, iterations, tolerance, bench, theta[f, :k], sigma[f])
+        copy_rows(places[:k], work.mean)
+        refine(frames[f], row, column, noise_model, iterations, tolerance, work, theta[f, :k], sigma[f])
         for m in range(k):
-            score[f, m] = expected_correctness(0.5 * (sigma[f, m, 0] ** 2 + sigma[f, m, 1] ** 2))
+            score[f, m] = round_hit_probability(0.5 * (sigma[f, m, 0] ** 2 + sigma[f, m, 1] ** 2))

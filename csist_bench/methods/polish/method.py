@@ -8,11 +8,12 @@ cell's prior a fit at strong noise would be worse than the grid.
 
 A method that answers points with error bars is polished from those, its own errors being the prior.
 
-A map that holds fewer targets than the flux asks for is not believed: `ml` answers that frame alone.
+A map that holds fewer targets than the flux asks for is not believed: the caller's `fallback` answers that frame.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -23,19 +24,16 @@ from numpy.typing import NDArray
 
 from csist_bench.detections import Detections, concatenate
 from csist_bench.errors import must, require_finite
-from csist_bench.methods.ml._kernels.search import Law
-from csist_bench.methods.ml.method import (
-    MaximumLikelihood,
-    bench,
-    detections_from_fits,
-    pixels_from_frames,
-    sensor_of,
-    window_side,
-)
-from csist_bench.methods.polish._kernels import polish_frames, polish_points
+from csist_bench.methods.fitting.counts import Law
+from csist_bench.methods.fitting.frames import detections_from_fits, pixels_from_frames, window_side
+from csist_bench.methods.fitting.noise_model import noise_model_of
+from csist_bench.methods.polish._kernels import polish_frames, polish_points, polish_workspace
 from csist_bench.simulation.sensor import Camera
 
 Floats = NDArray[np.float64]
+
+# What answers frames (B, T, H, W) by themselves.
+FrameMethod = Callable[[NDArray[Any], Camera], Detections]
 
 
 class Polish(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -46,13 +44,18 @@ class Polish(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     iterations: Annotated[int, Meta(ge=1, le=1000)] = 30
     tolerance: Annotated[float, Meta(gt=0)] = 0.01
 
-    def detect(self, heat_maps: NDArray[Any], frames: NDArray[Any], camera: Camera) -> Detections:
+    def decode(
+        self, heat_maps: NDArray[Any], frames: NDArray[Any], camera: Camera, fallback: FrameMethod
+    ) -> Detections:
         """Decode heat maps with the frames they were made from.
 
         Parameters
         ----------
         heat_maps : ndarray, shape (B, T, c H, c W), grey levels per node
         frames : ndarray, shape (B, T, H, W), grey levels
+        camera : Camera
+        fallback : callable (frames, camera) -> Detections
+            Answers the frames whose map holds fewer targets than the flux asks for; each is given as a sequence of one.
 
         Returns
         -------
@@ -73,12 +76,12 @@ class Polish(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         side = window_side(0, camera, pixels.shape[2:])
         polish_frames(
             maps.reshape(n, *maps.shape[2:]), pixels.reshape(n, *pixels.shape[2:]), c, 1 / (12 * c**2) + self.error**2,
-            sensor_of(camera, frames), Law(camera.intensity_min, camera.intensity_max, False),
-            self.iterations, self.tolerance, bench(k, side), theta, sigma, score, count, found,
+            noise_model_of(camera, frames.dtype.kind in "iu"), Law(camera.intensity_min, camera.intensity_max, False),
+            self.iterations, self.tolerance, polish_workspace(k, side), theta, sigma, score, count, found,
         )  # fmt: skip
         short = found < count
         polished = detections_from_fits(theta, sigma, score, np.where(short, 0, count).reshape(b, t))
-        return concatenate([polished, self._without_map(frames, short.reshape(b, t), camera)]).ordered()
+        return concatenate([polished, _without_map(frames, short.reshape(b, t), camera, fallback)]).ordered()
 
     def refine(self, found: Detections, frames: NDArray[Any], camera: Camera) -> Detections:
         """Carry the answers of a method that gives error bars to the frames' own likelihood.
@@ -107,19 +110,21 @@ class Polish(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         theta[index, slot] = np.stack([columns[name] for name in ("x", "y", "intensity")], axis=-1)
         sigma[index, slot] = np.stack([columns[f"sigma_{name}"] for name in ("x", "y", "intensity")], axis=-1)
         score[index, slot] = found.score
+        work = polish_workspace(k, window_side(0, camera, pixels.shape[2:]))
         polish_points(
-            pixels.reshape(b * t, *pixels.shape[2:]), count, sensor_of(camera, frames), self.iterations,
-            self.tolerance, bench(k, window_side(0, camera, pixels.shape[2:])), theta, sigma,
+            pixels.reshape(b * t, *pixels.shape[2:]), count, noise_model_of(camera, frames.dtype.kind in "iu"),
+            self.iterations, self.tolerance, work, theta, sigma,
         )  # fmt: skip
         return detections_from_fits(theta, sigma, score, count.reshape(b, t))
 
-    def _without_map(self, frames: NDArray[Any], short: NDArray[np.bool_], camera: Camera) -> Detections:
-        """Return `ml`'s answer for the frames (b, t) whose map holds too few targets."""
-        trajectory, frame = np.nonzero(short)
-        if not len(trajectory):
-            return Detections.empty()
-        alone = MaximumLikelihood(max_targets=self.max_targets).detect(np.asarray(frames)[short][:, None], camera)
-        return replace(alone, trajectory=trajectory[alone.trajectory], frame=frame[alone.trajectory])
+
+def _without_map(frames: NDArray[Any], short: NDArray[np.bool_], camera: Camera, fallback: FrameMethod) -> Detections:
+    """Return the fallback's answer for the frames (b, t) whose map holds too few targets."""
+    trajectory, frame = np.nonzero(short)
+    if not len(trajectory):
+        return Detections.empty()
+    alone = fallback(np.asarray(frames)[short][:, None], camera)
+    return replace(alone, trajectory=trajectory[alone.trajectory], frame=frame[alone.trajectory])
 
 
 def _checked_maps(heat_maps: NDArray[Any], pixels: Floats) -> tuple[Floats, int]:

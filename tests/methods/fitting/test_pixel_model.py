@@ -9,11 +9,15 @@ from hypothesis import strategies as st
 from scipy.special import log_ndtr
 from scipy.stats import norm
 
+from csist_bench.methods.fitting import linear_algebra
 from csist_bench.methods.fitting import pixel_model as fitting
-from csist_bench.methods.fitting.decision import assign, decide, expected_correctness, hits
-from csist_bench.methods.fitting.levenberg import Prior, Sensor, Window, cost_of, fit, gather, workspace
-from csist_bench.methods.fitting.starts import moments, prony_start
+from csist_bench.methods.fitting.hit_probability import round_hit_probability
+from csist_bench.methods.fitting.levenberg import Prior, Window, cost_of, fit, gather, workspace
+from csist_bench.methods.fitting.noise_model import NoiseModel
+from csist_bench.methods.fitting.starts import prony_start
+from csist_bench.methods.ml._kernels.decision import assign, decide, hits
 from csist_bench.methods.ml._kernels.posterior import draws_from_generator, moments_of, taylor_of
+from csist_bench.methods.ml._kernels.starts import moments
 from csist_bench.simulation.optics import pixel_response
 from tests.reference.naive_fitting import naive_cost, naive_jacobian, naive_model
 
@@ -68,13 +72,13 @@ def test_cost_score_and_normal_equations_equal_the_naive_ones(gain, limit, edge)
     pixels = np.minimum(naive_model(theta, ROWS, COLUMNS, 0.5) + 2 * rng.standard_normal((5, 5)), limit)
     theta += rng.normal(0, [0.05, 0.05, 5.0], theta.shape)
     work = workspace(3, 5)
-    sensor = Sensor(fitting.psf_table(0.5), variance, gain, limit, edge)
+    noise_model = NoiseModel(fitting.psf_table(0.5), variance, gain, limit, edge)
     prior = Prior(np.zeros((3, 3)), np.zeros((3, 3)), 0.0)
-    cost = cost_of(theta, Window(pixels, ROWS[0], COLUMNS[0]), sensor, prior, work)
+    cost = cost_of(theta, Window(pixels, ROWS[0], COLUMNS[0]), noise_model, prior, work)
     model = naive_model(theta, ROWS, COLUMNS, 0.5)
     assert cost == pytest.approx(naive_cost(pixels, model, variance, gain, limit, edge), rel=1e-9)
 
-    gather(theta, sensor, prior, work)
+    gather(theta, noise_model, prior, work)
     step = 1e-5
     for p in range(9):
         shift = np.zeros(9)
@@ -116,17 +120,17 @@ def test_the_small_linear_algebra_equals_numpy(seed, n):
     matrix = root @ root.T + 0.1 * np.eye(n)
     factor, vector, out = matrix.copy(), rng.standard_normal(n), np.zeros((n, n))
     expected = np.linalg.solve(matrix, vector)
-    assert fitting.cholesky(factor, n)
-    fitting.solve(factor, n, vector)
-    fitting.inverse(factor, n, out)
+    assert linear_algebra.cholesky(factor, n)
+    linear_algebra.solve(factor, n, vector)
+    linear_algebra.inverse(factor, n, out)
     np.testing.assert_allclose(vector, expected, rtol=1e-7, atol=1e-9)
     np.testing.assert_allclose(out, np.linalg.inv(matrix), rtol=1e-6, atol=1e-9)
-    assert fitting.log_determinant(factor, n) == pytest.approx(np.linalg.slogdet(matrix)[1], abs=1e-8)
+    assert linear_algebra.log_determinant(factor, n) == pytest.approx(np.linalg.slogdet(matrix)[1], abs=1e-8)
 
 
 def test_a_matrix_that_is_not_positive_has_no_factor():
-    assert not fitting.cholesky(np.diag([1.0, -1.0]), 2)
-    assert not fitting.cholesky(np.full((2, 2), np.nan), 2)
+    assert not linear_algebra.cholesky(np.diag([1.0, -1.0]), 2)
+    assert not linear_algebra.cholesky(np.full((2, 2), np.nan), 2)
 
 
 def test_a_fit_from_nearby_returns_to_the_truth_of_noise_free_pixels():
@@ -134,8 +138,8 @@ def test_a_fit_from_nearby_returns_to_the_truth_of_noise_free_pixels():
     pixels = naive_model(theta, ROWS, COLUMNS, 0.5)
     start = theta + rng.normal(0, [0.03, 0.03, 2.0], theta.shape)
     prior = Prior(np.zeros((3, 3)), np.zeros((3, 3)), 0.0)
-    sensor = Sensor(fitting.psf_table(0.5), 0.01, 0.0, math.inf, math.inf)
-    cost = fit(start, Window(pixels, ROWS[0], COLUMNS[0]), sensor, prior, 200, 1e-9, workspace(3, 5))
+    noise_model = NoiseModel(fitting.psf_table(0.5), 0.01, 0.0, math.inf, math.inf)
+    cost = fit(start, Window(pixels, ROWS[0], COLUMNS[0]), noise_model, prior, 200, 1e-9, workspace(3, 5))
     assert cost < 1e-6
     np.testing.assert_allclose(start, theta, rtol=1e-4, atol=1e-3)
 
@@ -185,11 +189,11 @@ def test_moments_of_targets():
     np.testing.assert_allclose(out, [400, 1.75, 3.5, 0.1875, 0.375, 0.75])
 
 
-def test_expected_correctness_is_the_mean_hit_probability():
+def test_a_round_errors_hit_probability_agrees_with_sampling():
     rng = np.random.default_rng(0)
     errors = np.linalg.norm(0.12 * rng.standard_normal((200_000, 2)), axis=1)
     simulated = np.mean([(errors <= d).mean() for d in (0.05, 0.10, 0.15, 0.20, 0.25)])
-    assert expected_correctness(0.12**2) == pytest.approx(simulated, abs=0.003)
+    assert round_hit_probability(0.12**2) == pytest.approx(simulated, abs=0.003)
 
 
 def test_hits_follow_the_rule_of_one_target_for_one_position():

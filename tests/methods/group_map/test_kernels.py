@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 from scipy.stats import truncnorm
 
+from csist_bench.methods.fitting.grouping import plan_groups
+from csist_bench.methods.fitting.hit_probability import hit_probability
+from csist_bench.methods.fitting.noise_model import NoiseModel
 from csist_bench.methods.fitting.pixel_model import psf_table
-from csist_bench.methods.fitting.survey import plan_groups
+from csist_bench.methods.fitting.survey import survey_frames
 from csist_bench.methods.group_map._kernels import decision as group_decision
 from csist_bench.methods.group_map._kernels import fit as group_fitting
 from csist_bench.methods.group_map._kernels import posterior as group_posterior
@@ -27,15 +30,13 @@ def test_fits_agree_with_a_general_solver(frames: int, turns: bool) -> None:
     )
     camera = Camera.from_recipe(recipe)
     pixels = np.ascontiguousarray(render_shard(recipe, range(1)).frames[0, :frames], dtype=np.float64)
-    windows, origins = np.empty((frames, 5, 5)), np.empty((frames, 2), np.int64)
-    centroids, flags = np.empty((frames, 3)), np.empty(frames, np.int64)
-    group_fitting.survey(pixels, np.inf, 1.3, windows, origins, centroids, flags)
+    windows, origins, centroids, _ = survey_frames(pixels, 5, np.inf, 1.3)
     basis, drift = path_basis(frames), 0.0007 * (np.arange(frames) - (frames - 1) / 2)
     prior = prior_of(3, frames, (0.307, 0.005), turns, 0.0, camera)
     pivot = centroids[:, :2].mean(axis=0)
     groups = group_fitting.Groups(
         windows, origins, np.arange(frames)[None], pivot[None], basis, drift, prior,
-        np.array([4.0, 0.0, np.inf, np.inf]), psf_table(0.5),
+        NoiseModel(psf_table(0.5), 4.0, 0.0, np.inf, np.inf),
     )  # fmt: skip
     arms = direction_sets("axes", 3)
     state = np.tile(prior[0], (4, 1))
@@ -56,14 +57,12 @@ def test_left_out_frames_do_not_count() -> None:
     pixels = render_shard(recipe, range(1)).frames[0, :5].astype(np.float64)
     answers = []
     for spoilt in (0.0, 1e4):
-        windows, origins = np.empty((5, 5, 5)), np.empty((5, 2), np.int64)
-        centroids, flags = np.empty((5, 3)), np.empty(5, np.int64)
-        group_fitting.survey(pixels, np.inf, 1.3, windows, origins, centroids, flags)
+        windows, origins, centroids, _ = survey_frames(pixels, 5, np.inf, 1.3)
         windows[2] += spoilt
         prior = prior_of(4, 5, (0.307, 0.005), False, 0.0, camera)
         groups = group_fitting.Groups(
             windows, origins, np.array([[0, 1, -1, 3, 4]]), centroids[:1, :2].copy(), path_basis(5), np.zeros(5), prior,
-            np.array([4.0, 0.0, np.inf, np.inf]), psf_table(0.5),
+            NoiseModel(psf_table(0.5), 4.0, 0.0, np.inf, np.inf),
         )  # fmt: skip
         state, u = prior[:1].copy(), prior.shape[1]
         work = np.empty(1), np.empty(1), np.empty((1, u, u))
@@ -109,7 +108,7 @@ def test_hit_probability_agrees_with_sampling(offset: float, major: float, minor
     away = np.hypot(points[:, 0], points[:, 1])
     sampled = np.mean([np.mean(away <= d) for d in (0.05, 0.10, 0.15, 0.20, 0.25)])
     # Eight slices of the major axis are exact to a few hundredths where a threshold passes between them.
-    assert group_decision.hit_probability(offset, major, minor) == pytest.approx(sampled, abs=0.05)
+    assert hit_probability(offset, major, minor) == pytest.approx(sampled, abs=0.05)
 
 
 def test_a_solution_found_twice_counts_once() -> None:

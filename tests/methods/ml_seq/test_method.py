@@ -12,7 +12,7 @@ from csist_bench.errors import InputError
 from csist_bench.evaluation.average_precision import average_precision
 from csist_bench.evaluation.matching import match
 from csist_bench.evaluation.truth import Truth
-from csist_bench.methods.fitting.levenberg import Sensor
+from csist_bench.methods.fitting.noise_model import NoiseModel
 from csist_bench.methods.fitting.pixel_model import psf_table
 from csist_bench.methods.ml_seq._kernels.fit import Window, equations, workspace
 from csist_bench.methods.ml_seq._kernels.motion import Model, covariances, unknowns
@@ -72,8 +72,8 @@ def test_joint_equations_equal_the_naive_ones(seed: int, k: int, degree: int, ri
     window = Window(frames, np.zeros((4, 2), np.int64), np.arange(4), times, basis, centre)
     work, p = workspace(k, 11, len(a)), len(a)
     normal, gradient = np.empty((p, p)), np.empty(p)
-    sensor = Sensor(psf_table(0.5), 9.0, 0.0, np.inf, np.inf)
-    cost = equations(a, window, Model(k, degree, rigid, mean, precision), sensor, work, normal, gradient)
+    noise_model = NoiseModel(psf_table(0.5), 9.0, 0.0, np.inf, np.inf)
+    cost = equations(a, window, Model(k, degree, rigid, mean, precision), noise_model, work, normal, gradient)
     expected = naive_equations(a, frames, times, centre, (k, degree, rigid), 3.0, mean, precision)
     assert cost == pytest.approx(expected[0], rel=1e-9)
     scale = np.abs(expected[1]).max()

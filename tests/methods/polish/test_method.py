@@ -8,7 +8,7 @@ import pytest
 
 from csist_bench.detections import Detections
 from csist_bench.errors import InputError
-from csist_bench.methods.ml._kernels.search import Law
+from csist_bench.methods.fitting.counts import Law
 from csist_bench.methods.ml.method import MaximumLikelihood
 from csist_bench.methods.polish._kernels import places_from_map
 from csist_bench.methods.polish.method import Polish
@@ -17,6 +17,7 @@ from csist_bench.simulation.optics import Optics, grid_from_targets
 from csist_bench.simulation.rendering import frames_from_targets, render_shard
 from csist_bench.simulation.sensor import Camera
 
+ALONE = MaximumLikelihood().detect
 LAW = Law(220.0, 250.0, False)
 
 
@@ -35,14 +36,14 @@ def distances(found, scenes):
 
 def test_labels_are_polished_to_the_truth_without_noise():
     frames, maps, scenes, camera = labelled(0)
-    found = Polish(error=0.0).detect(maps, frames, camera)
+    found = Polish(error=0.0).decode(maps, frames, camera, ALONE)
     assert len(found) == scenes.count.sum()
     assert (distances(found, scenes) < 0.05).mean() > 0.995
 
 
 def test_at_strong_noise_the_cell_keeps_the_fit_near():
     frames, maps, scenes, camera = labelled(5)
-    polished = distances(Polish(error=0.0).detect(maps, frames, camera), scenes)
+    polished = distances(Polish(error=0.0).decode(maps, frames, camera, ALONE), scenes)
     alone = distances(MaximumLikelihood().detect(frames, camera), scenes)
     assert np.mean(polished**2) < 0.5 * np.mean(alone**2)
     assert (polished < 0.15).mean() > 0.7
@@ -50,16 +51,16 @@ def test_at_strong_noise_the_cell_keeps_the_fit_near():
 
 def test_a_larger_error_loosens_the_prior():
     frames, maps, _, camera = labelled(5)
-    tight = Polish(error=0.0).detect(maps, frames, camera)
-    loose = Polish(error=0.3).detect(maps, frames, camera)
+    tight = Polish(error=0.0).decode(maps, frames, camera, ALONE)
+    loose = Polish(error=0.3).decode(maps, frames, camera, ALONE)
     assert tight.sigma_x.max() < 0.097 < loose.sigma_x.max()
 
 
-def test_a_map_without_mass_is_answered_by_ml():
+def test_a_map_without_mass_is_answered_by_the_fallback():
     frames, maps, scenes, camera = labelled(0)
     thinned = maps.copy()
     thinned[3, 1] = 0.0
-    found = Polish().detect(thinned, frames, camera)
+    found = Polish().decode(thinned, frames, camera, ALONE)
     assert len(found) == scenes.count.sum()
     here = found.select((found.trajectory == 3) & (found.frame == 1))
     alone = MaximumLikelihood().detect(frames[3:4, 1:2], camera).ordered()
@@ -69,7 +70,7 @@ def test_a_map_without_mass_is_answered_by_ml():
 
 def test_blank_frames_have_no_detections_whatever_the_map_says():
     maps = np.full((1, 2, 33, 33), 100.0)
-    assert len(Polish().detect(maps, np.zeros((1, 2, 11, 11)), Camera(Optics()))) == 0
+    assert len(Polish().decode(maps, np.zeros((1, 2, 11, 11)), Camera(Optics()), ALONE)) == 0
 
 
 def test_nodes_are_split_by_mass_and_smeared_targets_joined():
@@ -93,7 +94,7 @@ def test_other_grids(c):
     optics = Optics(c=c)
     xy = np.array([[[[4.7, 5.1], [5.4, 5.2]]]])
     s = np.array([[[240.0, 225.0]]])
-    found = Polish().detect(grid_from_targets(xy, s, optics), frames_from_targets(xy, s, optics), Camera(optics))
+    found = Polish().decode(grid_from_targets(xy, s, optics), frames_from_targets(xy, s, optics), Camera(optics), ALONE)
     np.testing.assert_allclose(found.x, [4.7, 5.4], atol=0.01)
     np.testing.assert_allclose(found.intensity, [240, 225], atol=2)
 
@@ -101,18 +102,18 @@ def test_other_grids(c):
 @pytest.mark.parametrize("shape", [(1, 1, 22, 22), (1, 1, 33, 30), (1, 2, 33, 33), (33, 33), (1, 1, 5, 5)])
 def test_maps_that_do_not_fit_are_refused(shape):
     with pytest.raises(InputError, match="heat_maps must have shape"):
-        Polish().detect(np.zeros(shape), np.zeros((1, 1, 11, 11)), Camera(Optics()))
+        Polish().decode(np.zeros(shape), np.zeros((1, 1, 11, 11)), Camera(Optics()), ALONE)
 
 
 def test_maps_must_be_finite_and_stay_unchanged():
     frames, maps, _, camera = labelled(0)
     before = maps.copy()
-    Polish().detect(maps, frames, camera)
+    Polish().decode(maps, frames, camera, ALONE)
     np.testing.assert_array_equal(maps, before)
     broken = maps.copy()
     broken[0, 0, 0, 0] = np.nan
     with pytest.raises(InputError, match="heat_maps must be finite"):
-        Polish().detect(broken, frames, camera)
+        Polish().decode(broken, frames, camera, ALONE)
 
 
 def test_answers_with_errors_are_carried_to_the_likelihood():

@@ -10,8 +10,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from csist_bench.conventions import THRESHOLDS
 from csist_bench.jit import jit
+from csist_bench.methods.fitting.hit_probability import hit_probability
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -20,11 +20,6 @@ Bools = NDArray[np.bool_]
 SAME_POSITION = 0.02  # px; two jobs whose targets all agree this closely are one solution found twice
 NEGLIGIBLE = 1e-3  # a hypothesis less probable than this is left out of the averages
 ELIGIBLE = 0.2  # and one less probable than this share of the best is never the answer
-ROUND = 1.5  # a law whose axes differ by less is taken as round
-CERTAIN = 3.0  # spreads away from a threshold, from which on it is no question
-ROOT_2 = math.sqrt(2.0)
-# Middles of eight equally probable slices of the standard normal law.
-SLICES = (-1.53412054, -0.88714656, -0.48877641, -0.15731068, 0.15731068, 0.48877641, 0.88714656, 1.53412054)
 
 
 @jit
@@ -155,24 +150,3 @@ def nearest_offset(x: float, y: float, targets: Floats, count: int) -> float:
     for k in range(count):
         best = min(best, math.hypot(targets[k, 0] - x, targets[k, 1] - y))
     return best
-
-
-@jit
-def hit_probability(offset: float, major: float, minor: float) -> float:
-    """Return P(distance <= d), averaged over the thresholds, of a point `offset` px off the centre of a 2-D normal law.
-
-    `major` and `minor` are its standard deviations along its axes, px; the offset lies along the first.
-    """
-    total = 0.0
-    for d in THRESHOLDS:
-        if offset < 1e-9 and major < ROUND * minor:
-            total += 1.0 - math.exp(-0.5 * d * d / (major * minor))
-        elif offset < d + CERTAIN * major:
-            if offset < d - CERTAIN * major:
-                total += 1.0
-                continue
-            for z in SLICES:
-                left = d * d - (offset + major * z) ** 2
-                if left > 0.0:
-                    total += math.erf(math.sqrt(left) / (minor * ROOT_2)) / len(SLICES)
-    return total / len(THRESHOLDS)

@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.jit import jit
-from csist_bench.methods.fitting.pixel_model import axis_response, pixel_terms, window_origin
+from csist_bench.methods.fitting.noise_model import NoiseModel
+from csist_bench.methods.fitting.pixel_model import axis_response, pixel_terms
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -30,37 +31,6 @@ ANGLE_STEP = 0.35  # rad
 PATH_STEP = 0.4  # px
 
 
-@jit
-def survey(
-    frames: Floats, limit: float, near: float, windows: Floats, origins: Ints, centroids: Floats, flags: Ints
-) -> None:
-    """Cut the window of every frame (F, H, W) and measure it.
-
-    Out: windows (F, n, n), origins (F, 2) as (row, column), centroids (F, 3) as (x, y, flux), and flags (F,): 1 where
-    light is missing from the flux: a pixel is clipped at `limit`, or the centroid is within `near` px of the border.
-    """
-    height, width, size = frames.shape[1], frames.shape[2], windows.shape[1]
-    for f in range(frames.shape[0]):
-        row, column = window_origin(frames[f], size)
-        origins[f, 0], origins[f, 1] = row, column
-        flux, x, y, clipped = 0.0, 0.0, 0.0, 0
-        for i in range(size):
-            for j in range(size):
-                value = frames[f, row + i, column + j]
-                windows[f, i, j] = value
-                flux += value
-                x += value * j
-                y += value * i
-                if value >= limit:
-                    clipped = 1
-        if flux > 0.0:
-            # Noise can throw the centroid of a faint window anywhere; the window itself bounds it.
-            x, y = min(max(x / flux, 0.0), size - 1.0), min(max(y / flux, 0.0), size - 1.0)
-        centroids[f, 0], centroids[f, 1], centroids[f, 2] = column + x, row + y, flux
-        inside = near <= column + x <= width - 1 - near and near <= row + y <= height - 1 - near
-        flags[f] = 0 if inside and clipped == 0 else 1
-
-
 class Groups(NamedTuple):
     """G groups of m frames each, and what their fits share.
 
@@ -68,8 +38,6 @@ class Groups(NamedTuple):
     members, pivots : (G, m), the frames of each group, -1 = left out; (G, 2), the point paths are counted from, px
     basis, drift : (m, D), values of the path's basis; (m,), px, growth of the radius
     prior : (2, U), mean and precision of the unknowns
-    sensor : variance of the read noise, gain of the shot noise, level of clipping, its edge
-    table : from `fitting.psf_table`
     """
 
     windows: Floats
@@ -79,8 +47,7 @@ class Groups(NamedTuple):
     basis: Floats
     drift: Floats
     prior: Floats
-    sensor: Floats
-    table: Floats
+    noise_model: NoiseModel
 
 
 @jit
@@ -126,7 +93,7 @@ def fit_jobs(
                 respond(groups, p, lane_group, t, arm, turn, lever, response)
                 intensity = p[2 * degrees + 1 : 2 * degrees + 1 + targets]
                 frame_equations(
-                    intensity, arm, turn, lever, response, light, present, groups.sensor, clipped,
+                    intensity, arm, turn, lever, response, light, present, groups.noise_model, clipped,
                     frame_normal, frame_gradient, total,
                 )  # fmt: skip
                 gather(frame_normal, frame_gradient, groups.basis[t], normal, step)
@@ -166,7 +133,7 @@ def find_turn(p: Floats, turns: bool, turn: Floats) -> None:
 @jit
 def load_frame(groups: Groups, lane_group: Ints, t: int, light: Floats, present: Floats) -> bool:
     """Copy the t-th frame of each lane's group into `light` (n, n, LANES); return whether any pixel is clipped."""
-    clipped = False
+    clipped, saturation = False, groups.noise_model.saturation
     size = light.shape[0]
     for lane in range(light.shape[-1]):
         f = groups.members[lane_group[lane], t]
@@ -175,7 +142,7 @@ def load_frame(groups: Groups, lane_group: Ints, t: int, light: Floats, present:
             for j in range(size):
                 value = groups.windows[f, i, j] if f >= 0 else 0.0
                 light[i, j, lane] = value
-                clipped = clipped or value >= groups.sensor[2]
+                clipped = clipped or value >= saturation
     return clipped
 
 
@@ -188,7 +155,7 @@ def respond(
     `response` (4, K, n, LANES) holds the pixel integrals along x, their derivatives, and the same along y.
     """
     basis, degrees, size = groups.basis[t], groups.basis.shape[1], response.shape[2]
-    q, dq = np.empty(size), np.empty(size)
+    q, dq, table = np.empty(size), np.empty(size), groups.noise_model.table
     for lane in range(p.shape[-1]):
         g = lane_group[lane]
         f = max(groups.members[g, t], 0)
@@ -201,10 +168,10 @@ def respond(
         for k in range(arm.shape[0]):
             u, v = along + radius * arm[k, 0, lane], across + radius * arm[k, 1, lane]
             lever[k, 0, lane], lever[k, 1, lane] = u, v
-            axis_response(groups.pivots[g, 0] + cos * u - sin * v, groups.origins[f, 1], groups.table, q, dq)
+            axis_response(groups.pivots[g, 0] + cos * u - sin * v, groups.origins[f, 1], table, q, dq)
             for i in range(size):
                 response[0, k, i, lane], response[1, k, i, lane] = q[i], dq[i]
-            axis_response(groups.pivots[g, 1] + sin * u + cos * v, groups.origins[f, 0], groups.table, q, dq)
+            axis_response(groups.pivots[g, 1] + sin * u + cos * v, groups.origins[f, 0], table, q, dq)
             for i in range(size):
                 response[2, k, i, lane], response[3, k, i, lane] = q[i], dq[i]
 
@@ -218,7 +185,7 @@ def frame_equations(
     response: Floats,
     light: Floats,
     present: Floats,
-    sensor: Floats,
+    noise_model: NoiseModel,
     clipped: bool,
     normal: Floats,
     gradient: Floats,
@@ -231,15 +198,15 @@ def frame_equations(
     local, lanes, size = gradient.shape[0], gradient.shape[1], light.shape[0]
     column, model = np.empty((local, lanes)), np.empty(lanes)
     score, curvature = np.empty(lanes), np.empty(lanes)
-    general = clipped or sensor[1] > 0.0
-    inverse = 1.0 / sensor[0]
+    general = clipped or noise_model.gain > 0.0
+    inverse = 1.0 / noise_model.variance
     normal[:] = 0.0
     gradient[:] = 0.0
     for i in range(size):
         for j in range(size):
             pixel_columns(intensity, arm, turn, lever, response, i, j, column, model)
             if general:
-                compare_general(light[i, j], model, sensor, present, score, curvature, total)
+                compare_general(light[i, j], model, noise_model, present, score, curvature, total)
             else:
                 for lane in range(lanes):
                     weight = inverse * present[lane]
@@ -291,14 +258,21 @@ def pixel_columns(
 
 @jit
 def compare_general(
-    light: Floats, model: Floats, sensor: Floats, present: Floats, score: Floats, curvature: Floats, total: Floats
+    light: Floats,
+    model: Floats,
+    noise_model: NoiseModel,
+    present: Floats,
+    score: Floats,
+    curvature: Floats,
+    total: Floats,
 ) -> None:
     """Compare one pixel of each lane with its model where pixels clip or shot noise counts."""
     lanes = model.shape[-1]
+    variance, gain, saturation, edge = noise_model.variance, noise_model.gain, noise_model.saturation, noise_model.edge
     one_light, one_model, one_score, one_curvature = np.empty((4, 1, 1))
     for lane in range(lanes):
         one_light[0, 0], one_model[0, 0] = light[lane], model[lane]
-        added = pixel_terms(one_light, one_model, sensor[0], sensor[1], sensor[2], sensor[3], one_score, one_curvature)
+        added = pixel_terms(one_light, one_model, variance, gain, saturation, edge, one_score, one_curvature)
         total[lane] += added * present[lane]
         score[lane] = one_score[0, 0] * present[lane]
         curvature[lane] = one_curvature[0, 0] * present[lane]

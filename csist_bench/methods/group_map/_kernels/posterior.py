@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.jit import jit
-from csist_bench.methods.fitting.pixel_model import cholesky, inverse
-from csist_bench.methods.group_map._kernels.decision import hit_probability
+from csist_bench.methods.fitting.hit_probability import hit_probability
+from csist_bench.methods.fitting.linear_algebra import cholesky, inverse
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -18,8 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.jit import jit
-from csist_bench.methods.fitting.levenberg import Prior, Sensor, Window, Workspace, cost_of
-from csist_bench.methods.fitting.pixel_model import ROOT_2, cholesky
+from csist_bench.methods.fitting.levenberg import Prior, Window, Workspace, cost_of
+from csist_bench.methods.fitting.linear_algebra import cholesky
+from csist_bench.methods.fitting.noise_model import NoiseModel
+from csist_bench.methods.fitting.pixel_model import ROOT_2
 
 Floats = NDArray[np.float64]
 
@@ -96,7 +98,7 @@ def moment_factor(
     moments: Floats,
     targets: int,
     window: Window,
-    sensor: Sensor,
+    noise_model: NoiseModel,
     prior: Prior,
     work: Workspace,
     ring: Floats,
@@ -114,7 +116,7 @@ def moment_factor(
         ring[m, 0] = moments[1] + radius * math.cos(angle)
         ring[m, 1] = moments[2] + radius * math.sin(angle)
         ring[m, 2] = share
-    cost_of(ring[:targets], window, sensor, prior, work)
+    cost_of(ring[:targets], window, noise_model, prior, work)
     factor[:] = 0.0
     stretch = 1.0 / (radius * radius)
     row = work.jacobian
@@ -250,7 +252,13 @@ def respond(place: Floats, centre: float, c: Floats, out: Floats) -> None:
 
 @jit
 def weigh_pixels(
-    targets: int, moments: Floats, window: Window, sensor: Sensor, psf_sigma: float, curvature: Floats, cloud: Cloud
+    targets: int,
+    moments: Floats,
+    window: Window,
+    noise_model: NoiseModel,
+    psf_sigma: float,
+    curvature: Floats,
+    cloud: Cloud,
 ) -> None:
     """Add every sample's log likelihood to its weight.
 
@@ -273,10 +281,10 @@ def weigh_pixels(
                 b[k, m] *= cloud.s[k, m]
         for j in range(n):
             pixel = window.pixels[i, j]
-            clipped = pixel >= sensor.limit
-            half = 0.5 / sensor.variance if clipped else 0.5 * curvature[i, j]
+            clipped = pixel >= noise_model.saturation
+            half = 0.5 / noise_model.variance if clipped else 0.5 * curvature[i, j]
             if clipped:
-                pixel = sensor.edge
+                pixel = noise_model.edge
             model[:] = 0.0
             for k in range(targets):
                 for m in range(weight.shape[0]):
@@ -292,7 +300,7 @@ def weigh_pixels(
 def sample(
     mode: Floats,
     window: Window,
-    sensor: Sensor,
+    noise_model: NoiseModel,
     prior: Prior,
     psf_sigma: float,
     draws: Draws,
@@ -303,12 +311,12 @@ def sample(
     k = mode.shape[0]
     moments, factor = np.empty(MOMENTS), np.empty((MOMENTS, MOMENTS))
     moments_of(mode, moments)
-    if not moment_factor(moments, k, window, sensor, prior, work, work.trial, factor):
+    if not moment_factor(moments, k, window, noise_model, prior, work, work.trial, factor):
         return 0.0
     first = int(chance(moments, 1.0) * (draws.shares.shape[1] - cloud.weight.shape[0]))
     draw_moments(moments, factor, draws, first, cloud)
     draw_targets(k, prior, draws, first, 2.0 * math.pi * chance(moments, 89.0), cloud)
-    weigh_pixels(k, moments, window, sensor, psf_sigma, work.curvature, cloud)
+    weigh_pixels(k, moments, window, noise_model, psf_sigma, work.curvature, cloud)
     weight = cloud.weight
     highest = weight.max()
     if highest == -math.inf:

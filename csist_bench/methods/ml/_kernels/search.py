@@ -14,11 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.jit import jit
-from csist_bench.methods.fitting.decision import decide, expected_correctness, spread
-from csist_bench.methods.fitting.levenberg import Prior, Sensor, Window, Workspace, cost_of, factor_of, fit, gather
-from csist_bench.methods.fitting.pixel_model import copy_rows, cut_window, inverse, log_determinant, window_origin
-from csist_bench.methods.fitting.starts import moments, start
+from csist_bench.methods.fitting.counts import Law
+from csist_bench.methods.fitting.hit_probability import round_hit_probability
+from csist_bench.methods.fitting.levenberg import Prior, Window, Workspace, cost_of, factor_of, fit, gather
+from csist_bench.methods.fitting.linear_algebra import copy_rows, inverse, log_determinant
+from csist_bench.methods.fitting.noise_model import NoiseModel
+from csist_bench.methods.fitting.pixel_model import cut_window, window_origin
+from csist_bench.methods.ml._kernels.decision import decide, spread
 from csist_bench.methods.ml._kernels.posterior import Cloud, Draws, resample, sample
+from csist_bench.methods.ml._kernels.starts import moments, start
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -33,14 +37,6 @@ FREE_PENALTY = 1.0  # log of the pixels, per target: an information criterion wh
 LEAST_SHARE = 0.02  # of the mean intensity: no target is fainter
 LEAST_SAMPLES = 8.0
 LOG_2PI = math.log(2.0 * math.pi)
-
-
-class Law(NamedTuple):
-    """What is known of brightness: its range, grey levels; `free`: nothing."""
-
-    low: float
-    high: float
-    free: bool
 
 
 class Search(NamedTuple):
@@ -101,7 +97,9 @@ def set_prior(targets: int, flux: float, law: Law, over: bool, bench: Bench) -> 
 
 
 @jit
-def fit_count(targets: int, window: Window, sensor: Sensor, prior: Prior, search: Search, bench: Bench) -> float:
+def fit_count(
+    targets: int, window: Window, noise_model: NoiseModel, prior: Prior, search: Search, bench: Bench
+) -> float:
     """Fit `targets` targets from every start; leave the best theta in `bench.best` and return its cost."""
     lowest = math.inf
     theta = bench.theta[:targets]
@@ -118,7 +116,7 @@ def fit_count(targets: int, window: Window, sensor: Sensor, prior: Prior, search
             theta[k, 0] = window.column + x + roots[k].real
             theta[k, 1] = window.row + y + roots[k].imag
             theta[k, 2] = prior.mean[k, 2]
-        cost = fit(theta, window, sensor, prior, search.iterations, search.tolerance, bench.work)
+        cost = fit(theta, window, noise_model, prior, search.iterations, search.tolerance, bench.work)
         if cost < lowest:
             lowest = cost
             copy_rows(theta, bench.best)
@@ -129,12 +127,12 @@ def fit_count(targets: int, window: Window, sensor: Sensor, prior: Prior, search
 
 @jit
 def log_evidence(
-    theta: Floats, cost: float, window: Window, sensor: Sensor, prior: Prior, area: float, work: Workspace
+    theta: Floats, cost: float, window: Window, noise_model: NoiseModel, prior: Prior, area: float, work: Workspace
 ) -> float:
     """Return Laplace's log evidence at a fit; targets are alike and lie anywhere in `area` px^2 beforehand."""
     k = theta.shape[0]
-    cost_of(theta, window, sensor, prior, work)
-    gather(theta, sensor, prior, work)
+    cost_of(theta, window, noise_model, prior, work)
+    gather(theta, noise_model, prior, work)
     if not factor_of(work.normal, 3 * k, work.factor):
         return -math.inf
     volume = 1.5 * k * LOG_2PI - 0.5 * log_determinant(work.factor, 3 * k)
@@ -144,7 +142,7 @@ def log_evidence(
 
 @jit
 def count_targets(
-    window: Window, sensor: Sensor, cut: bool, law: Law, search: Search, bench: Bench, answer: Floats
+    window: Window, noise_model: NoiseModel, cut: bool, law: Law, search: Search, bench: Bench, answer: Floats
 ) -> int:
     """Find the number of targets in a window and fit them; leaves theta in `answer` (max_targets, 3).
 
@@ -156,8 +154,8 @@ def count_targets(
     for i in range(n):
         for j in range(n):
             flux += window.pixels[i, j]
-            clipped |= window.pixels[i, j] >= sensor.limit
-    noise = math.sqrt(n * n * sensor.variance + sensor.gain * max(flux, 0.0))
+            clipped |= window.pixels[i, j] >= noise_model.saturation
+    noise = math.sqrt(n * n * noise_model.variance + noise_model.gain * max(flux, 0.0))
     if law.free:
         low, high = 0, search.max_targets
     else:
@@ -171,18 +169,18 @@ def count_targets(
     area = (2.0 * search.psf_sigma) ** 2
     work = bench.work
     bench.centre[0], bench.centre[1], bench.centre[2] = moments(
-        window.pixels, search.psf_sigma, sensor.table, work.a[0], work.b[0], work.da[0], bench.power
+        window.pixels, search.psf_sigma, noise_model.table, work.a[0], work.b[0], work.da[0], bench.power
     )
     found, strongest = 0, -math.inf
     for k in range(max(low, 1), high + 1):
         prior = set_prior(k, flux, law, over, bench)
-        cost = fit_count(k, window, sensor, prior, search, bench)
+        cost = fit_count(k, window, noise_model, prior, search, bench)
         evidence = 0.0
         if low != high:
             if law.free:
                 evidence = -0.5 * cost - FREE_PENALTY * k * math.log(n * n)
             else:
-                evidence = log_evidence(bench.best[:k], cost, window, sensor, prior, area, bench.work)
+                evidence = log_evidence(bench.best[:k], cost, window, noise_model, prior, area, bench.work)
         if evidence > strongest or found == 0:
             found, strongest = k, evidence
             copy_rows(bench.best[:k], answer)
@@ -210,20 +208,20 @@ def touches_border(frame: Floats, window: Window, noise: float) -> bool:
 
 
 @jit
-def is_seen(targets: int, window: Window, sensor: Sensor, prior: Prior, theta: Floats, bench: Bench) -> bool:
+def is_seen(targets: int, window: Window, noise_model: NoiseModel, prior: Prior, theta: Floats, bench: Bench) -> bool:
     """Tell whether a fit explains the pixels better than an empty window does, by `MIN_GAIN` for a target."""
-    nothing = cost_of(theta[:0], window, sensor, prior, bench.work)
-    return nothing - cost_of(theta[:targets], window, sensor, prior, bench.work) > MIN_GAIN * targets
+    nothing = cost_of(theta[:0], window, noise_model, prior, bench.work)
+    return nothing - cost_of(theta[:targets], window, noise_model, prior, bench.work) > MIN_GAIN * targets
 
 
 @jit
 def state_errors(
-    theta: Floats, window: Window, sensor: Sensor, prior: Prior, bench: Bench, sigma: Floats, score: Floats
+    theta: Floats, window: Window, noise_model: NoiseModel, prior: Prior, bench: Bench, sigma: Floats, score: Floats
 ) -> float:
     """Fill standard errors (K, 3) and scores (K,) from the curvature at a fit; return the largest error in px."""
     k = theta.shape[0]
-    cost_of(theta, window, sensor, prior, bench.work)
-    gather(theta, sensor, prior, bench.work)
+    cost_of(theta, window, noise_model, prior, bench.work)
+    gather(theta, noise_model, prior, bench.work)
     if not factor_of(bench.work.normal, 3 * k, bench.work.factor):
         # No finite precision: say so with an error as wide as the window.
         sigma[:] = window.pixels.shape[0]
@@ -235,14 +233,21 @@ def state_errors(
         for u in range(3):
             sigma[m, u] = math.sqrt(bench.covariance[3 * m + u, 3 * m + u])
         variance = 0.5 * (sigma[m, 0] ** 2 + sigma[m, 1] ** 2)
-        score[m] = expected_correctness(variance)
+        score[m] = round_hit_probability(variance)
         worst = max(worst, math.sqrt(variance))
     return worst
 
 
 @jit
 def find_frames(
-    frames: Floats, sensor: Sensor, law: Law, search: Search, bench: Bench, origin: Ints, theta: Floats, count: Ints
+    frames: Floats,
+    noise_model: NoiseModel,
+    law: Law,
+    search: Search,
+    bench: Bench,
+    origin: Ints,
+    theta: Floats,
+    count: Ints,
 ) -> None:
     """Fit frames (F, H, W), background subtracted: window origins (F, 2), theta (F, max_targets, 3) and count (F,)."""
     n = bench.pixels.shape[0]
@@ -251,8 +256,8 @@ def find_frames(
         origin[f, 0], origin[f, 1] = row, column
         cut_window(frames[f], row, column, bench.pixels)
         window = Window(bench.pixels, row, column)
-        cut = touches_border(frames[f], window, math.sqrt(sensor.variance))
-        count[f] = count_targets(window, sensor, cut, law, search, bench, theta[f])
+        cut = touches_border(frames[f], window, math.sqrt(noise_model.variance))
+        count[f] = count_targets(window, noise_model, cut, law, search, bench, theta[f])
 
 
 @jit
@@ -265,7 +270,7 @@ def final_prior(targets: int, law: Law, search: Search, bench: Bench) -> Prior:
 @jit
 def state_frames(
     frames: Floats,
-    sensor: Sensor,
+    noise_model: NoiseModel,
     law: Law,
     search: Search,
     bench: Bench,
@@ -284,8 +289,8 @@ def state_frames(
         row, column = origin[f, 0], origin[f, 1]
         cut_window(frames[f], row, column, bench.pixels)
         window, prior = Window(bench.pixels, row, column), final_prior(k, law, search, bench)
-        if is_seen(k, window, sensor, prior, theta[f], bench):
-            worst[f] = state_errors(theta[f, :k], window, sensor, prior, bench, sigma[f, :k], score[f, :k])
+        if is_seen(k, window, noise_model, prior, theta[f], bench):
+            worst[f] = state_errors(theta[f, :k], window, noise_model, prior, bench, sigma[f, :k], score[f, :k])
         else:
             count[f] = 0
 
@@ -294,7 +299,7 @@ def state_frames(
 def decide_frames(
     frames: Floats,
     chosen_frames: Ints,
-    sensor: Sensor,
+    noise_model: NoiseModel,
     law: Law,
     search: Search,
     draws: Draws,
@@ -311,7 +316,7 @@ def decide_frames(
         row, column = origin[f, 0], origin[f, 1]
         cut_window(frames[f], row, column, bench.pixels)
         window, prior = Window(bench.pixels, row, column), final_prior(k, law, search, bench)
-        effective = sample(theta[f, :k], window, sensor, prior, search.psf_sigma, draws, bench.work, bench.cloud)
+        effective = sample(theta[f, :k], window, noise_model, prior, search.psf_sigma, draws, bench.work, bench.cloud)
         if effective > LEAST_SAMPLES:
             chosen = bench.chosen[:, :k].copy()
             resample(bench.cloud, chosen)

@@ -13,15 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.jit import jit
-from csist_bench.methods.fitting.levenberg import Sensor
-from csist_bench.methods.fitting.pixel_model import (
-    cholesky,
-    log_determinant,
-    normal_equations,
-    pixel_terms,
-    solve,
-    window_model,
-)
+from csist_bench.methods.fitting.linear_algebra import cholesky, log_determinant, solve
+from csist_bench.methods.fitting.noise_model import NoiseModel
+from csist_bench.methods.fitting.pixel_model import normal_equations, pixel_terms, window_model
 from csist_bench.methods.ml_seq._kernels.motion import Model, gather_polynomial, gather_rigid, place
 
 Floats = NDArray[np.float64]
@@ -98,21 +92,21 @@ def workspace(targets: int, size: int, p: int) -> Work:
 
 @jit
 def equations(
-    a: Floats, window: Window, model: Model, sensor: Sensor, work: Work, normal: Floats, gradient: Floats
+    a: Floats, window: Window, model: Model, noise_model: NoiseModel, work: Work, normal: Floats, gradient: Floats
 ) -> float:
     """Fill the lower triangle of A (P, P) and the gradient (P,) at `a`, prior included, and return the cost.
 
     The cost is -2 log likelihood of all pixels plus the prior's.
     """
     cost = prior_terms(a, model.mean, model.precision, normal, gradient)
-    base = 1.0 / sensor.variance if sensor.gain == 0.0 else 0.0
+    base = 1.0 / noise_model.variance if noise_model.gain == 0.0 else 0.0
     # Taken out of their tuples once: inside the loop each access would cost a reference count.
     theta, qa, da, qb, db, image = work.theta, work.a, work.da, work.b, work.db, work.model
     score, curvature, jacobian, shared = work.score, work.curvature, work.jacobian, work.shared
     frame, right = work.frame_normal, work.frame_gradient
     members, time, basis, pixels, origin = window.members, window.time, window.basis, window.pixels, window.origin
-    targets, degree, rigid, centre, table = model.targets, model.degree, model.rigid, window.centre, sensor.table
-    variance, gain, limit, edge = sensor.variance, sensor.gain, sensor.limit, sensor.edge
+    targets, degree, rigid, centre, table = model.targets, model.degree, model.rigid, window.centre, noise_model.table
+    variance, gain, limit, edge = noise_model.variance, noise_model.gain, noise_model.saturation, noise_model.edge
     for t in range(members.shape[0]):
         f = members[t]
         if f < 0:
@@ -147,7 +141,7 @@ def fit(
     a: Floats,
     window: Window,
     model: Model,
-    sensor: Sensor,
+    noise_model: NoiseModel,
     iterations: int,
     tolerance: float,
     work: Work,
@@ -160,7 +154,7 @@ def fit(
     damping, promised, cost = 1e-2, math.inf, math.inf
     copy(a, work.trial)
     for _ in range(iterations + 1):
-        reached = equations(work.trial, window, model, sensor, work, work.trial_normal, work.trial_gradient)
+        reached = equations(work.trial, window, model, noise_model, work, work.trial_normal, work.trial_gradient)
         if reached < cost:
             gain = cost - reached
             cost = reached

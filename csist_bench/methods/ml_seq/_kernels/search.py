@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.jit import jit
-from csist_bench.methods.fitting.levenberg import Sensor
+from csist_bench.methods.fitting.hit_probability import round_hit_probability
+from csist_bench.methods.fitting.noise_model import NoiseModel
+from csist_bench.methods.fitting.survey import Survey
 from csist_bench.methods.ml_seq._kernels.fit import Window, Work, copy, fit, log_evidence, workspace
 from csist_bench.methods.ml_seq._kernels.motion import Model, covariances, place
 from csist_bench.methods.ml_seq._kernels.starts import moments_about, smooth_path, start_shape
@@ -24,15 +26,6 @@ FINAL_STEPS, FINAL_TOLERANCE = 40, 1e-3
 LOOSE_FRAMES = 7  # frames, evenly spaced, that a start is first fitted to
 WORTH_REFINING = 25.0  # in cost above the best loose fit
 SAME_MINIMUM = 0.02  # px between the targets of two minima taken as one
-
-
-class Images(NamedTuple):
-    """All frames: windows (F, n, n), origins (F, 2), centroids (F, 3) and flags (F,), 1 where light is missing."""
-
-    pixels: Floats
-    origin: Ints
-    centroid: Floats
-    missing: Ints
 
 
 class Times(NamedTuple):
@@ -70,15 +63,14 @@ class Search(NamedTuple):
 
 @jit
 def solve_windows(
-    images: Images,
+    survey: Survey,
     members: Ints,
     answered: Ints,
     times: Times,
     model: Model,
-    sensor: Sensor,
+    noise_model: NoiseModel,
     psf_sigma: float,
     brightness: Floats,
-    thresholds: Floats,
     answers: Answers,
 ) -> None:
     """Fit J windows of m frames each and answer some of their frames.
@@ -88,19 +80,18 @@ def solve_windows(
     members : (J, m), the frames of each window, -1 = left out
     answered : (J, R), the seats in the window to answer, -1 = none
     brightness : (J,), where the intensities start
-    thresholds : (D,), px, distances at which an answer counts as right
     answers : out
     """
     k, p = model.targets, model.mean.shape[0]
-    work = workspace(k, images.pixels.shape[1], p)
+    work = workspace(k, survey.windows.shape[1], p)
     search = Search(np.zeros((STARTS, p)), np.zeros(STARTS), np.zeros(STARTS, np.bool_))
     factor, rows = np.zeros((p, p)), np.zeros((3, p))
     stride = max(1, (members.shape[1] - 1) // (LOOSE_FRAMES - 1))
     for job in range(members.shape[0]):
-        coefficients = smooth_path(images.centroid, members[job], times.basis)
-        window = Window(images.pixels, images.origin, members[job], times.time, times.basis, coefficients[0])
-        set_starts(images, window, coefficients, brightness[job], psf_sigma, model, search)
-        best, total, answers.evidence[job] = explore(window, stride, model, sensor, search, work, factor)
+        coefficients = smooth_path(survey.centroids, members[job], times.basis)
+        window = Window(survey.windows, survey.origins, members[job], times.time, times.basis, coefficients[0])
+        set_starts(survey, window, coefficients, brightness[job], psf_sigma, model, search)
+        best, total, answers.evidence[job] = explore(window, stride, model, noise_model, search, work, factor)
         for r in range(answered.shape[1]):
             t = answered[job, r]
             if t < 0:
@@ -109,13 +100,13 @@ def solve_windows(
             place(search.solutions[best], u, basis, window.centre, k, model.degree, model.rigid, answers.theta[job, r])
             covariances(search.solutions[best], u, basis, model, factor, rows, answers.covariance[job, r])
             for target in range(k):
-                hits = expected_hits(answers.covariance[job, r, target], thresholds)
-                answers.score[job, r, target] = hits / total
+                variance = 0.5 * (answers.covariance[job, r, target, 0] + answers.covariance[job, r, target, 1])
+                answers.score[job, r, target] = round_hit_probability(variance) / total
 
 
 @jit
 def explore(
-    window: Window, stride: int, model: Model, sensor: Sensor, search: Search, work: Work, factor: Floats
+    window: Window, stride: int, model: Model, noise_model: NoiseModel, search: Search, work: Work, factor: Floats
 ) -> tuple[int, float, float]:
     """Fit every start; return the best by evidence, the evidence of all relative to its own, and its log evidence.
 
@@ -127,13 +118,13 @@ def explore(
     loose = Window(window.pixels, window.origin, thinned, window.time, window.basis, window.centre)
     for s in range(STARTS):
         if search.stands[s]:
-            search.costs[s] = fit(search.solutions[s], loose, model, sensor, LOOSE_STEPS, LOOSE_TOLERANCE, work)
+            search.costs[s] = fit(search.solutions[s], loose, model, noise_model, LOOSE_STEPS, LOOSE_TOLERANCE, work)
     drop_repeats(search, model.targets)
     best, total, highest = -1, 0.0, -math.inf
     for s in range(STARTS):
         if not search.stands[s]:
             continue
-        cost = fit(search.solutions[s], window, model, sensor, FINAL_STEPS, FINAL_TOLERANCE, work)
+        cost = fit(search.solutions[s], window, model, noise_model, FINAL_STEPS, FINAL_TOLERANCE, work)
         if met_before(search, s, model.targets):
             search.stands[s] = False
             continue
@@ -149,7 +140,7 @@ def explore(
 
 @jit
 def set_starts(
-    images: Images,
+    survey: Survey,
     window: Window,
     coefficients: Floats,
     brightness: float,
@@ -162,7 +153,7 @@ def set_starts(
     power = np.zeros(k + 1, np.complex128)
     roots, scratch = np.zeros(k, np.complex128), np.zeros(k + 1, np.complex128)
     square = moments_about(
-        images.pixels, images.origin, images.missing, window.members, window.basis, coefficients, psf_sigma, power
+        survey.windows, survey.origins, survey.flags, window.members, window.basis, coefficients, psf_sigma, power
     )
     for s in range(STARTS):
         search.stands[s] = start_shape(s, power, square, roots, scratch)
@@ -218,13 +209,3 @@ def same_shape(a: Floats, b: Floats, targets: int) -> bool:
         if nearest > SAME_MINIMUM * SAME_MINIMUM:
             return False
     return True
-
-
-@jit
-def expected_hits(covariance: Floats, thresholds: Floats) -> float:
-    """Return the mean over the thresholds of P(|error| <= d) for a round error of the same mean variance."""
-    variance = float(covariance[0] + covariance[1])
-    total = 0.0
-    for d in thresholds:
-        total += 1.0 - math.exp(-float(d * d) / variance)
-    return total / len(thresholds)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.jit import jit
-from csist_bench.methods.fitting.pixel_model import cholesky, solve
+from csist_bench.methods.fitting.linear_algebra import cholesky, solve
 from csist_bench.methods.fitting.starts import PIXEL_VARIANCE, WEIGHT_VARIANCE, polygon_start, prony_start
 
 Floats = NDArray[np.float64]

@@ -1,4 +1,7 @@
-"""How likely a detection counts: the mean over CSO-mAP's thresholds d of the probability of lying within d."""
+"""How likely a detection counts: the mean over CSO-mAP's thresholds d of the probability of lying within d.
+
+The reference, for training-free methods, is `csist_bench.methods.fitting.hit_probability`.
+"""
 
 from __future__ import annotations
 

@@ -9,32 +9,14 @@ from numpy.typing import NDArray
 
 from csist_bench.conventions import THRESHOLDS
 from csist_bench.jit import jit
-from csist_bench.methods.fitting.pixel_model import copy_rows
+from csist_bench.methods.fitting.hit_probability import hit_share
+from csist_bench.methods.fitting.linear_algebra import copy_rows
 
 Floats = NDArray[np.float64]
 
 CANDIDATES = 6
 SHIFTS = 3
 SOFTENING = 4e-4  # px^2, keeps the weight 1 / distance finite
-
-
-@jit
-def expected_correctness(variance: float) -> float:
-    """Return the mean over the five thresholds d of P(|error| <= d); `variance` (px^2) is the mean of the axes'."""
-    total = 0.0
-    for d in THRESHOLDS:
-        total += 1.0 - math.exp(-0.5 * d * d / variance)
-    return total / len(THRESHOLDS)
-
-
-@jit
-def hit_share(square: float) -> float:
-    """Return the share of the five thresholds that a squared distance, px^2, lies within."""
-    hits = 0.0
-    for d in THRESHOLDS:
-        if square <= d * d:
-            hits += 1.0
-    return hits / len(THRESHOLDS)
 
 
 @jit

@@ -1,0 +1,82 @@
+"""How many targets frames show, from their light and the law of brightness."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from csist_bench.methods.fitting.survey import Survey
+from csist_bench.simulation.sensor import Camera
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+LARGEST_COUNT = 8
+OPEN_COUNT = 4  # where light is missing, up to this count
+BRACKET_SIGMAS = 4.0
+MARGIN = 0.005  # of the light; the window loses up to 4e-4 of it, rounding and growth move it further
+CHANGE_SIGMAS = 6.0
+
+
+class Law(NamedTuple):
+    """What is known of brightness: its range, grey levels; `free`: nothing."""
+
+    low: float
+    high: float
+    free: bool
+
+
+def intensity_law(camera: Camera) -> tuple[float, float]:
+    """Return mean and standard deviation of the brightness law, grey levels."""
+    low, high = camera.intensity_min, camera.intensity_max
+    # A law without width still leaves a little freedom, or the fit's equations lose their scale.
+    return 0.5 * (low + high), max((high - low) / 12**0.5, 1e-3 * high)
+
+
+def flux_sd(survey: Survey, camera: Camera) -> float:
+    """Return the standard deviation of one frame's flux by read noise, grey levels."""
+    return float(survey.windows.shape[1] * camera.noise_sigma)
+
+
+def blank_frames(survey: Survey, camera: Camera) -> Bools:
+    """Tell which frames show less light than half of the faintest target."""
+    return survey.flux < 0.5 * camera.intensity_min
+
+
+def varying_trajectories(survey: Survey, blank: Bools, shape: tuple[int, int], camera: Camera) -> Bools:
+    """Tell which trajectories (B, T) change their light by more than noise can: their number of targets varies."""
+    mean, _ = intensity_law(camera)
+    flux = np.where(blank | (survey.flags > 0), np.nan, survey.flux).reshape(shape)
+    shot = np.sqrt(camera.shot_gain * np.nan_to_num(np.abs(flux)))
+    tolerance = np.maximum(0.5 * mean, CHANGE_SIGMAS * (flux_sd(survey, camera) + shot))
+    middle = np.array([np.median(row[~np.isnan(row)]) if not np.isnan(row).all() else 0.0 for row in flux])
+    return np.asarray((np.abs(flux - middle[:, None]) > tolerance).any(axis=1))
+
+
+def count_candidates(survey: Survey, members: Ints, camera: Camera, largest: int) -> Bools:
+    """Return which target counts each group's light allows, shape (G, largest + 1); none for a group without frames.
+
+    The flux is averaged over the frames that show all of their light. Where a group has none, its flux is a lower
+    bound and the larger counts up to OPEN_COUNT stay open. A flux between two laws takes the nearer count.
+    """
+    used = members >= 0
+    clean = used & (survey.flags[members] == 0)
+    complete = clean.any(axis=1)
+    taken = np.where(complete[:, None], clean, used)
+    n = np.maximum(taken.sum(axis=1), 1)
+    flux = np.where(taken, survey.flux[members], 0.0).sum(axis=1) / n
+    spread = BRACKET_SIGMAS * np.sqrt((flux_sd(survey, camera) ** 2 + camera.shot_gain * np.abs(flux)) / n)
+    counts = np.arange(largest + 1)
+    reach = spread[:, None] + MARGIN * flux[:, None]
+    fits = flux[:, None] <= counts * camera.intensity_max + reach
+    fits &= (flux[:, None] >= counts * camera.intensity_min - reach) | (~complete[:, None] & (counts <= OPEN_COUNT))
+    fits[:, 0] = False
+    mean, _ = intensity_law(camera)
+    nearest = np.clip(np.rint(flux / mean), 1, largest).astype(np.int64)
+    none = ~fits.any(axis=1)
+    fits[none, nearest[none]] = True
+    fits[~used.any(axis=1)] = False
+    return np.asarray(fits)

@@ -1,0 +1,56 @@
+"""Frames in, detections out: what the fits of single frames share."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from csist_bench.detections import Detections, detections_from_slots
+from csist_bench.errors import must, require_finite, require_shape
+from csist_bench.simulation.sensor import Camera
+
+Floats = NDArray[np.float64]
+
+# The window reaches this many psf_sigma beyond its central pixel; the Fisher information within is that of the frame.
+WINDOW_SIGMAS = 4.0
+
+
+def pixels_from_frames(frames: NDArray[Any], camera: Camera) -> Floats:
+    """Check frames (B, T, H, W) and return them as contiguous float64 with the background subtracted."""
+    frames = np.asarray(frames)
+    require_shape("frames", frames, (None, None, None, None), "(B, T, H, W)")
+    if min(frames.shape[2:]) < 3:
+        raise must("frames", "be at least 3 pixels a side", frames.shape)
+    if frames.dtype.kind not in "fiu":
+        raise must("frames", "hold real numbers", frames.dtype)
+    pixels = np.array(frames, dtype=np.float64, order="C")
+    require_finite("frames", pixels)
+    pixels -= camera.background
+    return pixels
+
+
+def detections_from_fits(theta: Floats, sigma: Floats, score: Floats, count: NDArray[Any]) -> Detections:
+    """Turn the fits of flattened frames into rows.
+
+    Parameters
+    ----------
+    theta, sigma : ndarray, shape (B * T, K, 3)
+        x, y (px) and intensity (grey levels), and their standard errors.
+    score : ndarray, shape (B * T, K)
+    count : integer ndarray, shape (B, T)
+        How many of a frame's K are used.
+    """
+    shape = (*count.shape, theta.shape[1])
+    theta, sigma = theta.reshape(*shape, 3), sigma.reshape(*shape, 3)
+    return detections_from_slots(
+        theta[..., :2], score.reshape(shape), count, theta[..., 2], sigma[..., :2], sigma[..., 2]
+    )
+
+
+def window_side(asked: int, camera: Camera, shape: tuple[int, ...]) -> int:
+    """Return the window's side in px, odd where the image allows: as asked, or wide enough for the PSF."""
+    side = asked or 2 * max(1, math.ceil(WINDOW_SIGMAS * camera.optics.psf_sigma)) + 1
+    return min(side, *shape)
