@@ -75,18 +75,19 @@ def pieces(text: str, where: str, tables: Tables) -> list[Piece]:
 
 def _regions(text: str, where: str, tables: Tables) -> Iterator[Piece]:
     opened: re.Match[str] | None = None
+    table = ""
     for marker in _MARKER.finditer(text):
         kind, name = marker.groups()
         at = _at(where, text, marker.start())
         if kind == "begin":
             if opened:
                 break
+            with _named(at):
+                table = generated(name, tables)
             opened = marker
             continue
         if opened is None or opened[2] != name:
             raise must(f"{at}: end of region {name!r}", "follow its begin marker", "none")
-        with _named(at):
-            table = generated(name, tables)
         yield Piece(name, opened.end(), marker.start(), f"\n\n{table}\n\n")
         opened = None
     if opened:
@@ -99,7 +100,7 @@ def _figures(text: str, where: str, tables: Tables) -> Iterator[Piece]:
     for marker in _FIGURE.finditer(text):
         at = _at(where, text, marker.start())
         line, *asked = (" ".join(part.split()) for part in marker[2].split("|"))
-        if len(asked) not in (1, 2) or not marker[1]:
+        if len(asked) not in (1, 2) or not marker[1] or not marker[0].endswith("-->"):
             raise must(f"{at}: score", "be FIGURE<!-- score: LINE | COLUMN [| RANKING] -->", marker[0])
         with _named(at):
             found = tables.find(line, *asked)
