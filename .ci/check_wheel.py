@@ -11,12 +11,19 @@ WANTED = (
     "csist_bench/py.typed",
     "csist_bench/recipes_data/data/seqcsist.toml",
     "csist_bench/recipes_data/methods/ista.toml",
+    "csist_bench/leaderboard_data/leaderboard.csv",
     "csist_bench/leaderboard_data/published.csv",
+    "csist_bench/weights/offgrid-net.safetensors",
 )
+
+LARGEST_MB = 45
 
 
 def main() -> None:
     wheel = next(Path(sys.argv[1]).glob("*.whl"))
+    size = wheel.stat().st_size / 1e6
+    if size > LARGEST_MB:
+        sys.exit(f"wheel: must be at most {LARGEST_MB} MB, got {size:.1f}")
     names = set(zipfile.ZipFile(wheel).namelist())
     missing = [name for name in WANTED if name not in names]
     foreign = [name for name in names if name.startswith("tests") or "__pycache__" in name]

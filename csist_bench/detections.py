@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from csist_bench.conventions import GRID_THRESHOLD
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 REQUIRED = ("trajectory", "frame", "x", "y", "score")
 OPTIONAL = ("intensity", "sigma_x", "sigma_y", "sigma_intensity")
-GRID_THRESHOLD = 70.0  # grey levels; the published decoding of SeqCSIST (50 for CSIST-100K)
 
 
 @dataclass(frozen=True, eq=False)

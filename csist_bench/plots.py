@@ -19,12 +19,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 from numpy.typing import NDArray
 
-from csist_bench.checks import InputError, require_shape, unknown
+from csist_bench.conventions import AP_NAMES
 from csist_bench.detections import Detections
+from csist_bench.errors import InputError, require_shape, unknown
+from csist_bench.files import replace_file
 from csist_bench.leaderboard.lines import Line
 from csist_bench.leaderboard.rows import Row
 from csist_bench.leaderboard.table import ranked, row_label
-from csist_bench.predictions import replace_file
 from csist_bench.training.log import TrainingLog
 
 Floats = NDArray[np.float64]
@@ -166,7 +167,7 @@ def training_curve_picture(log: TrainingLog, path: str | Path, title: str = "") 
             left.set_yscale("log")
     steps = [line["step"] for line in log.scores]
     right.plot(steps, [line["cso_map"] for line in log.scores], "o-", color=BLACK, lw=2, ms=3.5, label="CSO-mAP")
-    for colour, name in zip(THRESHOLD_COLOURS, ("ap05", "ap10", "ap15", "ap20", "ap25")):
+    for colour, name in zip(THRESHOLD_COLOURS, AP_NAMES):
         if all(name in line for line in log.scores):
             right.plot(steps, [line[name] for line in log.scores], color=colour, lw=1.1, label=name.upper())
     left.set(xlabel="step", ylabel="training loss", title=title)

@@ -17,8 +17,8 @@ from typing import Annotated, Any, Literal, TypeVar, get_args
 import msgspec
 from msgspec import Meta
 
-from csist_bench import resources
-from csist_bench.checks import InputError, must, unknown
+from csist_bench import files
+from csist_bench.errors import InputError, must, unknown
 
 Positive = Annotated[float, Meta(gt=0)]
 NonNegative = Annotated[float, Meta(ge=0)]
@@ -29,8 +29,6 @@ Curve = Literal["line", "quadratic", "circle"]
 Directions = Literal["axes", "compass", "pixel", "free", "given"]
 
 MAX_TARGETS = {"axes": 4, "compass": 8, "pixel": 8, "free": 8, "given": 10_000}
-SPLITS = ("train", "val", "test")
-
 S = TypeVar("S", bound=msgspec.Struct)
 
 
@@ -159,7 +157,7 @@ def frame_range(text: str, frames: int, name: str = "frames") -> range:
 
 def shipped(kind: str) -> dict[str, Path]:
     """Return the shipped recipes of a kind ('data' or 'methods') by name."""
-    return {path.stem: path for path in sorted((resources.folder("recipes") / kind).glob("*.toml"))}
+    return {path.stem: path for path in sorted((files.packaged("recipes") / kind).glob("*.toml"))}
 
 
 def load_data_recipe(name_or_path: str, overrides: Iterable[str] = ()) -> DataRecipe:

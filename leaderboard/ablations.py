@@ -101,8 +101,8 @@ def score(data: Path, run: Path) -> float:
 
 def parameters(run: Path) -> int:
     """Return how many parameters the network of a run has."""
-    from csist_bench.models.base import count_parameters
-    from csist_bench.models.weights import load_weights
+    from csist_bench.methods.networks.base import count_parameters
+    from csist_bench.methods.networks.weights import load_weights
 
     return count_parameters(load_weights(run / "best.safetensors")[0])
 

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from csist_bench.checks import InputError
+from csist_bench.conventions import SPLITS
+from csist_bench.errors import InputError
 from csist_bench.recipes import (
-    SPLITS,
     DataRecipe,
     MethodRecipe,
     convert,
@@ -19,7 +19,7 @@ from csist_bench.recipes import (
     resolved,
     shipped,
 )
-from csist_bench.simulate import render_shard
+from csist_bench.simulation.rendering import render_shard
 
 
 def written(tmp_path, text, name="mine.toml"):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from csist_bench import registry
-from csist_bench.checks import InputError
-from csist_bench.models.base import resolve_settings
+from csist_bench.errors import InputError
+from csist_bench.methods import registry
+from csist_bench.methods.networks.base import resolve_settings
+from csist_bench.methods.registry import METHODS
 from csist_bench.recipes import load_data_recipe, load_method_recipe, recipe_hash, shipped
-from csist_bench.registry import METHODS
 from csist_bench.training.recipe import training_recipe
 
 NETWORKS = [name for name, row in METHODS.items() if row.trainable]

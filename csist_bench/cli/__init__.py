@@ -61,7 +61,7 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Answer a mistyped command with the nearest one."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            from csist_bench.checks import unknown
+            from csist_bench.errors import unknown
 
             raise unknown("command", args[0], COMMANDS)
         return super().resolve_command(ctx, args)

@@ -24,7 +24,7 @@ def command(out: str, as_json: bool) -> None:
     """
     from pathlib import Path
 
-    from csist_bench.demonstration import demonstrate, results_table
+    from csist_bench.demo import demonstrate, results_table
 
     results = demonstrate(Path(out), note if as_json else click.echo)
     if as_json:

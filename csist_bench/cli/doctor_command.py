@@ -44,7 +44,7 @@ def command(as_json: bool) -> None:
 
 
 def _machine() -> dict[str, Any]:
-    from csist_bench import __version__, resources
+    from csist_bench import __version__, files
 
     kernels = "plain Python (CSIST_BENCH_NO_NUMBA is set)" if os.environ.get("CSIST_BENCH_NO_NUMBA") else "numba"
     return {
@@ -53,8 +53,8 @@ def _machine() -> dict[str, Any]:
         "platform": platform.platform(),
         "cores": os.cpu_count(),
         "kernels": kernels,
-        "recipes": f"{len(list(resources.folder('recipes').rglob('*.toml')))} found",
-        "weights": ", ".join(sorted(p.stem for p in resources.folder("weights").glob("*.safetensors"))) or "none",
+        "recipes": f"{len(list(files.packaged('recipes').rglob('*.toml')))} found",
+        "weights": ", ".join(sorted(p.stem for p in files.packaged("weights").glob("*.safetensors"))) or "none",
     }
 
 
@@ -81,7 +81,7 @@ def _accelerators() -> str:
 
 def _deformable() -> str:
     try:
-        layer = importlib.import_module("csist_bench.models.layers.deform_conv")
+        layer = importlib.import_module("csist_bench.methods.networks.common.deform_conv")
     except ModuleNotFoundError:
         return "unavailable (PyTorch is not installed)"
     return str(layer.backend())

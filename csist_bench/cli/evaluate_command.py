@@ -10,11 +10,11 @@ import click
 from csist_bench.cli.options import data_option, frames_option, json_option, note, print_json, split_option
 
 if TYPE_CHECKING:
-    from csist_bench.evaluation.ceiling_limits import LimitRow
+    from csist_bench.datasets import Split, Store
+    from csist_bench.evaluation.cramer_rao_lines import LimitRow
     from csist_bench.evaluation.report import Report
     from csist_bench.evaluation.truth import Truth
     from csist_bench.predictions import Predictions
-    from csist_bench.store import Split, Store
 
 
 @click.command("evaluate")
@@ -70,9 +70,9 @@ def command(
       csist-bench evaluate preds.json --json --frames all
       csist-bench evaluate maps.npz --ceiling --report report/
     """
+    from csist_bench.datasets import open_store
     from csist_bench.evaluation.report import evaluate
     from csist_bench.predictions import read_predictions
-    from csist_bench.store import open_store
 
     store = open_store(data)
     part = store.split(split)
@@ -115,7 +115,7 @@ def truth_of(part: Split, frames: str | None, trajectories: str | None) -> Truth
 
 def refuse_mismatch(file: str, mismatch: str | None, allowed: bool) -> None:
     """Raise for predictions of other data, unless they are allowed; then warn on stderr."""
-    from csist_bench.checks import InputError
+    from csist_bench.errors import InputError
 
     if mismatch is None:
         return
@@ -155,15 +155,15 @@ class Ceiling:
 
     def to_text(self) -> str:
         """Return both for a terminal."""
-        from csist_bench.evaluation.ceiling import ceiling_text
-        from csist_bench.evaluation.ceiling_limits import limit_text
+        from csist_bench.evaluation.ceilings import ceiling_text
+        from csist_bench.evaluation.cramer_rao_lines import limit_text
 
         return f"{ceiling_text(self.grid)}\n\nCramer-Rao lines\n{limit_text(self.limits)}"
 
 
 def _ceiling_of(store: Store, truth: Truth) -> Ceiling:
-    from csist_bench.evaluation.ceiling import grid_ceiling
-    from csist_bench.evaluation.ceiling_limits import limit_table
-    from csist_bench.sensor import Instrument
+    from csist_bench.evaluation.ceilings import grid_ceiling
+    from csist_bench.evaluation.cramer_rao_lines import limit_table
+    from csist_bench.simulation.sensor import Camera
 
-    return Ceiling(grid_ceiling(truth, store.recipe.c), limit_table(truth, Instrument.from_recipe(store.recipe)))
+    return Ceiling(grid_ceiling(truth, store.recipe.c), limit_table(truth, Camera.from_recipe(store.recipe)))

@@ -48,10 +48,10 @@ def command(
     The same seed gives the same set on any machine, with any number of workers and parts. An interrupted run goes on
     with --resume. A target table has the columns trajectory, frame, target, x, y, intensity and becomes split `test`.
     """
-    from csist_bench.checks import must
-    from csist_bench.execution import generate, parse_part
+    from csist_bench.datasets.generation import generate, parse_part
+    from csist_bench.datasets.target_tables import read_target_table
+    from csist_bench.errors import must
     from csist_bench.recipes import load_data_recipe, parse_overrides
-    from csist_bench.target_tables import read_target_table
 
     if resume and overwrite:
         raise must("--resume and --overwrite", "not be given together", "both")

@@ -37,8 +37,8 @@ def command(path: str, as_json: bool) -> None:
 
 
 def _dataset(path: str) -> dict[str, Any]:
+    from csist_bench.datasets import open_store
     from csist_bench.recipes import resolved
-    from csist_bench.store import open_store
 
     data = open_store(path, allow_partial=True)
     return {

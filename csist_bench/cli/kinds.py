@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from csist_bench.checks import InputError
+from csist_bench.errors import InputError
 from csist_bench.recipes import shipped
 
 Kind = Literal["dataset", "recipe", "predictions"]

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from csist_bench.cli.options import DEFAULT_DATA, json_option, note, print_json
-from csist_bench.cli.submit_command import DEFAULT_LEADERBOARD, FAMILIES
+from csist_bench.cli.submit_command import DEFAULT_LEADERBOARD
+from csist_bench.conventions import FAMILIES, STATUSES
 
 if TYPE_CHECKING:
     from csist_bench.leaderboard.rows import Row
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 )
 @click.option("--dataset", metavar="NAME", help="A data set of the table, or all (the terminal shows seqcsist).")
 @click.option("--family", type=click.Choice(FAMILIES), help="Rows of one family.")
-@click.option("--tier", type=click.Choice(["published", "submitted", "reproduced"]), help="Rows of one tier.")
+@click.option("--tier", type=click.Choice(STATUSES), help="Rows of one tier.")
 @click.option("--superseded", is_flag=True, help="Show superseded rows too.")
 @click.option("--markdown", is_flag=False, flag_value="-", metavar="[FILE]", help="Markdown, on stdout or to a file.")
 @click.option("--html", metavar="FILE", help="One self-contained page with charts.")
@@ -134,7 +135,7 @@ def _deliver(target: str, text: str) -> None:
     if target == "-":
         click.echo(text, nl=False)
         return
-    from csist_bench.predictions import replace_file
+    from csist_bench.files import replace_file
 
     Path(target).parent.mkdir(parents=True, exist_ok=True)
     replace_file(Path(target), text.encode())
@@ -158,11 +159,11 @@ def _write_results(path: str, pages: tuple[str, ...], docs: bool, check: bool) -
 
 def _check(path: str, data: str | None) -> None:
     from csist_bench.leaderboard.check import check
-    from csist_bench.registry import torch_works
+    from csist_bench.methods.registry import torch_works
 
     store = None
     if data:
-        from csist_bench.store import open_store
+        from csist_bench.datasets import open_store
 
         store = open_store(data)
     count, problems = check(path, store)
@@ -176,8 +177,8 @@ def _check(path: str, data: str | None) -> None:
 
 
 def _keep_lines(path: str, data: str, split: str) -> None:
+    from csist_bench.datasets import open_store
     from csist_bench.leaderboard.lines import compute_lines, replace_lines
-    from csist_bench.store import open_store
 
     lines = compute_lines(open_store(data), split)
     replace_lines(Path(path).parent, lines)

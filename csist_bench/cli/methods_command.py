@@ -21,7 +21,7 @@ def command(as_json: bool) -> None:
     Example:
       csist-bench methods --json
     """
-    from csist_bench.accounting import method_rows
+    from csist_bench.methods.cost import method_rows
 
     rows = method_rows()
     if as_json:

@@ -12,9 +12,9 @@ from csist_bench.cli.options import data_option, note, split_option
 from csist_bench.cli.submit_command import DEFAULT_LEADERBOARD
 
 if TYPE_CHECKING:
+    from csist_bench.datasets import Split, Store
     from csist_bench.detections import Detections
     from csist_bench.predictions import Predictions
-    from csist_bench.store import Split, Store
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -111,9 +111,10 @@ def pr_command(predictions: str, data: str, split: str, out: str) -> None:
     Example:
       csist-bench plot pr preds.json --out precision_recall.svg
     """
+    from csist_bench.conventions import ap_name
     from csist_bench.evaluation.average_precision import curve
     from csist_bench.evaluation.matching import match
-    from csist_bench.evaluation.report import ap_name, evaluate
+    from csist_bench.evaluation.report import evaluate
     from csist_bench.plots import precision_recall_picture, require_picture
 
     require_picture(out)
@@ -184,7 +185,7 @@ def calibration_command(predictions: str, data: str, split: str, out: str) -> No
     """
     import numpy as np
 
-    from csist_bench.checks import InputError
+    from csist_bench.errors import InputError
     from csist_bench.evaluation.matching import match, nearest_targets
     from csist_bench.plots import calibration_picture, require_picture
 
@@ -206,8 +207,8 @@ def calibration_command(predictions: str, data: str, split: str, out: str) -> No
 
 
 def _opened(data: str, split: str, trajectory: int = 0) -> tuple[Store, Split]:
-    from csist_bench.checks import must
-    from csist_bench.store import open_store
+    from csist_bench.datasets import open_store
+    from csist_bench.errors import must
 
     store = open_store(data)
     part = store.split(split)
@@ -224,8 +225,8 @@ def _truth(part: Split) -> Any:
 
 def _predictions(path: str, store: Store, part: Split) -> Predictions:
     """Read a prediction file; one of other data is refused, for its detections would be drawn on the wrong frames."""
-    from csist_bench.checks import InputError
-    from csist_bench.detections import GRID_THRESHOLD
+    from csist_bench.conventions import GRID_THRESHOLD
+    from csist_bench.errors import InputError
     from csist_bench.predictions import read_predictions
 
     read = read_predictions(

@@ -15,11 +15,12 @@ from csist_bench.cli.options import (
     set_option,
     split_option,
 )
+from csist_bench.conventions import DECODERS
 
 if TYPE_CHECKING:
-    from csist_bench.inference import Decoder
-    from csist_bench.models.base import RunPrecision
-    from csist_bench.registry import Method
+    from csist_bench.conventions import Decoder
+    from csist_bench.methods.networks.base import RunPrecision
+    from csist_bench.methods.registry import Method
 
 
 @click.command("run")
@@ -27,11 +28,12 @@ if TYPE_CHECKING:
 @data_option
 @split_option
 @click.option("--out", default="preds.json", show_default=True, metavar="FILE", help=".json, .json.gz, .csv or .npz.")
-@click.option("--weights", metavar="FILE", help="Weights of a network (the shipped ones by default).")
+@click.option("--weights", metavar="FILE|NAME|URL", help="Weights of a network (the shipped ones by default).")
+@click.option("--sha256", metavar="DIGEST", help="Of the file of weights; needed with a URL.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
 @click.option(
     "--decoder",
-    type=click.Choice(["grid", "polish"]),
+    type=click.Choice(DECODERS),
     multiple=True,
     default=["grid"],
     show_default=True,
@@ -65,6 +67,7 @@ def command(
     split: str,
     out: str,
     weights: str | None,
+    sha256: str | None,
     device: str,
     decoder: tuple[Decoder, ...],
     threshold: float,
@@ -86,15 +89,19 @@ def command(
       csist-bench run ml --data data/noise5.zarr --out ml.json
       csist-bench run espcn --decoder polish --out espcn.json
       csist-bench run espcn --decoder grid --decoder polish --out espcn.npz
+      csist-bench run offgrid-net --weights offgrid-net-5
       csist-bench run ml --data my_frames.npy --noise-sigma 3
 
     --data also takes a .npy file of bare frames, shape (N, T, H, W), (T, H, W) or (H, W). With several decoders there
     is one file for each, the decoder's name added to that of --out: the last example writes espcn-grid.npz and
     espcn-polish.npz.
     """
-    from csist_bench.inference import chosen_frames, header_of, open_source, unmix_each
+    from csist_bench.methods.inference import Scope, chosen_frames, header_of, open_source, unmix_each
+    from csist_bench.methods.registry import find
+    from csist_bench.methods.runners import RunOptions
     from csist_bench.predictions import require_writable, write_predictions
-    from csist_bench.registry import find
+    from csist_bench.recipes import parse_overrides
+    from csist_bench.simulation.sensor import Camera
 
     refuse_idle_options(find(method), data)
     files = output_files(out, decoder)
@@ -105,17 +112,10 @@ def command(
         source,
         method,
         decoder,
-        overrides=overrides,
-        weights=weights,
-        device=device,
-        threshold=threshold,
-        noise_sigma=noise_sigma,
-        frames=chosen_frames(source, frames),
-        limit=limit,
-        workers=workers,
-        batch=batch,
-        precision=precision,
-        progress=ProgressLine(f"{method}: unmixed"),
+        Camera.from_recipe(source.recipe, noise_sigma),
+        RunOptions(parse_overrides(overrides), weights, device, batch, precision, threshold, sha256 or ""),
+        Scope(chosen_frames(source, frames), limit, workers),
+        ProgressLine(f"{method}: unmixed"),
     )
     for file, done in zip(files, answers):
         write_predictions(file, done.detections, header_of(source, done))
@@ -126,7 +126,7 @@ def command(
 
 def output_files(out: str, decoders: tuple[Decoder, ...]) -> list[str]:
     """Return the file of each decoder: `out` itself for one, p-grid.npz and p-polish.npz from p.npz for two."""
-    from csist_bench.checks import must
+    from csist_bench.errors import must
     from csist_bench.predictions import require_writable
 
     if len(set(decoders)) < len(decoders):
@@ -139,12 +139,13 @@ def output_files(out: str, decoders: tuple[Decoder, ...]) -> list[str]:
 
 def refuse_idle_options(method: Method, data: str) -> None:
     """Refuse options that were given but would do nothing for this method or source."""
-    from csist_bench.checks import must
+    from csist_bench.errors import must
 
     idle: dict[str, str] = {}
     if not method.trainable:
         idle |= {
             "weights": "a method without training",
+            "sha256": "a method without training",
             "device": "a method without training",
             "batch": "a method without training",
             "precision": "a method without training",

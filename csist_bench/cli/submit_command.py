@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from csist_bench.cli.options import data_option, json_option, note, print_json, split_option
+from csist_bench.conventions import FAMILIES, PRIOR_TIERS, RANKING_ALIASES, RANKINGS, ROW_DECODERS, STATUSES
 
-FAMILIES = ["traditional", "super-resolution", "unfolding", "off-grid"]
 DEFAULT_LEADERBOARD = "leaderboard/leaderboard.csv"
 
 
@@ -20,19 +20,19 @@ DEFAULT_LEADERBOARD = "leaderboard/leaderboard.csv"
 @click.option("--family", type=click.Choice(FAMILIES), help="By default that of the registry.")
 @click.option(
     "--tier",
-    type=click.Choice(["submitted", "reproduced"]),
+    type=click.Choice(STATUSES[1:]),
     default="submitted",
     show_default=True,
     help="reproduced: trained and run by a recipe of this repository.",
 )
-@click.option("--prior-tier", type=click.Choice(["A", "B", "C", "D", "D-rotated"]), help="What the method knows.")
-@click.option("--decoder", type=click.Choice(["grid", "polish", "own"]), help="By default that of the file's header.")
+@click.option("--prior-tier", type=click.Choice(PRIOR_TIERS), help="What the method knows.")
+@click.option("--decoder", type=click.Choice(ROW_DECODERS), help="By default that of the file's header.")
 @click.option(
     "--rank",
-    type=click.Choice(["score", "brightness", "precision"]),
+    type=click.Choice([*RANKINGS, *RANKING_ALIASES]),
     default="score",
     show_default=True,
-    help="Rank detections by the method's own score, by intensity, or by the least standard errors.",
+    help="Rank by the method's own score, by intensity, or by least standard errors (precision, or uncertainty).",
 )
 @click.option("--settings", metavar="TEXT", help="Settings of the method, in short.")
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of the training.")
@@ -74,9 +74,10 @@ def command(
       csist-bench submit preds.json
       csist-bench submit mine.json --method MyNet --family unfolding --prior-tier D --paper https://example.org/paper
     """
+    from csist_bench.datasets import open_store
     from csist_bench.leaderboard import Claim, score_submission, submit
-    from csist_bench.store import open_store
 
+    claimed["rank"] = RANKING_ALIASES.get(claimed["rank"], claimed["rank"])
     claim = Claim(note=remark, **claimed)
     store = open_store(data)
     if dry_run:

@@ -62,8 +62,8 @@ def command(
       csist-bench train offgrid-net --stream seqcsist-rotated --stream seqcsist=0.5
       csist-bench train offgrid-net --out runs/mine --resume --set calibration=true
     """
-    from csist_bench import registry
-    from csist_bench.checks import InputError
+    from csist_bench.errors import InputError
+    from csist_bench.methods import registry
 
     row = registry.find(method)
     if not row.trainable:
@@ -73,8 +73,8 @@ def command(
 
     import torch
 
-    from csist_bench.models.base import resolve_device
-    from csist_bench.store import open_store
+    from csist_bench.datasets import open_store
+    from csist_bench.methods.networks.base import resolve_device
     from csist_bench.training.run import Options, train
 
     if threads:
@@ -102,7 +102,7 @@ def _recipe_of(
     resumed: Path | None,
 ) -> tuple[dict[str, Any], TrainingRecipe]:
     """Return the network's settings and the training recipe: those of the resumed run unless others are given."""
-    from csist_bench.checks import InputError, must
+    from csist_bench.errors import InputError, must
     from csist_bench.recipes import MethodRecipe, load_method_recipe, parse_overrides, shipped
     from csist_bench.training.checkpoint import read_run_recipe
     from csist_bench.training.recipe import training_recipe

@@ -42,7 +42,7 @@ def command(path: str, data: str | None, as_json: bool) -> None:
 
 
 def _dataset(path: str, _data: str) -> list[str]:
-    from csist_bench.verification import verify
+    from csist_bench.datasets.verification import verify
 
     return verify(path, ProgressLine("checked", "shards"))
 
@@ -59,8 +59,8 @@ def _recipe(path: str, _data: str) -> list[str]:
 
 
 def _predictions(path: str, data: str) -> list[str]:
+    from csist_bench.datasets import open_store
     from csist_bench.predictions import read_predictions
-    from csist_bench.store import open_store
 
     store = open_store(data)
     test = next(iter(reversed(store.splits.values())))

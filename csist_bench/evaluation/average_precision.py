@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from csist_bench.checks import InputError, must
 from csist_bench.detections import Detections, concatenate
+from csist_bench.errors import InputError, must
 from csist_bench.evaluation.matching import Matched, ranking
 
 Floats = NDArray[np.float64]

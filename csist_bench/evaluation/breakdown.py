@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from csist_bench.checks import must
+from csist_bench.errors import must
 from csist_bench.evaluation.matching import Matched
 from csist_bench.evaluation.metrics import Figures, PerFrame, figures
 from csist_bench.evaluation.truth import Truth
@@ -61,7 +61,7 @@ def bootstrap_intervals(
 
     Whole trajectories are drawn with replacement, never frames: the frames of one trajectory are nearly copies.
     """
-    from csist_bench.kernels import matching as kernel
+    from csist_bench.evaluation import _kernels as kernel
 
     if resamples < 1:
         raise must("bootstrap", "be at least 1 resample", resamples)

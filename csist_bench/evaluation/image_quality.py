@@ -62,7 +62,7 @@ def image_quality(matched: Matched, truth: Truth, c: int, size: int) -> ImageQua
 
 def _grids(frame: Ints, xy: Floats, intensity: Floats, chosen: range, c: int, n: int) -> Floats:
     """Return the label grids (len(chosen), n, n) of the chosen frames; rows are sorted by frame."""
-    from csist_bench.optics import nearest_node
+    from csist_bench.simulation.optics import nearest_node
 
     rows = slice(*np.searchsorted(frame, [chosen.start, chosen.stop]))
     node = nearest_node(xy[rows], c)

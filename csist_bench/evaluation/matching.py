@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from csist_bench.checks import unknown
+from csist_bench.conventions import THRESHOLDS
 from csist_bench.detections import Detections
+from csist_bench.errors import unknown
 from csist_bench.evaluation.truth import Truth
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-THRESHOLDS = (0.05, 0.10, 0.15, 0.20, 0.25)  # px
 MATCHINGS = ("nearest", "hungarian")
 
 
@@ -118,7 +118,7 @@ def _nearest_links(detections: Detections, frame: Ints, truth: Truth, thresholds
 
 
 def _assigned_links(detections: Detections, frame: Ints, truth: Truth, thresholds: Floats) -> tuple[Floats, Bools]:
-    from csist_bench.kernels import matching as kernel
+    from csist_bench.evaluation import _kernels as kernel
 
     _, distance = nearest_targets(detections, frame, truth)
     order, start = by_frame(frame, truth.n_frames)

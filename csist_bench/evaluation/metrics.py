@@ -147,7 +147,7 @@ def rmse(distance: Floats) -> float:
 
 def ospa(matched: Matched, truth: Truth, cutoff: float = OSPA_CUTOFF) -> Floats:
     """Return the OSPA distance of order 2 of every scored frame, shape (F,), px (Schuhmacher, Vo and Vo, 2008)."""
-    from csist_bench.kernels import matching as kernel
+    from csist_bench.evaluation import _kernels as kernel
 
     order, start = by_frame(matched.frame, truth.n_frames)
     out = np.empty(truth.n_frames)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from csist_bench.conventions import ap_name
 from csist_bench.detections import Detections
 from csist_bench.evaluation import EVALUATOR_VERSION
 from csist_bench.evaluation.average_precision import RankedHits, curve
@@ -112,11 +113,6 @@ class Report:
         from csist_bench.evaluation.report_text import report_text
 
         return report_text(self)
-
-
-def ap_name(threshold: float) -> str:
-    """Return the name of the AP at a threshold in px: 0.05 -> ap05."""
-    return f"ap{round(100 * threshold):02d}"
 
 
 def figures_table(row: Figures) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from csist_bench.evaluation import EVALUATOR_VERSION
 from csist_bench.evaluation.metrics import DEFINITIONS, Figures
-from csist_bench.predictions import replace_file
+from csist_bench.files import replace_file
 
 if TYPE_CHECKING:
     from csist_bench.evaluation.report import Report

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from csist_bench.checks import InputError, must, require_shape
 from csist_bench.detections import Detections
+from csist_bench.errors import InputError, must, require_shape
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

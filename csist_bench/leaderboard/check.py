@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from csist_bench.checks import InputError
+from csist_bench.datasets import Store
+from csist_bench.errors import InputError
 from csist_bench.evaluation import EVALUATOR_VERSION
 from csist_bench.leaderboard.datasets import dataset_label, recipe_from_text
 from csist_bench.leaderboard.rows import Row, read_numbered
+from csist_bench.methods.registry import METHODS, Method, torch_works
 from csist_bench.recipes import load_method_recipe, shipped
-from csist_bench.registry import METHODS, Method, torch_works
-from csist_bench.store import Store
 
 # Percent; rows are stored unrounded, so that the mean of the APs differs from CSO-mAP by float error alone.
 TOLERANCE = 1e-6

@@ -13,14 +13,14 @@ from typing import Any, Literal
 
 import msgspec
 
-from csist_bench.checks import InputError, show
-from csist_bench.evaluation.ceiling import grid_ceiling
+from csist_bench.datasets import Store
+from csist_bench.errors import InputError, show
+from csist_bench.evaluation.ceilings import grid_ceiling
 from csist_bench.evaluation.truth import Truth
 from csist_bench.leaderboard.datasets import dataset_label
-from csist_bench.leaderboard.rows import Digest, Name, Percent, locked, write_table
+from csist_bench.leaderboard.rows import Digest, Name, Percent, board_lock, write_table
 from csist_bench.recipes import DataRecipe
-from csist_bench.sensor import Instrument
-from csist_bench.store import Store
+from csist_bench.simulation.sensor import Camera
 
 FILE = "lines.csv"
 
@@ -47,8 +47,8 @@ def limit_names(recipe: DataRecipe) -> tuple[str, ...]:
 
 def compute_lines(store: Store, split: str = "test") -> list[Line]:
     """Return the ceiling of the data set's own grid by both rankings, and the limits of tiers B, C and D."""
-    from csist_bench.evaluation.ceiling_limits import limit_table
-    from csist_bench.offgrid.limits import LINES
+    from csist_bench.evaluation.cramer_rao import LINES
+    from csist_bench.evaluation.cramer_rao_lines import limit_table
 
     part = store.split(split)
     truth = Truth.from_arrays(part.target_xy, part.target_intensity, part.target_count, part.scored_frames)
@@ -59,7 +59,7 @@ def compute_lines(store: Store, split: str = "test") -> list[Line]:
     ]
     names = limit_names(store.recipe)
     chosen = [line for line in LINES if line.name in names]
-    for row in limit_table(truth, Instrument.from_recipe(store.recipe), lines=chosen):
+    for row in limit_table(truth, Camera.from_recipe(store.recipe), lines=chosen):
         values.append(("limit", f"Cramer-Rao limit, tier {row.line.tier}: {row.line.name}", row.cso_map))
     about: dict[str, Any] = {"dataset": dataset_label(store.recipe), "split": split}
     about["dataset_fingerprint"] = store.fingerprint or ""
@@ -84,7 +84,7 @@ def read_lines(folder: Path) -> list[Line]:
 def replace_lines(folder: Path, lines: Sequence[Line]) -> None:
     """Put the lines of a data set in the place of those that were there; by rename."""
     path = folder / FILE
-    with locked(path):
+    with board_lock(path):
         ours = {(line.dataset, line.split) for line in lines}
         kept = [line for line in read_lines(folder) if (line.dataset, line.split) not in ours]
         write_table(path, COLUMNS, [msgspec.structs.astuple(line) for line in (*kept, *lines)])

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
 
+from csist_bench.conventions import AP_NAMES, FAMILIES, PRIOR_TEXT, STATUSES
 from csist_bench.evaluation import EVALUATOR_VERSION
 from csist_bench.leaderboard.charts import PARAMETERS, SPEED, chart
 from csist_bench.leaderboard.lines import Line
-from csist_bench.leaderboard.rows import AP_NAMES, FAMILIES, TIERS, Row
+from csist_bench.leaderboard.rows import Row
 from csist_bench.leaderboard.table import (
     MAIN_DATASET,
-    PRIOR_TEXT,
     Board,
     count_text,
     interval_text,
@@ -104,7 +104,7 @@ def _controls(tables: Sequence[str]) -> str:
     return (
         '<form class="controls" hidden>\n'
         f'<label>Data set <select id="dataset"><option value="">all</option>{options}</select></label>\n'
-        f"{_chips('Family', 'family', FAMILIES)}\n{_chips('Tier', 'tier', TIERS)}\n"
+        f"{_chips('Family', 'family', FAMILIES)}\n{_chips('Tier', 'tier', STATUSES)}\n"
         '<output id="count"></output>\n</form>'
     )
 

@@ -10,10 +10,11 @@ import csv
 from collections.abc import Iterator
 from typing import Any
 
-from csist_bench import resources
-from csist_bench.checks import InputError
-from csist_bench.leaderboard.rows import AP_NAMES, Row, checked_row
-from csist_bench.registry import METHODS, SEQCSIST
+from csist_bench import files
+from csist_bench.conventions import AP_NAMES
+from csist_bench.errors import InputError
+from csist_bench.leaderboard.rows import Row, checked_row
+from csist_bench.methods.registry import METHODS, SEQCSIST
 
 HARDWARE = "GPU of the paper"
 _MULTIPLES = {"K": 1e3, "M": 1e6, "G": 1e9}
@@ -31,7 +32,7 @@ def published_rows() -> list[Row]:
 
 
 def _cells(name: str) -> Iterator[tuple[str, dict[str, str]]]:
-    path = resources.folder("leaderboard") / name
+    path = files.packaged("leaderboard") / name
     if not path.is_file():
         raise InputError(f"published table {path} not found; install the package again")
     with path.open(encoding="utf-8", newline="") as file:

@@ -7,31 +7,20 @@ import datetime
 import io
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, get_args
 
 import msgspec
 from msgspec import Meta
 
-from csist_bench.checks import InputError, must, show
-from csist_bench.predictions import replace_file
-from csist_bench.registry import Family
+from csist_bench.conventions import AP_NAMES, Family, PriorTier, Ranking, RowDecoder, Status
+from csist_bench.errors import InputError, must, show
+from csist_bench.files import locked, replace_file
 
 FILE = "leaderboard.csv"
 DEFAULT_PATH = f"leaderboard/{FILE}"
 LOCK_WAIT_S = 60.0
-AP_NAMES = ("ap05", "ap10", "ap15", "ap20", "ap25")
-
-Tier = Literal["published", "submitted", "reproduced"]
-PriorTier = Literal["A", "B", "C", "D", "D-rotated"]
-Decoder = Literal["grid", "polish", "own"]
-Ranking = Literal["score", "brightness", "precision"]
-FAMILIES: tuple[str, ...] = get_args(Family)
-TIERS: tuple[str, ...] = get_args(Tier)
-PRIOR_TIERS: tuple[str, ...] = get_args(PriorTier)
-DECODERS: tuple[str, ...] = get_args(Decoder)
-RANKINGS: tuple[str, ...] = get_args(Ranking)
 
 Percent = Annotated[float, Meta(ge=0, le=100)]
 Text = Annotated[str, Meta(pattern=r"^[^\x00-\x1f\x7f]*$")]
@@ -64,9 +53,9 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     family: Family
     dataset: Name
     split: Name = "test"
-    decoder: Decoder = "grid"
+    decoder: RowDecoder = "grid"
     prior_tier: PriorTier = "D"
-    tier: Tier
+    tier: Status
     cso_map: Percent
     ap05: Percent
     ap10: Percent
@@ -249,7 +238,7 @@ def _parsed(cells: Sequence[str], where: str) -> Row:
 def append_row(path: str | Path, row: Row) -> None:
     """Add a row at the end of a leaderboard: under a lock, and by rename, so that readers see whole tables only."""
     path = Path(path)
-    with locked(path):
+    with board_lock(path):
         write_rows(path, [*read_rows(path, missing_ok=True), row])
 
 
@@ -269,21 +258,10 @@ def _cell(value: object) -> str:
     return "" if value is None else repr(value) if isinstance(value, float) else str(value)
 
 
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
+def board_lock(path: Path) -> AbstractContextManager[None]:
     """Hold the lock of a leaderboard; two submissions at a time are added one after the other."""
-    import filelock
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(path.with_name(f".{path.name}.lock"))
-    try:
-        lock.acquire(timeout=LOCK_WAIT_S)
-    except filelock.Timeout:
-        raise InputError(f"{path}: another submission is being added; try again when it is done") from None
-    try:
-        yield
-    finally:
-        lock.release()
+    busy = f"{path}: another submission is being added; try again when it is done"
+    return locked(path.with_name(f".{path.name}.lock"), busy, LOCK_WAIT_S)
 
 
 def standing(rows: Sequence[Row]) -> list[Row]:

@@ -9,27 +9,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from csist_bench.checks import InputError, must, show, unknown
-from csist_bench.detections import GRID_THRESHOLD, Detections
+from csist_bench.conventions import AP_NAMES, FAMILIES, GRID_THRESHOLD, RANKINGS
+from csist_bench.datasets import Split, Store
+from csist_bench.detections import Detections
+from csist_bench.errors import InputError, must, show, unknown
 from csist_bench.evaluation import EVALUATOR_VERSION
 from csist_bench.evaluation.report import Report, evaluate
 from csist_bench.evaluation.truth import Truth
 from csist_bench.leaderboard.datasets import dataset_label, dataset_recipe
-from csist_bench.leaderboard.rows import (
-    AP_NAMES,
-    FAMILIES,
-    RANKINGS,
-    Row,
-    checked_row,
-    locked,
-    read_rows,
-    standing,
-    write_rows,
-)
+from csist_bench.leaderboard.rows import Row, board_lock, checked_row, read_rows, standing, write_rows
+from csist_bench.methods.registry import METHODS, Method
 from csist_bench.predictions import Header, Predictions, read_predictions
-from csist_bench.registry import METHODS, Method
-from csist_bench.sensor import Instrument
-from csist_bench.store import Split, Store
+from csist_bench.simulation.sensor import Camera
 
 BOOTSTRAP = 1000
 _BLOCK = 1 << 20
@@ -100,7 +91,7 @@ def submit(
     digest = predictions_digest(Path(predictions))
     refuse_duplicate(read_rows(path, missing_ok=True), digest, claim.rank, path)
     scored = score_submission(predictions, store, claim, split=split, bootstrap=bootstrap)
-    with locked(path):
+    with board_lock(path):
         rows = read_rows(path, missing_ok=True)
         row = admitted(scored.row, rows, path, supersede)
         write_rows(path, [*rows, row])
@@ -260,7 +251,7 @@ def _settings_text(said: Mapping[str, Any], store: Store) -> str:
     texts = [f"{name}={value}" for name, value in settings.items()] if isinstance(settings, Mapping) else []
     if said.get("threshold", GRID_THRESHOLD) != GRID_THRESHOLD:
         texts.append(f"threshold={said['threshold']}")
-    own = Instrument.from_recipe(store.recipe).noise_sigma
+    own = Camera.from_recipe(store.recipe).noise_sigma
     if said.get("noise_sigma", own) != own:
         texts.append(f"noise_sigma={said['noise_sigma']}")
     return " ".join(" ".join(texts).split())
@@ -276,7 +267,7 @@ def _rate(where: str, said: Mapping[str, Any], n_frames: int | None) -> float | 
 
 
 def _costs(row: Method, said: Mapping[str, Any]) -> dict[str, Any]:
-    from csist_bench.accounting import method_row, variant_costs
+    from csist_bench.methods.cost import method_row, variant_costs
 
     settings = said.get("settings")
     own = variant_costs(row, settings) if row.trainable and isinstance(settings, Mapping) and settings else None

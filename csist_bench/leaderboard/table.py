@@ -7,10 +7,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from csist_bench.checks import unknown
+from csist_bench.conventions import AP_TITLES, PRIOR_TEXT
+from csist_bench.errors import unknown
 from csist_bench.evaluation import EVALUATOR_VERSION
 from csist_bench.leaderboard.lines import Line
-from csist_bench.leaderboard.rows import AP_NAMES, Row
+from csist_bench.leaderboard.rows import Row
 
 MAIN_DATASET = "seqcsist"
 ALL = "all"
@@ -18,10 +19,6 @@ ALL = "all"
 TIERS_TEXT = (
     "Tiers: *published* is the paper's own figure; *submitted* was scored here from a prediction file; *reproduced* was"
     " trained and run by a recipe of this repository, and scored here."
-)
-PRIOR_TEXT = (
-    "Knows: A the optics; B also the brightness law; C also smooth or rigid motion; D the whole generator, or trained"
-    " on it (D-rotated: on the rotated law)."
 )
 
 
@@ -133,7 +130,7 @@ def rate_text(row: Row) -> str:
 
 HEADINGS = (
     "method", "family", "tier", "knows", "decoder", "CSO-mAP", "95 %", "published",
-    *(name.upper() for name in AP_NAMES), "parameters", "frames/s",
+    *AP_TITLES, "parameters", "frames/s",
 )  # fmt: skip
 _TEXT_COLUMNS = 5
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from csist_bench.checks import must
 from csist_bench.detections import Detections
+from csist_bench.errors import must
 
 FORMAT = "csist-bench/predictions@1"
 

@@ -18,8 +18,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from csist_bench.checks import OFFENDERS_SHOWN, InputError, must, offenders, show
 from csist_bench.detections import Detections
+from csist_bench.errors import OFFENDERS_SHOWN, InputError, must, offenders, show
 from csist_bench.predictions.header import Header, header_from_table
 from csist_bench.predictions.table import COLUMNS, SNIFFED, Limits, detections_from_columns
 

@@ -6,8 +6,9 @@ import gzip
 import zlib
 from pathlib import Path
 
-from csist_bench.checks import InputError, must
-from csist_bench.detections import GRID_THRESHOLD, Detections
+from csist_bench.conventions import GRID_THRESHOLD
+from csist_bench.detections import Detections
+from csist_bench.errors import InputError, must
 from csist_bench.predictions.array_formats import Decoding, read_npz, read_parquet, read_zarr
 from csist_bench.predictions.header import Header, Predictions
 from csist_bench.predictions.json_format import read_json

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from csist_bench.checks import OFFENDERS_SHOWN, InputError, must, offenders
 from csist_bench.detections import OPTIONAL, Detections
+from csist_bench.errors import OFFENDERS_SHOWN, InputError, must, offenders
 
 LARGEST = 1e6  # |value| of any position, score, intensity or standard error
 REAL = ("x", "y", "score", *OPTIONAL)

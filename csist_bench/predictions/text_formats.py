@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from csist_bench.checks import OFFENDERS_SHOWN, InputError, must, offenders, show
 from csist_bench.detections import Detections
+from csist_bench.errors import OFFENDERS_SHOWN, InputError, must, offenders, show
 from csist_bench.predictions.header import Header
 from csist_bench.predictions.table import COLUMNS, Label, Limits, detections_from_columns, refuse
 

@@ -11,8 +11,9 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from csist_bench.checks import InputError, unknown
 from csist_bench.detections import Detections
+from csist_bench.errors import InputError, unknown
+from csist_bench.files import replace_file
 from csist_bench.predictions.header import Header
 from csist_bench.predictions.json_format import Row
 from csist_bench.predictions.table import Limits, detections_from_columns
@@ -64,20 +65,6 @@ def require_writable(path: str | Path, overwrite: bool = True) -> str:
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         raise InputError(f"{path}: cannot be written; {folder} is not a folder that you may write to")
     return kind
-
-
-def replace_file(path: Path, data: bytes) -> None:
-    """Write a file under a temporary name beside it, then move it into place."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _encoded(kind: str, detections: Detections, header: Header) -> bytes:

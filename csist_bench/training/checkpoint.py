@@ -19,9 +19,10 @@ from typing import Any
 import msgspec
 from torch import Tensor
 
-from csist_bench.checks import InputError, show
-from csist_bench.models.base import plain_tensors
-from csist_bench.models.weights import read_tensors, replace_file, write_tensors
+from csist_bench.errors import InputError, show
+from csist_bench.files import replace_file
+from csist_bench.methods.networks.base import plain_tensors
+from csist_bench.methods.networks.weights import read_tensors, write_tensors
 from csist_bench.recipes import resolved
 from csist_bench.training.recipe import training_recipe
 

@@ -18,12 +18,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from csist_bench.checks import InputError, must
-from csist_bench.models.layers.sampling import fit_initialiser
-from csist_bench.optics import Optics, nearest_node
-from csist_bench.sensor import Instrument
-from csist_bench.store import Split
-from csist_bench.store.layout import chunk_length
+from csist_bench.datasets import Split
+from csist_bench.datasets.layout import chunk_length
+from csist_bench.errors import InputError, must
+from csist_bench.methods.networks.common.sampling import fit_initialiser
+from csist_bench.simulation.optics import Optics, nearest_node
+from csist_bench.simulation.sensor import Camera
 from csist_bench.training.recipe import TrainingRecipe
 
 GRIDS_PER_CHUNK = 4096  # label grids made at a time when Q is fitted
@@ -220,7 +220,7 @@ def _read(
 ) -> TrainingSet:
     """Read trajectories start..stop-1 into memory."""
     node, light = _labels(split, start, stop, recipe.label_falloff)
-    background = Instrument.from_recipe(split.recipe).background
+    background = Camera.from_recipe(split.recipe).background
     frames = np.subtract(split.read("frames", start, stop), background, dtype=np.float32)
     scored = slice(split.scored_frames.start, split.scored_frames.stop)
     arrays: list[NDArray[Any]] = [frames, node, light]

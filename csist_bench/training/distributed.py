@@ -11,7 +11,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from csist_bench.checks import must
+from csist_bench.errors import must
 
 
 @dataclass(frozen=True)

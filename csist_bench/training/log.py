@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from csist_bench.checks import InputError, show
+from csist_bench.errors import InputError, show
+from csist_bench.files import replace_file
 
 LOG = "log.jsonl"
 
@@ -59,9 +59,7 @@ def rewind_log(folder: Path, step: int) -> None:
         return
     lines = path.read_text(encoding="utf-8").splitlines()
     kept = [text for text in lines if (line := _decoded(text)) is not None and line["step"] <= step]
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    temporary.write_text("".join(f"{text}\n" for text in kept), encoding="utf-8")
-    os.replace(temporary, path)
+    replace_file(path, "".join(f"{text}\n" for text in kept).encode())
 
 
 def _decoded(text: str) -> dict[str, Any] | None:

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from csist_bench.models.layers.rendering import SceneLabels
+from csist_bench.methods.networks.common.rendering import SceneLabels
 from csist_bench.training.dataset import UnitSet, transform_batch
 from csist_bench.training.distributed import World
 from csist_bench.training.learner import Learner

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from csist_bench.checks import InputError, unknown
+from csist_bench.errors import InputError, unknown
 
 Terms = dict[str, Tensor]
 

@@ -13,10 +13,10 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from csist_bench.checks import must
-from csist_bench.models.base import resolve_settings
+from csist_bench.errors import must
+from csist_bench.methods.networks.base import resolve_settings
+from csist_bench.methods.registry import Method
 from csist_bench.recipes import Count, NonNegative, Positive, convert, recipe_hash
-from csist_bench.registry import Method
 from csist_bench.training.stream_recipe import StreamRecipe
 
 Share = Annotated[float, Meta(ge=0, lt=1)]

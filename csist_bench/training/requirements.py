@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from csist_bench.checks import InputError
+from csist_bench.errors import InputError
 from csist_bench.training.recipe import TrainingRecipe
 
 

@@ -20,14 +20,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from csist_bench.checks import InputError, show
-from csist_bench.models.base import network_from_settings, require_finite_weights, resolve_settings
-from csist_bench.models.layers.sampling import Sampling
-from csist_bench.models.weights import WeightsCard, in_half_precision, save_weights
-from csist_bench.optics import Optics
+from csist_bench.datasets import Store
+from csist_bench.errors import InputError, show
+from csist_bench.methods.networks.base import network_from_settings, require_finite_weights, resolve_settings
+from csist_bench.methods.networks.common.sampling import Sampling
+from csist_bench.methods.networks.weights import WeightsCard, in_half_precision, save_weights
+from csist_bench.methods.registry import Method
 from csist_bench.recipes import resolved
-from csist_bench.registry import Method
-from csist_bench.store import Store
+from csist_bench.simulation.optics import Optics
 from csist_bench.training import checkpoint
 from csist_bench.training.adversarial import AdversarialLearner
 from csist_bench.training.checkpoint import Progress, RunRecipe

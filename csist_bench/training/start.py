@@ -10,11 +10,11 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from csist_bench.checks import InputError
-from csist_bench.models.base import resolve_settings
-from csist_bench.models.weights import fill_weights, load_weights
-from csist_bench.registry import Method, find
-from csist_bench.trained import shipped_weights
+from csist_bench.errors import InputError
+from csist_bench.methods.networks.base import resolve_settings
+from csist_bench.methods.networks.weight_files import shipped_weights
+from csist_bench.methods.networks.weights import fill_weights, load_weights
+from csist_bench.methods.registry import Method, find
 from csist_bench.training.recipe import TrainingRecipe
 
 

@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from csist_bench.checks import InputError, must
-from csist_bench.models.layers.rendering import SceneLabels, frames_from_targets
-from csist_bench.models.layers.sampling import fit_initialiser
-from csist_bench.optics import Optics
+from csist_bench.datasets import Store
+from csist_bench.errors import InputError, must
+from csist_bench.methods.networks.common.rendering import SceneLabels, frames_from_targets
+from csist_bench.methods.networks.common.sampling import fit_initialiser
 from csist_bench.recipes import DataRecipe, frame_range, load_data_recipe
-from csist_bench.sensor import NOISE_FLOOR_FLOAT, NOISE_FLOOR_INTEGER, saturation_level
-from csist_bench.store import Store
+from csist_bench.simulation.optics import Optics
+from csist_bench.simulation.sensor import NOISE_FLOOR_FLOAT, NOISE_FLOOR_INTEGER, saturation_level
 from csist_bench.training.stream_recipe import STORED, StreamRecipe
 from csist_bench.training.stream_scenes import DrawnScenes, draw_scenes, require_streamable
 
@@ -108,13 +108,13 @@ class SceneStream:
 def sense(
     radiance: Tensor, recipe: DataRecipe, told: StreamRecipe, generator: torch.Generator
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Pass rendered frames (N, L, H, W) through the sensor, as `csist_bench.sensor.sense` does.
+    """Pass rendered frames (N, L, H, W) through the sensor, as `csist_bench.simulation.sensor.sense` does.
 
     Returns
     -------
     frames : Tensor, shape (N, L, H, W), background subtracted
     noise : Tensor, shape (N,)
-        What a method is told of the noise, with the floors of `csist_bench.sensor`.
+        What a method is told of the noise, with the floors of `csist_bench.simulation.sensor`.
     saturation : Tensor, shape (N,)
         Level above the background at which pixels clip.
     """

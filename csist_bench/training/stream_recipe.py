@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from csist_bench.checks import must
+from csist_bench.errors import must
 from csist_bench.recipes import NonNegative, Positive
 
 Portion = Annotated[float, Meta(ge=0, le=1)]

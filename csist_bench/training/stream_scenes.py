@@ -1,4 +1,4 @@
-"""Scenes drawn on the training device, by the laws of `csist_bench.trajectories` with torch's random numbers.
+"""Scenes drawn on the training device, by the laws of `csist_bench.simulation.scenes` with torch's random numbers.
 
 The same distributions as the simulator's, not the same draws: there each trajectory has a stream of its own, here a
 whole batch is drawn at once. Vectors of scenes are worked through as tensors, rejected ones are drawn again.
@@ -12,11 +12,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from csist_bench.checks import InputError, must
+from csist_bench.errors import InputError, must
 from csist_bench.recipes import DataRecipe
-from csist_bench.trajectories import LAYOUTS
+from csist_bench.simulation.scenes import LAYOUTS
 
-_REFERENCE = 5.0  # px, as in `csist_bench.trajectories`
+_REFERENCE = 5.0  # px, as in `csist_bench.simulation.scenes`
 _LEAST_ARM = 1e-9  # px: once in 2^24 draws a free target falls on the reference point itself
 MAX_ROUNDS = 200  # draws of paths for one batch
 MAX_ATTEMPTS = 2000  # at placing the targets of a scene

@@ -14,14 +14,15 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from csist_bench.conventions import AP_NAMES
+from csist_bench.datasets import Split
 from csist_bench.detections import Detections, concatenate, detections_from_grid
 from csist_bench.evaluation.average_precision import average_precision
-from csist_bench.evaluation.matching import THRESHOLDS, match
+from csist_bench.evaluation.matching import match
 from csist_bench.evaluation.truth import Truth
-from csist_bench.models.base import NetworkRunner, method_of
-from csist_bench.models.points import PointRunner
-from csist_bench.sensor import Instrument
-from csist_bench.store import Split
+from csist_bench.methods.networks.base import NetworkRunner, method_of
+from csist_bench.methods.networks.points import PointRunner
+from csist_bench.simulation.sensor import Camera
 
 TRAJECTORIES_PER_PASS = 25  # bounds the heat maps held at a time
 
@@ -45,12 +46,12 @@ class Validation:
         """Return `cso_map` and `ap05` .. `ap25`, percent, of a network; heat maps are decoded on the grid."""
         matched = match(self._detections(model, device), self.truth)
         precisions = [100 * average_precision(hits, self.truth.n_targets) for hits in matched.hits]
-        named = {f"ap{round(100 * d):02d}": ap for d, ap in zip(THRESHOLDS, precisions, strict=True)}
+        named = dict(zip(AP_NAMES, precisions, strict=True))
         return {"cso_map": float(np.mean(precisions)), **named}
 
     def _detections(self, model: nn.Module, device: torch.device) -> Detections:
-        instrument = Instrument.from_recipe(self.split.recipe)
-        detect, scored = self._detector(model, device, instrument), self.split.scored_frames
+        camera = Camera.from_recipe(self.split.recipe)
+        detect, scored = self._detector(model, device, camera), self.split.scored_frames
         parts = []
         for start in range(0, len(self.truth.trajectories), TRAJECTORIES_PER_PASS):
             stop = min(start + TRAJECTORIES_PER_PASS, len(self.truth.trajectories))
@@ -59,20 +60,18 @@ class Validation:
             parts.append(found.select(inside).shifted(trajectory=start))
         return concatenate(parts)
 
-    def _detector(
-        self, model: nn.Module, device: torch.device, instrument: Instrument
-    ) -> Callable[[NDArray[Any]], Detections]:
+    def _detector(self, model: nn.Module, device: torch.device, camera: Camera) -> Callable[[NDArray[Any]], Detections]:
         """Return the function from whole trajectories (B, T, S, S) to detections."""
         scored = self.split.scored_frames
         if method_of(model).output == "points":
             points = PointRunner(model, device, self.batch)
-            return lambda frames: points.detect(frames, instrument)
+            return lambda frames: points.detect(frames, camera)
         runner = NetworkRunner(model, device, self.batch)
 
         def detect(frames: NDArray[Any]) -> Detections:
             if runner.whole_trajectories:
-                return detections_from_grid(runner.heat_maps(frames, instrument), instrument.optics.c)
-            grids = runner.heat_maps(frames[:, scored.start : scored.stop], instrument)
-            return detections_from_grid(grids, instrument.optics.c).shifted(frame=scored.start)
+                return detections_from_grid(runner.heat_maps(frames, camera), camera.optics.c)
+            grids = runner.heat_maps(frames[:, scored.start : scored.stop], camera)
+            return detections_from_grid(grids, camera.optics.c).shifted(frame=scored.start)
 
         return detect

@@ -4,13 +4,14 @@ import json
 import numpy as np
 import pytest
 
+from csist_bench.conventions import ap_name
 from csist_bench.detections import Detections
 from csist_bench.evaluation import EVALUATOR_VERSION
-from csist_bench.evaluation.report import ap_name, evaluate
+from csist_bench.evaluation.report import evaluate
 from csist_bench.evaluation.report_text import write_report
 from csist_bench.evaluation.truth import Truth
 from csist_bench.predictions import Header
-from tests.evaluation.scenes import detections_of, random_scene, truth_of
+from tests.helpers.scenes import detections_of, random_scene, truth_of
 
 
 @pytest.fixture

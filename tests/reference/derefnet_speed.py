@@ -9,10 +9,10 @@ from collections.abc import Callable
 
 import torch
 
-from csist_bench.benchmarks import best_of
-from csist_bench.models.base import build_network
-from csist_bench.models.derefnet import Derefnet
-from csist_bench.optics import Optics
+from csist_bench.methods.networks.base import build_network
+from csist_bench.methods.networks.unfolding.derefnet import DeRefNet
+from csist_bench.simulation.optics import Optics
+from csist_bench.speed import best_of
 from tests.reference.loop_derefnet import loop_forward, loop_loss
 
 FRAMES, SCORED, ROUNDS = 20, range(2, 18), 3
@@ -24,7 +24,7 @@ def main() -> None:
     optics = Optics()
     # With the symmetry residual of the paper, which the loop always computes.
     model = build_network("derefnet", optics, ["symmetry_weight=0.01"])
-    assert isinstance(model, Derefnet)
+    assert isinstance(model, DeRefNet)
     frames = 250 * torch.rand(1, FRAMES, optics.size, optics.size)
     labels = 250 * torch.rand(1, FRAMES, optics.grid_size, optics.grid_size)
     with torch.no_grad():

@@ -1,6 +1,6 @@
 """DeRefNet as its published structure has it: one call per centre and neighbour, everything recomputed in each.
 
-It runs on the modules of a `Derefnet`, so both share one set of weights.
+It runs on the modules of a `DeRefNet`, so both share one set of weights.
 """
 
 from __future__ import annotations
@@ -8,16 +8,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from csist_bench.models.derefnet import REACH, SCALE, Derefnet
-from csist_bench.models.layers.alignment import Alignment
+from csist_bench.methods.networks.unfolding.alignment import Alignment
+from csist_bench.methods.networks.unfolding.derefnet import REACH, SCALE, DeRefNet
 
 
-def loop_forward(model: Derefnet, frames: Tensor, centres: range | None = None) -> Tensor:
+def loop_forward(model: DeRefNet, frames: Tensor, centres: range | None = None) -> Tensor:
     """Unmix frames (B, T, S, S), grey levels; returns the chosen centres (B, J, cS, cS)."""
     return torch.stack([_trajectory(model, sequence, centres)[0] for sequence in frames])
 
 
-def loop_loss(model: Derefnet, frames: Tensor, labels: Tensor, centres: range) -> Tensor:
+def loop_loss(model: DeRefNet, frames: Tensor, labels: Tensor, centres: range) -> Tensor:
     total = frames.new_zeros(())
     for sequence, label in zip(frames, labels):
         grids, symmetry, misfit = _trajectory(model, sequence, centres)
@@ -26,7 +26,7 @@ def loop_loss(model: Derefnet, frames: Tensor, labels: Tensor, centres: range) -
     return total / len(frames)
 
 
-def _trajectory(model: Derefnet, sequence: Tensor, centres: range | None) -> tuple[Tensor, Tensor, Tensor]:
+def _trajectory(model: DeRefNet, sequence: Tensor, centres: range | None) -> tuple[Tensor, Tensor, Tensor]:
     unfolded, symmetry = _unfold(model, sequence)
     frames = len(sequence)
     outputs, misfits = [], []
@@ -41,7 +41,7 @@ def _trajectory(model: Derefnet, sequence: Tensor, centres: range | None) -> tup
     return torch.stack(outputs), SCALE**2 * symmetry, SCALE * torch.stack(misfits).mean()
 
 
-def _unfold(model: Derefnet, sequence: Tensor) -> tuple[Tensor, Tensor]:
+def _unfold(model: DeRefNet, sequence: Tensor) -> tuple[Tensor, Tensor]:
     y = sequence[:, None] / SCALE
     x = model.sampling.initial(y)
     residuals = []
@@ -70,7 +70,7 @@ def _align(part: Alignment, neighbour: Tensor, centre: Tensor) -> Tensor:
     return part.collect(part.deform_2(part.deform_1(mine, eta)))
 
 
-def _tail(model: Derefnet, stack: Tensor) -> Tensor:
+def _tail(model: DeRefNet, stack: Tensor) -> Tensor:
     x = torch.relu(model.tail.head(stack))
     for block in model.tail.blocks:
         x = x + block.conv2(torch.relu(block.conv1(x)))

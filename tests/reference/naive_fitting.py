@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.special import log_ndtr
 
-from csist_bench.optics import pixel_response
+from csist_bench.simulation.optics import pixel_response
 
 
 def naive_model(theta, rows, columns, psf_sigma):

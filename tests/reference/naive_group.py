@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
-from csist_bench.optics import pixel_response
+from csist_bench.simulation.optics import pixel_response
 
 Floats = NDArray[np.float64]
 

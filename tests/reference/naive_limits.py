@@ -5,18 +5,18 @@ from __future__ import annotations
 import numpy as np
 from scipy import stats
 
-from csist_bench.offgrid.limits import LimitLine
-from csist_bench.sensor import Instrument
-from csist_bench.simulate import frames_from_targets_numpy
+from csist_bench.evaluation.cramer_rao import LimitLine
+from csist_bench.simulation.rendering import frames_from_targets_numpy
+from csist_bench.simulation.sensor import Camera
 
 STEP = 1e-5
 LEVEL_MARGIN = 0.5  # an integer pixel clips half a grey level below its highest value
 
 
-def naive_pixel_information(mean: float, instrument: Instrument) -> float:
+def naive_pixel_information(mean: float, camera: Camera) -> float:
     """Return E[(d log p / d mean)^2] of one pixel, min(y, level) with y ~ N(mean, v), by quadrature."""
-    sd = np.sqrt(instrument.noise_sigma**2 + instrument.shot_gain * max(mean, 0.0))
-    level = instrument.saturation - LEVEL_MARGIN - instrument.background
+    sd = np.sqrt(camera.noise_sigma**2 + camera.shot_gain * max(mean, 0.0))
+    level = camera.saturation - LEVEL_MARGIN - camera.background
 
     y = np.linspace(mean - 12 * sd, min(level, mean + 12 * sd), 20001)
     density = stats.norm.pdf(y, mean, sd) * ((y - mean) / sd**2) ** 2
@@ -28,14 +28,14 @@ def naive_pixel_information(mean: float, instrument: Instrument) -> float:
     return total
 
 
-def naive_frame_information(xy: np.ndarray, intensity: np.ndarray, instrument: Instrument) -> np.ndarray:
+def naive_frame_information(xy: np.ndarray, intensity: np.ndarray, camera: Camera) -> np.ndarray:
     """Return the information of one frame, (3K, 3K); xy (K, 2), intensity (K,)."""
     k = len(intensity)
     theta = np.column_stack([xy, intensity]).ravel()
 
     def frame(values: np.ndarray) -> np.ndarray:
         table = values.reshape(k, 3)
-        return frames_from_targets_numpy(table[:, :2], table[:, 2], instrument.optics).ravel()
+        return frames_from_targets_numpy(table[:, :2], table[:, 2], camera.optics).ravel()
 
     mean = frame(theta)
     jacobian = np.zeros((len(mean), 3 * k))
@@ -45,7 +45,7 @@ def naive_frame_information(xy: np.ndarray, intensity: np.ndarray, instrument: I
             up[p] += STEP
             down[p] -= STEP
             jacobian[:, p] = (frame(up) - frame(down)) / (2 * STEP)
-    weight = [naive_pixel_information(m, instrument) for m in mean]
+    weight = [naive_pixel_information(m, camera) for m in mean]
     return jacobian.T @ np.diag(weight) @ jacobian
 
 

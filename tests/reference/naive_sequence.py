@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.polynomial.legendre import legval
 
-from csist_bench.optics import Optics
-from csist_bench.simulate import frames_from_targets_numpy
+from csist_bench.simulation.optics import Optics
+from csist_bench.simulation.rendering import frames_from_targets_numpy
 
 STEP = 1e-5
 

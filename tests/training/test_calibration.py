@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import torch
 
-from csist_bench import registry
-from csist_bench.checks import InputError
-from csist_bench.models.weights import in_half_precision, load_weights, read_tensors
-from csist_bench.store import Store
+from csist_bench.datasets import Store
+from csist_bench.errors import InputError
+from csist_bench.methods import registry
+from csist_bench.methods.networks.weights import in_half_precision, load_weights, read_tensors
 from csist_bench.training.log import read_log
 from csist_bench.training.recipe import CalibrationRecipe, training_recipe
 from csist_bench.training.run import Options, Outcome, train

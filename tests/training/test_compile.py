@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from csist_bench import registry
-from csist_bench.models.weights import read_tensors
-from csist_bench.store import Store
+from csist_bench.datasets import Store
+from csist_bench.methods import registry
+from csist_bench.methods.networks.weights import read_tensors
 from csist_bench.training.log import read_log
 from csist_bench.training.recipe import training_recipe
 from csist_bench.training.run import Options, train

@@ -11,10 +11,10 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from csist_bench.checks import InputError
 from csist_bench.cli.train_command import command
-from csist_bench.models.weights import read_tensors
-from csist_bench.store import Store
+from csist_bench.datasets import Store
+from csist_bench.errors import InputError
+from csist_bench.methods.networks.weights import read_tensors
 from csist_bench.training.distributed import World
 from csist_bench.training.log import read_log
 

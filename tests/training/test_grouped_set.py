@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from csist_bench import registry
-from csist_bench.checks import InputError
-from csist_bench.execution import generate
-from csist_bench.models.weights import read_tensors
+from csist_bench.datasets import Store, open_store
+from csist_bench.datasets.generation import generate
+from csist_bench.errors import InputError
+from csist_bench.methods import registry
+from csist_bench.methods.networks.weights import read_tensors
 from csist_bench.recipes import load_data_recipe
-from csist_bench.store import Store, open_store
 from csist_bench.training.dataset import GroupedSet, TrainingSet, training_set
 from csist_bench.training.log import read_log
 from csist_bench.training.recipe import TrainingRecipe, training_recipe

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from csist_bench.checks import InputError
+from csist_bench.errors import InputError
 from csist_bench.training.losses import Objective
 
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 from scipy.stats import ks_2samp
 
-from csist_bench import trajectories
-from csist_bench.checks import InputError
+from csist_bench.errors import InputError
 from csist_bench.recipes import load_data_recipe
+from csist_bench.simulation import scenes as trajectories
 from csist_bench.training import stream_scenes
 from csist_bench.training.stream_scenes import draw_scenes, require_streamable
 

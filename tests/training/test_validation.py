@@ -5,19 +5,19 @@ from pathlib import Path
 import pytest
 import torch
 
+from csist_bench.datasets import Store
 from csist_bench.evaluation.report import evaluate
 from csist_bench.evaluation.truth import Truth
-from csist_bench.inference import unmix
-from csist_bench.models.base import build_network
-from csist_bench.models.weights import save_weights
-from csist_bench.optics import Optics
-from csist_bench.store import Store
+from csist_bench.methods.networks.base import build_network
+from csist_bench.methods.networks.weights import save_weights
+from csist_bench.simulation.optics import Optics
 from csist_bench.training.validation import Validation
-from tests.training.cards import card_of
+from tests.helpers.cards import card_of
+from tests.helpers.unmixing import unmixed
 
 CPU = torch.device("cpu")
 SETTINGS = {
-    "ista-net": ["phases=1", "features=4"],
+    "ista-net": {"phases": 1, "features": 4},
     "tdan": ["features=4", "blocks_before=1", "blocks_after=1", "deform_groups=2"],
 }
 
@@ -31,7 +31,7 @@ def test_the_score_is_that_of_running_and_evaluating_the_same_weights(tiny: Stor
             parameter += 0.1 * torch.rand(parameter.shape, generator=torch.Generator().manual_seed(0))
     score = Validation.from_split(split, 0, 7).score(model, CPU)
     save_weights(tmp_path / "w.safetensors", model, card_of(name, SETTINGS[name]))
-    found = unmix(split, name, weights=tmp_path / "w.safetensors", device="cpu").detections
+    found = unmixed(split, name, weights=tmp_path / "w.safetensors", device="cpu").detections
     truth = Truth.from_arrays(split.target_xy, split.target_intensity, split.target_count, split.scored_frames)
     report = evaluate(found, truth)
     assert report.cso_map > 0

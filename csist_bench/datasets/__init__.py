@@ -1,0 +1,42 @@
+"""The data set on disk: the only package that knows the Zarr v3 layout.
+
+One group per split holds `frames` (trajectory, frame, y, x), `target_xy` (trajectory, frame, target, axis),
+`target_intensity` (trajectory, frame, target) and `target_count` (trajectory, frame). One shard is one task and one
+unit of resumption: a shard counts as done when its marker in `_progress/` (digest of the decoded arrays + hash of the
+recipe, written last, by rename) is there, because a shard of fill values leaves no file at all. Writers that shared a
+shard would lose data silently (zarr-python issue 3682), so writes are checked to be shard-aligned.
+"""
+
+from csist_bench.datasets.layout import ARRAYS, PROGRESS, SCHEMA, Task, digest, shard_length, tasks_of
+from csist_bench.datasets.reading import Split, Store, open_store
+from csist_bench.datasets.writing import (
+    compute_fingerprint,
+    create_store,
+    finalise,
+    has_attributes,
+    is_done,
+    read_marker,
+    write_shard,
+    write_whole,
+)
+
+__all__ = [
+    "ARRAYS",
+    "PROGRESS",
+    "SCHEMA",
+    "Split",
+    "Store",
+    "Task",
+    "compute_fingerprint",
+    "create_store",
+    "digest",
+    "finalise",
+    "has_attributes",
+    "is_done",
+    "open_store",
+    "read_marker",
+    "shard_length",
+    "tasks_of",
+    "write_shard",
+    "write_whole",
+]

@@ -1,0 +1,293 @@
+"""Make a data set: run its shards serially, in processes or on a Dask cluster, in parts, resumably."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from csist_bench import datasets as store
+from csist_bench.datasets.backgrounds import open_background
+from csist_bench.datasets.target_tables import TargetTable
+from csist_bench.errors import InputError, must
+from csist_bench.files import locked
+from csist_bench.recipes import DataRecipe, convert, recipe_hash, resolved
+from csist_bench.simulation.rendering import render_shard, shard_from_scenes
+from csist_bench.simulation.sensor import Background
+
+SERIAL_BELOW = 20_000  # trajectories; starting workers costs more than it saves under this
+PENDING_PER_WORKER = 4  # tasks handed out ahead, so that a set of millions of shards is never all in memory
+PART_WAIT_S = 0.2  # two writers of one part are a mistake
+STORE_WAIT_S = 60.0  # several parts may begin or finish together
+_WAIT_OR_STOP = "wait for it or stop it"
+
+Progress = Callable[[int, int], None]  # (frames done, frames in this part)
+
+
+@dataclass(frozen=True)
+class Generated:
+    """What a call of `generate` did: frames written now, frames found done, and the state of the whole set."""
+
+    path: Path
+    written: int
+    skipped: int
+    complete: bool
+    fingerprint: str | None
+    seconds: float
+
+
+def parse_part(text: str) -> tuple[int, int]:
+    """Return (i, n) of a part 'i/n', 1-based."""
+    match = re.fullmatch(r"(\d+)/(\d+)", text.strip())
+    if not match or not 1 <= int(match[1]) <= int(match[2]):
+        raise must("--part", "be i/n with 1 <= i <= n", text, "for example --part 3/16")
+    return int(match[1]), int(match[2])
+
+
+def generate(
+    path: str | Path,
+    recipe: DataRecipe,
+    *,
+    targets: TargetTable | None = None,
+    executor: str | None = None,
+    workers: int | None = None,
+    part: tuple[int, int] = (1, 1),
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Generated:
+    """Render a recipe into a store, or the part of it that is still missing.
+
+    Parameters
+    ----------
+    path : str or Path
+        Local folder of the store.
+    recipe : DataRecipe
+    targets : TargetTable, optional
+        A user's own scene instead of drawn ones; it becomes split `test`.
+    executor : {"serial", "processes", "dask:ADDRESS"}, optional
+        By default serial under 20,000 trajectories, else processes.
+    part : (int, int)
+        (i, n): make the i-th of n parts; the part that finishes last marks the set complete.
+    resume, overwrite : bool
+        What to do with a store that exists: go on with it (the same recipe only), or make it anew.
+
+    Returns
+    -------
+    Generated
+
+    Raises
+    ------
+    InputError
+        If the path holds something else, the recipe differs from the one resumed, or another writer is at work.
+    """
+    began = time.perf_counter()
+    path = Path(path)
+    if overwrite and part != (1, 1):
+        raise InputError("--overwrite would delete the other parts; remove the data set first, or leave out --part")
+    sizes = {"train": 0, "val": 0, "test": targets.n_trajectories} if targets else recipe.split_sizes()
+    # Bad input is refused before anything is written.
+    executor = _executor_name(executor, recipe, targets)
+    background = open_background(recipe)
+    extra = {"targets_digest": targets.digest} if targets else {}
+    if background is not None:
+        extra["background_digest"] = background.digest
+    with _store_lock(path):
+        _prepare(path, recipe, sizes, extra, resume or part != (1, 1), overwrite)
+    all_tasks = store.tasks_of(recipe, sizes)
+    mine = all_tasks[(part[0] - 1) * len(all_tasks) // part[1] : part[0] * len(all_tasks) // part[1]]
+    with locked(
+        path / store.PROGRESS / f"part-{part[0]}-of-{part[1]}.lock",
+        f"{path}: another process is writing part {part[0]}/{part[1]} of this data set; {_WAIT_OR_STOP}",
+        PART_WAIT_S,
+    ):
+        todo = [task for task in mine if not store.is_done(path, recipe, task)]
+        done = _frames(recipe, mine) - _frames(recipe, todo)
+        total = _frames(recipe, mine)
+        for task in _run(path, recipe, targets, background, todo, executor, workers):
+            done += _frames(recipe, [task])
+            if progress:
+                progress(done, total)
+    fingerprint = _finalise_if_whole(path, recipe, all_tasks)
+    written = _frames(recipe, todo)
+    return Generated(path, written, total - written, fingerprint is not None, fingerprint, time.perf_counter() - began)
+
+
+def _frames(recipe: DataRecipe, tasks: Iterable[store.Task]) -> int:
+    return sum(task.stop - task.start for task in tasks) * recipe.frames
+
+
+def _store_lock(path: Path) -> AbstractContextManager[None]:
+    beside = path.with_name(f".{path.name}.lock")
+    return locked(
+        beside, f"{path}: another process is creating or finishing this data set; {_WAIT_OR_STOP}", STORE_WAIT_S
+    )
+
+
+def _prepare(
+    path: Path, recipe: DataRecipe, sizes: dict[str, int], extra: dict[str, Any], resume: bool, overwrite: bool
+) -> None:
+    """Create the store, or check that the one there may be resumed or replaced."""
+    started = (path / "zarr.json").is_file()
+    if path.exists() and not started and (not path.is_dir() or any(path.iterdir())):
+        _refuse_foreign(path)
+    if started:
+        try:
+            existing = store.open_store(path, allow_partial=True)
+        except InputError:
+            _refuse_unfinished_creation(path)
+        else:
+            if not overwrite:
+                _check_resumable(existing, recipe, extra, resume)
+                return
+        shutil.rmtree(path)
+    store.create_store(path, recipe, sizes, extra)
+
+
+def _refuse_foreign(path: Path) -> None:
+    raise InputError(f"{path}: exists and is not a csist-bench data set; it is left alone, choose another --out")
+
+
+def _refuse_unfinished_creation(path: Path) -> None:
+    # A kill between creating the group and writing its attributes leaves an empty store of ours; anything else is kept.
+    content = {entry.name for entry in path.iterdir()}
+    if not content <= {"zarr.json", "train", "val", "test", store.PROGRESS} or any(
+        (path / store.PROGRESS).glob("*.json")
+    ):
+        _refuse_foreign(path)
+    if store.has_attributes(path):
+        _refuse_foreign(path)
+
+
+def _check_resumable(existing: store.Store, recipe: DataRecipe, extra: dict[str, Any], resume: bool) -> None:
+    where = existing.path
+    if not resume:
+        state = "complete" if existing.fingerprint else "incomplete"
+        raise InputError(
+            f"{where}: exists already ({state}); pass --resume to finish it or --overwrite to make it anew"
+        )
+    if recipe_hash(existing.recipe) != recipe_hash(recipe):
+        theirs, ours = resolved(existing.recipe), resolved(recipe)
+        changed = [f"{name}: {theirs[name]} -> {ours[name]}" for name in ours if theirs[name] != ours[name]]
+        raise InputError(
+            f"{where}: was begun with another recipe ({'; '.join(changed)});"
+            " use the same one, another --out or --overwrite"
+        )
+    for name, source in (("targets_digest", "target table"), ("background_digest", "background")):
+        if existing.attributes.get(name) != extra.get(name):
+            raise InputError(
+                f"{where}: was begun with another {source}; use the same one, another --out or --overwrite"
+            )
+
+
+def _finalise_if_whole(path: Path, recipe: DataRecipe, tasks: list[store.Task]) -> str | None:
+    """Mark the set complete when every shard is there; the lock lets one of several finishing parts do it."""
+    if not all(store.is_done(path, recipe, task) for task in tasks):
+        return None
+    with _store_lock(path):
+        existing = store.open_store(path, allow_partial=True).fingerprint
+        return existing or store.finalise(path)
+
+
+# --- executors ----------------------------------------------------------------------------------------------------
+
+
+def _executor_name(executor: str | None, recipe: DataRecipe, targets: TargetTable | None) -> str:
+    if executor is None:
+        return "processes" if recipe.trajectories >= SERIAL_BELOW and targets is None else "serial"
+    if executor not in ("serial", "processes") and not executor.startswith("dask:"):
+        raise must("--executor", "be serial, processes or dask:ADDRESS", executor)
+    if targets is not None and executor != "serial":
+        raise must("--executor", "be serial with --targets", executor)
+    return executor
+
+
+def _run(
+    path: Path,
+    recipe: DataRecipe,
+    targets: TargetTable | None,
+    background: Background | None,
+    tasks: list[store.Task],
+    executor: str,
+    workers: int | None,
+) -> Iterator[store.Task]:
+    """Yield tasks as they finish."""
+    if executor == "serial" or len(tasks) < 2:
+        for task in tasks:
+            if targets is None:
+                shard = render_shard(recipe, task.indices, background)
+            else:
+                shard = shard_from_scenes(recipe, targets.scenes(task.start, task.stop), task.indices, background)
+            store.write_shard(path, recipe, task, shard)
+            yield task
+    elif executor == "processes":
+        yield from _in_processes(path, recipe, tasks, workers or os.cpu_count() or 1)
+    else:
+        yield from _on_dask(path, recipe, tasks, executor.removeprefix("dask:"))
+
+
+def run_task(path: str, recipe_table: dict[str, Any], task: store.Task) -> store.Task:
+    """Make one shard in a worker process; everything it needs is in its small arguments."""
+    recipe = convert(recipe_table, DataRecipe, "recipe")
+    store.write_shard(Path(path), recipe, task, render_shard(recipe, task.indices, open_background(recipe)))
+    return task
+
+
+def _in_processes(path: Path, recipe: DataRecipe, tasks: list[store.Task], workers: int) -> Iterator[store.Task]:
+    table = resolved(recipe)
+    workers = min(workers, len(tasks))
+    # Spawned, not forked: the parent's threads and locks stay out of the workers.
+    pool = ProcessPoolExecutor(
+        workers, mp_context=get_context("spawn"), initializer=_end_with_parent, initargs=(os.getpid(),)
+    )
+    try:
+        waiting = iter(tasks)
+        pending: set[Future[store.Task]] = set()
+        while True:
+            for task in waiting:
+                pending.add(pool.submit(run_task, str(path), table, task))
+                if len(pending) >= PENDING_PER_WORKER * workers:
+                    break
+            if not pending:
+                return
+            finished, pending = wait(pending, return_when=FIRST_COMPLETED)
+            for future in finished:
+                yield future.result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _end_with_parent(parent: int) -> None:
+    """Watch the parent from a worker and leave when it has died, so that no orphan goes on writing."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _on_dask(path: Path, recipe: DataRecipe, tasks: list[store.Task], address: str) -> Iterator[store.Task]:
+    try:
+        from distributed import Client, as_completed
+    except ModuleNotFoundError:
+        raise InputError("--executor dask needs Dask; install it with: pip install 'csist-bench[dask]'") from None
+    with Client(address or None) as client:
+        table = resolved(recipe)
+        batch = PENDING_PER_WORKER * max(1, len(client.scheduler_info()["workers"]))
+        for start in range(0, len(tasks), batch):
+            futures = client.map(
+                run_task, *zip(*[(str(path), table, t) for t in tasks[start : start + batch]]), pure=False
+            )
+            for future in as_completed(futures):
+                yield future.result()

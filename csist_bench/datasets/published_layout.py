@@ -1,0 +1,334 @@
+"""The published folder layout, in and out: `{split}/image/image_{i}.png` and `{split}/annotation/COS{i}.xml`.
+
+i = trajectory * T + frame. The published annotations and pictures disagree about which coordinate is the row, so an
+importer must not trust names: it renders a few frames in both orders and keeps the one that matches the pictures.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from csist_bench import datasets as store
+from csist_bench.conventions import SPLITS
+from csist_bench.errors import InputError, must
+from csist_bench.recipes import DataRecipe, convert, load_data_recipe, resolved
+from csist_bench.simulation.optics import Optics
+from csist_bench.simulation.rendering import Shard, frames_from_targets
+from csist_bench.simulation.scenes import Scenes
+from csist_bench.simulation.sensor import is_ideal, saturation_level
+
+SIDE_FILE = "csist-bench.json"
+FORMAT = "csist-bench/published-layout@1"
+SCALE_16_BIT = 64  # grey values of a 16-bit picture per grey level; an 8-bit picture has 1
+CHECKED_FRAMES = 16
+XML_DECIMALS_ERROR = 1e-3  # grey levels; what rounded coordinates in foreign annotations may add
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """What a published folder says of its frames: pixel depth, grey values per grey level, frames per trajectory."""
+
+    bits: int
+    scale: int
+    frames: int
+    recipe: dict[str, Any] | None
+
+    @property
+    def step(self) -> float:
+        """Quantisation step of the frames in grey levels: the pictures', or the sensor's before them."""
+        return 1.0 if self.recipe and self.recipe.get("bits") else 1 / self.scale
+
+
+# --- export ----------------------------------------------------------------------------------------------------------
+
+
+def export_published(source: store.Store, folder: Path, bits: int = 8, progress: Progress | None = None) -> int:
+    """Write a data set in the published layout and return the number of frames.
+
+    8-bit pictures are rounded and clipped at 255; 16-bit ones hold 64 values per grey level, clipped at 65535. The
+    annotations hold x as `xc` and y as `yc`, exactly. A side file keeps the recipe and the scale.
+
+    Raises
+    ------
+    InputError
+        If the folder exists and is not empty.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise must(f"{folder}", "be a new or empty folder", "one with content", "choose another")
+    layout = _Layout(bits, 1 if bits == 8 else SCALE_16_BIT, source.recipe.frames, resolved(source.recipe))
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    # Made beside its place and renamed, so that an interrupted export is never taken for a whole one.
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as scratch:
+        building = Path(scratch) / "set"
+        done = _export_into(building, source, layout, progress)
+        if folder.is_dir():
+            folder.rmdir()
+        building.rename(folder)
+    return done
+
+
+def _export_into(folder: Path, source: store.Store, layout: _Layout, progress: Progress | None) -> int:
+    total = sum(split.n_trajectories * split.n_frames for split in source.splits.values())
+    done = 0
+    for split in source.splits.values():
+        for kind in ("image", "annotation"):
+            (folder / split.name / kind).mkdir(parents=True)
+        for first, stop in _blocks(split.n_trajectories):
+            done += _export_block(split, first, stop, folder / split.name, layout)
+            if progress:
+                progress(done, total)
+    side = {"format": FORMAT, "bits": layout.bits, "scale": layout.scale, "frames": layout.frames}
+    side |= {"recipe": layout.recipe, "fingerprint": source.fingerprint}
+    (folder / SIDE_FILE).write_text(json.dumps(side, indent=1), encoding="utf-8")
+    return done
+
+
+def _blocks(count: int, length: int = 50) -> list[tuple[int, int]]:
+    return [(start, min(start + length, count)) for start in range(0, count, length)]
+
+
+def _export_block(split: store.Split, first: int, stop: int, folder: Path, layout: _Layout) -> int:
+    from PIL import Image
+
+    kind = np.uint8 if layout.bits == 8 else np.uint16
+    values = split.read("frames", first, stop).astype(np.float64) * layout.scale
+    pictures = np.clip(np.rint(values), 0, np.iinfo(kind).max).astype(kind)
+    xy, intensity = split.read("target_xy", first, stop), split.read("target_intensity", first, stop)
+    count = split.read("target_count", first, stop)
+    for n, t in np.ndindex(pictures.shape[:2]):
+        i = (first + n) * layout.frames + t
+        Image.fromarray(pictures[n, t]).save(folder / "image" / f"image_{i}.png")
+        k = int(count[n, t])
+        xml = _annotation(i, xy[n, t, :k], intensity[n, t, :k], split.recipe, layout.bits)
+        (folder / "annotation" / f"COS{i}.xml").write_text(xml, encoding="utf-8")
+    return int(pictures.shape[0] * pictures.shape[1])
+
+
+def _annotation(i: int, xy: NDArray[Any], intensity: NDArray[Any], recipe: DataRecipe, bits: int) -> str:
+    root = ElementTree.Element("annotation")
+    ElementTree.SubElement(root, "filename").text = f"image_{i}.png"
+    size = ElementTree.SubElement(root, "size")
+    for name, value in (("width", recipe.size), ("height", recipe.size), ("depth", bits)):
+        ElementTree.SubElement(size, name).text = str(value)
+    ElementTree.SubElement(root, "sigma").text = repr(recipe.psf_sigma)
+    for (x, y), s in zip(xy.tolist(), intensity.tolist()):
+        coordinate = ElementTree.SubElement(ElementTree.SubElement(root, "object"), "coordinate")
+        for name, value in (("xc", x), ("yc", y), ("brightness", s)):
+            ElementTree.SubElement(coordinate, name).text = repr(value)
+    ElementTree.indent(root)
+    return ElementTree.tostring(root, encoding="unicode") + "\n"
+
+
+# --- import ----------------------------------------------------------------------------------------------------------
+
+
+def import_published(folder: Path, path: Path, frames: int | None = None, progress: Progress | None = None) -> str:
+    """Read a published folder into a new store at `path` and return its fingerprint.
+
+    Parameters
+    ----------
+    folder : Path
+    path : Path
+        Must not exist.
+    frames : int, optional
+        Frames per trajectory; by default the side file's, or 20.
+
+    Raises
+    ------
+    InputError
+        Naming the first file that is missing or wrong; or, where the targets explain the pictures in neither axis
+        order, the first such frame and the two errors.
+    """
+    if path.exists():
+        raise must(f"{path}", "not exist", "an existing file or folder", "choose another path or remove it")
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; expected the published layout (train/, val/, test/)")
+    layout = _read_layout(folder, frames)
+    counts = {split: _count_frames(folder / split, layout.frames) for split in SPLITS}
+    if not any(counts.values()):
+        raise InputError(f"{folder}: no {'/, '.join(SPLITS)}/ with image/image_0.png inside; not the published layout")
+    sizes = {split: count // layout.frames for split, count in counts.items()}
+    parts = {split: _read_annotations(folder / split, count) for split, count in counts.items() if count}
+    recipe = _recipe_of(folder, layout, sizes, parts)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as scratch:
+        building = Path(scratch) / "set"
+        fingerprint = _import_into(building, folder, layout, sizes, parts, recipe, progress)
+        building.rename(path)
+    return fingerprint
+
+
+def _import_into(
+    building: Path,
+    folder: Path,
+    layout: _Layout,
+    sizes: dict[str, int],
+    parts: dict[str, _Annotations],
+    recipe: DataRecipe,
+    progress: Progress | None,
+) -> str:
+    total, done = sum(sizes.values()) * layout.frames, 0
+    store.create_store(building, recipe, sizes, {"imported_step": layout.step})
+    swapped = None
+    for task in store.tasks_of(recipe, sizes):
+        shard = _shard(folder / task.split, task, parts[task.split], recipe, layout)
+        if swapped is None:
+            swapped = _axes_are_swapped(shard, recipe, layout, folder / task.split)
+        scenes = shard.scenes
+        if swapped:
+            scenes = Scenes(np.ascontiguousarray(scenes.xy[..., ::-1]), scenes.intensity, scenes.count)
+        store.write_shard(building, recipe, task, Shard(shard.frames, scenes))
+        done += (task.stop - task.start) * layout.frames
+        if progress:
+            progress(done, total)
+    return store.finalise(building)
+
+
+def _read_layout(folder: Path, frames: int | None) -> _Layout:
+    side = folder / SIDE_FILE
+    if side.is_file():
+        try:
+            table = json.loads(side.read_text(encoding="utf-8"))
+            return _Layout(int(table["bits"]), int(table["scale"]), frames or int(table["frames"]), table["recipe"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                f"{side}: damaged side file ({error!r}); remove it to import by the pictures alone"
+            ) from None
+    for split in SPLITS:
+        first = folder / split / "image" / "image_0.png"
+        if first.is_file():
+            return _Layout(8 if _picture(first).dtype == np.uint8 else 16, 1, frames or 20, None)
+    return _Layout(8, 1, frames or 20, None)
+
+
+def _count_frames(folder: Path, frames: int) -> int:
+    """Return the number of frames of a split, checked to be contiguous and whole trajectories."""
+    found = sorted(int(m[1]) for p in folder.glob("image/image_*.png") if (m := re.fullmatch(r"image_(\d+)", p.stem)))
+    if found != list(range(len(found))):
+        missing = next(i for i, have in enumerate(found) if i != have)
+        raise InputError(f"{folder}/image/image_{missing}.png is missing; frames must be numbered 0..{found[-1]}")
+    if len(found) % frames:
+        raise must(
+            f"{folder}: number of frames", f"be a multiple of {frames} per trajectory", len(found), "see --frames"
+        )
+    return len(found)
+
+
+@dataclass(frozen=True, eq=False)
+class _Annotations:
+    targets: list[list[tuple[float, float, float]]]  # per frame: (xc, yc, brightness)
+    sigma: float
+    size: int
+
+
+def _read_annotations(folder: Path, count: int) -> _Annotations:
+    targets, sigma, size = [], None, None
+    for i in range(count):
+        path = folder / "annotation" / f"COS{i}.xml"
+        try:
+            root = ElementTree.parse(path).getroot()
+            places = [
+                tuple(float(c.findtext(n, "")) for n in ("xc", "yc", "brightness")) for c in root.iter("coordinate")
+            ]
+            targets.append(places)
+            if sigma is None:
+                sigma, size = float(root.findtext("sigma", "0.5")), int(root.findtext("size/width", ""))
+        except FileNotFoundError:
+            raise InputError(f"{path} is missing; every picture needs its annotation") from None
+        except (ElementTree.ParseError, ValueError) as error:
+            raise InputError(f"{path}: not a readable annotation of xc, yc, brightness ({error})") from None
+        if not np.isfinite(places).all() if places else False:
+            raise InputError(f"{path}: coordinates and brightness must be finite, got {places}")
+    return _Annotations(targets, sigma or 0.5, size or 11)  # type: ignore[arg-type]
+
+
+def _recipe_of(folder: Path, layout: _Layout, sizes: dict[str, int], parts: dict[str, _Annotations]) -> DataRecipe:
+    """Return the recipe of an imported set: the exported one where the side file keeps it, else what the files show."""
+    first = next(iter(parts.values()))
+    counts = [len(places) for part in parts.values() for places in part.targets]
+    base = load_data_recipe("seqcsist") if layout.recipe is None else convert(layout.recipe, DataRecipe, str(folder))
+    frames, total = layout.frames, sum(sizes.values())
+    changes: dict[str, Any] = {
+        "name": base.name if layout.recipe else folder.resolve().name,
+        "trajectories": total,
+        "frames": frames,
+        "splits": tuple(sizes[split] / total for split in SPLITS),
+        "scored_frames": base.scored_frames if frames == base.frames else ":",
+        "size": first.size,
+        "psf_sigma": first.sigma,
+        "directions": "given",
+        "k_min": min(counts),
+        "k_max": max(max(counts), 1),
+        "dtype": "uint8" if layout.bits == 8 else "float32",
+        "bits": 8 if layout.bits == 8 else 0,
+        "saturation": 0.0 if layout.bits == 8 else min(65535 / layout.scale, saturation_level(base)),
+    }
+    return msgspec.structs.replace(base, **changes)
+
+
+def _shard(folder: Path, task: store.Task, part: _Annotations, recipe: DataRecipe, layout: _Layout) -> Shard:
+    n, t, k = task.stop - task.start, layout.frames, recipe.k_max
+    xy, intensity = np.full((n, t, k, 2), np.nan), np.full((n, t, k), np.nan)
+    frames = np.empty((n, t, recipe.size, recipe.size), dtype=recipe.dtype)
+    for row, frame in np.ndindex(n, t):
+        i = (task.start + row) * t + frame
+        picture = _picture(folder / "image" / f"image_{i}.png")
+        if picture.shape != frames.shape[2:]:
+            raise must(f"{folder}/image/image_{i}.png", f"be {recipe.size} x {recipe.size} px", picture.shape)
+        frames[row, frame] = picture if layout.scale == 1 else picture / layout.scale
+        places = part.targets[i]
+        if places:
+            xy[row, frame, : len(places)] = np.array(places)[:, :2]
+            intensity[row, frame, : len(places)] = np.array(places)[:, 2]
+    count = np.isfinite(intensity).sum(axis=-1).astype(np.uint8)
+    return Shard(frames, Scenes(xy, intensity, count))
+
+
+def _picture(path: Path) -> NDArray[Any]:
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image if image.mode in ("L", "I;16", "I") else image.convert("L"))
+    except UnidentifiedImageError:
+        raise InputError(f"{path}: not a readable picture") from None
+
+
+def _axes_are_swapped(shard: Shard, recipe: DataRecipe, layout: _Layout, folder: Path) -> bool:
+    """Tell whether `xc` is the row, by rendering a few frames both ways."""
+    optics = Optics.from_recipe(recipe)
+    flat_xy = shard.scenes.xy.reshape(-1, recipe.k_max, 2)[:CHECKED_FRAMES]
+    light = shard.scenes.intensity.reshape(-1, recipe.k_max)[:CHECKED_FRAMES]
+    shown = shard.frames.reshape(-1, recipe.size, recipe.size)[:CHECKED_FRAMES].astype(np.float64)
+    allowed = 0.5 / layout.scale + XML_DECIMALS_ERROR
+    ceiling = (255.0 if layout.bits == 8 else 65535.0) / layout.scale
+    errors = []
+    for order in (flat_xy, flat_xy[..., ::-1]):
+        expected = np.clip(frames_from_targets(order, light, optics), 0, ceiling)
+        errors.append(np.abs(expected - shown).max(axis=(1, 2)))
+    if layout.recipe is not None and not is_ideal(convert(layout.recipe, DataRecipe, str(folder))):
+        # Our own export of frames with noise, background or clipping: neither order explains them to the last digit.
+        return bool(np.median(errors[1]) < np.median(errors[0]))
+    straight, swapped = (error <= allowed for error in errors)
+    if straight.all():
+        return False
+    if swapped.all():
+        return True
+    first = int(np.argmin(straight | swapped) if not (straight | swapped).all() else np.argmin(straight))
+    raise InputError(
+        f"{folder}: the annotations explain the pictures in neither axis order; frame {first}: largest error"
+        f" {errors[0][first]:.3g} with xc = column, {errors[1][first]:.3g} with xc = row (allowed {allowed:.3g})"
+    )

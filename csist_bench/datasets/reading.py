@@ -1,0 +1,194 @@
+"""Open a data set and read its splits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from csist_bench.conventions import SPLITS
+from csist_bench.datasets.layout import COMPLETE, DIMENSIONS, SCHEMA, Task, shard_length, tasks_of
+from csist_bench.errors import InputError, show, unknown
+from csist_bench.recipes import DataRecipe, convert, frame_range
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """One split of a store; arrays are read when first used and kept (`blocks` streams instead)."""
+
+    name: str
+    recipe: DataRecipe
+    group: Any
+    fingerprint: str | None  # of the whole set
+
+    @property
+    def n_trajectories(self) -> int:
+        """Number of trajectories in the split."""
+        return int(self.group["frames"].shape[0])
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames of each trajectory."""
+        return int(self.group["frames"].shape[1])
+
+    @property
+    def scored_frames(self) -> range:
+        """Frames that count, by the recipe."""
+        return frame_range(self.recipe.scored_frames, self.n_frames)
+
+    @property
+    def chunk_trajectories(self) -> int:
+        """Trajectories that are compressed together."""
+        return int(self.group["frames"].chunks[0])
+
+    @cached_property
+    def frames(self) -> NDArray[Any]:
+        """All frames, shape (N, T, H, W), grey levels, in the store's dtype."""
+        return self.read("frames")
+
+    @cached_property
+    def target_xy(self) -> NDArray[np.float64]:
+        """Target positions, shape (N, T, K, 2), px, NaN-padded."""
+        return self.read("target_xy")
+
+    @cached_property
+    def target_intensity(self) -> NDArray[np.float64]:
+        """Target intensities, shape (N, T, K), grey levels, NaN-padded."""
+        return self.read("target_intensity")
+
+    @cached_property
+    def target_count(self) -> NDArray[np.uint8]:
+        """Number of targets, shape (N, T)."""
+        return self.read("target_count")
+
+    def read(self, name: str, start: int = 0, stop: int | None = None) -> NDArray[Any]:
+        """Read trajectories start..stop-1 of one array.
+
+        Raises
+        ------
+        InputError
+            If a chunk cannot be decoded.
+        """
+        try:
+            return np.asarray(self.group[name][start:stop])
+        except OSError:
+            raise
+        except Exception as error:  # zarr and its codecs raise many types on damaged chunks
+            raise InputError(
+                f"{self.group.store_path}: array {name!r} cannot be read ({show(str(error))}); make the set again"
+            ) from None
+
+    def blocks(self, name: str) -> Iterator[NDArray[Any]]:
+        """Yield one array shard by shard, in bounded memory."""
+        length = shard_length(self.recipe)
+        for start in range(0, self.n_trajectories, length):
+            yield self.read(name, start, start + length)
+
+
+@dataclass(frozen=True, eq=False)
+class Store:
+    """An open data set: its recipe, fingerprint (None while incomplete) and splits."""
+
+    path: str
+    recipe: DataRecipe
+    attributes: dict[str, Any]
+    splits: dict[str, Split]
+
+    @property
+    def fingerprint(self) -> str | None:
+        """sha256 of the targets, optics, sensor and integer frames; None while the set is incomplete."""
+        value = self.attributes.get("fingerprint")
+        return None if value is None else str(value)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Trajectories of each split."""
+        return {str(name): int(size) for name, size in self.attributes["sizes"].items()}
+
+    def split(self, name: str) -> Split:
+        """Return one split; a missing one is answered with those that exist."""
+        if name not in self.splits:
+            raise unknown("split", name, self.splits)
+        return self.splits[name]
+
+    def tasks(self) -> list[Task]:
+        """Return the shards of the set."""
+        return tasks_of(self.recipe, self.sizes)
+
+
+def open_store(path: str | Path, allow_partial: bool = False) -> Store:
+    """Open a data set for reading.
+
+    Parameters
+    ----------
+    path : str or Path
+        Local folder, or a URL that fsspec understands (extra `remote`).
+    allow_partial : bool
+        Accept a set whose generation has not finished.
+
+    Raises
+    ------
+    InputError
+        If there is nothing there, or it is not a data set of this schema, or not complete.
+    """
+    location = str(path)
+    attributes, root = _open_root(location)
+    schema = attributes.get("schema")
+    if schema is None:
+        raise InputError(f"{location}: not a csist-bench data set (its Zarr group has no 'schema' attribute)")
+    if schema != SCHEMA:
+        raise InputError(
+            f"{location}: schema must be {SCHEMA!r}, got {show(schema)}; make the set again with this version"
+        )
+    if attributes.get("status") != COMPLETE and not allow_partial:
+        raise InputError(
+            f"{location}: the data set is not complete; finish it with: csist-bench generate --out {location} --resume"
+            " (or read what is there with --allow-partial)"
+        )
+    try:
+        recipe = convert(attributes["recipe"], DataRecipe, f"{location}: stored recipe")
+        sizes = {str(k): int(v) for k, v in attributes["sizes"].items()}
+        splits = _open_splits(root, recipe, sizes, attributes.get("fingerprint"))
+    except InputError:
+        raise
+    except (KeyError, AttributeError, TypeError, ValueError) as error:
+        raise InputError(f"{location}: damaged data set ({show(repr(error))}); make it again") from None
+    return Store(location, recipe, attributes, splits)
+
+
+def _open_root(location: str) -> tuple[dict[str, Any], Any]:
+    import zarr
+
+    remote = "://" in location
+    if not remote:
+        if not Path(location).exists():
+            raise InputError(f"data set {location} not found; make it with: csist-bench generate --out {location}")
+        if not (Path(location) / "zarr.json").is_file():
+            raise InputError(f"{location}: not a csist-bench data set (no zarr.json inside)")
+    try:
+        root = zarr.open_group(location, mode="r", zarr_format=3)
+        return dict(root.attrs), root
+    except OSError:
+        raise
+    except ImportError:
+        raise InputError(f"{location}: remote data sets need fsspec; install 'csist-bench[remote]'") from None
+    except Exception as error:  # zarr raises many types on foreign or damaged metadata
+        raise InputError(f"{location}: not a readable Zarr v3 group ({show(str(error))})") from None
+
+
+def _open_splits(root: Any, recipe: DataRecipe, sizes: dict[str, int], fingerprint: str | None) -> dict[str, Split]:
+    splits = {}
+    for name in SPLITS:
+        size = sizes.get(name, 0)
+        if size:
+            group = root[name]
+            missing = [array for array in DIMENSIONS if array not in group]
+            if missing:
+                raise InputError(f"{root.store_path}: split {name!r} lacks {', '.join(missing)}; make the set again")
+            splits[name] = Split(name, recipe, group, fingerprint)
+    return splits

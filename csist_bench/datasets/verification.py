@@ -1,0 +1,89 @@
+"""Check a stored data set: digests of its shards, its fingerprint, and its frames against its targets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from csist_bench import datasets as store
+from csist_bench.datasets.backgrounds import open_background
+from csist_bench.recipes import DataRecipe
+from csist_bench.simulation.rendering import shard_from_scenes
+from csist_bench.simulation.scenes import Scenes, draw_scenes
+from csist_bench.simulation.sensor import saturation_level
+
+FRAME_TOLERANCE = 1e-4  # grey levels; erf differs in its last bit between machines
+POSITION_TOLERANCE = 1.5e-6  # px; positions are rounded to 1e-6
+
+Progress = Callable[[int, int], None]
+
+
+def verify(path: str | Path, progress: Progress | None = None) -> list[str]:
+    """Return what is wrong with a data set, one line a fault; an empty list means that all of it was checked and holds.
+
+    Float frames are rendered again from the stored targets, with the noise drawn again from the seed, and must agree to
+    1e-4 grey levels; integer frames must be equal but for rounding ties. Drawn targets are drawn again from the seed.
+    """
+    data = store.open_store(path, allow_partial=True)
+    faults = (
+        []
+        if data.fingerprint
+        else [f"{path}: not complete; finish it with: csist-bench generate --out {path} --resume"]
+    )
+    tasks = [task for task in data.tasks() if store.is_done(Path(path), data.recipe, task)]
+    for done, task in enumerate(tasks, start=1):
+        faults += _verify_shard(data, task)
+        if progress:
+            progress(done, len(tasks))
+    if data.fingerprint and data.fingerprint != (found := store.compute_fingerprint(data)):
+        faults.append(
+            f"{path}: fingerprint must be {data.fingerprint}, got {found}; the targets or frames were changed"
+        )
+    return faults
+
+
+def _verify_shard(data: store.Store, task: store.Task) -> list[str]:
+    split = data.split(task.split)
+    arrays = {name: split.read(name, task.start, task.stop) for name in store.ARRAYS}
+    where = f"{data.path}/{task.split} trajectories {task.start}..{task.stop - 1}"
+    if store.digest(arrays) != store.read_marker(Path(data.path), task)["sha256"]:
+        return [f"{where}: contents differ from the digest taken when they were written; make the set again"]
+    scenes = Scenes(arrays["target_xy"], arrays["target_intensity"], arrays["target_count"])
+    return _target_faults(data, task, scenes, where) + _frame_faults(data, task, scenes, arrays["frames"], where)
+
+
+def _target_faults(data: store.Store, task: store.Task, scenes: Scenes, where: str) -> list[str]:
+    counted = np.isfinite(scenes.intensity).sum(axis=-1)
+    if not (counted == scenes.count).all():
+        return [f"{where}: target_count disagrees with the intensities that are there"]
+    if data.recipe.directions == "given":
+        return []
+    drawn = draw_scenes(data.recipe, task.indices)
+    gap = np.abs(drawn.xy - scenes.xy)
+    if not np.array_equal(np.isnan(drawn.xy), np.isnan(scenes.xy)) or np.nanmax(gap) > POSITION_TOLERANCE:
+        return [f"{where}: targets are not those that the recipe draws from seed {data.recipe.seed}"]
+    return []
+
+
+def _only_quantised(recipe: DataRecipe) -> bool:
+    return not recipe.noise_sigma and not recipe.shot_gain and recipe.background == "none"
+
+
+def _frame_faults(data: store.Store, task: store.Task, scenes: Scenes, frames: NDArray[Any], where: str) -> list[str]:
+    recipe = data.recipe
+    imported = data.attributes.get("imported_step")
+    if imported is not None and not _only_quantised(recipe):
+        return []  # the noise and background of imported frames are not ours to draw again
+    again = shard_from_scenes(recipe, scenes, task.indices, open_background(recipe)).frames.astype(np.float64)
+    again = np.minimum(again, saturation_level(recipe))
+    allowed = FRAME_TOLERANCE + (1.0 if recipe.bits else 0.0 if imported is None else 0.5 * float(imported))
+    error = np.abs(frames.astype(np.float64) - again).max(axis=(2, 3))
+    if error.max() <= allowed:
+        return []
+    n, t = (int(i) for i in np.unravel_index(error.argmax(), error.shape))
+    what = f"trajectory {task.start + n} frame {t} differs by {error.max():.3g} grey levels (allowed {allowed:.3g})"
+    return [f"{where}: frames are not those of the targets; {what}"]

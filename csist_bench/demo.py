@@ -1,0 +1,187 @@
+"""The whole story in one call: make the published set, run what needs no training, score it, draw one picture."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, wait
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from csist_bench import plots
+from csist_bench.conventions import AP_TITLES
+from csist_bench.datasets import Split, open_store
+from csist_bench.datasets.generation import generate
+from csist_bench.detections import Detections
+from csist_bench.errors import InputError
+from csist_bench.evaluation.ceilings import grid_ceiling
+from csist_bench.evaluation.report import evaluate
+from csist_bench.evaluation.truth import Truth
+from csist_bench.leaderboard.published import published_rows
+from csist_bench.methods.inference import Scope, Unmixed, unmix_each
+from csist_bench.methods.registry import find, torch_works
+from csist_bench.recipes import load_data_recipe
+
+Say = Callable[[str], None]
+
+# What runs, on how many of the 750 test trajectories (None: all). ISTA needs 3,000 iterations a frame.
+PROGRAMME: tuple[tuple[str, int | None], ...] = (
+    ("bid", 60),
+    ("ista", 30),
+    ("ml", None),
+    ("ml-seq", None),
+    ("group-map", None),
+)
+NOISY_PROGRAMME: tuple[tuple[str, int | None], ...] = (("ml", 200), ("ml-seq", 200), ("group-map", 200))
+NOISE_SIGMA = 2.0
+PATIENCE_S = 8.0  # longer than this means that kernels are being compiled
+SHOWN_FRAMES = 8
+SHOWN_METHOD = "ml-seq"
+SHOWN_NETWORKS = ("espcn", "edsr", "ista-net", "offgrid-net")  # one a kind: all that are shipped would take minutes
+
+
+@dataclass(frozen=True)
+class Result:
+    """One line of the demonstration's table; percents and seconds."""
+
+    title: str
+    data: str
+    trajectories: int
+    total: int
+    cso_map: float
+    ap: tuple[float, ...]
+    frames_per_second: float
+    published: float | None
+
+
+def demonstrate(folder: Path, say: Say) -> list[Result]:
+    """Generate, unmix, score and draw; everything is written under `folder`. Returns the rows of the table."""
+    folder.mkdir(parents=True, exist_ok=True)
+    clean = _made(folder / "seqcsist.zarr", "seqcsist", say)
+    sigma = f"noise_sigma={NOISE_SIGMA:g}"
+    noisy = _made(folder / "noise.zarr", "seqcsist-noise", say, sigma, "trajectories=1500")
+    compile_fitters(folder / "noise.zarr", [name for name, _ in NOISY_PROGRAMME], say)
+    results, shown = _programme(clean, "noise-free", (*PROGRAMME, *_networks()), say)
+    results += _programme(noisy, f"sigma {NOISE_SIGMA:g}", NOISY_PROGRAMME, say)[0]
+    ceiling = grid_ceiling(_truth(clean), 3)
+    say(table_text(results, ceiling["by_brightness"]["cso_map"], ceiling["any_ranking"]["cso_map"]))
+    picture = folder / "frames.png"
+    _draw(clean, shown, picture)
+    say(f"picture: {picture}")
+    return results
+
+
+def compile_fitters(path: Path, names: Sequence[str], say: Say) -> None:
+    """Compile the kernels of the fitters side by side, one process each; on any later day they come from the cache."""
+    began = time.perf_counter()
+    with ProcessPoolExecutor(max_workers=len(names), mp_context=get_context("spawn")) as pool:
+        pending = [pool.submit(_unmix_few, str(path), name) for name in names]
+        if wait(pending, timeout=PATIENCE_S).not_done:
+            say("compiling the fitters' kernels: about a minute, once after an installation")
+        for future in pending:
+            future.result()
+    say(f"kernels ready after {time.perf_counter() - began:.1f} s")
+
+
+def _unmix_few(path: str, name: str) -> None:
+    # A few, not one: some kernels are needed by crowded frames only.
+    unmix_each(open_store(path).split("test"), name, ["grid"], scope=Scope(first=8, workers=1))
+
+
+def _made(path: Path, recipe: str, say: Say, *overrides: str) -> Split:
+    """Return the test split of a set, made now unless an equal one is there."""
+    wanted = load_data_recipe(recipe, overrides)
+    made = generate(path, wanted, resume=path.exists())
+    if made.written:
+        rate = made.written / made.seconds
+        say(f"{path}: {made.written:,} frames in {made.seconds:.2f} s ({rate:,.0f} frames/s)")
+    else:
+        say(f"{path}: was there")
+    return open_store(path).split("test")
+
+
+def _networks() -> Iterator[tuple[str, int | None]]:
+    """Yield the networks that are shown, where PyTorch is installed."""
+    if torch_works():
+        yield from ((name, 30) for name in SHOWN_NETWORKS)
+
+
+def _programme(
+    split: Split, data: str, programme: Sequence[tuple[str, int | None]], say: Say
+) -> tuple[list[Result], Detections | None]:
+    published = {row.method: row.cso_map for row in published_rows() if row.dataset == "seqcsist"}
+    results, shown = [], None
+    for name, limit in programme:
+        try:
+            done = unmix_each(split, name, ["grid"], scope=Scope(first=limit))[0]
+        except InputError as error:
+            say(f"{name}: left out ({error})")
+            continue
+        result = _scored(split, name, data, done, limit, published)
+        results.append(result)
+        say(f"{result.title} ({data}): {done.n_frames:,} frames in {done.seconds:.1f} s, CSO-mAP {result.cso_map:.2f}")
+        if name == SHOWN_METHOD:
+            shown = done.detections
+    return results, shown
+
+
+def _truth(split: Split, limit: int | None = None) -> Truth:
+    chosen = None if limit is None else range(min(limit, split.n_trajectories))
+    return Truth.from_arrays(split.target_xy, split.target_intensity, split.target_count, split.scored_frames, chosen)
+
+
+def _scored(
+    split: Split, name: str, data: str, done: Unmixed, limit: int | None, published: dict[str, float]
+) -> Result:
+    report = evaluate(done.detections, _truth(split, limit))
+    title = find(name).title
+    rate = done.n_frames / max(done.seconds, 1e-9)
+    beside = published.get(title) if data == "noise-free" else None
+    used = min(limit or split.n_trajectories, split.n_trajectories)
+    return Result(title, data, used, split.n_trajectories, report.cso_map, report.ap, rate, beside)
+
+
+def table_text(results: Sequence[Result], by_brightness: float, any_ranking: float) -> str:
+    """Return the table for a terminal, published figures in their own column."""
+    head = f"{'method':<12}{'data':<12}{'CSO-mAP':>8}" + "".join(f"{title:>7}" for title in AP_TITLES)
+    lines = ["", f"{head}{'published':>11}{'frames/s':>10}  test trajectories"]
+    for row in results:
+        aps = "".join(f"{value:7.2f}" for value in row.ap)
+        published = "-" if row.published is None else f"{row.published:.2f}"
+        part = "all" if row.trajectories == row.total else "a part:"
+        used = f"{part} {row.trajectories} of {row.total}"
+        lines.append(
+            f"{row.title:<12}{row.data:<12}{row.cso_map:8.2f}{aps}{published:>11}{row.frames_per_second:10,.0f}  {used}"
+        )
+    best = max(published_rows(), key=lambda row: row.cso_map)
+    lines.append(f"{'best of 23':<12}{'noise-free':<12}{'':43}{best.cso_map:>11.2f}{'':10}  published, {best.method}")
+    lines += [
+        "",
+        f"A perfect detector on the 3-fold grid scores {by_brightness:.1f} ranked by brightness,"
+        f" {any_ranking:.1f} with the best ranking possible.",
+        "What they know: BID, ISTA: optics; ML: + brightness law; ML-seq: + rigid motion; Group MAP: the generator.",
+    ]
+    return "\n".join(lines)
+
+
+def _draw(split: Split, detections: Detections | None, path: Path) -> None:
+    """Draw a frame of each of the first trajectories, with targets and detections."""
+    frame = split.scored_frames[len(split.scored_frames) // 2]
+    trajectories = np.arange(min(SHOWN_FRAMES, split.n_trajectories))
+    found: list[NDArray[np.float64]] = []
+    for trajectory in trajectories if detections is not None else ():
+        here = detections.select((detections.trajectory == trajectory) & (detections.frame == frame))  # type: ignore[union-attr]
+        found.append(np.stack([here.x, here.y], axis=-1))
+    titles = [f"trajectory {trajectory}, frame {frame}" for trajectory in trajectories]
+    frames = split.read("frames", 0, len(trajectories))[:, frame]
+    plots.frames_picture(frames, split.target_xy[: len(trajectories), frame], found, path, titles)
+
+
+def results_table(results: Sequence[Result]) -> list[dict[str, object]]:
+    """Return the rows as plain tables."""
+    return [msgspec.to_builtins(row) for row in results]

@@ -1,0 +1,310 @@
+"""Limits: Cramer-Rao covariances per prior tier, and estimates drawn from them.
+
+With the model m_ij = sum_k s_k q(j - x_k) q(i - y_k) (`simulation.optics`) and theta_t the 3K numbers (x, y, s) of
+frame t, the Fisher information is F_t = J_t' W J_t, J_t the Jacobian of m at the truth and W the information that one
+pixel gives on its own mean (`pixel_information`). What ties the frames of a window together is linear at the truth,
+theta_t = M_t a, so that
+
+    A = sum_t M_t' F_t M_t + prior,    C_t = M_t A^-1 M_t'
+
+is the covariance no unbiased estimator with that knowledge can undercut (van Trees, 1968, for the prior term). A line
+of the table is made of estimates drawn from N(truth, C_t), the number of targets known, and scored as a method is.
+
+The lines are not strict bounds on average precision. Where the standard errors pass about 0.1 px the quadratic
+approximation fails and a real fit, held by the walls of the likelihood, can score above its line; and a line takes the
+right basin for granted, so the group lines leave out that the directions of the arms are a discrete unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr
+
+from csist_bench.detections import Detections
+from csist_bench.errors import InputError, must, require_shape
+from csist_bench.simulation.optics import pixel_response
+from csist_bench.simulation.sensor import Camera
+
+Floats = NDArray[np.float64]
+
+# Integer frames reach the saturation level from half a grey level below it, by rounding.
+CENSORED_BELOW_LEVEL = 0.5
+# Closely spaced means within one spot of one another: the spread of a rigid group's targets about its path, in units
+# of the PSF's sigma (0.3 px at 0.5 px). It also parts the group's shape from its path.
+EXTENT_SIGMAS = 0.6
+# "Brightness free" is a prior this many times as wide as the brightest target: it only keeps A invertible.
+FREE_BRIGHTNESS = 100.0
+# What the group lines know of an arm's length: the spread of the growth, px.
+ARM_SD = 0.0013
+# What the scaled group line knows of the radius: the relative spread of U(0.2, 0.45) px.
+SCALE_SD = 0.22
+# Least variance of the brightness law, so that equal brightnesses stay a prior and not a division by zero.
+VARIANCE_FLOOR = 1e-6
+WHOLE_TRAJECTORY = 20
+BLOCK = 50  # trajectories whose Jacobians are held at a time
+
+Motion = Literal["free", "polynomial", "rigid", "group", "group-rotated", "group-scaled"]
+
+
+@dataclass(frozen=True)
+class LimitLine:
+    """One kind of knowledge: the prior tier, a name, frames used together (20: all), motion model, brightness law."""
+
+    tier: Literal["A", "B", "C", "D"]
+    name: str
+    frames: int
+    motion: Motion
+    degree: int = 0
+    law: bool = True
+
+
+LINES = (
+    LimitLine("A", "1 frame, brightness free", 1, "free", law=False),
+    LimitLine("B", "1 frame", 1, "free"),
+    LimitLine("C", "5 frames, linear motion, brightness free", 5, "polynomial", 1, law=False),
+    LimitLine("C", "5 frames, linear motion", 5, "polynomial", 1),
+    LimitLine("C", "5 frames, rigid group, linear motion", 5, "rigid", 1),
+    LimitLine("C", "20 frames, quadratic motion, brightness free", 20, "polynomial", 2, law=False),
+    LimitLine("C", "20 frames, quadratic motion", 20, "polynomial", 2),
+    LimitLine("C", "20 frames, cubic motion", 20, "polynomial", 3),
+    LimitLine("C", "20 frames, rigid group, cubic motion", 20, "rigid", 3),
+    LimitLine("D", "1 frame, group of known arms", 1, "group"),
+    LimitLine("D", "1 frame, group of known arms, any angle", 1, "group-rotated"),
+    LimitLine("D", "1 frame, group of known arms, any angle and radius", 1, "group-scaled"),
+    LimitLine("D", "5 frames, group of known arms", 5, "group", 1),
+    LimitLine("D", "20 frames, group of known arms", 20, "group", 3),
+    LimitLine("D", "20 frames, group of known arms, any angle", 20, "group-rotated", 3),
+    LimitLine("D", "20 frames, group of known arms, any angle and radius", 20, "group-scaled", 3),
+)
+
+
+def pixel_information(mean: Floats, camera: Camera) -> Floats:
+    """Return the Fisher information of each pixel on its own mean, shape of `mean`, 1 / grey levels^2.
+
+    Gaussian noise of variance v = noise_sigma^2 + shot_gain * mean gives 1 / v. A pixel that clips at level L is
+    censored: of y ~ N(m, v) only min(y, L) is seen, which leaves the share Phi(z) - z phi(z) + phi(z)^2 / (1 - Phi(z)),
+    z = (L - m) / sqrt(v), of it (Amemiya, 1973): all of it far below the level, none of it far above.
+    """
+    variance = camera.noise_sigma**2 + camera.shot_gain * np.maximum(mean, 0.0)
+    if not np.isfinite(camera.saturation):
+        return np.asarray(1.0 / variance)
+    level = camera.saturation - CENSORED_BELOW_LEVEL - camera.background
+    z = np.clip((level - mean) / np.sqrt(variance), -30.0, 30.0)
+    density = np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi)
+    above = ndtr(-z)
+    hidden = np.divide(density**2, above, out=np.zeros_like(z), where=above > 0)
+    return np.asarray(np.clip(ndtr(z) - z * density + hidden, 0.0, 1.0) / variance)
+
+
+def frame_information(xy: Floats, intensity: Floats, camera: Camera) -> Floats:
+    """Return the Fisher information of each frame on its targets' (x, y, s), target by target.
+
+    Parameters
+    ----------
+    xy : ndarray, shape (N, T, K, 2), px
+        NaN marks an absent target: its rows and columns are zero.
+    intensity : ndarray, shape (N, T, K), grey levels
+
+    Returns
+    -------
+    ndarray, shape (N, T, 3K, 3K)
+    """
+    _require_targets(xy, intensity)
+    n, t, k = intensity.shape
+    information = np.empty((n, t, 3 * k, 3 * k))
+    for start in range(0, n, BLOCK):
+        block = slice(start, start + BLOCK)
+        information[block] = _information_of(xy[block], intensity[block], camera)
+    return information
+
+
+def _information_of(xy: Floats, intensity: Floats, camera: Camera) -> Floats:
+    n, t, k = intensity.shape
+    absent = np.isnan(xy).any(axis=-1) | np.isnan(intensity)
+    place = np.where(absent[..., None], 0.0, xy)
+    light = np.where(absent, 0.0, intensity)[..., None, None]
+    column, column_slope = (part[..., None, :] for part in _axis_response(place[..., 0], camera))
+    row, row_slope = (part[..., :, None] for part in _axis_response(place[..., 1], camera))
+    unit = np.where(absent, 0.0, 1.0)[..., None, None] * row * column
+    jacobian = np.stack([light * row * column_slope, light * row_slope * column, unit], axis=3).reshape(n, t, 3 * k, -1)
+    mean = (light * unit).sum(axis=2).reshape(n, t, -1)
+    weight = pixel_information(mean, camera)
+    return np.asarray((jacobian * weight[:, :, None, :]) @ np.swapaxes(jacobian, -1, -2))
+
+
+def _require_targets(xy: Floats, intensity: Floats) -> None:
+    if xy.ndim != 4 or xy.shape[-1] != 2:
+        raise must("xy", "have shape (N, T, K, 2)", xy.shape)
+    require_shape("intensity", intensity, xy.shape[:-1], "(N, T, K)")
+    if np.isinf(xy).any() or np.isinf(intensity).any():
+        raise InputError("targets must be finite (NaN marks an absent one), got an infinite value")
+
+
+def _axis_response(position: Floats, camera: Camera) -> tuple[Floats, Floats]:
+    """Return q(i - position) for every pixel i and its derivative in the position, shape (..., size)."""
+    sigma, pixel = camera.optics.psf_sigma, np.arange(camera.optics.size)
+    value = pixel_response(pixel, position[..., None], sigma)
+    edges = (np.arange(camera.optics.size + 1) - 0.5 - position[..., None]) / sigma
+    density = np.exp(-0.5 * edges**2) / (np.sqrt(2 * np.pi) * sigma)
+    return value, density[..., :-1] - density[..., 1:]
+
+
+@dataclass(frozen=True, eq=False)
+class LimitSample:
+    """Estimates drawn at a limit: D draws of every trajectory, and the median standard error, px.
+
+    `detections` number the trajectories draw by draw (draw d of trajectory n is d N + n); their score is the mean
+    variance of the two coordinates, negated. `intensity` are the drawn ones, `position_sd` is the median of that
+    mean variance's root.
+    """
+
+    detections: Detections
+    intensity: Floats
+    position_sd: float
+
+
+def sample_limit(
+    line: LimitLine,
+    information: Floats,
+    xy: Floats,
+    intensity: Floats,
+    camera: Camera,
+    scored: range,
+    rng: np.random.Generator,
+    draws: int = 4,
+) -> LimitSample:
+    """Draw estimates ~ N(truth, C_t) of the targets in the scored frames, under one line's knowledge.
+
+    Parameters
+    ----------
+    line : LimitLine
+    information : ndarray, shape (N, T, 3K, 3K)
+        From `frame_information`, for the same targets.
+    xy : ndarray, shape (N, T, K, 2), px; intensity : ndarray, shape (N, T, K), grey levels
+        The truth; NaN marks an absent target.
+    scored : range of frames to answer
+    draws : number of estimates of each trajectory
+
+    Returns
+    -------
+    LimitSample
+        The frames of one window are drawn together: one draw of a, then theta_t = truth + M_t (a - truth of a).
+    """
+    if draws < 1:
+        raise must("draws", "be at least 1", draws)
+    n, _, k, _ = xy.shape
+    error = np.zeros((draws, n, len(scored), 3 * k))
+    variance = np.zeros((n, len(scored), 3 * k))
+    for window, answered in windows(xy.shape[1], line.frames, scored):
+        design = _design(line, xy, window)
+        factor = _inverse_factor(line, design, information[:, window.start : window.stop], camera, k)
+        normal = rng.standard_normal((draws, n, factor.shape[-1]))
+        for frame in answered:
+            spread = design[:, frame - window.start] @ factor  # (n, 3K, P); C_t = spread spread'
+            row = frame - scored.start
+            error[:, :, row] = np.einsum("nip,dnp->dni", spread, normal)
+            variance[:, row] = (spread**2).sum(axis=-1)
+    return _as_sample(xy, intensity, scored, error, variance)
+
+
+def windows(frames: int, width: int, scored: range) -> Iterator[tuple[range, list[int]]]:
+    """Yield the windows of a sequence and the scored frames each answers.
+
+    A window of `width` frames is centred on its frame and shifted inside the sequence; 20 or more is the whole of it.
+    """
+    if width >= min(WHOLE_TRAJECTORY, frames):
+        yield range(frames), list(scored)
+        return
+    for frame in scored:
+        start = min(max(frame - width // 2, 0), frames - width)
+        yield range(start, start + width), [frame]
+
+
+def _design(line: LimitLine, xy: Floats, window: range) -> Floats:
+    """Return M_t of every trajectory and frame of a window, shape (N, frames, 3K, P)."""
+    n, _, k, _ = xy.shape
+    length = len(window)
+    # Frame numbers scaled to [-1, 1]: the span of the columns is what matters, and this keeps A well conditioned.
+    u = np.linspace(-1.0, 1.0, length) if length > 1 else np.zeros(1)
+    degree = min(line.degree, length - 1)
+    powers = u[:, None] ** np.arange(degree + 1)
+    eye_k, eye_2 = np.eye(k), np.eye(2)
+    if line.motion in ("free", "polynomial"):
+        motion = np.einsum("td,kl,ab->tkaldb", powers, eye_k, eye_2).reshape(length, k, 2, -1)
+    else:
+        shared = np.einsum("td,k,ab->tkadb", powers, np.ones(k), eye_2).reshape(length, k, 2, -1)
+        own = np.broadcast_to(np.einsum("kl,ab->kalb", eye_k, eye_2).reshape(k, 2, -1), (length, k, 2, 2 * k))
+        motion = np.concatenate([shared, own], axis=-1)
+    moved = np.broadcast_to(motion, (n, *motion.shape))
+    if line.motion in ("group-rotated", "group-scaled"):
+        moved = np.concatenate([moved, _shape_columns(xy[:, window.start : window.stop], line.motion)], axis=-1)
+    p = moved.shape[-1]
+    design = np.zeros((n, length, k, 3, p + k))
+    design[:, :, :, :2, :p] = moved
+    design[:, :, :, 2, p:] = eye_k
+    return design.reshape(n, length, 3 * k, p + k)
+
+
+def _shape_columns(xy: Floats, motion: Motion) -> Floats:
+    """Return how the targets move as the group turns (and grows) about its centre, shape (N, T, K, 2, 1 or 2)."""
+    present = np.isfinite(xy)
+    offset = np.where(present, xy, 0.0)
+    offset = offset - offset.sum(axis=2, keepdims=True) / np.maximum(present.sum(axis=2, keepdims=True), 1)
+    offset = np.where(present, offset, 0.0)
+    turn = np.stack([-offset[..., 1], offset[..., 0]], axis=-1)
+    return np.stack([turn] if motion == "group-rotated" else [turn, offset], axis=-1)
+
+
+def _inverse_factor(line: LimitLine, design: Floats, information: Floats, camera: Camera, k: int) -> Floats:
+    """Return R with R R' = A^-1 for every trajectory, shape (N, P, P)."""
+    a = np.einsum("ntip,ntij,ntjq->npq", design, information, design, optimize=True)
+    index = np.arange(a.shape[-1])
+    a[:, index, index] += _prior_precision(line, len(index), camera, k)
+    return np.asarray(np.swapaxes(np.linalg.inv(np.linalg.cholesky(a)), -1, -2))
+
+
+def _prior_precision(line: LimitLine, p: int, camera: Camera, k: int) -> Floats:
+    """Return the prior precision of each parameter: 1 / px^2 for motion, 1 / grey levels^2 for brightness."""
+    # A target is known to be somewhere in the frame and to have some brightness: this only keeps A invertible where
+    # the frames say nothing, as of an absent or a wholly hidden target.
+    precision = np.full(p, 1.0 / camera.optics.size**2)
+    shape = {"group-rotated": [1.0 / np.pi**2], "group-scaled": [1.0 / np.pi**2, 1.0 / SCALE_SD**2]}.get(
+        line.motion, []
+    )
+    if line.motion not in ("free", "polynomial"):
+        own = p - k - len(shape) - 2 * k
+        arms_known = line.motion.startswith("group")
+        own_sd = ARM_SD if arms_known else EXTENT_SIGMAS * camera.optics.psf_sigma
+        precision[own : own + 2 * k] = 1.0 / own_sd**2
+        precision[own + 2 * k : p - k] = shape
+    law_variance = max((camera.intensity_max - camera.intensity_min) ** 2 / 12, VARIANCE_FLOOR)
+    precision[p - k :] = 1.0 / (law_variance if line.law else (FREE_BRIGHTNESS * camera.intensity_max) ** 2)
+    return precision
+
+
+def _as_sample(xy: Floats, intensity: Floats, scored: range, error: Floats, variance: Floats) -> LimitSample:
+    draws, n, frames, _ = error.shape
+    k = xy.shape[2]
+    truth = np.concatenate([xy, intensity[..., None]], axis=-1)[:, scored.start : scored.stop]
+    estimate = truth + error.reshape(draws, n, frames, k, 3)
+    variance = np.broadcast_to(variance.reshape(n, frames, k, 3), estimate.shape)
+    d, trajectory, frame, slot = np.nonzero(np.isfinite(estimate).all(axis=-1))
+    value, spread = estimate[d, trajectory, frame, slot], variance[d, trajectory, frame, slot]
+    detections = Detections(
+        trajectory=d * n + trajectory,
+        frame=frame + scored.start,
+        x=value[:, 0],
+        y=value[:, 1],
+        score=-0.5 * (spread[:, 0] + spread[:, 1]),
+        intensity=value[:, 2],
+        sigma_x=np.sqrt(spread[:, 0]),
+        sigma_y=np.sqrt(spread[:, 1]),
+        sigma_intensity=np.sqrt(spread[:, 2]),
+    )
+    sd = np.sqrt(-detections.score)
+    return LimitSample(detections, value[:, 2], float(np.median(sd)) if len(sd) else float("nan"))

@@ -1,0 +1,224 @@
+"""Single-frame fits of point targets by damped Gauss-Newton, from starts that the data suggest.
+
+The cost of theta (K, 3) = (x, y, s) is -2 log likelihood of the window's pixels plus a Gaussian prior on every unknown.
+Starts come from the light's harmonic moments (a radial PSF leaves them: the integral of z^p PSF(z - z_k) is z_k^p, with
+z = x + i y), so no angle is fixed beforehand and a turned scene is fitted like the plain one.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from csist_bench.jit import jit
+from csist_bench.methods.fitting.pixel_model import (
+    cholesky,
+    copy_rows,
+    normal_equations,
+    pixel_terms,
+    solve,
+    window_model,
+)
+
+Floats = NDArray[np.float64]
+
+STEP_LIMIT = 0.3  # px a target may move in one step
+MAX_DAMPING = 1e8
+REACH = 1.0  # px beyond the window's outer pixel centres where a target may still be placed
+
+
+class Sensor(NamedTuple):
+    """What the likelihood needs: the PSF's table, read-noise variance, shot gain, clipping level and its edge."""
+
+    table: Floats
+    variance: float
+    gain: float
+    limit: float
+    edge: float
+
+
+class Window(NamedTuple):
+    """Pixels (n, n) of a window, background subtracted, and its origin (row, column)."""
+
+    pixels: Floats
+    row: int
+    column: int
+
+
+class Prior(NamedTuple):
+    """Gaussian prior of each unknown, `mean` and `precision` (>= K, 3), and the least intensity allowed."""
+
+    mean: Floats
+    precision: Floats
+    least: float
+
+
+class Workspace(NamedTuple):
+    """Scratch of one fit of up to K targets in an n x n window."""
+
+    a: Floats
+    da: Floats
+    b: Floats
+    db: Floats
+    model: Floats
+    score: Floats
+    curvature: Floats
+    jacobian: Floats
+    normal: Floats
+    factor: Floats
+    gradient: Floats
+    step: Floats
+    trial: Floats
+
+
+def workspace(targets: int, size: int) -> Workspace:
+    """Return the scratch for up to `targets` targets in a window of `size` px a side (not compiled)."""
+    n = 3 * targets
+    a, da, b, db = np.zeros((4, targets, size))
+    model, score, curvature = np.zeros((3, size, size))
+    normal, factor = np.zeros((2, n, n))
+    jacobian, gradient, step = np.zeros((3, n))
+    trial = np.zeros((targets, 3))
+    return Workspace(a, da, b, db, model, score, curvature, jacobian, normal, factor, gradient, step, trial)
+
+
+@jit
+def penalty(theta: Floats, prior: Prior) -> float:
+    """Return the prior's -2 log density up to a constant: the sum of precision (theta - mean)^2."""
+    total = 0.0
+    for k in range(theta.shape[0]):
+        for u in range(3):
+            away = theta[k, u] - prior.mean[k, u]
+            total += prior.precision[k, u] * away * away
+    return total
+
+
+@jit
+def cost_of(theta: Floats, window: Window, sensor: Sensor, prior: Prior, work: Workspace) -> float:
+    """Return the cost of theta (K, 3); leaves responses, model, score and curvature in the workspace."""
+    k = theta.shape[0]
+    window_model(
+        theta, window.row, window.column, sensor.table, work.a[:k], work.da[:k], work.b[:k], work.db[:k], work.model
+    )
+    likelihood = pixel_terms(
+        window.pixels, work.model, sensor.variance, sensor.gain, sensor.limit, sensor.edge, work.score, work.curvature
+    )
+    return likelihood + penalty(theta, prior)
+
+
+@jit
+def gather(theta: Floats, sensor: Sensor, prior: Prior, work: Workspace) -> None:
+    """Fill the normal matrix and gradient, prior included, at the theta of the last `cost_of`."""
+    k = theta.shape[0]
+    base = 1.0 / sensor.variance if sensor.gain == 0.0 else 0.0
+    normal_equations(
+        theta,
+        work.a[:k],
+        work.da[:k],
+        work.b[:k],
+        work.db[:k],
+        work.score,
+        work.curvature,
+        base,
+        work.jacobian,
+        work.normal,
+        work.gradient,
+    )
+    for m in range(k):
+        for u in range(3):
+            work.normal[3 * m + u, 3 * m + u] += prior.precision[m, u]
+            work.gradient[3 * m + u] -= prior.precision[m, u] * (theta[m, u] - prior.mean[m, u])
+
+
+@jit
+def fit(
+    theta: Floats,
+    window: Window,
+    sensor: Sensor,
+    prior: Prior,
+    iterations: int,
+    tolerance: float,
+    work: Workspace,
+) -> float:
+    """Fit theta (K, 3) in place by Levenberg-Marquardt and return the cost reached.
+
+    Ends when a step promises or brings less than `tolerance`, or after `iterations` steps. The undamped normal matrix
+    at the end is in `work.normal`.
+    """
+    k = theta.shape[0]
+    n = 3 * k
+    trial, step = work.trial[:k], work.step
+    left, right = window.column - REACH, window.column + window.pixels.shape[1] - 1 + REACH
+    top, bottom = window.row - REACH, window.row + window.pixels.shape[0] - 1 + REACH
+    cost = cost_of(theta, window, sensor, prior, work)
+    gather(theta, sensor, prior, work)
+    damping = 1e-2
+    for _ in range(iterations):
+        promised = damped_step(n, damping, work)
+        if promised < 0.0:
+            damping *= 10.0
+            if damping > MAX_DAMPING:
+                break
+            continue
+        shorten(step, k)
+        for m in range(k):
+            trial[m, 0] = min(max(theta[m, 0] + step[3 * m], left), right)
+            trial[m, 1] = min(max(theta[m, 1] + step[3 * m + 1], top), bottom)
+            trial[m, 2] = max(theta[m, 2] + step[3 * m + 2], prior.least)
+        reached = cost_of(trial, window, sensor, prior, work)
+        if reached < cost:
+            gain = cost - reached
+            copy_rows(trial, theta)
+            cost = reached
+            gather(theta, sensor, prior, work)
+            damping = max(damping * 0.1, 1e-9)
+            if gain < tolerance and promised < 2.0 * tolerance:
+                break
+        else:
+            if promised < tolerance:
+                break
+            damping *= 8.0
+            if damping > MAX_DAMPING:
+                break
+    return cost
+
+
+@jit
+def damped_step(n: int, damping: float, work: Workspace) -> float:
+    """Write the Marquardt step to `work.step` and return the decrease of cost it promises; -1 without a factor."""
+    factor = work.factor
+    for p in range(n):
+        for r in range(p):
+            factor[p, r] = work.normal[p, r]
+        factor[p, p] = work.normal[p, p] * (1.0 + damping) + 1e-300
+        work.step[p] = work.gradient[p]
+    if not cholesky(factor, n):
+        return -1.0
+    solve(factor, n, work.step)
+    promised = 0.0
+    for p in range(n):
+        promised += work.step[p] * (work.gradient[p] + damping * work.normal[p, p] * work.step[p])
+    return promised
+
+
+@jit
+def shorten(step: Floats, targets: int) -> None:
+    """Scale a step down so that no target moves further than `STEP_LIMIT`."""
+    longest = 0.0
+    for m in range(targets):
+        longest = max(longest, abs(step[3 * m]), abs(step[3 * m + 1]))
+    if longest > STEP_LIMIT:
+        for p in range(3 * targets):
+            step[p] *= STEP_LIMIT / longest
+
+
+@jit
+def factor_of(normal: Floats, n: int, factor: Floats) -> bool:
+    """Write the Cholesky factor of the leading n x n block of `normal` to `factor`; False where there is none."""
+    for p in range(n):
+        for r in range(p + 1):
+            factor[p, r] = normal[p, r]
+        factor[p, p] += 1e-9 * factor[p, p]
+    return cholesky(factor, n)

@@ -1,0 +1,158 @@
+"""Starts for single-frame fits, taken from the moments of the light alone.
+
+A radial PSF leaves harmonic moments as they are: the integral of z^p PSF(z - z_k) is z_k^p, z = x + i y about any
+centre. Under a Gaussian weight of variance v about the centre, which keeps the noise of far pixels out, the p-th moment
+shrinks by beta^p with beta = v / (v + S^2 + 1/12), S the PSF's sigma and 1/12 the pixel's. For K equal targets the
+moments give the power sums of the positions, Newton's identities the polynomial whose roots they are (Prony's method),
+and Durand-Kerner its roots. Regular polygons turned to the phase of the K-th moment are further starts.
+"""
+
+from __future__ import annotations
+
+import cmath
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from csist_bench.jit import jit
+from csist_bench.methods.fitting.pixel_model import axis_response
+
+Floats = NDArray[np.float64]
+Complexes = NDArray[np.complex128]
+
+WEIGHT_VARIANCE = 3.2  # of the Gaussian weight, in units of psf_sigma^2 (0.8 px^2 at 0.5 px)
+PIXEL_VARIANCE = 1.0 / 12.0
+CENTRE_STEPS = 3
+ROOT_STEPS = 12
+LEAST_RADIUS, LARGEST_RADIUS = 0.1, 0.6  # px, of a ring of starts
+
+
+@jit
+def centre_of(pixels: Floats, v: float, beta: float) -> tuple[float, float]:
+    """Return the light's centre (x, y) within a window under a Gaussian weight that follows it."""
+    n = pixels.shape[0]
+    x = y = 0.5 * (n - 1)
+    for _ in range(CENTRE_STEPS):
+        light, along_x, along_y = 0.0, 0.0, 0.0
+        for i in range(n):
+            for j in range(n):
+                w = math.exp(-0.5 * ((j - x) ** 2 + (i - y) ** 2) / v) * pixels[i, j]
+                light += w
+                along_x += w * (j - x)
+                along_y += w * (i - y)
+        if not light > 0.0:
+            break
+        x = min(max(x + along_x / light / beta, 0.0), n - 1.0)
+        y = min(max(y + along_y / light / beta, 0.0), n - 1.0)
+    return x, y
+
+
+@jit
+def moments(
+    pixels: Floats, psf_sigma: float, table: Floats, a: Floats, b: Floats, slope: Floats, power: Complexes
+) -> tuple[float, float, float]:
+    """Fill the normalised harmonic moments of a window and return its centre (x, y) and mean squared radius.
+
+    Coordinates are px within the window. `power` (P + 1,): entry p is the mean of (z_k - centre)^p over the light. A
+    single target of the same light at the centre is taken off first: it has no moments of its own, but pixels as wide
+    as the PSF give it some. a, b, slope (n,) are scratch.
+    """
+    n = pixels.shape[0]
+    v = WEIGHT_VARIANCE * psf_sigma * psf_sigma
+    beta = v / (v + psf_sigma * psf_sigma + PIXEL_VARIANCE)
+    x, y = centre_of(pixels, v, beta)
+    axis_response(x, 0, table, a, slope)
+    axis_response(y, 0, table, b, slope)
+    light, unit = 0.0, 0.0
+    for i in range(n):
+        for j in range(n):
+            w = math.exp(-0.5 * ((j - x) ** 2 + (i - y) ** 2) / v)
+            light += w * pixels[i, j]
+            unit += w * a[j] * b[i]
+    power[:] = 0.0
+    if not light > 0.0:
+        return x, y, 0.0
+    square = 0.0
+    for i in range(n):
+        for j in range(n):
+            z = complex(j - x, i - y) / beta
+            distance = (j - x) ** 2 + (i - y) ** 2
+            w = math.exp(-0.5 * distance / v) * (pixels[i, j] / light - a[j] * b[i] / unit)
+            square += w * distance / (beta * beta)
+            term = complex(w, 0.0)
+            for p in range(1, power.shape[0]):
+                term *= z
+                power[p] += term
+    return x, y, square
+
+
+@jit
+def prony_start(power: Complexes, roots: Complexes, coefficient: Complexes) -> None:
+    """Write K positions about the centre whose mean powers are `power` (>= K + 1,) into `roots` (K,).
+
+    `coefficient` (K + 1,) is scratch: the elementary symmetric polynomials by Newton's identities.
+    """
+    k = roots.shape[0]
+    coefficient[0] = 1.0
+    for m in range(1, k + 1):
+        total = complex(0.0, 0.0)
+        sign = 1.0
+        for j in range(1, m + 1):
+            total += sign * coefficient[m - j] * k * power[j]
+            sign = -sign
+        coefficient[m] = total / m
+    size = max(abs(coefficient[k]) ** (1.0 / k), 0.05)
+    for m in range(k):
+        roots[m] = size * cmath.exp(complex(0.0, 2.0 * math.pi * m / k + 0.4))
+    for _ in range(ROOT_STEPS):
+        for m in range(k):
+            z = roots[m]
+            value = complex(1.0, 0.0)
+            sign = -1.0
+            for j in range(1, k + 1):
+                value = value * z + sign * coefficient[j]
+                sign = -sign
+            apart = complex(1.0, 0.0)
+            for j in range(k):
+                if j != m:
+                    apart *= z - roots[j]
+            if abs(apart) > 1e-12:
+                roots[m] = z - value / apart
+
+
+@jit
+def polygon_start(power: Complexes, square: float, turned: int, roots: Complexes) -> None:
+    """Write a regular K-gon about the centre into `roots` (K,): radius^2 = `square` px^2 within bounds.
+
+    Its phase is that of the K-th moment, `turned` half steps further.
+    """
+    k = roots.shape[0]
+    radius = min(max(math.sqrt(max(square, 0.0)), LEAST_RADIUS), LARGEST_RADIUS)
+    phase = (math.atan2(power[k].imag, power[k].real) + turned * math.pi) / k
+    for m in range(k):
+        roots[m] = radius * cmath.exp(complex(0.0, phase + 2.0 * math.pi * m / k))
+
+
+@jit
+def start(which: int, power: Complexes, square: float, roots: Complexes, coefficient: Complexes) -> bool:
+    """Write start number `which` for K targets about the centre into `roots` (K,); False where there is none.
+
+    In turn: Prony's roots, a K-gon in either phase, from K = 4 on a (K - 1)-gon about a central target in either phase.
+    """
+    k = roots.shape[0]
+    if which == 0:
+        prony_start(power, roots, coefficient)
+        for m in range(k):
+            size = abs(roots[m])
+            if size > LARGEST_RADIUS:
+                roots[m] *= LARGEST_RADIUS / size
+        return True
+    if which <= (1 if k <= 2 else 2):
+        polygon_start(power, square, which % 2, roots)
+        return True
+    if k >= 4 and which <= 4:
+        polygon_start(power, square * k / (k - 1), which % 2, roots[: k - 1])
+        roots[k - 1] = 0.0
+        return True
+    return False

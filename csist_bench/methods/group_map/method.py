@@ -1,0 +1,159 @@
+"""`group-map`: maximum a posteriori unmixing of targets that stand on arms about a common moving point (tier D).
+
+The scene law of SeqCSIST (TGRS 2025, section III) puts K targets in different directions at a common, slowly growing
+distance from a reference point on a smooth path, with intensities constant in time. Which directions is a discrete
+unknown (11 sets for K = 2..4 on the four axes); all else is continuous. Every set is fitted by Gauss-Newton
+(`methods.group_map._kernels.fit`), jointly over the frames of a group, and weighed by its Laplace evidence; the
+answer is the set with most targets expected right, and its score the probability of that.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+import numpy as np
+from msgspec import Meta
+from numpy.typing import NDArray
+
+from csist_bench.detections import Detections, concatenate, detections_from_slots
+from csist_bench.errors import must, require_finite, require_shape
+from csist_bench.methods.fitting.survey import (
+    LARGEST_COUNT,
+    Survey,
+    blank_frames,
+    count_candidates,
+    plan_groups,
+    varying_trajectories,
+)
+from csist_bench.methods.group_map._kernels import fit as group_fitting
+from csist_bench.methods.group_map.hypotheses import Model, Slots, answer_plan
+from csist_bench.recipes import NonNegative, Positive
+from csist_bench.simulation.sensor import Camera
+
+Floats = NDArray[np.float64]
+
+EDGE_SIGMAS = 3.0  # a target nearer to the border of the frame loses light
+FRAMES_AT_A_TIME = 2000  # bounds the memory of the fits
+WHOLE = 20  # the setting `frames` that means the whole sequence, of whatever length
+
+
+class GroupMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Settings of the group MAP fit, and the method itself.
+
+    `frames` is 1 (each frame alone), 5 (the window centred on the frame) or 20 (the whole sequence). `axes` are fixed
+    or turned by one unknown angle for each group. Lengths in px: `radius` and `radius_sd` are the prior of the arms at
+    the middle of a group, `growth` their growth per frame, `arm_sd` the scatter of single arms.
+
+    Two laws of the generator's path can be told as well. `step` is the reference's motion along the scene's own first
+    axis, px per frame; it shows a turned scene its angle (0: learn the angle from the arms alone). With `start`
+    "integer" the reference sets off, in the sequence's frame 0, from an integer first coordinate 1..9 and moves by
+    `step` towards the far side: true of SeqCSIST, not of a sequence cut out of its middle.
+    """
+
+    frames: Literal[1, 5, 20] = 20
+    axes: Literal["fixed", "rotated"] = "fixed"
+    directions: Literal["axes", "compass"] = "axes"
+    radius: Positive = 0.307
+    radius_sd: Positive = 0.005
+    growth: NonNegative = 0.0007
+    arm_sd: NonNegative = 0.0013
+    step: NonNegative = 0.04
+    start: Literal["free", "integer"] = "free"
+    window: Annotated[int, Meta(ge=3, le=15)] = 5
+    max_targets: Annotated[int, Meta(ge=1, le=LARGEST_COUNT)] = LARGEST_COUNT
+
+    def __post_init__(self) -> None:
+        if self.window % 2 == 0:
+            raise must("window", "be odd", self.window)
+
+    def detect(self, frames: NDArray[Any], camera: Camera) -> Detections:
+        """Find the targets of frames by MAP fits of groups.
+
+        Parameters
+        ----------
+        frames : ndarray, shape (B, T, size, size), grey levels
+            B sequences; integer frames are taken too.
+        camera : Camera
+            Optics, noise, clipping level, background and brightness law.
+
+        Returns
+        -------
+        Detections
+            With `score` the probability of being right, averaged over distances 0.05..0.25 px. A frame with less light
+            than half of the faintest target has none. A sequence whose number of targets changes is fitted frame by
+            frame. Light for more than four targets is answered by sets of the eight compass points, and for more than
+            `max_targets` by that many.
+
+        Raises
+        ------
+        InputError
+            If the frames have another shape or are not finite.
+        """
+        size = camera.optics.size
+        require_shape("frames", frames, (None, None, size, size), "(B, T, size, size)")
+        if not self.window <= size:
+            raise must("window", f"be at most the frame's {size} px", self.window)
+        require_finite("frames", np.asarray(frames))
+        b, t = frames.shape[:2]
+        model = self._model(frames, camera)
+        run = max(1, FRAMES_AT_A_TIME // max(t, 1))
+        return concatenate([self._detect(frames[i : i + run], model).shifted(i) for i in range(0, b if t else 0, run)])
+
+    def _detect(self, frames: NDArray[Any], model: Model) -> Detections:
+        b, t, size = frames.shape[:3]
+        flat = np.array(frames, dtype=np.float64).reshape(-1, size, size) - model.camera.background
+        slots = Slots.empty(b * t)
+        self._answer(self._survey(flat, model), (b, t), model, slots)
+        shape = (b, t, LARGEST_COUNT)
+        return detections_from_slots(
+            slots.xy.reshape(*shape, 2),
+            slots.score.reshape(shape),
+            slots.count.reshape(b, t),
+            slots.light[..., 0].reshape(shape),
+            slots.sigma.reshape(*shape, 2),
+            slots.light[..., 1].reshape(shape),
+        )
+
+    def _model(self, frames: NDArray[Any], camera: Camera) -> Model:
+        limit = camera.saturation - camera.background
+        # A rounded pixel reads the highest level from half a level below it.
+        rounded = bool(np.isfinite(limit) and (frames == np.rint(frames)).all())
+        edge = limit - 0.5 if rounded else limit
+        sensor = np.array([camera.noise_sigma**2, camera.shot_gain, limit, edge])
+        radius = (self.radius, self.radius_sd)
+        return Model(
+            camera,
+            sensor,
+            radius,
+            self.growth,
+            self.arm_sd,
+            self.directions,
+            self.axes == "rotated",
+            self.step,
+            self.start == "integer",
+        )
+
+    def _survey(self, frames: Floats, model: Model) -> Survey:
+        f, n = len(frames), self.window
+        found = Survey(np.empty((f, n, n)), np.empty((f, 2), np.int64), np.empty((f, 3)), np.empty(f, np.int64))
+        limit = float(model.sensor[2])
+        near = EDGE_SIGMAS * model.camera.optics.psf_sigma + self.radius - 0.5
+        group_fitting.survey(frames, limit, near, found.windows, found.origins, found.centroids, found.flags)
+        return found
+
+    def _answer(self, survey: Survey, shape: tuple[int, int], model: Model, slots: Slots) -> None:
+        camera, frames = model.camera, shape[1]
+        blank = blank_frames(survey, camera)
+        length = frames if self.frames == WHOLE else min(self.frames, frames)
+        alone = varying_trajectories(survey, blank, shape, camera) if length > 1 else np.zeros(shape[0], np.bool_)
+        for trajectories, run in ((np.flatnonzero(~alone), length), (np.flatnonzero(alone), 1)):
+            if not len(trajectories):
+                continue
+            plan = plan_groups(blank, trajectories, frames, run)
+            seen = np.flatnonzero((plan.members >= 0).any(axis=1))
+            allowed = np.zeros((len(plan.members), LARGEST_COUNT + 1), np.bool_)
+            allowed[seen, : self.max_targets + 1] = count_candidates(
+                survey, plan.members[seen], camera, self.max_targets
+            )
+            answer_plan(survey, plan, allowed, model, slots)

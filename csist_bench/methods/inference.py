@@ -1,0 +1,255 @@
+"""From a method and frames to detections: the one way every method is run."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from csist_bench.conventions import GRID_THRESHOLD, Decoder
+from csist_bench.datasets.frame_files import read_bare_frames
+from csist_bench.detections import Detections, concatenate
+from csist_bench.errors import must, require_finite
+from csist_bench.methods.blocks import blocks_of, in_order
+from csist_bench.methods.registry import find
+from csist_bench.methods.runners import Answered, Runner, RunOptions, runner_of
+from csist_bench.predictions.header import Header
+from csist_bench.recipes import DataRecipe, frame_range
+from csist_bench.simulation.sensor import Camera
+
+if TYPE_CHECKING:
+    from csist_bench.methods.networks.base import RunPrecision
+
+Progress = Callable[[int, int], None]
+
+
+class FrameSource(Protocol):
+    """What can be unmixed: a split of a data set, or bare frames."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def recipe(self) -> DataRecipe: ...  # noqa: D102
+    @property
+    def n_trajectories(self) -> int: ...  # noqa: D102
+    @property
+    def n_frames(self) -> int: ...  # noqa: D102
+    @property
+    def scored_frames(self) -> range: ...  # noqa: D102
+    @property
+    def chunk_trajectories(self) -> int: ...  # noqa: D102
+    def read(self, name: str, start: int = 0, stop: int | None = None) -> NDArray[Any]: ...  # noqa: D102
+
+
+@dataclass(frozen=True, eq=False)
+class Unmixed:
+    """Detections of the frames answered, how many those were, how long it took, and what made them."""
+
+    detections: Detections
+    n_frames: int
+    seconds: float
+    frames: range
+    method: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Which frames are answered and by how many threads.
+
+    `frames` are by default the scored ones; `first` answers only so many trajectories; `workers` are threads of a
+    training-free method (by default one a core).
+    """
+
+    frames: range | None = None
+    first: int | None = None
+    workers: int | None = None
+
+
+def unmix(
+    source: FrameSource,
+    method: str,
+    *,
+    decoder: Decoder = "grid",
+    camera: Camera | None = None,
+    noise_sigma: float | None = None,
+    settings: Mapping[str, Any] | None = None,
+    weights: str | Path | None = None,
+    device: str = "auto",
+    frames: range | None = None,
+    first: int | None = None,
+    workers: int | None = None,
+    batch: int | None = None,
+    dtype: RunPrecision = "float32",
+    threshold: float = GRID_THRESHOLD,
+    progress: Progress | None = None,
+    **setting: Any,
+) -> Detections:
+    """Unmix the frames of a source with a method of the registry.
+
+    Parameters
+    ----------
+    source : Split, BareFrames or alike
+        A split of an open data set, such as `open_dataset(path).test`.
+    method : str
+        Name in the registry (`list_methods`).
+    decoder : {"grid", "polish"}
+        How a heat map becomes detections. Networks that answer points are polished by "polish" and answer for
+        themselves otherwise; fitters ignore it.
+    camera : Camera, optional
+        What the method is told of optics, sensor and brightness; by default what the source's recipe says.
+    noise_sigma : float, optional, grey levels
+        Read noise told to the method, where no camera is given; by default the recipe's.
+    settings : mapping, optional
+        The method's settings by name; they can also be given as keywords.
+    weights : path or str, optional
+        Weights of a network, or the name of a shipped variant; by default those shipped under the method's name.
+    device : str
+        Of a network: "auto", "cpu", "cuda:0", ...
+    frames : range, optional
+        Frames to answer; by default those that count.
+    first : int, optional
+        Answer only the first so many trajectories.
+    workers : int, optional
+        Threads of a training-free method; by default one a core.
+    batch : int, optional
+        Frames per pass of a network.
+    dtype : {"float32", "bfloat16"}
+        Of the products and convolutions of a network that answers heat maps.
+    threshold : float, grey levels
+        Nodes at or above it are detections of the grid decoder.
+    progress : callable, optional
+        Called with the frames done and those in all.
+    **setting
+        Settings of the method.
+
+    Returns
+    -------
+    Detections
+        With indices counted within the source, sorted by trajectory, frame, x and y.
+
+    Raises
+    ------
+    InputError
+        If the method, a setting, the weights or the frames are not such as can be answered.
+
+    Examples
+    --------
+    >>> import csist_bench as cb
+    >>> data = cb.open_dataset("data/sample/seqcsist.zarr")
+    >>> found = cb.unmix(data.test, "ml", brightness="free", first=1)
+    >>> found.x.shape == found.score.shape
+    True
+    """
+    options = RunOptions({**(settings or {}), **setting}, weights, device, batch, dtype, threshold)
+    if camera is None:
+        camera = Camera.from_recipe(source.recipe, noise_sigma)
+    elif noise_sigma is not None:
+        raise must("noise_sigma", "be left out where a camera is given", noise_sigma)
+    return unmix_each(source, method, [decoder], camera, options, Scope(frames, first, workers), progress)[0].detections
+
+
+def unmix_each(
+    source: FrameSource,
+    method: str,
+    decoders: Sequence[Decoder],
+    camera: Camera | None = None,
+    options: RunOptions | None = None,
+    scope: Scope | None = None,
+    progress: Progress | None = None,
+) -> list[Unmixed]:
+    """Unmix the frames of a source once, and decode the heat maps by each of several decoders.
+
+    Parameters
+    ----------
+    source : Split, BareFrames or alike
+    method : str
+        Name in the registry.
+    decoders : sequence of {"grid", "polish"}
+        At least one, each once; a fitter takes one and ignores it.
+    camera : Camera, optional
+        By default what the source's recipe tells.
+
+    Returns
+    -------
+    list of Unmixed
+        One a decoder, the same as of a run with that decoder alone; its seconds leave out the others' decoding.
+    """
+    camera = Camera.from_recipe(source.recipe) if camera is None else camera
+    scope = scope or Scope()
+    row = find(method)
+    runner = runner_of(row, camera, decoders, options or RunOptions())
+    wanted = source.scored_frames if scope.frames is None else scope.frames
+    total = min(source.n_trajectories, scope.first or source.n_trajectories)
+    threads = runner.threads if row.trainable else scope.workers or runner.threads
+    per_trajectory = max(1, len(wanted) if runner.alone else source.n_frames)
+    least = -(-runner.least_frames // per_trajectory)
+    blocks = blocks_of(total, threads, least, runner.largest_block, source.chunk_trajectories)
+    threads = max(1, min(threads, len(blocks)))
+    with runner.side_by_side(threads):
+        began = time.perf_counter()
+        parts: list[list[Detections]] = []
+        decoding = np.zeros(len(decoders))  # s
+        answers = in_order(lambda block: _answer_block(source, runner, wanted, *block), blocks, threads)
+        for (_, stop), (part, spent) in zip(blocks, answers, strict=True):
+            parts.append(part)
+            decoding += spent
+            if progress:
+                progress(stop * len(wanted), total * len(wanted))
+        # Threads decode side by side, so that what the other decoders took of the wall time is their share.
+        seconds = time.perf_counter() - began - (decoding.sum() - decoding) / threads
+    done = []
+    for d, (about, spent) in enumerate(zip(runner.about, seconds.tolist(), strict=True)):
+        about |= {"noise_sigma": camera.noise_sigma, "seconds": round(spent, 3), "hardware": _hardware(about)}
+        detections = concatenate([part[d] for part in parts]).ordered()
+        done.append(Unmixed(detections, total * len(wanted), spent, wanted, about))
+    return done
+
+
+def _answer_block(source: FrameSource, runner: Runner, wanted: range, start: int, stop: int) -> Answered:
+    """Return each decoder's detections in the wanted frames of trajectories start..stop-1, and how long it took, s."""
+    values = source.read("frames", start, stop)
+    if values.dtype.kind == "f":
+        require_finite(f"{source.name}: frames of trajectories {start}..{stop - 1}", values)
+    if runner.alone:
+        found, seconds = runner.answer_each(values[:, wanted.start : wanted.stop])
+        return [one.shifted(start, wanted.start) for one in found], seconds
+    found, seconds = runner.answer_each(values)
+    inside = [one.select((one.frame >= wanted.start) & (one.frame < wanted.stop)) for one in found]
+    return [one.shifted(start) for one in inside], seconds
+
+
+def _hardware(about: dict[str, Any]) -> str:
+    return f"{about.get('device', 'cpu')} ({os.cpu_count()} cores, {platform.machine()})"
+
+
+def header_of(source: FrameSource, unmixed: Unmixed) -> Header:
+    """Return the header of the prediction file of a run."""
+    return Header(
+        method=unmixed.method,
+        dataset=source.recipe.name,
+        split=source.name,
+        fingerprint=getattr(source, "fingerprint", None),
+        n_frames=unmixed.n_frames,
+        frames=f"{unmixed.frames.start}:{unmixed.frames.stop}",
+    )
+
+
+def open_source(path: str, split: str, allow_partial: bool = False) -> FrameSource:
+    """Open a split of a data set, or a .npy file of bare frames."""
+    if path.endswith(".npy"):
+        return read_bare_frames(path)
+    from csist_bench.datasets import open_store
+
+    return open_store(path, allow_partial).split(split)
+
+
+def chosen_frames(source: FrameSource, text: str | None) -> range:
+    """Return the frames that a `--frames` text means for a source; None: the scored ones."""
+    return source.scored_frames if text is None else frame_range(text, source.n_frames, "--frames")

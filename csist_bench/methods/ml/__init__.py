@@ -1,0 +1,1 @@
+"""`ml`: maximum likelihood in a single frame."""

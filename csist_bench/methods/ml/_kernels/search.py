@@ -1,0 +1,319 @@
+"""Search of one frame: how many targets, which basin of the likelihood, and how sure.
+
+For every target count that the flux allows, fits are run from the starts of `single_starts`, and the count whose best
+fit has the largest evidence is kept (Laplace's approximation: fit, prior and the volume of the posterior). Where the
+errors it predicts are large, the posterior is sampled instead (`posterior`).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from csist_bench.jit import jit
+from csist_bench.methods.fitting.decision import decide, expected_correctness, spread
+from csist_bench.methods.fitting.levenberg import Prior, Sensor, Window, Workspace, cost_of, factor_of, fit, gather
+from csist_bench.methods.fitting.pixel_model import copy_rows, cut_window, inverse, log_determinant, window_origin
+from csist_bench.methods.fitting.starts import moments, start
+from csist_bench.methods.ml._kernels.posterior import Cloud, Draws, resample, sample
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+FLUX_SDS = 3.0  # half width of the flux bracket, in standard deviations of the window's summed noise
+FLUX_MARGIN = 0.005  # of the flux, for the light that falls outside the window
+OPEN_COUNTS = 3  # counts tried above the flux's least one where light is missing
+BORDER_SHARE = 0.02  # of the light on a border of the image: more means that some fell outside
+MIN_GAIN = 16.0  # of -2 log likelihood, for one target to be seen at all where the flux does not ask for it
+FREE_SPREAD = 1.0  # sd of intensity over its mean when nothing is known of it
+FREE_PENALTY = 1.0  # log of the pixels, per target: an information criterion where no law bounds the volume
+LEAST_SHARE = 0.02  # of the mean intensity: no target is fainter
+LEAST_SAMPLES = 8.0
+LOG_2PI = math.log(2.0 * math.pi)
+
+
+class Law(NamedTuple):
+    """What is known of brightness: its range, grey levels; `free`: nothing."""
+
+    low: float
+    high: float
+    free: bool
+
+
+class Search(NamedTuple):
+    """How hard to look: the most targets, starts per count, limits of a fit; and the PSF's width in px."""
+
+    max_targets: int
+    starts: int
+    iterations: int
+    tolerance: float
+    psf_sigma: float
+
+
+class Bench(NamedTuple):
+    """Reused arrays: the window's pixels, scratch of fits, prior, moments and best theta of one frame."""
+
+    pixels: Floats
+    work: Workspace
+    mean: Floats
+    precision: Floats
+    power: NDArray[np.complex128]
+    coefficient: NDArray[np.complex128]
+    theta: Floats
+    best: Floats
+    centre: Floats
+    covariance: Floats
+    cloud: Cloud
+    chosen: Floats
+
+
+@jit
+def flux_bracket(flux: float, noise: float, law: Law) -> tuple[int, int]:
+    """Return the least and largest target count whose summed brightness agrees with the window's flux.
+
+    Where no count does (brightness outside its law), the nearest count stands alone.
+    """
+    slack = FLUX_SDS * noise + FLUX_MARGIN * abs(flux)
+    low = max(math.ceil((flux - slack) / law.high), 0)
+    high = max(math.floor((flux + slack) / law.low), 0)
+    if low > high:
+        low = max(math.floor(2.0 * flux / (law.low + law.high) + 0.5), 0)
+        high = low
+    return low, high
+
+
+@jit
+def set_prior(targets: int, flux: float, law: Law, over: bool, bench: Bench) -> Prior:
+    """Return the brightness prior for a count; positions are free.
+
+    With no law, or more light than the largest count explains (`over`), it is broad about an equal share of the flux.
+    """
+    mean, variance = 0.5 * (law.low + law.high), (law.high - law.low) ** 2 / 12.0
+    if law.free or over:
+        mean = max(flux, 1.0) / targets
+        variance = (FREE_SPREAD * mean) ** 2
+    bench.mean[:, 2] = mean
+    bench.precision[:, 2] = 1.0 / max(variance, 1e-6 * mean * mean)
+    return Prior(bench.mean, bench.precision, LEAST_SHARE * mean)
+
+
+@jit
+def fit_count(targets: int, window: Window, sensor: Sensor, prior: Prior, search: Search, bench: Bench) -> float:
+    """Fit `targets` targets from every start; leave the best theta in `bench.best` and return its cost."""
+    lowest = math.inf
+    theta = bench.theta[:targets]
+    roots = np.empty(targets, np.complex128)
+    x, y, square = bench.centre[0], bench.centre[1], bench.centre[2]
+    pixels = window.pixels.size
+    # Residuals far below the noise mean that there was none, and no other basin can do better. One or two targets have
+    # one basin only.
+    settled = 0.1 * pixels if targets > 2 else pixels + 3.0 * math.sqrt(2.0 * pixels)
+    for which in range(search.starts):
+        if not start(which, bench.power, square, roots, bench.coefficient):
+            break
+        for k in range(targets):
+            theta[k, 0] = window.column + x + roots[k].real
+            theta[k, 1] = window.row + y + roots[k].imag
+            theta[k, 2] = prior.mean[k, 2]
+        cost = fit(theta, window, sensor, prior, search.iterations, search.tolerance, bench.work)
+        if cost < lowest:
+            lowest = cost
+            copy_rows(theta, bench.best)
+        if lowest < settled:
+            break
+    return lowest
+
+
+@jit
+def log_evidence(
+    theta: Floats, cost: float, window: Window, sensor: Sensor, prior: Prior, area: float, work: Workspace
+) -> float:
+    """Return Laplace's log evidence at a fit; targets are alike and lie anywhere in `area` px^2 beforehand."""
+    k = theta.shape[0]
+    cost_of(theta, window, sensor, prior, work)
+    gather(theta, sensor, prior, work)
+    if not factor_of(work.normal, 3 * k, work.factor):
+        return -math.inf
+    volume = 1.5 * k * LOG_2PI - 0.5 * log_determinant(work.factor, 3 * k)
+    before = -0.5 * k * (LOG_2PI - math.log(prior.precision[0, 2])) - k * math.log(area)
+    return float(-0.5 * cost + volume + before + math.lgamma(k + 1.0))
+
+
+@jit
+def count_targets(
+    window: Window, sensor: Sensor, cut: bool, law: Law, search: Search, bench: Bench, answer: Floats
+) -> int:
+    """Find the number of targets in a window and fit them; leaves theta in `answer` (max_targets, 3).
+
+    `cut` tells that light falls outside the image. Then, and where pixels are clipped, the flux bounds the count from
+    below alone, and counts are tried upwards until one fits.
+    """
+    n = window.pixels.shape[0]
+    flux, clipped = 0.0, False
+    for i in range(n):
+        for j in range(n):
+            flux += window.pixels[i, j]
+            clipped |= window.pixels[i, j] >= sensor.limit
+    noise = math.sqrt(n * n * sensor.variance + sensor.gain * max(flux, 0.0))
+    if law.free:
+        low, high = 0, search.max_targets
+    else:
+        low, high = flux_bracket(flux, noise, law)
+    over = low > search.max_targets
+    good = n * n + 3.0 * math.sqrt(2.0 * n * n)
+    missing_light = clipped or cut
+    if missing_light:
+        high = max(high, low + OPEN_COUNTS)
+    low, high = min(low, search.max_targets), min(high, search.max_targets)
+    area = (2.0 * search.psf_sigma) ** 2
+    work = bench.work
+    bench.centre[0], bench.centre[1], bench.centre[2] = moments(
+        window.pixels, search.psf_sigma, sensor.table, work.a[0], work.b[0], work.da[0], bench.power
+    )
+    found, strongest = 0, -math.inf
+    for k in range(max(low, 1), high + 1):
+        prior = set_prior(k, flux, law, over, bench)
+        cost = fit_count(k, window, sensor, prior, search, bench)
+        evidence = 0.0
+        if low != high:
+            if law.free:
+                evidence = -0.5 * cost - FREE_PENALTY * k * math.log(n * n)
+            else:
+                evidence = log_evidence(bench.best[:k], cost, window, sensor, prior, area, bench.work)
+        if evidence > strongest or found == 0:
+            found, strongest = k, evidence
+            copy_rows(bench.best[:k], answer)
+        elif law.free or missing_light:
+            break
+        if missing_light and not law.free and cost < good:
+            break
+    return found
+
+
+@jit
+def touches_border(frame: Floats, window: Window, noise: float) -> bool:
+    """Tell whether the window holds light on a border of the image, so that some of it fell outside."""
+    n = window.pixels.shape[0]
+    row, column = window.row, window.column
+    top, bottom, left, right, light = 0.0, 0.0, 0.0, 0.0, 0.0
+    for i in range(n):
+        top += window.pixels[0, i] if row == 0 else 0.0
+        bottom += window.pixels[n - 1, i] if row + n == frame.shape[0] else 0.0
+        left += window.pixels[i, 0] if column == 0 else 0.0
+        right += window.pixels[i, n - 1] if column + n == frame.shape[1] else 0.0
+        for j in range(n):
+            light += window.pixels[i, j]
+    return max(top, bottom, left, right) > FLUX_SDS * noise * math.sqrt(n) + BORDER_SHARE * light
+
+
+@jit
+def is_seen(targets: int, window: Window, sensor: Sensor, prior: Prior, theta: Floats, bench: Bench) -> bool:
+    """Tell whether a fit explains the pixels better than an empty window does, by `MIN_GAIN` for a target."""
+    nothing = cost_of(theta[:0], window, sensor, prior, bench.work)
+    return nothing - cost_of(theta[:targets], window, sensor, prior, bench.work) > MIN_GAIN * targets
+
+
+@jit
+def state_errors(
+    theta: Floats, window: Window, sensor: Sensor, prior: Prior, bench: Bench, sigma: Floats, score: Floats
+) -> float:
+    """Fill standard errors (K, 3) and scores (K,) from the curvature at a fit; return the largest error in px."""
+    k = theta.shape[0]
+    cost_of(theta, window, sensor, prior, bench.work)
+    gather(theta, sensor, prior, bench.work)
+    if not factor_of(bench.work.normal, 3 * k, bench.work.factor):
+        # No finite precision: say so with an error as wide as the window.
+        sigma[:] = window.pixels.shape[0]
+        score[:] = 0.0
+        return math.inf
+    inverse(bench.work.factor, 3 * k, bench.covariance)
+    worst = 0.0
+    for m in range(k):
+        for u in range(3):
+            sigma[m, u] = math.sqrt(bench.covariance[3 * m + u, 3 * m + u])
+        variance = 0.5 * (sigma[m, 0] ** 2 + sigma[m, 1] ** 2)
+        score[m] = expected_correctness(variance)
+        worst = max(worst, math.sqrt(variance))
+    return worst
+
+
+@jit
+def find_frames(
+    frames: Floats, sensor: Sensor, law: Law, search: Search, bench: Bench, origin: Ints, theta: Floats, count: Ints
+) -> None:
+    """Fit frames (F, H, W), background subtracted: window origins (F, 2), theta (F, max_targets, 3) and count (F,)."""
+    n = bench.pixels.shape[0]
+    for f in range(frames.shape[0]):
+        row, column = window_origin(frames[f], n)
+        origin[f, 0], origin[f, 1] = row, column
+        cut_window(frames[f], row, column, bench.pixels)
+        window = Window(bench.pixels, row, column)
+        cut = touches_border(frames[f], window, math.sqrt(sensor.variance))
+        count[f] = count_targets(window, sensor, cut, law, search, bench, theta[f])
+
+
+@jit
+def final_prior(targets: int, law: Law, search: Search, bench: Bench) -> Prior:
+    """Return the prior that a found count was fitted with."""
+    flux = bench.pixels.sum()
+    return set_prior(targets, flux, law, flux > (search.max_targets + 1) * law.low, bench)
+
+
+@jit
+def state_frames(
+    frames: Floats,
+    sensor: Sensor,
+    law: Law,
+    search: Search,
+    bench: Bench,
+    origin: Ints,
+    theta: Floats,
+    sigma: Floats,
+    score: Floats,
+    count: Ints,
+    worst: Floats,
+) -> None:
+    """State how sure the fits are: sigma (F, K, 3), score (F, K), largest error (F,); unseen targets are uncounted."""
+    for f in range(frames.shape[0]):
+        k = count[f]
+        if k == 0:
+            continue
+        row, column = origin[f, 0], origin[f, 1]
+        cut_window(frames[f], row, column, bench.pixels)
+        window, prior = Window(bench.pixels, row, column), final_prior(k, law, search, bench)
+        if is_seen(k, window, sensor, prior, theta[f], bench):
+            worst[f] = state_errors(theta[f, :k], window, sensor, prior, bench, sigma[f, :k], score[f, :k])
+        else:
+            count[f] = 0
+
+
+@jit
+def decide_frames(
+    frames: Floats,
+    chosen_frames: Ints,
+    sensor: Sensor,
+    law: Law,
+    search: Search,
+    draws: Draws,
+    bench: Bench,
+    origin: Ints,
+    theta: Floats,
+    sigma: Floats,
+    score: Floats,
+    count: Ints,
+) -> None:
+    """Replace the mode, its errors and scores by the posterior's decision, in the frames of the given indices."""
+    for f in chosen_frames:
+        k = count[f]
+        row, column = origin[f, 0], origin[f, 1]
+        cut_window(frames[f], row, column, bench.pixels)
+        window, prior = Window(bench.pixels, row, column), final_prior(k, law, search, bench)
+        effective = sample(theta[f, :k], window, sensor, prior, search.psf_sigma, draws, bench.work, bench.cloud)
+        if effective > LEAST_SAMPLES:
+            chosen = bench.chosen[:, :k].copy()
+            resample(bench.cloud, chosen)
+            decide(theta[f, :k], chosen, chosen.shape[0], score[f, :k])
+            spread(theta[f, :k], chosen, chosen.shape[0], sigma[f, :k])

@@ -1,0 +1,173 @@
+"""`ml`: maximum likelihood of point targets in a single frame, off the grid.
+
+The model is the imaging equation itself, z = G(x, y) s plus noise (SeqCSIST, TGRS 2025, eq. 1-3), fitted in the
+unknowns of every target. With `brightness = "law"` (prior tier B) the intensities' range is known, and the flux tells
+the number of targets; with "free" (tier A) only the optics are, and evidence decides.
+
+Rules for what the model does not cover: one group of targets is sought, about the brightest blob; a frame without
+light is answered with no detection; where the flux asks for more than `max_targets`, that many are fitted, with an
+equal share of the flux as their expected intensity. `score` is the expected share of CSO-mAP's five thresholds that
+the position meets.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Annotated, Any, Literal
+
+import msgspec
+import numpy as np
+from msgspec import Meta
+from numpy.typing import NDArray
+
+from csist_bench.detections import Detections, detections_from_slots
+from csist_bench.errors import must, require_finite, require_shape
+from csist_bench.methods.fitting.levenberg import Sensor, workspace
+from csist_bench.methods.fitting.pixel_model import psf_table
+from csist_bench.methods.ml._kernels.posterior import Draws, cloud_of, draws_from_generator
+from csist_bench.methods.ml._kernels.search import Bench, Law, Search, decide_frames, find_frames, state_frames
+from csist_bench.simulation.sensor import Camera
+
+Floats = NDArray[np.float64]
+
+# The window reaches this many psf_sigma beyond its central pixel; the Fisher information within is that of the frame.
+WINDOW_SIGMAS = 4.0
+WIDEST_LAW = 2.0  # ratio of the brightest to the faintest target up to which the flux counts targets
+TABLE_FACTOR = 16  # rows of the random tables over the samples of a frame
+LEAST_SAMPLED = 4  # targets; up to three the mode is as good an answer as the posterior's (measured)
+CHOSEN = 32  # samples that an answer is chosen by
+
+
+class MaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Single-frame maximum likelihood with data-driven starts; the fields are its settings."""
+
+    brightness: Literal["law", "free"] = "law"
+    max_targets: Annotated[int, Meta(ge=1, le=12)] = 8
+    window: Annotated[int, Meta(ge=0, le=63)] = 0  # px a side, odd; 0: from the PSF
+    starts: Annotated[int, Meta(ge=1, le=5)] = 3  # per count; a single one would favour the orientation it was given
+    iterations: Annotated[int, Meta(ge=1, le=1000)] = 40
+    tolerance: Annotated[float, Meta(gt=0)] = 0.1  # of the cost, at which a fit ends
+    samples: Annotated[int, Meta(ge=0, le=1_000_000)] = 256  # of the posterior; 0: the mode is the answer
+    sampled_above: Annotated[float, Meta(ge=0)] = 0.25  # px: predicted error from which the posterior is sampled
+    seed: Annotated[int, Meta(ge=0)] = 0  # of the samples' fixed random tables
+
+    def detect(self, frames: NDArray[Any], camera: Camera) -> Detections:
+        """Unmix every frame by itself.
+
+        Parameters
+        ----------
+        frames : ndarray, shape (B, T, H, W), grey levels
+            Any real type; H and W at least 3.
+
+        Returns
+        -------
+        Detections
+            `trajectory` = b, `frame` = t, with intensity and standard errors.
+
+        Raises
+        ------
+        InputError
+            If the shape is wrong or a pixel is not finite.
+        """
+        pixels = pixels_from_frames(frames, camera)
+        b, t = frames.shape[:2]
+        flat = pixels.reshape(b * t, *pixels.shape[2:])
+        k = self.max_targets
+        theta, sigma = np.zeros((len(flat), k, 3)), np.zeros((len(flat), k, 3))
+        score, count = np.zeros((len(flat), k)), np.zeros(len(flat), np.int64)
+        self._unmix(flat, frames, camera, theta, sigma, score, count)
+        return detections_from_fits(theta, sigma, score, count.reshape(b, t))
+
+    def _unmix(
+        self,
+        flat: Floats,
+        frames: NDArray[Any],
+        camera: Camera,
+        theta: Floats,
+        sigma: Floats,
+        score: Floats,
+        count: NDArray[np.int64],
+    ) -> None:
+        sensor = sensor_of(camera, frames)
+        # A law this wide does not tell one target from two: evidence has to.
+        wide = camera.intensity_max > WIDEST_LAW * camera.intensity_min
+        law = Law(camera.intensity_min, camera.intensity_max, wide or self.brightness == "free")
+        search = Search(self.max_targets, self.starts, self.iterations, self.tolerance, camera.optics.psf_sigma)
+        reused = bench(self.max_targets, window_side(self.window, camera, flat.shape[1:]), max(self.samples, 1))
+        origin, worst = np.zeros((len(flat), 2), np.int64), np.zeros(len(flat))
+        find_frames(flat, sensor, law, search, reused, origin, theta, count)
+        state_frames(flat, sensor, law, search, reused, origin, theta, sigma, score, count, worst)
+        unsure = np.flatnonzero((count >= LEAST_SAMPLED) & (worst > self.sampled_above) & np.isfinite(worst))
+        if self.samples and len(unsure):
+            tables = draws(self.seed, self.samples, self.max_targets)
+            decide_frames(flat, unsure, sensor, law, search, tables, reused, origin, theta, sigma, score, count)
+
+
+def pixels_from_frames(frames: NDArray[Any], camera: Camera) -> Floats:
+    """Check frames (B, T, H, W) and return them as contiguous float64 with the background subtracted."""
+    frames = np.asarray(frames)
+    require_shape("frames", frames, (None, None, None, None), "(B, T, H, W)")
+    if min(frames.shape[2:]) < 3:
+        raise must("frames", "be at least 3 pixels a side", frames.shape)
+    if frames.dtype.kind not in "fiu":
+        raise must("frames", "hold real numbers", frames.dtype)
+    pixels = np.array(frames, dtype=np.float64, order="C")
+    require_finite("frames", pixels)
+    pixels -= camera.background
+    return pixels
+
+
+def detections_from_fits(theta: Floats, sigma: Floats, score: Floats, count: NDArray[Any]) -> Detections:
+    """Turn the fits of flattened frames into rows.
+
+    Parameters
+    ----------
+    theta, sigma : ndarray, shape (B * T, K, 3)
+        x, y (px) and intensity (grey levels), and their standard errors.
+    score : ndarray, shape (B * T, K)
+    count : integer ndarray, shape (B, T)
+        How many of a frame's K are used.
+    """
+    shape = (*count.shape, theta.shape[1])
+    theta, sigma = theta.reshape(*shape, 3), sigma.reshape(*shape, 3)
+    return detections_from_slots(
+        theta[..., :2], score.reshape(shape), count, theta[..., 2], sigma[..., :2], sigma[..., 2]
+    )
+
+
+def window_side(asked: int, camera: Camera, shape: tuple[int, ...]) -> int:
+    """Return the window's side in px, odd where the image allows: as asked, or wide enough for the PSF."""
+    side = asked or 2 * max(1, math.ceil(WINDOW_SIGMAS * camera.optics.psf_sigma)) + 1
+    return min(side, *shape)
+
+
+def sensor_of(camera: Camera, frames: NDArray[Any]) -> Sensor:
+    """Return the kernels' view of an camera; whole-numbered frames clip half a grey level below the limit."""
+    limit = camera.saturation - camera.background
+    edge = limit - 0.5 if frames.dtype.kind in "iu" else limit
+    return Sensor(psf_table(camera.optics.psf_sigma), camera.noise_sigma**2, camera.shot_gain, limit, edge)
+
+
+@functools.lru_cache(maxsize=4)
+def draws(seed: int, samples: int, targets: int) -> Draws:
+    """Return the random tables of a run, large enough for frames to use different rows."""
+    return draws_from_generator(np.random.default_rng(seed), TABLE_FACTOR * samples, targets)
+
+
+def bench(targets: int, side: int, samples: int = 1) -> Bench:
+    """Return the reused arrays of one run."""
+    return Bench(
+        pixels=np.zeros((side, side)),
+        work=workspace(targets, side),
+        mean=np.zeros((targets, 3)),
+        precision=np.zeros((targets, 3)),
+        power=np.zeros(targets + 1, np.complex128),
+        coefficient=np.zeros(targets + 1, np.complex128),
+        theta=np.zeros((targets, 3)),
+        best=np.zeros((targets, 3)),
+        centre=np.zeros(3),
+        covariance=np.zeros((3 * targets, 3 * targets)),
+        cloud=cloud_of(samples, targets),
+        chosen=np.zeros((CHOSEN, targets, 3)),
+    )

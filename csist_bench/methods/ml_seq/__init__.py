@@ -1,0 +1,1 @@
+"""`ml-seq`: maximum likelihood over the frames of a window."""

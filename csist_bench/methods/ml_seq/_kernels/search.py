@@ -1,0 +1,230 @@
+"""The search of a sequence fit: several starts, the distinct minima refined, the best by evidence, and its answers."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from csist_bench.jit import jit
+from csist_bench.methods.fitting.levenberg import Sensor
+from csist_bench.methods.ml_seq._kernels.fit import Window, Work, copy, fit, log_evidence, workspace
+from csist_bench.methods.ml_seq._kernels.motion import Model, covariances, place
+from csist_bench.methods.ml_seq._kernels.starts import moments_about, smooth_path, start_shape
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+STARTS = 5
+LOOSE_STEPS, LOOSE_TOLERANCE = 10, 1.0
+FINAL_STEPS, FINAL_TOLERANCE = 40, 1e-3
+LOOSE_FRAMES = 7  # frames, evenly spaced, that a start is first fitted to
+WORTH_REFINING = 25.0  # in cost above the best loose fit
+SAME_MINIMUM = 0.02  # px between the targets of two minima taken as one
+
+
+class Images(NamedTuple):
+    """All frames: windows (F, n, n), origins (F, 2), centroids (F, 3) and flags (F,), 1 where light is missing."""
+
+    pixels: Floats
+    origin: Ints
+    centroid: Floats
+    missing: Ints
+
+
+class Times(NamedTuple):
+    """The m frames of every window: u (m,), Legendre basis (m, D) of the path without its constant."""
+
+    time: Floats
+    basis: Floats
+
+
+class Answers(NamedTuple):
+    """What J windows answer in up to R frames: targets (x, y, s), covariances (C_xx, C_yy, C_xy, C_ss), scores.
+
+    theta (J, R, K, 3), covariance (J, R, K, 4), score (J, R, K), and the log evidence (J,) of the fit behind them.
+    """
+
+    theta: Floats
+    covariance: Floats
+    score: Floats
+    evidence: Floats
+
+    @classmethod
+    def empty(cls, windows: int, frames: int, targets: int) -> Answers:
+        """Return room for the answers."""
+        shape = (windows, frames, targets)
+        return cls(np.zeros((*shape, 3)), np.zeros((*shape, 4)), np.zeros(shape), np.zeros(windows))
+
+
+class Search(NamedTuple):
+    """The state of one search: solutions (STARTS, P), their costs (STARTS,) and which of them stand (STARTS,)."""
+
+    solutions: Floats
+    costs: Floats
+    stands: Bools
+
+
+@jit
+def solve_windows(
+    images: Images,
+    members: Ints,
+    answered: Ints,
+    times: Times,
+    model: Model,
+    sensor: Sensor,
+    psf_sigma: float,
+    brightness: Floats,
+    thresholds: Floats,
+    answers: Answers,
+) -> None:
+    """Fit J windows of m frames each and answer some of their frames.
+
+    Parameters
+    ----------
+    members : (J, m), the frames of each window, -1 = left out
+    answered : (J, R), the seats in the window to answer, -1 = none
+    brightness : (J,), where the intensities start
+    thresholds : (D,), px, distances at which an answer counts as right
+    answers : out
+    """
+    k, p = model.targets, model.mean.shape[0]
+    work = workspace(k, images.pixels.shape[1], p)
+    search = Search(np.zeros((STARTS, p)), np.zeros(STARTS), np.zeros(STARTS, np.bool_))
+    factor, rows = np.zeros((p, p)), np.zeros((3, p))
+    stride = max(1, (members.shape[1] - 1) // (LOOSE_FRAMES - 1))
+    for job in range(members.shape[0]):
+        coefficients = smooth_path(images.centroid, members[job], times.basis)
+        window = Window(images.pixels, images.origin, members[job], times.time, times.basis, coefficients[0])
+        set_starts(images, window, coefficients, brightness[job], psf_sigma, model, search)
+        best, total, answers.evidence[job] = explore(window, stride, model, sensor, search, work, factor)
+        for r in range(answered.shape[1]):
+            t = answered[job, r]
+            if t < 0:
+                continue
+            u, basis = times.time[t], times.basis[t]
+            place(search.solutions[best], u, basis, window.centre, k, model.degree, model.rigid, answers.theta[job, r])
+            covariances(search.solutions[best], u, basis, model, factor, rows, answers.covariance[job, r])
+            for target in range(k):
+                hits = expected_hits(answers.covariance[job, r, target], thresholds)
+                answers.score[job, r, target] = hits / total
+
+
+@jit
+def explore(
+    window: Window, stride: int, model: Model, sensor: Sensor, search: Search, work: Work, factor: Floats
+) -> tuple[int, float, float]:
+    """Fit every start; return the best by evidence, the evidence of all relative to its own, and its log evidence.
+
+    The best fit's Cholesky factor of A is left in `factor`.
+    """
+    thinned = np.full(window.members.shape[0], -1)
+    for i in range(0, thinned.shape[0], stride):
+        thinned[i] = window.members[i]
+    loose = Window(window.pixels, window.origin, thinned, window.time, window.basis, window.centre)
+    for s in range(STARTS):
+        if search.stands[s]:
+            search.costs[s] = fit(search.solutions[s], loose, model, sensor, LOOSE_STEPS, LOOSE_TOLERANCE, work)
+    drop_repeats(search, model.targets)
+    best, total, highest = -1, 0.0, -math.inf
+    for s in range(STARTS):
+        if not search.stands[s]:
+            continue
+        cost = fit(search.solutions[s], window, model, sensor, FINAL_STEPS, FINAL_TOLERANCE, work)
+        if met_before(search, s, model.targets):
+            search.stands[s] = False
+            continue
+        value = log_evidence(cost, model.mean.shape[0], work)
+        if best < 0 or value > highest:
+            total = 1.0 if best < 0 else 1.0 + total * math.exp(highest - value)
+            best, highest = s, value
+            copy(work.factor, factor)
+        else:
+            total += math.exp(value - highest)
+    return best, total, highest
+
+
+@jit
+def set_starts(
+    images: Images,
+    window: Window,
+    coefficients: Floats,
+    brightness: float,
+    psf_sigma: float,
+    model: Model,
+    search: Search,
+) -> None:
+    """Fill the starts of a search from the light's path (D + 1, 2) and moments, and tell which exist."""
+    k, degree = model.targets, model.degree
+    power = np.zeros(k + 1, np.complex128)
+    roots, scratch = np.zeros(k, np.complex128), np.zeros(k + 1, np.complex128)
+    square = moments_about(
+        images.pixels, images.origin, images.missing, window.members, window.basis, coefficients, psf_sigma, power
+    )
+    for s in range(STARTS):
+        search.stands[s] = start_shape(s, power, square, roots, scratch)
+        a = search.solutions[s]
+        for i in range(a.shape[0]):
+            a[i] = model.mean[i]
+        for m in range(k):
+            a[3 * m], a[3 * m + 1], a[3 * m + 2] = roots[m].real, roots[m].imag, brightness
+        for d in range(degree):
+            for axis in range(2):
+                if model.rigid:
+                    a[3 * k + axis * degree + d] = coefficients[d + 1, axis]
+                else:
+                    for m in range(k):
+                        a[3 * k + 2 * k * d + 2 * m + axis] = coefficients[d + 1, axis]
+
+
+@jit
+def drop_repeats(search: Search, targets: int) -> None:
+    """Leave standing one fit of each minimum, and none that is far above the best."""
+    lowest = math.inf
+    for s in range(STARTS):
+        if search.stands[s]:
+            lowest = min(lowest, search.costs[s])
+    for s in range(STARTS):
+        if search.stands[s] and search.costs[s] > lowest + WORTH_REFINING:
+            search.stands[s] = False
+    for s in range(STARTS):
+        for other in range(STARTS):
+            if other == s or not (search.stands[s] and search.stands[other]):
+                continue
+            ahead = search.costs[other] < search.costs[s] or (search.costs[other] == search.costs[s] and other < s)
+            if ahead and same_shape(search.solutions[s], search.solutions[other], targets):
+                search.stands[s] = False
+
+
+@jit
+def met_before(search: Search, last: int, targets: int) -> bool:
+    """Tell whether fit `last` ended in the minimum of an earlier one that stands."""
+    for s in range(last):
+        if search.stands[s] and same_shape(search.solutions[s], search.solutions[last], targets):
+            return True
+    return False
+
+
+@jit
+def same_shape(a: Floats, b: Floats, targets: int) -> bool:
+    """Tell whether every target of `a` has one of `b` within `SAME_MINIMUM`."""
+    for m in range(targets):
+        nearest = math.inf
+        for other in range(targets):
+            nearest = min(nearest, (a[3 * m] - b[3 * other]) ** 2 + (a[3 * m + 1] - b[3 * other + 1]) ** 2)
+        if nearest > SAME_MINIMUM * SAME_MINIMUM:
+            return False
+    return True
+
+
+@jit
+def expected_hits(covariance: Floats, thresholds: Floats) -> float:
+    """Return the mean over the thresholds of P(|error| <= d) for a round error of the same mean variance."""
+    variance = float(covariance[0] + covariance[1])
+    total = 0.0
+    for d in thresholds:
+        total += 1.0 - math.exp(-float(d * d) / variance)
+    return total / len(thresholds)

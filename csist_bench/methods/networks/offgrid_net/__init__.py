@@ -1,0 +1,1 @@
+"""OffGrid-Net, which answers targets instead of a heat map."""

@@ -1,0 +1,58 @@
+"""Networks with their weights: which file is meant, what it holds, and what a prediction file says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from csist_bench.errors import must
+from csist_bench.methods.networks.weight_files import weights_file
+from csist_bench.methods.registry import Method, load_class, settings_of
+from csist_bench.simulation.sensor import Camera
+
+if TYPE_CHECKING:
+    from csist_bench.methods.networks.weights import WeightsCard
+
+USUAL_SCENES = {"seqcsist": 1.0}  # what a stream draws by default
+
+
+def trained(
+    row: Method, camera: Camera, settings: Mapping[str, Any], weights: str | Path | None, sha256: str = ""
+) -> tuple[Any, dict[str, Any]]:
+    """Return a network with its weights, and what a prediction file says of them."""
+    if settings:
+        name, value = next(iter(settings.items()))
+        raise must("--set", "be left out for a network (its settings are in its weights)", f"{name}={value}")
+    path = weights_file(row, weights, sha256)
+    from csist_bench.methods.networks.weights import load_weights
+
+    model, card = load_weights(path, row.name)
+    if card.optics != camera.optics:
+        raise must(f"{path}: optics of the weights", f"be those of the data {camera.optics}", card.optics)
+    return model, {
+        "settings": _departures(row, card),
+        "recipe_hash": card.recipe_hash,
+        "trained_on": card.dataset,
+        "pretrained": bool(card.initial_weights or card.recipe.get("start_from")),
+        "training_minutes": round(card.minutes, 2),
+        "training_device": card.device,
+        "seed": card.recipe.get("seed"),
+    }
+
+
+def _departures(row: Method, card: WeightsCard) -> dict[str, Any]:
+    """Return what tells weights apart from those of the method's own recipe: settings, labels, scenes, no critic."""
+    from csist_bench.methods.networks.base import resolve_settings
+
+    usual = resolve_settings(row, settings_of(row))
+    own = resolve_settings(row, card.settings)  # weights of an earlier version may lack a setting
+    chosen = {name: value for name, value in own.items() if value != usual[name]}
+    falloff, stream = card.recipe.get("label_falloff"), card.recipe.get("stream") or {}
+    if falloff:
+        chosen["label_falloff"] = falloff
+    if stream.get("scenes", USUAL_SCENES) != USUAL_SCENES:
+        chosen["scenes"] = " + ".join(stream["scenes"])
+    if hasattr(load_class(row), "critic") and not (card.recipe.get("adversarial") or {}).get("adversarial"):
+        chosen["adversarial"] = 0
+    return chosen

@@ -1,0 +1,1 @@
+"""Super-resolution networks, one file each, and their shared blocks."""

@@ -1,0 +1,49 @@
+"""RDN: Zhang et al., "Residual Dense Network for Image Super-Resolution", CVPR 2018, arXiv:1802.08797.
+
+D residual dense blocks in a row, each F_d = F_(d-1) + W [F_(d-1), F_(d,1), ..., F_(d,C)] with
+F_(d,i) = relu(W_i [F_(d-1), ..., F_(d,i-1)]) (equations 4 to 7); all D outputs are fused and added to the first
+features (equation 8), then a pixel shuffle.
+
+Differs from the paper:
+- one channel in and out; MSE loss (the paper: L1);
+- one pixel shuffle by c, also for c above 3 (the paper: two by 2 for c = 4).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from csist_bench.methods.networks.common.grey_levels import grids_from_images, images_from_frames
+from csist_bench.methods.networks.common.residual import DenseBlock, conv
+from csist_bench.methods.networks.common.sampling import Sampling
+from csist_bench.methods.networks.super_resolution.upsampling import pixel_shuffle_up
+from csist_bench.recipes import Count
+
+
+class RDN(nn.Module):
+    """Residual dense blocks on the pixel grid with global feature fusion."""
+
+    resizable = True
+
+    def __init__(
+        self, sampling: Sampling, features: Count = 64, growth: Count = 64, blocks: Count = 16, layers: Count = 8
+    ) -> None:
+        super().__init__()
+        self.sampling = sampling
+        self.head = conv(1, features)
+        self.entry = conv(features, features)
+        self.blocks = nn.ModuleList(DenseBlock(features, growth, layers) for _ in range(blocks))
+        self.fusion = nn.Sequential(conv(blocks * features, features, 1), conv(features, features))
+        self.tail = nn.Sequential(pixel_shuffle_up(features, features, sampling.c), conv(features, 1))
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Map frames (B, T, S, S) to label grids (B, T, cS, cS), grey levels both."""
+        shallow = self.head(images_from_frames(frames))  # (B * T, features, S, S)
+        x = self.entry(shallow)
+        hierarchy = []
+        for block in self.blocks:
+            x = block(x)
+            hierarchy.append(x)
+        fused = self.fusion(torch.cat(hierarchy, dim=1))  # (B * T, features, S, S)
+        return grids_from_images(self.tail(shallow + fused), frames)

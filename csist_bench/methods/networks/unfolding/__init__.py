@@ -1,0 +1,1 @@
+"""Unfolding networks, one file each, and their shared blocks."""

@@ -1,0 +1,69 @@
+"""LAMP: learned approximate message passing, soft-threshold version.
+
+Borgerding, Schniter and Rangan, "AMP-Inspired Deep Networks for Sparse Linear Inverse Problems", IEEE TSP 2017
+(https://arxiv.org/abs/1612.01183), eqs. 15 to 18. One layer, with m pixels:
+
+    v = y - Phi x + (||x||_0 / m) v_previous,   x' = soft(x + B v, lambda ||v|| / sqrt(m)),
+
+the second term of v being the Onsager correction; B (n x m) and lambda (one per node) are learned per layer.
+
+Differs from the paper:
+
+- lambda is one per node, not one per layer, as the benchmark has it (2,125,728 parameters).
+- B starts as the least-squares estimator Q instead of Phi^T / L: the columns of this Phi are nearly parallel.
+- ||x||_0 / m is bounded by `onsager`. In the paper's setting it stays below 1; here up to c^2 nodes a pixel can be
+  active, and an unbounded correction diverges on some frames.
+- Grids are scaled by 1/100 inside.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from csist_bench.methods.networks.common.sampling import Sampling
+from csist_bench.methods.networks.unfolding.dense import feedforward_matrix
+from csist_bench.methods.networks.unfolding.shrinkage import soft_threshold
+
+SCALE = 100.0  # grey levels
+
+
+class LAMP(nn.Module):
+    """LAMP.
+
+    `shrinkage` is the start value of lambda, thresholds in units of the residual's root mean square; `onsager` bounds
+    the Onsager factor.
+    """
+
+    resizable = False
+    stacked_layers = True
+
+    def __init__(
+        self,
+        sampling: Sampling,
+        layers: int = 16,
+        shrinkage: float = 1.0,
+        onsager: float = 1.0,
+        start: Literal["least-squares", "gradient"] = "least-squares",
+    ) -> None:
+        super().__init__()
+        self.sampling, self.onsager = sampling, onsager
+        feedforward = feedforward_matrix(sampling, start)
+        self.feedforward = nn.Parameter(feedforward.repeat(layers, 1, 1))  # B (layers, n, m)
+        self.shrinkage = nn.Parameter(torch.full((layers, len(feedforward)), float(shrinkage)))  # lambda
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Unmix frames (B, T, S, S) into label grids (B, T, cS, cS), grey levels."""
+        y = frames.flatten(0, 1) / SCALE  # (B T, S, S)
+        side = self.sampling.grid_size
+        x = y.new_zeros(len(y), side * side)  # (B T, n)
+        v = torch.zeros_like(y)
+        for b, shrinkage in zip(self.feedforward, self.shrinkage):
+            active = ((x != 0).sum(dim=1) / v[0].numel()).clamp(max=self.onsager)
+            v = y - self.sampling(x.unflatten(1, (side, side))) + active[:, None, None] * v
+            spread = v.square().mean(dim=(1, 2)).sqrt()[:, None]  # (B T, 1)
+            x = soft_threshold(x + functional.linear(v.flatten(1), b), shrinkage * spread)
+        return SCALE * x.reshape(*frames.shape[:2], side, side)

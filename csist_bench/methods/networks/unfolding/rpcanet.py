@@ -1,0 +1,105 @@
+"""RPCANet: unrolled robust principal component analysis, background and targets estimated in turn.
+
+Wu, Zhang, Li, Huang, Peng and Wang, "RPCANet: Deep Unfolding RPCA Based Infrared Small Target Detection", WACV 2024
+(https://arxiv.org/abs/2311.00917), eqs. 8 to 12. One stage, with D the image, B the background, T the targets:
+
+    B = (D - T) + prox(D - T),   T = u - epsilon f(u) with u = T + D - B,   D = merge(B + T),
+
+prox, f and merge: convolutions of 32 channels with 3, 6 and 3 inner layers. Started at D = Q y, T = 0.
+Loss: 0.9 times the mean squared error of T + 0.09 times that of the reconstruction D against Q y.
+
+Differs from the paper:
+
+- The input is Q y on the label grid, and T is a grid of intensities, not a mask; the losses are the benchmark's.
+- The last convolution of each chain starts small: u holds T twice, so random chains would double at every stage.
+- epsilon starts at 1, not 0.01, with which f moves the targets too little to be learned: after 150 steps of 64 windows
+  the squared error was 346 grey levels^2 (in bfloat16); at 0.01 it was 645 (in float32), and 655 after 350 steps (in
+  bfloat16), where no target at all costs 736.
+- Grids are scaled by 1/100 inside.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from csist_bench.methods.networks.common.sampling import Sampling
+from csist_bench.methods.networks.unfolding.phases import SIDE_CHANNELS, channels_last
+
+SCALE = 100.0  # grey levels
+SPARSE_STEP = 1.0
+
+
+class RPCANet(nn.Module):
+    """RPCANet; `stages` stages of 113,316 parameters at 32 features."""
+
+    resizable = True
+
+    def __init__(
+        self,
+        sampling: Sampling,
+        stages: int = 6,
+        features: int = 32,
+        target_weight: float = 0.9,
+        reconstruction_weight: float = 0.09,
+    ) -> None:
+        super().__init__()
+        self.sampling = sampling
+        self.target_weight, self.reconstruction_weight = target_weight, reconstruction_weight
+        self.stages = nn.ModuleList(Stage(features) for _ in range(stages))
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Unmix frames (B, T, S, S) into label grids (B, T, cS, cS), grey levels."""
+        return self._unfold(frames)[0]
+
+    def loss(self, frames: Tensor, labels: Tensor, scored: slice | Tensor) -> dict[str, Tensor]:
+        """Return the losses on the scored frames; labels (B, T, cS, cS), grey levels."""
+        targets, image, start = self._unfold(frames[:, scored])
+        mse = functional.mse_loss(targets, labels[:, scored])
+        reconstruction = functional.mse_loss(image, start)
+        total = self.target_weight * mse + self.reconstruction_weight * reconstruction
+        return {"total": total, "mse": mse, "reconstruction": reconstruction}
+
+    def _unfold(self, frames: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return targets, reconstructed image and first guess, each (B, T, cS, cS), grey levels."""
+        start = channels_last(self.sampling.initial(frames.flatten(0, 1).unsqueeze(1) / SCALE))  # (B T, 1, cS, cS)
+        image, targets = start, torch.zeros_like(start)
+        for stage in self.stages:
+            image, targets = stage(image, targets)
+        grids = SCALE * torch.stack((targets, image, start)).squeeze(2)
+        unmixed, reconstructed, guess = grids.unflatten(1, frames.shape[:2])
+        return unmixed, reconstructed, guess
+
+
+class Stage(nn.Module):
+    """One round of background, target and image updates."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.background = chain(features, 3, normalise=True)
+        self.sparse = chain(features, 6, normalise=False)
+        self.merge = chain(features, 3, normalise=True)
+        self.step = nn.Parameter(torch.tensor(SPARSE_STEP))  # epsilon
+
+    def forward(self, image: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Map image and targets (B, 1, h, w) to the next ones."""
+        rest = image - targets
+        background = rest + functional.relu(self.background(rest))
+        moved = targets + image - background
+        targets = moved - self.step * self.sparse(moved)
+        return self.merge(background + targets), targets
+
+
+def chain(features: int, layers: int, normalise: bool) -> nn.Sequential:
+    """Return conv 1-F, `layers` times conv F-F, conv F-1, ReLU (and batch normalisation) after all but the last."""
+    modules: list[nn.Module] = []
+    for inputs in (1, *(features,) * layers):
+        modules.append(nn.Conv2d(inputs, features, 3, padding=1))
+        if normalise:
+            modules.append(nn.BatchNorm2d(features))
+        modules.append(nn.ReLU())
+    last = nn.Conv2d(features, 1, 3, padding=1)
+    with torch.no_grad():
+        last.weight *= SIDE_CHANNELS
+    return nn.Sequential(*modules, last)

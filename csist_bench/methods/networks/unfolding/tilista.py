@@ -1,0 +1,64 @@
+"""TiLISTA: LISTA with weights tied to the imaging operator, learned steps and support selection.
+
+Liu, Chen, Wang and Yin, "ALISTA: Analytic Weights Are As Good As Learned Weights in LISTA", ICLR 2019
+(https://openreview.net/forum?id=B1lnzn0ctQ), eq. 13; support selection from Chen et al., NeurIPS 2018. One layer:
+
+    x' = soft_ss(x + alpha W (y - Phi x), theta),
+
+where the p % largest entries pass unshrunk, p growing by 1.2 per layer up to 13.
+
+Differs from the paper:
+
+- W (n x m) and theta (one per node) are learned for each layer, as the benchmark has it (2,125,744 parameters, printed
+  as 2.22 M); the paper ties W over the layers.
+- W starts as the least-squares estimator Q, and x as Q y. Grids are scaled by 1/100 inside.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from csist_bench.methods.networks.common.sampling import Sampling
+from csist_bench.methods.networks.unfolding.dense import feedforward_matrix
+from csist_bench.methods.networks.unfolding.shrinkage import shrink_with_support
+
+SCALE = 100.0  # grey levels
+
+
+class TiLISTA(nn.Module):
+    """TiLISTA; `theta` starts the thresholds, grey levels; `support` and `support_max` are in percent."""
+
+    resizable = False
+    stacked_layers = True
+
+    def __init__(
+        self,
+        sampling: Sampling,
+        layers: int = 16,
+        theta: float = 5.0,
+        support: float = 1.2,
+        support_max: float = 13.0,
+        start: Literal["least-squares", "gradient"] = "least-squares",
+    ) -> None:
+        super().__init__()
+        self.sampling = sampling
+        feedforward = feedforward_matrix(sampling, start)
+        self.feedforward = nn.Parameter(feedforward.repeat(layers, 1, 1))  # W (layers, n, m)
+        self.threshold = nn.Parameter(torch.full((layers, len(feedforward)), theta / SCALE))
+        self.step = nn.Parameter(torch.ones(layers))  # alpha
+        self.trusted = [min(support * (layer + 1), support_max) / 100 for layer in range(layers)]
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Unmix frames (B, T, S, S) into label grids (B, T, cS, cS), grey levels."""
+        y = frames.flatten(0, 1) / SCALE  # (B T, S, S)
+        side = self.sampling.grid_size
+        x = self.sampling.initial(y).flatten(1)  # (B T, n)
+        for w, theta, step, trusted in zip(self.feedforward, self.threshold, self.step, self.trusted):
+            residual = y - self.sampling(x.unflatten(1, (side, side)))
+            moved = x + step * functional.linear(residual.flatten(1), w)
+            x = shrink_with_support(moved, theta, trusted)
+        return SCALE * x.reshape(*frames.shape[:2], side, side)

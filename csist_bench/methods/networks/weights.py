@@ -1,0 +1,162 @@
+"""Trained weights on disk: NAME.safetensors, whose header carries a card, and NAME.json, the same card to read.
+
+The card says what the weights are (method, resolved settings, optics), where they come from (resolved training recipe
+and its hash, fingerprint of the data, code version, step, cost) and how good they were (validation CSO-mAP). It also
+holds a digest of the tensors, so that a damaged file is told apart from a whole one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from csist_bench import __version__
+from csist_bench.errors import InputError, must, show
+from csist_bench.files import replace_file
+from csist_bench.methods import registry
+from csist_bench.methods.networks.base import network_from_settings, plain_tensors
+from csist_bench.simulation.optics import Optics
+
+FORMAT = "csist-bench/weights@1"
+_CARD, _DIGEST = "card", "sha256"
+_TENSORS_SHOWN = 3
+
+
+class WeightsCard(msgspec.Struct, frozen=True, kw_only=True):
+    """What a weights file says of itself."""
+
+    method: str
+    settings: dict[str, Any]
+    psf_sigma: float
+    size: int
+    c: int
+    recipe: dict[str, Any]  # resolved training recipe
+    recipe_hash: str
+    dataset: str
+    fingerprint: str | None
+    step: int
+    cso_map: float | None = None  # percent, on the validation split
+    minutes: float = 0.0  # training time up to this step
+    device: str = "cpu"
+    initial_weights: str = ""  # digest of the weights that training started from, if any
+    code_version: str = __version__
+    format: str = FORMAT
+
+    @property
+    def optics(self) -> Optics:
+        """The optics that the network was built for."""
+        return Optics(self.psf_sigma, self.size, self.c)
+
+
+def save_weights(path: Path, model: nn.Module, card: WeightsCard, half: bool = False) -> None:
+    """Write a network's weights and card, each by rename; `half` stores floats in half precision."""
+    tensors = plain_tensors(model.state_dict())
+    if half:
+        tensors = in_half_precision(tensors)
+    text = msgspec.json.encode(card)
+    write_tensors(path, tensors, {_CARD: text.decode()})
+    replace_file(path.with_suffix(".json"), msgspec.json.format(text, indent=2) + b"\n")
+
+
+def in_half_precision(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return tensors with floats rounded to half precision."""
+    return {name: value.half() if value.is_floating_point() else value for name, value in tensors.items()}
+
+
+def load_weights(path: str | Path, method: str | None = None) -> tuple[nn.Module, WeightsCard]:
+    """Rebuild the network of a weights file, in float32, on the CPU.
+
+    Parameters
+    ----------
+    path : str or Path
+        A .safetensors file written by `save_weights`.
+    method : str, optional
+        The method that the file must be of.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged, of another format or method, or does not fit the network it names.
+    """
+    path = Path(path)
+    tensors, metadata = read_tensors(path)
+    card = _card_of(path, metadata)
+    if method is not None and card.method != method:
+        raise InputError(f"{path}: weights must be of method {method!r}, got those of {card.method!r}")
+    model = network_from_settings(registry.find(card.method), card.optics, card.settings)
+    fill_weights(model, tensors, str(path))
+    return model, card
+
+
+def load_card(path: str | Path) -> WeightsCard:
+    """Return the card of a weights file."""
+    return _card_of(Path(path), read_tensors(Path(path))[1])
+
+
+def _card_of(path: Path, metadata: Mapping[str, str]) -> WeightsCard:
+    try:
+        card = msgspec.json.decode(metadata[_CARD], type=WeightsCard)
+    except KeyError:
+        raise InputError(f"{path}: not weights of this package (the file carries no card)") from None
+    except msgspec.MsgspecError as error:
+        raise InputError(f"{path}: its card cannot be read: {error}") from None
+    if card.format != FORMAT:
+        raise InputError(f"{path}: format must be {FORMAT!r}, got {show(card.format)}")
+    return card
+
+
+def fill_weights(model: nn.Module, tensors: Mapping[str, Tensor], where: str) -> None:
+    """Copy tensors into a network; any that is missing, left over or of another shape is named."""
+    wanted = model.state_dict()
+    wrong = [f"{name} is missing" for name in wanted if name not in tensors]
+    wrong += [f"{name} is not of this network" for name in tensors if name not in wanted]
+    wrong += [
+        f"{name} is {tuple(tensors[name].shape)} instead of {tuple(tensor.shape)}"
+        for name, tensor in wanted.items()
+        if name in tensors and tensors[name].shape != tensor.shape
+    ]
+    if wrong:
+        more = f" and {len(wrong) - _TENSORS_SHOWN} more" if len(wrong) > _TENSORS_SHOWN else ""
+        raise InputError(f"{where}: weights do not fit the network: {'; '.join(wrong[:_TENSORS_SHOWN])}{more}")
+    model.load_state_dict({name: tensor.to(wanted[name].dtype) for name, tensor in tensors.items()})
+
+
+# --- safetensors with a digest ----------------------------------------------------------------------------------------
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    """Write CPU tensors and text metadata to a safetensors file, by rename."""
+    replace_file(path, save(tensors, {**metadata, _DIGEST: _digest(tensors)}))
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Read a safetensors file whole and check its digest."""
+    if not path.is_file():
+        raise InputError(f"weights {path} not found")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+    except SafetensorError as error:
+        raise InputError(f"{path}: not a whole safetensors file ({show(str(error))})") from None
+    if _DIGEST not in metadata:
+        raise InputError(f"{path}: not weights of this package (the file carries no digest)")
+    if metadata[_DIGEST] != _digest(tensors):
+        raise must(f"{path}", "match the digest in its header", "other contents", "the file is damaged; fetch it again")
+    return tensors, metadata
+
+
+def _digest(tensors: Mapping[str, Tensor]) -> str:
+    state = hashlib.sha256()
+    for name in sorted(tensors):
+        state.update(name.encode())
+        state.update(tensors[name].reshape(-1).view(torch.uint8).numpy().data)
+    return state.hexdigest()

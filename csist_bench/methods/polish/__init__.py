@@ -1,0 +1,1 @@
+"""`polish`: a decoder that carries heat maps off the grid."""

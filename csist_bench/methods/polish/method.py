@@ -1,0 +1,135 @@
+"""`polish`: a decoder that carries any heat map off the grid.
+
+The flux tells how many targets there are. As many are taken out of the map, strongest node first, without suppressing
+neighbours: nearly every target of SeqCSIST has another one in an adjacent node. Each is then refined by a maximum a
+posteriori fit to the frame whose prior is its cell: N(node, tau^2) with tau^2 = 1 / (12 c^2) + error^2, the variance of
+a uniform position in a cell of 1 / c px plus that of the method's own error, beside the brightness law. Without the
+cell's prior a fit at strong noise would be worse than the grid.
+
+A method that answers points with error bars is polished from those, its own errors being the prior.
+
+A map that holds fewer targets than the flux asks for is not believed: `ml` answers that frame alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated, Any
+
+import msgspec
+import numpy as np
+from msgspec import Meta
+from numpy.typing import NDArray
+
+from csist_bench.detections import Detections, concatenate
+from csist_bench.errors import must, require_finite
+from csist_bench.methods.ml._kernels.search import Law
+from csist_bench.methods.ml.method import (
+    MaximumLikelihood,
+    bench,
+    detections_from_fits,
+    pixels_from_frames,
+    sensor_of,
+    window_side,
+)
+from csist_bench.methods.polish._kernels import polish_frames, polish_points
+from csist_bench.simulation.sensor import Camera
+
+Floats = NDArray[np.float64]
+
+
+class Polish(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The decoder's settings."""
+
+    error: Annotated[float, Meta(ge=0)] = 0.05  # px along each axis: what the method misses a target's cell by
+    max_targets: Annotated[int, Meta(ge=1, le=12)] = 8
+    iterations: Annotated[int, Meta(ge=1, le=1000)] = 30
+    tolerance: Annotated[float, Meta(gt=0)] = 0.01
+
+    def detect(self, heat_maps: NDArray[Any], frames: NDArray[Any], camera: Camera) -> Detections:
+        """Decode heat maps with the frames they were made from.
+
+        Parameters
+        ----------
+        heat_maps : ndarray, shape (B, T, c H, c W), grey levels per node
+        frames : ndarray, shape (B, T, H, W), grey levels
+
+        Returns
+        -------
+        Detections
+            With intensity and standard errors; as many in each frame as the flux asks for.
+
+        Raises
+        ------
+        InputError
+            If shapes do not belong together or a value is not finite.
+        """
+        pixels = pixels_from_frames(frames, camera)
+        maps, c = _checked_maps(heat_maps, pixels)
+        b, t, k = pixels.shape[0], pixels.shape[1], self.max_targets
+        n = b * t
+        theta, sigma, score = np.zeros((n, k, 3)), np.zeros((n, k, 3)), np.zeros((n, k))
+        count, found = np.zeros(n, np.int64), np.zeros(n, np.int64)
+        side = window_side(0, camera, pixels.shape[2:])
+        polish_frames(
+            maps.reshape(n, *maps.shape[2:]), pixels.reshape(n, *pixels.shape[2:]), c, 1 / (12 * c**2) + self.error**2,
+            sensor_of(camera, frames), Law(camera.intensity_min, camera.intensity_max, False),
+            self.iterations, self.tolerance, bench(k, side), theta, sigma, score, count, found,
+        )  # fmt: skip
+        short = found < count
+        polished = detections_from_fits(theta, sigma, score, np.where(short, 0, count).reshape(b, t))
+        return concatenate([polished, self._without_map(frames, short.reshape(b, t), camera)]).ordered()
+
+    def refine(self, found: Detections, frames: NDArray[Any], camera: Camera) -> Detections:
+        """Carry the answers of a method that gives error bars to the frames' own likelihood.
+
+        Each target's prior is the answer itself with its errors; scores stay the method's. Prior and likelihood are of
+        the same frame, so errors that the noise sets come out too small, by up to the root of 2; what is gained is
+        where the method itself is coarser than the data.
+
+        Parameters
+        ----------
+        found : Detections
+            With intensity and errors of x, y and intensity.
+        frames : ndarray, shape (B, T, H, W), grey levels
+        """
+        pixels = pixels_from_frames(frames, camera)
+        b, t = pixels.shape[:2]
+        found = found.ordered()
+        columns = found.columns()
+        if not {"intensity", "sigma_x", "sigma_y", "sigma_intensity"} <= columns.keys():
+            raise must("detections", "have intensity and errors to be polished", ", ".join(columns))
+        index = found.trajectory * t + found.frame
+        count = np.bincount(index, minlength=b * t).astype(np.int64)
+        slot = np.arange(len(found)) - np.repeat(np.cumsum(count) - count, count)
+        k = int(count.max(initial=1))
+        theta, sigma, score = np.zeros((b * t, k, 3)), np.ones((b * t, k, 3)), np.zeros((b * t, k))
+        theta[index, slot] = np.stack([columns[name] for name in ("x", "y", "intensity")], axis=-1)
+        sigma[index, slot] = np.stack([columns[f"sigma_{name}"] for name in ("x", "y", "intensity")], axis=-1)
+        score[index, slot] = found.score
+        polish_points(
+            pixels.reshape(b * t, *pixels.shape[2:]), count, sensor_of(camera, frames), self.iterations,
+            self.tolerance, bench(k, window_side(0, camera, pixels.shape[2:])), theta, sigma,
+        )  # fmt: skip
+        return detections_from_fits(theta, sigma, score, count.reshape(b, t))
+
+    def _without_map(self, frames: NDArray[Any], short: NDArray[np.bool_], camera: Camera) -> Detections:
+        """Return `ml`'s answer for the frames (b, t) whose map holds too few targets."""
+        trajectory, frame = np.nonzero(short)
+        if not len(trajectory):
+            return Detections.empty()
+        alone = MaximumLikelihood(max_targets=self.max_targets).detect(np.asarray(frames)[short][:, None], camera)
+        return replace(alone, trajectory=trajectory[alone.trajectory], frame=frame[alone.trajectory])
+
+
+def _checked_maps(heat_maps: NDArray[Any], pixels: Floats) -> tuple[Floats, int]:
+    """Return heat maps as a writable float64 copy, and their nodes per pixel."""
+    heat_maps = np.asarray(heat_maps)
+    c = heat_maps.shape[-1] // pixels.shape[-1] if heat_maps.ndim == 4 else 0
+    expected = (*pixels.shape[:2], c * pixels.shape[2], c * pixels.shape[3])
+    if c < 1 or c % 2 == 0 or heat_maps.shape != expected:
+        rule = f"have shape (B, T, c H, c W), c odd, for frames of shape {pixels.shape}"
+        raise must("heat_maps", rule, heat_maps.shape)
+    maps = np.array(heat_maps, dtype=np.float64, order="C")
+    require_finite("heat_maps", maps)
+    return maps, c

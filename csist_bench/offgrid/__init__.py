@@ -1,1 +1,0 @@
-"""Off-grid unmixing: continuous positions, standard errors and physical limits."""

@@ -1,0 +1,1 @@
+"""From a recipe to frames: optics, scenes, rendering and the sensor."""

@@ -1,0 +1,133 @@
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from csist_bench.cli import cli
+from csist_bench.detections import Detections, detections_from_slots
+from csist_bench.errors import InputError
+from csist_bench.predictions import Header, write_predictions
+from tests.helpers.tiny_sets import tiny_store
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return tiny_store(tmp_path_factory.mktemp("data") / "tiny.zarr", 60)
+
+
+@pytest.fixture
+def preds(data, tmp_path):
+    """The truth of the test split as predictions, in all its frames."""
+    part = data.split("test")
+    found = detections_from_slots(part.target_xy, part.target_intensity, part.target_count, part.target_intensity)
+    write_predictions(
+        tmp_path / "preds.json", found, Header({"name": "truth"}, "seqcsist", "test", data.fingerprint, 54)
+    )
+    return tmp_path / "preds.json"
+
+
+def call(data, *arguments):
+    result = CliRunner().invoke(cli, ["evaluate", *map(str, arguments), "--data", data.path])
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result
+
+
+def test_truth_scores_100_and_json_is_all_of_stdout(data, preds):
+    table = json.loads(call(data, preds, "--json").stdout)
+    assert [table[name] for name in ("cso_map", "ap05", "ap25")] == [100.0] * 3
+    assert (table["frames_scored"], table["ignored_detections"] > 0, table["missing_frames"]) == (36, True, 0)
+    assert table["official"]
+
+
+def test_terminal_report(data, preds):
+    assert call(data, preds).stdout.startswith("CSO-mAP 100.00  truth\n")
+
+
+def test_frames_and_trajectories_choose_what_is_scored(data, preds):
+    table = json.loads(call(data, preds, "--json", "--frames", "all").stdout)
+    assert (table["frames"], table["frames_scored"], table["official"]) == ("0:6", 54, False)
+    table = json.loads(call(data, preds, "--json", "--trajectories", "0:2").stdout)
+    assert (table["trajectories"], table["frames_scored"], table["official"]) == (2, 8, False)
+    with pytest.raises(InputError, match="trajectories must be 'all' or START:STOP within 0:9"):
+        call(data, preds, "--trajectories", "0:10")
+
+
+def test_predictions_of_other_data_are_refused_or_stamped(data, tmp_path):
+    write_predictions(tmp_path / "p.json", Detections.empty(), Header(fingerprint="sha256:0"))
+    with pytest.raises(InputError, match="--allow-mismatch"):
+        call(data, tmp_path / "p.json")
+    result = call(data, tmp_path / "p.json", "--allow-mismatch", "--json")
+    assert json.loads(result.stdout)["unverified"]
+    assert "UNVERIFIED" in result.stderr
+    assert "UNVERIFIED" in call(data, tmp_path / "p.json", "--allow-mismatch").stdout
+
+
+def test_predictions_of_another_split_are_refused(data, tmp_path):
+    write_predictions(tmp_path / "p.json", Detections.empty(), Header(split="val"))
+    with pytest.raises(InputError, match="split must be 'test', got 'val'"):
+        call(data, tmp_path / "p.json")
+    call(data, tmp_path / "p.json", "--split", "val")
+
+
+def test_warnings_go_to_stderr(data, preds, tmp_path):
+    rows = json.loads(preds.read_text())["predictions"]
+    (tmp_path / "bare.json").write_text(json.dumps(rows))
+    result = call(data, tmp_path / "bare.json", "--json")
+    assert "bare list" in result.stderr
+    assert json.loads(result.stdout)["cso_map"] == 100.0
+
+
+def test_report_folder(data, preds, tmp_path):
+    result = call(data, preds, "--report", tmp_path / "report", "--bootstrap", "20", "--json")
+    table = json.loads(result.stdout)
+    assert table == json.loads((tmp_path / "report" / "report.json").read_text())
+    assert table["intervals"]["cso_map"] == [100.0, 100.0]
+    assert table["figures"]["ssim"] == pytest.approx(1.0)
+
+
+def test_ceiling_and_limits(data, preds):
+    table = json.loads(call(data, preds, "--ceiling", "--json").stdout)["ceiling"]
+    assert 0 < table["grid"]["by_brightness"]["cso_map"] <= table["grid"]["any_ranking"]["cso_map"] < 100
+    assert {row["tier"] for row in table["limits"]} >= {"A", "B", "C", "D"}
+    text = call(data, preds, "--ceiling").stdout
+    assert "Ceiling of the 3-fold grid" in text
+    assert "Cramer-Rao" in text
+
+
+def test_hungarian_has_its_own_names(data, preds):
+    table = json.loads(call(data, preds, "--matching", "hungarian", "--json").stdout)
+    assert table["hungarian_cso_map"] == 100.0
+    assert "cso_map" not in table
+
+
+def test_heat_maps_are_scored(data, tmp_path):
+    from csist_bench.simulation.optics import Optics, grid_from_targets
+
+    part = data.split("test")
+    maps = grid_from_targets(part.target_xy, part.target_intensity, Optics())
+    np.savez(tmp_path / "maps.npz", heatmaps=maps)
+    table = json.loads(call(data, tmp_path / "maps.npz", "--json", "--ceiling").stdout)
+    assert table["cso_map"] == pytest.approx(table["ceiling"]["grid"]["by_brightness"]["cso_map"])
+
+
+def test_no_data_says_how_to_make_it(preds, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(cli, ["evaluate", str(preds)])
+    assert isinstance(result.exception, InputError)
+    assert "make it with: csist-bench generate" in str(result.exception)
+
+
+def test_a_plain_evaluation_loads_nothing_heavy(data, preds):
+    import subprocess
+    import sys
+
+    code = (
+        "import sys; from csist_bench.cli import cli; cli.main(sys.argv[1:], standalone_mode=False);"
+        "print([m for m in ('numba', 'scipy', 'pandas', 'torch', 'matplotlib') if m in sys.modules])"
+    )
+    arguments = [sys.executable, "-c", code, "evaluate", str(preds), "--data", data.path]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"

@@ -1,0 +1,192 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from csist_bench import datasets as store
+from csist_bench.datasets import generation as execution
+from csist_bench.datasets import layout
+from csist_bench.datasets.generation import generate, parse_part
+from csist_bench.errors import InputError
+from tests.helpers.sets import tiny_recipe, tiny_set
+
+
+@pytest.fixture
+def small_shards(monkeypatch):
+    """Ten trajectories per shard: five shards in the tiny set."""
+    monkeypatch.setattr(layout, "FRAMES_PER_CHUNK", 4)
+
+
+def digests(path):
+    data = store.open_store(path)
+    return [store.digest({name: part.read(name) for name in store.ARRAYS}) for part in data.splits.values()]
+
+
+def test_any_split_into_parts_gives_the_same_bytes(tmp_path, small_shards):
+    whole = tiny_set(tmp_path / "whole.zarr")
+    parts = tmp_path / "parts.zarr"
+    results = [generate(parts, tiny_recipe(), part=(i, 4)) for i in (3, 1, 4, 2)]
+    assert [made.complete for made in results] == [False] * 3 + [True]
+    assert sum(made.written for made in results) == 160
+    assert digests(parts) == digests(whole)
+    assert store.open_store(parts).fingerprint == store.open_store(whole).fingerprint
+
+
+def test_more_parts_than_shards_are_fine(tmp_path):
+    written = [generate(tmp_path / "set.zarr", tiny_recipe(), part=(i, 9)).written for i in range(1, 10)]
+    assert sorted(written) == [0] * 6 + [24, 24, 112]
+    assert store.open_store(tmp_path / "set.zarr").fingerprint
+
+
+def test_worker_processes_give_the_same_bytes(tmp_path):
+    recipe = tiny_recipe("seqcsist-noise")
+    generate(tmp_path / "serial.zarr", recipe)
+    generate(tmp_path / "processes.zarr", recipe, executor="processes", workers=2)
+    assert digests(tmp_path / "serial.zarr") == digests(tmp_path / "processes.zarr")
+
+
+def test_a_dask_cluster_gives_the_same_bytes(tmp_path):
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
+    ) as cluster:
+        generate(tmp_path / "dask.zarr", tiny_recipe(), executor=f"dask:{cluster.scheduler_address}")
+    assert digests(tmp_path / "dask.zarr") == digests(tiny_set(tmp_path / "serial.zarr"))
+
+
+def test_resume_redoes_only_what_has_no_marker(tmp_path, small_shards):
+    path = tiny_set(tmp_path / "set.zarr")
+    before = digests(path)
+    (path / store.PROGRESS / "train-00001.json").unlink()
+    (path / store.PROGRESS / "test-00000.json").write_text("{truncated")
+    again = generate(path, tiny_recipe(), resume=True)
+    assert (again.written, again.skipped) == ((10 + 6) * 4, 24 * 4)
+    assert digests(path) == before
+    assert generate(path, tiny_recipe(), resume=True).written == 0
+
+
+def test_resume_starts_an_absent_set(tmp_path):
+    assert generate(tmp_path / "new.zarr", tiny_recipe(), resume=True).complete
+
+
+def test_a_killed_run_resumes_to_the_same_bytes(tmp_path):
+    path = tmp_path / "killed.zarr"
+    script = (
+        "import csist_bench.datasets.layout as s; s.FRAMES_PER_CHUNK = 4\n"
+        "from csist_bench.datasets.generation import generate\n"
+        "from tests.helpers.sets import tiny_recipe\n"
+        f"generate({str(path)!r}, tiny_recipe('seqcsist', 'trajectories=4000'))\n"
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    )
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and len(list(path.glob("_progress/*.json"))) < 3:
+        time.sleep(0.01)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    done = len(list(path.glob("_progress/*.json")))
+    assert 3 <= done < 400
+    with pytest.raises(InputError, match="not complete"):
+        store.open_store(path)
+    recipe = tiny_recipe("seqcsist", "trajectories=4000")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(layout, "FRAMES_PER_CHUNK", 4)
+        again = generate(path, recipe, resume=True)
+        assert again.complete
+        assert again.skipped >= 10 * 4 * (done - 2)
+        fingerprint = again.fingerprint
+    assert generate(tmp_path / "whole.zarr", recipe).fingerprint == fingerprint
+
+
+def test_a_store_killed_while_it_was_created_is_made_anew(tmp_path):
+    path = tiny_set(tmp_path / "set.zarr")
+    (path / "zarr.json").write_text('{"attributes": {}, "zarr_format": 3, "node_type": "group"}')
+    for marker in (path / store.PROGRESS).iterdir():
+        marker.unlink()
+    assert generate(path, tiny_recipe(), resume=True).complete
+
+
+def test_an_existing_set_is_not_touched_without_a_word(tmp_path):
+    path = tiny_set(tmp_path / "set.zarr")
+    with pytest.raises(InputError, match=r"exists already \(complete\); pass --resume to finish it or --overwrite"):
+        generate(path, tiny_recipe())
+    with pytest.raises(InputError, match=r"begun with another recipe \(seed: 0 -> 1\)"):
+        generate(path, tiny_recipe("seqcsist", "seed=1"), resume=True)
+    assert generate(path, tiny_recipe("seqcsist", "seed=1"), overwrite=True).written == 160
+
+
+@pytest.mark.parametrize("flag", ["resume", "overwrite"])
+def test_foreign_folders_are_left_alone(tmp_path, flag):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    with pytest.raises(InputError, match="is not a csist-bench data set; it is left alone"):
+        generate(tmp_path / "mine", tiny_recipe(), **{flag: True})
+    import zarr
+
+    zarr.create_group(tmp_path / "other.zarr", zarr_format=3, attributes={"owner": "someone"})
+    with pytest.raises(InputError, match="is not a csist-bench data set; it is left alone"):
+        generate(tmp_path / "other.zarr", tiny_recipe(), **{flag: True})
+    assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
+
+
+def test_two_writers_of_one_part_are_told_apart(tmp_path):
+    path = tmp_path / "set.zarr"
+
+    def second_writer(done, total):
+        if not caught:
+            with pytest.raises(InputError, match="another process is writing part 1/1") as error:
+                generate(path, tiny_recipe(), resume=True)
+            caught.append(error)
+
+    caught = []
+    generate(path, tiny_recipe(), progress=second_writer)
+    assert len(caught) == 1
+
+
+def test_no_permission_and_a_full_disk_end_in_an_os_error_and_resume(tmp_path, monkeypatch):
+    path = tmp_path / "set.zarr"
+
+    def full(*_):
+        raise OSError(28, "No space left on device", str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "write_shard", full)
+        with pytest.raises(OSError, match="No space left"):
+            generate(path, tiny_recipe())
+    with pytest.raises(InputError, match="not complete"):
+        store.open_store(path)
+    assert generate(path, tiny_recipe(), resume=True).complete
+
+
+@pytest.mark.parametrize("text", ["0/4", "5/4", "1-4", "a/b", "1/0", ""])
+def test_bad_parts_are_named(text):
+    with pytest.raises(InputError, match="--part must be i/n with 1 <= i <= n"):
+        parse_part(text)
+
+
+def test_bad_executors_are_named(tmp_path):
+    with pytest.raises(InputError, match="--executor must be serial, processes or dask:ADDRESS, got spark"):
+        generate(tmp_path / "x.zarr", tiny_recipe(), executor="spark")
+
+
+def test_the_default_executor_depends_on_the_size():
+    assert execution._executor_name(None, tiny_recipe(), None) == "serial"
+    assert execution._executor_name(None, tiny_recipe("seqcsist", "trajectories=20000"), None) == "processes"
+
+
+def test_shards_cover_every_trajectory_once():
+    recipe = tiny_recipe("seqcsist", "trajectories=30001")
+    tasks = store.tasks_of(recipe, recipe.split_sizes())
+    covered = np.concatenate([np.array(task.indices) for task in tasks])
+    assert np.array_equal(covered, np.arange(30001))
+
+
+def test_overwriting_one_part_is_refused(tmp_path):
+    generate(tmp_path / "set.zarr", tiny_recipe(), part=(1, 3))
+    with pytest.raises(InputError, match="would delete the other parts"):
+        generate(tmp_path / "set.zarr", tiny_recipe(), part=(2, 3), overwrite=True)

@@ -1,0 +1,250 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from csist_bench.cli import cli
+from csist_bench.errors import InputError
+from csist_bench.evaluation.cramer_rao import (
+    LINES,
+    LimitLine,
+    frame_information,
+    pixel_information,
+    sample_limit,
+    windows,
+)
+from csist_bench.evaluation.cramer_rao_lines import limit_table, limit_text
+from csist_bench.evaluation.truth import Truth
+from csist_bench.recipes import load_data_recipe
+from csist_bench.simulation.optics import Optics
+from csist_bench.simulation.scenes import draw_scenes
+from csist_bench.simulation.sensor import Camera
+from tests.reference.naive_limits import naive_frame_information, naive_pixel_information, naive_rigid_covariance
+
+SCORED = range(2, 18)
+RIGID_20 = next(line for line in LINES if line.motion == "rigid" and line.frames == 20)
+
+
+def _instrument(**fields: float) -> Camera:
+    return replace(Camera(Optics(), noise_sigma=2.0), **fields)
+
+
+def _scenes(n: int, *overrides: str):
+    return draw_scenes(load_data_recipe("seqcsist", ["seed=5", *overrides]), range(n))
+
+
+def _sample(line: LimitLine, scenes, camera: Camera, draws: int = 1, scored: range = SCORED):
+    information = frame_information(scenes.xy, scenes.intensity, camera)
+    rng = np.random.default_rng(0)
+    return sample_limit(line, information, scenes.xy, scenes.intensity, camera, scored, rng, draws)
+
+
+@pytest.mark.parametrize("mean", [0.0, 200.0, 253.0, 254.5, 256.0, 300.0])
+@pytest.mark.parametrize("fields", [{}, {"saturation": 255.0}, {"saturation": 255.0, "shot_gain": 0.5}])
+def test_pixel_information_is_the_expected_squared_score(mean: float, fields: dict[str, float]) -> None:
+    camera = _instrument(**fields)
+    expected = naive_pixel_information(mean, camera)
+    assert pixel_information(np.array(mean), camera) == pytest.approx(expected, rel=1e-6, abs=1e-9)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), k=st.integers(1, 5), saturated=st.booleans())
+def test_frame_information_equals_the_naive_one(seed: int, k: int, saturated: bool) -> None:
+    rng = np.random.default_rng(seed)
+    camera = _instrument(saturation=255.0 if saturated else np.inf, shot_gain=0.3 * rng.random())
+    xy, intensity = 5 + 0.6 * rng.standard_normal((1, 1, k, 2)), rng.uniform(150, 300, (1, 1, k))
+    if k > 2:
+        xy[0, 0, 1] = np.nan
+    expected = naive_frame_information(xy[0, 0], intensity[0, 0], camera)
+    found = frame_information(xy, intensity, camera)[0, 0]
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
+
+
+def test_rigid_line_has_the_covariance_of_the_naive_one() -> None:
+    scenes, camera = _scenes(3), _instrument()
+    information = frame_information(scenes.xy, scenes.intensity, camera)
+    found = _sample(RIGID_20, scenes, camera).detections
+    for trajectory, frame in ((0, 2), (1, 9), (2, 17)):
+        k = int(scenes.count[trajectory, frame])
+        used = information[trajectory][:, : 3 * k, : 3 * k]
+        expected = naive_rigid_covariance(RIGID_20, used, range(20), frame, 900 / 12, 0.3)
+        rows = (found.trajectory == trajectory) & (found.frame == frame)
+        sigma = np.stack([found.sigma_x[rows], found.sigma_y[rows], found.sigma_intensity[rows]], axis=-1)
+        # The path has no prior in the naive form and a frame-wide one in the other.
+        np.testing.assert_allclose(sigma.ravel() ** 2, np.diag(expected), rtol=1e-4)
+
+
+@pytest.mark.parametrize("line", LINES, ids=lambda line: line.name)
+def test_drawn_errors_have_the_stated_spread(line: LimitLine) -> None:
+    scenes = _scenes(2)
+    found = _sample(line, scenes, _instrument(), draws=400, scored=range(8, 12)).detections
+    truth = np.tile(scenes.xy, (400, 1, 1, 1))[found.trajectory, found.frame]
+    assert np.isfinite(found.x).all()
+    slot = np.concatenate([np.arange(np.count_nonzero(row)) for row in _present(found, truth)])
+    error = found.x - truth[np.arange(len(found)), slot, 0]
+    assert np.std(error / found.sigma_x) == pytest.approx(1.0, abs=0.08)
+    assert np.mean(error / found.sigma_x) == pytest.approx(0.0, abs=0.15)
+
+
+def _present(found, truth: np.ndarray) -> list[np.ndarray]:
+    """Return for each answered frame which of its slots hold a target, in the order of the detections."""
+    starts = np.flatnonzero(np.diff(found.trajectory * 1000 + found.frame, prepend=-1))
+    return [np.isfinite(truth[i, :, 0]) for i in starts]
+
+
+def test_more_knowledge_never_costs_precision() -> None:
+    scenes, camera = _scenes(20), _instrument()
+    by_name = {line.name: _sample(line, scenes, camera).detections.sigma_x for line in LINES}
+    pairs = [
+        ("1 frame", "1 frame, brightness free"),
+        ("5 frames, linear motion", "5 frames, linear motion, brightness free"),
+        ("20 frames, quadratic motion", "20 frames, cubic motion"),
+        ("5 frames, rigid group, linear motion", "5 frames, linear motion"),
+        ("20 frames, rigid group, cubic motion", "20 frames, cubic motion"),
+        ("1 frame, group of known arms", "1 frame, group of known arms, any angle"),
+        ("1 frame, group of known arms, any angle", "1 frame, group of known arms, any angle and radius"),
+        ("20 frames, group of known arms", "20 frames, rigid group, cubic motion"),
+    ]
+    for more, less in pairs:
+        assert (by_name[more] <= by_name[less] * (1 + 1e-6)).all(), (more, less)
+
+
+def test_noise_scales_the_standard_errors() -> None:
+    scenes = _scenes(3)
+    line = LINES[0]
+    quiet = _sample(line, scenes, _instrument(noise_sigma=0.001)).detections
+    loud = _sample(line, scenes, _instrument(noise_sigma=0.002)).detections
+    np.testing.assert_allclose(loud.sigma_x, 2 * quiet.sigma_x, rtol=1e-6)
+
+
+def test_clipping_costs_information() -> None:
+    scenes = _scenes(20)
+    free, clipped = (_sample(LINES[1], scenes, _instrument(saturation=level)).detections for level in (np.inf, 255.0))
+    assert (clipped.sigma_x >= free.sigma_x * (1 - 1e-9)).all()
+    assert (clipped.sigma_x / free.sigma_x).max() > 1.2
+
+
+@pytest.mark.parametrize("line", LINES, ids=lambda line: line.name)
+def test_a_quarter_turn_of_the_scene_turns_the_covariance(line: LimitLine) -> None:
+    scenes, camera = _scenes(3), _instrument()
+    turned = replace(scenes, xy=np.stack([10 - scenes.xy[..., 1], scenes.xy[..., 0]], axis=-1))
+    plain, rotated = (_sample(line, s, camera).detections for s in (scenes, turned))
+    np.testing.assert_allclose(plain.sigma_x, rotated.sigma_y, rtol=1e-6)
+
+
+@settings(max_examples=50, deadline=None)
+@given(frames=st.integers(1, 40), width=st.integers(1, 25), data=st.data())
+def test_windows_answer_each_scored_frame_once(frames: int, width: int, data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, frames - 1))
+    scored = range(start, data.draw(st.integers(start + 1, frames)))
+    answered = []
+    for window, inside in windows(frames, width, scored):
+        assert 0 <= window.start < window.stop <= frames
+        assert all(frame in window for frame in inside)
+        answered += inside
+    assert answered == list(scored)
+
+
+def test_absent_targets_are_not_answered_and_do_not_disturb_the_others() -> None:
+    scenes, camera = _scenes(6, "k_min=3", "k_max=3"), _instrument()
+    wider = replace(
+        scenes,
+        xy=np.concatenate([scenes.xy, np.full((6, 20, 1, 2), np.nan)], axis=2),
+        intensity=np.concatenate([scenes.intensity, np.full((6, 20, 1), np.nan)], axis=2),
+    )
+    plain, padded = (_sample(RIGID_20, s, camera).detections for s in (scenes, wider))
+    assert len(plain) == len(padded) == 6 * 16 * 3
+    np.testing.assert_allclose(plain.sigma_x, padded.sigma_x, rtol=1e-6)
+
+
+def test_dense_scenes_and_short_sequences_have_finite_lines() -> None:
+    scenes = draw_scenes(load_data_recipe("seqcsist-dense", ["frames=3", "scored_frames=0:3"]), range(20))
+    for line in LINES:
+        found = _sample(line, scenes, _instrument(saturation=255.0), scored=range(3)).detections
+        assert all(np.isfinite(column).all() for column in found.columns().values()), line.name
+
+
+def test_frames_without_targets_give_no_detection() -> None:
+    scenes = _scenes(1)
+    blank = replace(scenes, xy=np.full_like(scenes.xy, np.nan), intensity=np.full_like(scenes.intensity, np.nan))
+    sample = _sample(RIGID_20, blank, _instrument())
+    assert len(sample.detections) == 0
+    assert np.isnan(sample.position_sd)
+
+
+def test_bad_targets_are_named() -> None:
+    scenes, camera = _scenes(1), _instrument()
+    with pytest.raises(InputError, match="xy must have shape"):
+        frame_information(scenes.xy[0], scenes.intensity[0], camera)
+    with pytest.raises(InputError, match="intensity must have shape"):
+        frame_information(scenes.xy, scenes.intensity[:, :3], camera)
+    with pytest.raises(InputError, match="infinite"):
+        frame_information(np.full_like(scenes.xy, np.inf), scenes.intensity, camera)
+    with pytest.raises(InputError, match="draws must be at least 1"):
+        _sample(RIGID_20, scenes, camera, draws=0)
+
+
+def _truth(n: int) -> Truth:
+    scenes = _scenes(n)
+    return Truth.from_arrays(scenes.xy, scenes.intensity, scenes.count, SCORED)
+
+
+def test_limit_table_is_seeded_and_each_line_stands_alone() -> None:
+    truth, camera = _truth(12), _instrument()
+    whole = limit_table(truth, camera, draws=2, seed=4)
+    again = limit_table(truth, camera, draws=2, seed=4, lines=LINES[1:3])
+    assert again == whole[1:3]
+    assert limit_table(truth, camera, draws=2, seed=5, lines=LINES[1:2]) != whole[1:2]
+
+
+def test_limit_table_falls_with_noise_and_rises_with_knowledge() -> None:
+    truth = _truth(40)
+    scores = {
+        sigma: {row.line.name: row.cso_map for row in limit_table(truth, _instrument(noise_sigma=sigma))}
+        for sigma in (0.29, 5.0)
+    }
+    assert scores[0.29]["1 frame, group of known arms"] == pytest.approx(100.0)
+    assert all(scores[0.29][name] >= scores[5.0][name] for name in scores[5.0])
+    assert scores[5.0]["1 frame"] > scores[5.0]["1 frame, brightness free"] + 5
+    assert scores[5.0]["20 frames, rigid group, cubic motion"] > scores[5.0]["20 frames, cubic motion"] + 5
+
+
+def test_limit_table_takes_at_most_the_trajectories_asked_for() -> None:
+    truth, camera = _truth(10), _instrument()
+    assert limit_table(truth, camera, trajectories=50, lines=LINES[:1]) == limit_table(
+        truth, camera, trajectories=10, lines=LINES[:1]
+    )
+    with pytest.raises(InputError, match="trajectories must be at least 1"):
+        limit_table(truth, camera, trajectories=0)
+
+
+def test_limit_rows_print_and_convert() -> None:
+    table = limit_table(_truth(4), _instrument(), lines=LINES[:2])
+    text, row = limit_text(table), table[1].to_json()
+    assert "1 frame, brightness free" in text
+    assert f"{table[1].cso_map:.1f}" in text
+    assert row["tier"] == "B"
+    assert row["cso_map"] == pytest.approx(np.mean([row[f"ap{d:02d}"] for d in (5, 10, 15, 20, 25)]))
+
+
+def test_limit_command(tmp_path) -> None:
+    path = str(tmp_path / "set.zarr")
+    runner = CliRunner()
+    made = runner.invoke(cli, ["generate", "--out", path, "--set", "trajectories=30", "--set", "noise_sigma=2"])
+    assert made.exit_code == 0, made.output
+    plain = runner.invoke(cli, ["limit", "--data", path])
+    assert plain.exit_code == 0, plain.output
+    assert "20 frames, rigid group, cubic motion" in plain.output
+    quiet = runner.invoke(cli, ["limit", "--data", path, "--json", "--noise-sigma", "0.3", "--frames", "all"])
+    table = json.loads(quiet.stdout)
+    assert (table["noise_sigma"], table["frames"], len(table["lines"])) == (0.3, "0:20", len(LINES))
+    with pytest.raises(InputError, match="--frames must be"):
+        runner.invoke(cli, ["limit", "--data", path, "--frames", "9:3"], catch_exceptions=False)
+    with pytest.raises(InputError, match="not found; make it with: csist-bench generate"):
+        runner.invoke(cli, ["limit", "--data", str(tmp_path / "none.zarr")], catch_exceptions=False)

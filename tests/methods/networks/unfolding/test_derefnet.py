@@ -1,0 +1,134 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from csist_bench.methods.networks.common.deform_conv import deform_conv2d
+from csist_bench.methods.networks.common.sampling import Sampling
+from csist_bench.methods.networks.unfolding.bilinear import rows_and_weights, table_from_maps, weighted_rows
+from csist_bench.methods.networks.unfolding.derefnet import DeRefNet
+from csist_bench.methods.networks.unfolding.ista_net import ISTANet
+from csist_bench.simulation.optics import Optics
+from tests.reference.loop_derefnet import loop_forward, loop_loss
+
+SIZE = 4
+CENTRES = range(1, 6)
+
+
+@pytest.fixture
+def model() -> DeRefNet:
+    torch.manual_seed(0)
+    network = DeRefNet(Sampling.from_optics(Optics(size=SIZE)), phases=2, features=6, blocks=2)
+    with torch.no_grad():  # away from the start values, so that every part matters
+        for parameter in network.parameters():
+            parameter += 0.05 * torch.randn_like(parameter)
+        network.alignment.offset.bias.normal_(0, 1.0)
+    return network
+
+
+@pytest.fixture
+def scene() -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(3)
+    frames = 250 * torch.rand(2, 7, SIZE, SIZE, generator=generator)
+    labels = 250 * torch.rand(2, 7, 3 * SIZE, 3 * SIZE, generator=generator)
+    return frames, labels
+
+
+def test_batched_equals_the_loop(model: DeRefNet, scene) -> None:
+    with torch.no_grad():
+        batched, looped = model(scene[0]), loop_forward(model, scene[0])
+    assert (batched - looped).abs().max() < 1e-5 * looped.abs().max()
+
+
+def test_batched_loss_and_gradients_equal_the_loop(model: DeRefNet, scene) -> None:
+    batched = model.loss(*scene, slice(1, 6))["total"]
+    looped = loop_loss(model, *scene, CENTRES)
+    torch.testing.assert_close(batched, looped, rtol=1e-5, atol=0)
+    parameters = dict(model.named_parameters())
+    mine = torch.autograd.grad(batched, list(parameters.values()))
+    theirs = torch.autograd.grad(looped, list(parameters.values()))
+    for name, a, b in zip(parameters, mine, theirs):
+        assert (a - b).abs().max() <= 2e-3 * b.abs().max() + 1e-6, name
+
+
+def test_full_size_has_the_published_parameters() -> None:
+    sampling = Sampling.from_optics(Optics())
+    with torch.device("meta"):
+        network = DeRefNet(sampling.to("meta"))
+    position = sum(p.numel() for p in network.position.parameters())
+    total = sum(p.numel() for p in network.parameters())
+    assert (total, total - position) == (1_482_879, 295_869)
+
+
+def test_phases_take_the_weights_of_ista_net() -> None:
+    sampling = Sampling.from_optics(Optics(size=3))
+    source = ISTANet(sampling, phases=2, features=4)
+    target = DeRefNet(sampling, phases=2, features=4, blocks=1)
+    target.phases.load_state_dict(source.phases.state_dict())
+
+
+def test_every_parameter_receives_gradient_at_the_start(scene) -> None:
+    torch.manual_seed(0)
+    network = DeRefNet(Sampling.from_optics(Optics(size=SIZE)), phases=2, features=6, blocks=2)
+    network.loss(*scene, slice(0, 7))["total"].backward()
+    assert [name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()] == []
+
+
+def test_a_neighbour_three_frames_away_does_not_matter(model: DeRefNet, scene) -> None:
+    frames, changed = scene[0], scene[0].clone()
+    changed[:, 6] += 100
+    with torch.no_grad():
+        difference = (model(frames) - model(changed)).abs().amax(dim=(0, 2, 3))
+    assert difference[:4].max() == 0
+    assert difference[4:].min() > 0
+
+
+def test_one_frame_trajectories_are_answered(model: DeRefNet, scene) -> None:
+    with torch.no_grad():
+        assert torch.isfinite(model(scene[0][:, :1])).all()
+
+
+def test_many_trajectories_equal_one_at_a_time(model: DeRefNet) -> None:
+    frames = 250 * torch.rand(6, 5, SIZE, SIZE, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        together = model(frames)
+        single = torch.cat([model(frames[i : i + 1]) for i in range(6)])
+    torch.testing.assert_close(together, single, rtol=1e-4, atol=1e-3)
+
+
+def sampled_by_rows(x: torch.Tensor, offset: torch.Tensor) -> torch.Tensor:
+    """Every tap's read of x (B, C, h, w), as an unweighted deformable convolution with one output a tap and channel."""
+    rows, weights = rows_and_weights(offset, 3)
+    border = (x.shape[2] + 2) * (x.shape[3] + 2)
+    rows = rows + (border * torch.arange(len(x), dtype=torch.int32))[:, None, None, None, None]
+    read = weighted_rows(table_from_maps(x), rows.reshape(-1, 4), weights.reshape(-1, 4).to(x.dtype))
+    return read.reshape(len(x), x.shape[2], x.shape[3], 9, x.shape[1])
+
+
+@settings(max_examples=20, deadline=None)
+@given(spread=st.sampled_from([0.0, 0.5, 3.0, 50.0]), seed=st.integers(0, 999))
+def test_row_reads_equal_the_deformable_convolution(spread: float, seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(2, 3, 5, 4, generator=generator)
+    offset = spread * torch.randn(2, 18, 5, 4, generator=generator)
+    weight = torch.randn(2, 3, 3, 3, generator=generator)
+    expected = deform_conv2d(x, offset, weight, padding=(1, 1))
+    answer = torch.einsum("bhwkc,ock->bohw", sampled_by_rows(x, offset), weight.flatten(2))
+    torch.testing.assert_close(answer, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_gradients_of_weighted_rows() -> None:
+    generator = torch.Generator().manual_seed(0)
+    table = torch.randn(7, 3, dtype=torch.float64, generator=generator, requires_grad=True)
+    rows = torch.randint(0, 7, (11, 4), dtype=torch.int32, generator=generator)
+    weights = torch.rand(11, 4, dtype=torch.float64, generator=generator, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda t, w: weighted_rows(t, rows, w), (table, weights))
+
+
+def test_compiled_operator_gives_the_same_answer(model: DeRefNet, scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("mmcv._ext")
+    with torch.no_grad():
+        own = model(scene[0])
+        monkeypatch.setenv("CSIST_BENCH_DCN", "mmcv")
+        compiled = model(scene[0])
+    assert (own - compiled).abs().max() < 1e-5 * own.abs().max()

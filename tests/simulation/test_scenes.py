@@ -1,0 +1,131 @@
+import msgspec
+import numpy as np
+import pytest
+
+from csist_bench.errors import InputError
+from csist_bench.recipes import DataRecipe, load_data_recipe
+from csist_bench.simulation.scenes import draw_scenes
+
+RECIPE = load_data_recipe("seqcsist")
+
+
+def test_a_trajectory_depends_on_its_seed_and_index_alone():
+    alone = draw_scenes(RECIPE, [17])
+    among = draw_scenes(RECIPE, range(40))
+    assert np.array_equal(alone.xy[0], among.xy[17], equal_nan=True)
+    other = draw_scenes(msgspec.structs.replace(RECIPE, seed=1), [17])
+    assert not np.array_equal(alone.xy, other.xy, equal_nan=True)
+
+
+def test_the_law_of_the_published_set():
+    scenes = draw_scenes(RECIPE, range(600))
+    counts = scenes.count[:, 0]
+    assert set(counts.tolist()) == {2, 3, 4}
+    assert np.bincount(counts)[2:].min() > 150  # uniform: 200 expected each
+    assert (scenes.count == counts[:, None]).all()
+    light = scenes.intensity[np.isfinite(scenes.intensity)]
+    assert 220 <= light.min() < 221
+    assert 249 < light.max() <= 250
+    assert np.array_equal(scenes.intensity[:, 0], scenes.intensity[:, 19], equal_nan=True)
+    assert np.array_equal(np.isnan(scenes.xy[..., 0]), np.arange(4) >= scenes.count[..., None])
+
+
+def test_targets_sit_on_different_axis_arms_that_only_grow():
+    scenes = draw_scenes(RECIPE, range(200))
+    four = scenes.xy[scenes.count[:, 0] == 4]
+    # The arms are opposite pairs, so in frame 0 the mean of four targets is the reference point.
+    centre = four[:, 0].mean(axis=1, keepdims=True)
+    arms = four[:, 0] - centre
+    assert np.allclose(np.abs(arms).max(axis=-1), 0.3, atol=2e-6)
+    assert np.allclose(np.abs(arms).min(axis=-1), 0, atol=2e-6)
+    gaps = np.linalg.norm(scenes.xy[:, 0, 0] - scenes.xy[:, 0, 1], axis=-1)
+    assert gaps.min() > 0.3 * np.sqrt(2) - 1e-5
+    later = np.linalg.norm(scenes.xy[:, :, 0] - scenes.xy[:, :, 1], axis=-1)
+    growth = np.diff(later, axis=1)
+    assert growth.min() > -1e-5
+    assert growth.max() < 2 * 0.0014 + 1e-5
+    assert growth.max() > 0.001
+
+
+def test_the_reference_point_moves_as_published():
+    recipe = msgspec.structs.replace(RECIPE, radius_min=0.0, radius_max=0.0, growth_max=0.0)
+    path = draw_scenes(recipe, range(300)).xy[:, :, 0]
+    x, y = path[..., 0], path[..., 1]
+    assert np.array_equal(x[:, 0], np.round(x[:, 0]))
+    assert set(x[:, 0].astype(int)) == set(range(1, 10))
+    step = np.where(x[:, :1] < 5, 0.04, -0.04)
+    assert np.allclose(np.diff(x, axis=1), step, atol=2e-6)
+    assert y.min() > 1
+    assert y.max() < 9
+    assert (np.abs(np.diff(y, axis=1)) <= 0.04 * 3 + 1e-4).all()
+
+
+def test_the_shares_of_the_curves():
+    recipe = msgspec.structs.replace(RECIPE, radius_min=0.0, radius_max=0.0, growth_max=0.0)
+    y = draw_scenes(recipe, range(2000)).xy[:, :, 0, 1]
+    third = np.abs(np.diff(y, n=3, axis=1)).max(axis=1)
+    second = np.abs(np.diff(y, n=2, axis=1)).max(axis=1)
+    straight = second < 1e-5
+    circle = ~straight & (third > 1.2e-5)
+    assert 0.35 < straight.mean() < 0.47
+    assert 0.05 < circle.mean() < 0.30
+
+
+def test_rotated_scenes_are_turned_and_stay_inside():
+    recipe = load_data_recipe("seqcsist-rotated", ["radius_min=0", "radius_max=0", "growth_max=0"])
+    path = draw_scenes(recipe, range(200)).xy[:, :, 0]
+    assert path.min() >= 1
+    assert path.max() <= 9
+    assert np.abs(np.diff(path[..., 0], axis=1)).std() > 0.005  # no longer 0.04 px a frame along x
+    arms = draw_scenes(load_data_recipe("seqcsist-rotated", ["k_min=4"]), range(50)).xy[:, 0]
+    assert np.allclose(np.linalg.norm(arms - arms.mean(axis=1, keepdims=True), axis=-1), 0.3, atol=3e-6)
+
+
+def test_scaled_radii_span_their_range():
+    recipe = load_data_recipe("seqcsist-rotated-scaled", ["k_min=4"])
+    arms = draw_scenes(recipe, range(300)).xy[:, 0]
+    radius = np.linalg.norm(arms - arms.mean(axis=1, keepdims=True), axis=-1)[:, 0]
+    assert 0.2 <= radius.min() < 0.22
+    assert 0.43 < radius.max() <= 0.450001
+
+
+def test_dense_scenes_use_the_eight_compass_points_of_a_lattice():
+    scenes = draw_scenes(load_data_recipe("seqcsist-dense", ["k_min=8", "growth_max=0"]), range(20))
+    first = scenes.xy[0, 0] - scenes.xy[0, 0].mean(axis=0)
+    assert sorted(np.round(np.abs(first).max(axis=1), 5)) == [0.3] * 8
+    assert sorted(np.round(np.linalg.norm(first, axis=1), 4)) == [0.3] * 4 + [0.4243] * 4
+
+
+def test_csist_100k_keeps_its_targets_apart_inside_one_pixel():
+    scenes = draw_scenes(load_data_recipe("csist-100k"), range(300))
+    assert scenes.xy.shape == (300, 1, 5, 2)
+    assert np.nanmin(scenes.xy) >= 4.5
+    assert np.nanmax(scenes.xy) <= 5.5
+    assert set(scenes.count[:, 0].tolist()) == {1, 2, 3, 4, 5}
+    five = scenes.xy[scenes.count[:, 0] == 5][:, 0]
+    gaps = np.linalg.norm(five[:, :, None] - five[:, None], axis=-1)[:, ~np.eye(5, dtype=bool)]
+    assert gaps.min() >= 0.4966 - 2e-6
+
+
+def test_impossible_recipes_end_with_a_reason():
+    with pytest.raises(InputError, match="no path was accepted"):
+        draw_scenes(DataRecipe(name="none", path_min=8.999, path_max=9.0, slope_max=1e-9), [0])
+    with pytest.raises(InputError, match="leaves no room for 8 targets"):
+        draw_scenes(
+            DataRecipe(name="full", directions="pixel", k_min=8, k_max=8, separation_min=1.3, placement_misses=1), [0]
+        )
+
+
+def test_freely_placed_targets_keep_apart_within_a_disc_and_only_drift_outwards():
+    recipe = load_data_recipe("seqcsist-free", ["k_min=4"])
+    scenes = draw_scenes(recipe, range(150))
+    first, last = scenes.xy[:, 0], scenes.xy[:, -1]
+    gaps = np.linalg.norm(first[:, :, None] - first[:, None], axis=-1)[:, *np.triu_indices(4, 1)]
+    assert recipe.separation_min - 1e-5 < gaps.min() < recipe.separation_min + 0.01
+    assert gaps.max() < 2 * recipe.radius_max + 1e-5
+    assert np.abs((last - last.mean(axis=1, keepdims=True)) - (first - first.mean(axis=1, keepdims=True))).max() < 0.06
+    along = first[:, 0] - first[:, 1]
+    turns = np.histogram(np.arctan2(along[:, 1], along[:, 0]), bins=8, range=(-np.pi, np.pi))[0]
+    assert turns.min() > 5  # 19 expected each: no direction is preferred
+    alone = draw_scenes(recipe, [17])
+    assert np.array_equal(alone.xy[0], scenes.xy[17])

@@ -1,0 +1,142 @@
+import msgspec
+import numpy as np
+import pytest
+
+from csist_bench.datasets.backgrounds import open_background
+from csist_bench.errors import InputError
+from csist_bench.recipes import DataRecipe, load_data_recipe
+from csist_bench.simulation.rendering import render_shard
+from csist_bench.simulation.sensor import Camera, saturation_level, sense
+
+DARK = np.zeros((200, 20, 11, 11))
+
+
+def recipe_with(**fields):
+    return DataRecipe(name="test", **fields)
+
+
+def sensed(frames=DARK, **fields):
+    return sense(recipe_with(**fields), frames.copy(), range(len(frames)))
+
+
+def test_an_ideal_sensor_changes_nothing():
+    frames = np.random.default_rng(0).normal(size=(2, 20, 11, 11))
+    assert np.array_equal(sensed(frames), frames)
+
+
+def test_read_noise_has_its_sigma_and_is_independent_between_pixels():
+    noise = sensed(noise_sigma=3.0)
+    assert noise.std() == pytest.approx(3.0, rel=0.01)
+    assert abs(noise.mean()) < 0.02
+    assert abs(np.corrcoef(noise[:, :, 0, 0].ravel(), noise[:, :, 0, 1].ravel())[0, 1]) < 0.06
+    assert not np.array_equal(noise[0], noise[1])
+
+
+def test_shot_noise_has_the_variance_of_its_gain():
+    frames = np.full((100, 20, 11, 11), 80.0)
+    shot = sensed(frames, shot_gain=2.0)
+    assert shot.mean() == pytest.approx(80, rel=0.005)
+    assert shot.var() == pytest.approx(2.0 * 80, rel=0.02)
+    assert (sensed(np.full((1, 20, 11, 11), -5.0), shot_gain=1.0) == 0).all()
+
+
+def test_backgrounds_have_their_level_and_spread():
+    assert (sensed(background="constant", background_mean=12.5) == 12.5).all()
+    clutter = sensed(background="clutter", background_mean=50.0, background_sigma=4.0)
+    assert clutter.mean() == pytest.approx(50, abs=1.5)
+    assert 2.0 < clutter[:, 0].std() < 5.0
+    assert np.array_equal(clutter[:, 0], clutter[:, 19])  # still over a trajectory
+    assert not np.array_equal(clutter[0], clutter[1])
+
+
+def test_clutter_follows_its_power_law():
+    fields = sensed(background="clutter", background_sigma=1.0, background_exponent=3.0)[:, 0]
+    fields = fields - fields.mean(axis=(1, 2), keepdims=True)
+    power = (np.abs(np.fft.rfft2(fields * np.hanning(11)[:, None] * np.hanning(11))) ** 2).mean(axis=0)
+    assert power[1, 1] > 20 * power[5, 5]
+
+
+def test_quantised_frames_are_whole_numbers_within_range():
+    frames = render_shard(load_data_recipe("seqcsist-8bit"), range(30)).frames
+    assert frames.dtype == np.uint8
+    assert frames.max() == 255
+    exact = render_shard(load_data_recipe("seqcsist"), range(30)).frames
+    assert np.abs(np.clip(exact, 0, 255) - frames).max() <= 0.5001
+    saturated = (exact > 254.5).any(axis=(2, 3)).mean()
+    assert 0.25 < saturated < 0.5  # 39 % over the whole set
+
+
+def test_saturation_is_the_lower_of_level_and_bits():
+    assert saturation_level(recipe_with(bits=8)) == 255
+    assert saturation_level(recipe_with(bits=8, saturation=200.0)) == 200
+    assert np.isinf(saturation_level(recipe_with()))
+    assert sensed(np.full((1, 20, 11, 11), 300.0), saturation=200.0).max() == 200
+
+
+def test_noise_variants_of_a_seed_share_their_scenes():
+    quiet, noisy = (render_shard(load_data_recipe("seqcsist-noise", [f"noise_sigma={s}"]), [3]) for s in (1, 5))
+    assert np.array_equal(quiet.scenes.xy, noisy.scenes.xy, equal_nan=True)
+    clean = render_shard(load_data_recipe("seqcsist"), [3]).frames.astype(float)
+    assert np.allclose((noisy.frames - clean) / 5, quiet.frames - clean, atol=1e-4)
+
+
+def test_what_a_method_is_told():
+    told = Camera.from_recipe(load_data_recipe("seqcsist"))
+    assert told.noise_sigma == 0.05
+    assert Camera.from_recipe(load_data_recipe("seqcsist-8bit")).noise_sigma == 0.29
+    assert Camera.from_recipe(load_data_recipe("seqcsist-8bit")).saturation == 255
+    assert Camera.from_recipe(load_data_recipe("seqcsist-noise")).noise_sigma == 2.0
+    assert Camera.from_recipe(load_data_recipe("seqcsist-noise"), 4.0).noise_sigma == 4.0
+    cloudy = recipe_with(background="clutter", background_mean=9.0, background_sigma=4.0, noise_sigma=3.0)
+    assert Camera.from_recipe(cloudy).noise_sigma == 5.0
+    assert Camera.from_recipe(cloudy).background == 9.0
+
+
+def test_a_users_own_background_is_cut_per_trajectory(tmp_path):
+    wide = np.arange(3 * 30 * 40, dtype=np.float32).reshape(3, 30, 40)
+    np.save(tmp_path / "sky.npy", wide)
+    recipe = recipe_with(background=str(tmp_path / "sky.npy"))
+    source = open_background(recipe)
+    frames = sense(recipe, np.zeros((4, 20, 11, 11)), range(4), source)
+    assert np.array_equal(frames[0, 2], frames[0, 19])  # three frames, then it stands still
+    assert frames[0, 1, 0, 0] - frames[0, 0, 0, 0] == 30 * 40
+    assert frames[0, 0, 1, 0] - frames[0, 0, 0, 0] == 40
+    assert not np.array_equal(frames[0], frames[1])
+    assert np.array_equal(frames[2], sense(recipe, np.zeros((1, 20, 11, 11)), [2], source)[0])
+
+
+def test_background_pictures(tmp_path):
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    for i in range(2):
+        Image.fromarray(rng.integers(0, 255, (16, 20), dtype=np.uint8)).save(tmp_path / f"{i}.png")
+    source = open_background(recipe_with(background=str(tmp_path)))
+    assert source(0, 20).shape == (20, 11, 11)
+    Image.fromarray(rng.integers(0, 255, (16, 21), dtype=np.uint8)).save(tmp_path / "2.png")
+    with pytest.raises(InputError, match=r"2\.png must have the shape of the first image \(16, 20\), got \(16, 21\)"):
+        open_background(recipe_with(background=str(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "must be one of none, constant, clutter or an existing folder"),
+        (np.zeros((3, 8, 8)), r"must hold frames of at least 11 x 11 px, got \(3, 8, 8\)"),
+        (np.full((1, 12, 12), np.nan), "must be finite everywhere"),
+    ],
+)
+def test_unusable_backgrounds_are_refused(tmp_path, content, message):
+    path = tmp_path / "sky.npy"
+    if content is not None:
+        np.save(path, content)
+    with pytest.raises(InputError, match=message):
+        open_background(recipe_with(background=str(path)))
+    with pytest.raises(InputError, match="needs its frames"):
+        sense(recipe_with(background=str(path)), DARK.copy(), range(200))
+
+
+def test_recipe_is_frozen():
+    with pytest.raises(AttributeError):
+        load_data_recipe("seqcsist").seed = 3
+    assert msgspec.structs.replace(load_data_recipe("seqcsist"), seed=3).seed == 3
