@@ -143,7 +143,7 @@ def _deliver(target: str, text: str) -> None:
 
 
 def _write_results(path: str, pages: tuple[str, ...], docs: bool, check: bool) -> None:
-    from csist_bench.checks import must
+    from csist_bench.errors import must
     from csist_bench.leaderboard.results import fill, stale_regions
 
     if not docs or not pages:

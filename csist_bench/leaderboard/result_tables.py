@@ -16,11 +16,12 @@ from typing import NamedTuple
 
 import msgspec
 
-from csist_bench.checks import InputError, must, show, unknown
+from csist_bench.conventions import AP_NAMES, AP_TITLES, RANKINGS
+from csist_bench.errors import InputError, must, show, unknown
 from csist_bench.leaderboard.lines import read_lines
 from csist_bench.leaderboard.published import published_rows
-from csist_bench.leaderboard.rows import AP_NAMES, DEFAULT_PATH, RANKINGS, Row, read_rows, standing
-from csist_bench.registry import METHODS
+from csist_bench.leaderboard.rows import DEFAULT_PATH, Row, read_rows, standing
+from csist_bench.methods.registry import METHODS
 
 BEST = "best published"
 PLAIN = "seqcsist"
@@ -244,7 +245,7 @@ def _published_ablations(tables: Tables) -> str:
         [row["experiment"], row["setting"], *(f"*{_number(row, name):.2f}*" for name in names)]
         for row in tables.published_ablations
     ]
-    return markdown_table(("experiment", "setting", "CSO-mAP", *map(str.upper, AP_NAMES)), lines, 2)
+    return markdown_table(("experiment", "setting", "CSO-mAP", *AP_TITLES), lines, 2)
 
 
 def _methods(tables: Tables) -> str:

@@ -19,10 +19,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from csist_bench.checks import InputError, must
+from csist_bench.errors import InputError, must
+from csist_bench.files import replace_file
 from csist_bench.leaderboard.result_tables import Tables, figure, generated
 from csist_bench.leaderboard.rows import DEFAULT_PATH
-from csist_bench.predictions import replace_file
 
 _MARKER = re.compile(r"^<!-- *(begin|end) generated: *(.*?) *-->[ \t]*$", re.MULTILINE)
 _FIGURE = re.compile(r"([\d.]*)<!-- *score:(.*?)(?:-->|\Z)", re.DOTALL)
