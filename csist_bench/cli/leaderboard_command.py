@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 @click.option("--lines", is_flag=True, help="Compute the grid ceiling and the limits of --data and keep them.")
 @click.option("--data", metavar="PATH", help="Data set for --check and --lines.")
 @click.option("--split", default="test", show_default=True, help="Split for --lines.")
+@click.option("--docs", is_flag=True, help="Write the results in Markdown pages anew; with --check only compare.")
+@click.argument("pages", nargs=-1, metavar="[PAGE]...")
 def command(
     path: str,
     dataset: str | None,
@@ -45,6 +47,8 @@ def command(
     lines: bool,
     data: str | None,
     split: str,
+    docs: bool,
+    pages: tuple[str, ...],
 ) -> None:
     """Show the leaderboard: measured rows, with the published figures beside them.
 
@@ -54,9 +58,13 @@ def command(
       csist-bench leaderboard --dataset all --family off-grid
       csist-bench leaderboard --markdown leaderboard/README.md --html leaderboard/index.html
       csist-bench leaderboard --check --data data/seqcsist.zarr
+      csist-bench leaderboard --docs README.md docs/results.md
 
     --check verifies evaluator version, recipe hash, data fingerprint, ranges and the sums of every measured row.
     """
+    if docs or pages:
+        _write_results(path, pages, docs, check)
+        return
     if check:
         _check(path, data)
         return
@@ -132,6 +140,21 @@ def _deliver(target: str, text: str) -> None:
     Path(target).parent.mkdir(parents=True, exist_ok=True)
     replace_file(Path(target), text.encode())
     note(f"{target}: written")
+
+
+def _write_results(path: str, pages: tuple[str, ...], docs: bool, check: bool) -> None:
+    from csist_bench.errors import must
+    from csist_bench.leaderboard.results import fill, stale_regions
+
+    if not docs or not pages:
+        raise must("PAGE", "come with --docs, and --docs with a page", " ".join(pages) or "--docs alone")
+    if check:
+        stale = stale_regions(pages, path)
+        for place in stale:
+            click.echo(f"{place}: out of date")
+        sys.exit(1 if stale else 0)
+    for page in fill(pages, path):
+        note(f"{page}: written")
 
 
 def _check(path: str, data: str | None) -> None:
