@@ -19,7 +19,7 @@ __version__ = "0.1.0"
 
 # Public name: module that holds it. `__init__.pyi` says the same to type checkers.
 _PUBLIC = {
-    "Camera": "simulation.sensor",
+    "Camera": "simulation.camera",
     "Detections": "detections",
     "InputError": "errors",
     "evaluate": "api",

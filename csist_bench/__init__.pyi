@@ -11,6 +11,6 @@ from csist_bench.api import train as train
 from csist_bench.detections import Detections as Detections
 from csist_bench.errors import InputError as InputError
 from csist_bench.methods.inference import unmix as unmix
-from csist_bench.simulation.sensor import Camera as Camera
+from csist_bench.simulation.camera import Camera as Camera
 
 __version__: str

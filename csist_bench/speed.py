@@ -30,10 +30,10 @@ from csist_bench.methods.networks.weight_files import shipped_weights
 from csist_bench.methods.registry import METHODS, Method, build_training_free, torch_works
 from csist_bench.predictions import Header, read_predictions, write_predictions
 from csist_bench.recipes import load_data_recipe, load_method_recipe
+from csist_bench.simulation.camera import Camera
 from csist_bench.simulation.optics import Optics
 from csist_bench.simulation.rendering import frames_from_targets, frames_from_targets_numpy
 from csist_bench.simulation.scenes import draw_scenes
-from csist_bench.simulation.sensor import Camera
 
 FRAMES = 100_000
 QUADRATURE_FRAMES = 1

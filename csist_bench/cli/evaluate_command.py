@@ -164,6 +164,6 @@ class Ceiling:
 def _ceiling_of(store: Store, truth: Truth) -> Ceiling:
     from csist_bench.evaluation.ceilings import grid_ceiling
     from csist_bench.evaluation.cramer_rao_lines import limit_table
-    from csist_bench.simulation.sensor import Camera
+    from csist_bench.simulation.camera import Camera
 
     return Ceiling(grid_ceiling(truth, store.recipe.c), limit_table(truth, Camera.from_recipe(store.recipe)))

@@ -40,7 +40,7 @@ def command(
     from csist_bench.evaluation.cramer_rao_lines import limit_table, limit_text
     from csist_bench.evaluation.truth import Truth
     from csist_bench.recipes import frame_range
-    from csist_bench.simulation.sensor import Camera
+    from csist_bench.simulation.camera import Camera
 
     opened = open_store(data)
     part = opened.split(split)

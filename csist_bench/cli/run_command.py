@@ -101,7 +101,7 @@ def command(
     from csist_bench.methods.runners import RunOptions
     from csist_bench.predictions import require_writable, write_predictions
     from csist_bench.recipes import parse_overrides
-    from csist_bench.simulation.sensor import Camera
+    from csist_bench.simulation.camera import Camera
 
     refuse_idle_options(find(method), data)
     files = output_files(out, decoder)

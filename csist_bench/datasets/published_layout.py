@@ -23,10 +23,11 @@ from csist_bench import datasets as store
 from csist_bench.conventions import SPLITS
 from csist_bench.errors import InputError, must
 from csist_bench.recipes import DataRecipe, convert, load_data_recipe, resolved
+from csist_bench.simulation.camera import saturation_level
 from csist_bench.simulation.optics import Optics
 from csist_bench.simulation.rendering import Shard, frames_from_targets
 from csist_bench.simulation.scenes import Scenes
-from csist_bench.simulation.sensor import is_ideal, saturation_level
+from csist_bench.simulation.sensor import is_ideal
 
 SIDE_FILE = "csist-bench.json"
 FORMAT = "csist-bench/published-layout@1"

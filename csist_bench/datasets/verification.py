@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from csist_bench import datasets as store
 from csist_bench.datasets.backgrounds import open_background
 from csist_bench.recipes import DataRecipe
+from csist_bench.simulation.camera import saturation_level
 from csist_bench.simulation.rendering import shard_from_scenes
 from csist_bench.simulation.scenes import Scenes, draw_scenes
-from csist_bench.simulation.sensor import saturation_level
 
 FRAME_TOLERANCE = 1e-4  # grey levels; erf differs in its last bit between machines
 POSITION_TOLERANCE = 1.5e-6  # px; positions are rounded to 1e-6

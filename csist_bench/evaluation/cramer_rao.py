@@ -27,8 +27,8 @@ from scipy.special import ndtr
 
 from csist_bench.detections import Detections
 from csist_bench.errors import InputError, must, require_shape
+from csist_bench.simulation.camera import Camera
 from csist_bench.simulation.optics import pixel_response
-from csist_bench.simulation.sensor import Camera
 
 Floats = NDArray[np.float64]
 

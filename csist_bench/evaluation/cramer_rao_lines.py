@@ -15,7 +15,7 @@ from csist_bench.evaluation.average_precision import average_precision
 from csist_bench.evaluation.cramer_rao import LINES, LimitLine, frame_information, sample_limit
 from csist_bench.evaluation.matching import match
 from csist_bench.evaluation.truth import Truth
-from csist_bench.simulation.sensor import Camera
+from csist_bench.simulation.camera import Camera
 
 TRAJECTORIES, DRAWS = 400, 4
 

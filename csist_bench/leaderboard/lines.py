@@ -20,7 +20,7 @@ from csist_bench.evaluation.truth import Truth
 from csist_bench.leaderboard.datasets import dataset_label
 from csist_bench.leaderboard.rows import Digest, Name, Percent, board_lock, write_table
 from csist_bench.recipes import DataRecipe
-from csist_bench.simulation.sensor import Camera
+from csist_bench.simulation.camera import Camera
 
 FILE = "lines.csv"
 

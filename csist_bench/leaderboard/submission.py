@@ -20,7 +20,7 @@ from csist_bench.leaderboard.datasets import dataset_label, dataset_recipe
 from csist_bench.leaderboard.rows import Row, board_lock, checked_row, read_rows, standing, write_rows
 from csist_bench.methods.registry import METHODS, Method
 from csist_bench.predictions import Header, Predictions, read_predictions
-from csist_bench.simulation.sensor import Camera
+from csist_bench.simulation.camera import Camera
 
 BOOTSTRAP = 1000
 _BLOCK = 1 << 20

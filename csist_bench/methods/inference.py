@@ -22,7 +22,7 @@ from csist_bench.methods.registry import find
 from csist_bench.methods.runners import Answered, Runner, RunOptions, runner_of
 from csist_bench.predictions.header import Header
 from csist_bench.recipes import DataRecipe, frame_range
-from csist_bench.simulation.sensor import Camera
+from csist_bench.simulation.camera import Camera
 
 if TYPE_CHECKING:
     from csist_bench.methods.networks.base import RunPrecision

@@ -27,7 +27,7 @@ from csist_bench.detections import Detections, detections_from_grid
 from csist_bench.errors import must, unknown
 from csist_bench.methods.networks.shipped import trained
 from csist_bench.methods.registry import Method, build_training_free, load_class
-from csist_bench.simulation.sensor import Camera
+from csist_bench.simulation.camera import Camera
 
 if TYPE_CHECKING:
     from csist_bench.methods.networks.base import RunPrecision

@@ -22,8 +22,8 @@ from csist_bench.datasets import Split
 from csist_bench.datasets.layout import chunk_length
 from csist_bench.errors import InputError, must
 from csist_bench.methods.networks.common.sampling import fit_initialiser
+from csist_bench.simulation.camera import Camera
 from csist_bench.simulation.optics import Optics, nearest_node
-from csist_bench.simulation.sensor import Camera
 from csist_bench.training.recipe import TrainingRecipe
 
 GRIDS_PER_CHUNK = 4096  # label grids made at a time when Q is fitted

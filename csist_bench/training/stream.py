@@ -22,8 +22,8 @@ from csist_bench.errors import InputError, must
 from csist_bench.methods.networks.common.rendering import SceneLabels, frames_from_targets
 from csist_bench.methods.networks.common.sampling import fit_initialiser
 from csist_bench.recipes import DataRecipe, frame_range, load_data_recipe
+from csist_bench.simulation.camera import NOISE_FLOOR_FLOAT, NOISE_FLOOR_INTEGER, saturation_level
 from csist_bench.simulation.optics import Optics
-from csist_bench.simulation.sensor import NOISE_FLOOR_FLOAT, NOISE_FLOOR_INTEGER, saturation_level
 from csist_bench.training.stream_recipe import STORED, StreamRecipe
 from csist_bench.training.stream_scenes import DrawnScenes, draw_scenes, require_streamable
 

@@ -22,7 +22,7 @@ from csist_bench.evaluation.matching import match
 from csist_bench.evaluation.truth import Truth
 from csist_bench.methods.networks.base import NetworkRunner, method_of
 from csist_bench.methods.networks.points import PointRunner
-from csist_bench.simulation.sensor import Camera
+from csist_bench.simulation.camera import Camera
 
 TRAJECTORIES_PER_PASS = 25  # bounds the heat maps held at a time
 

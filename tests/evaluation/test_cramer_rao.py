@@ -22,9 +22,9 @@ from csist_bench.evaluation.cramer_rao import (
 from csist_bench.evaluation.cramer_rao_lines import limit_table, limit_text
 from csist_bench.evaluation.truth import Truth
 from csist_bench.recipes import load_data_recipe
+from csist_bench.simulation.camera import Camera
 from csist_bench.simulation.optics import Optics
 from csist_bench.simulation.scenes import draw_scenes
-from csist_bench.simulation.sensor import Camera
 from tests.reference.naive_limits import naive_frame_information, naive_pixel_information, naive_rigid_covariance
 
 SCORED = range(2, 18)

@@ -18,8 +18,8 @@ from csist_bench.methods.networks.common.set_loss import COLUMNS
 from csist_bench.methods.networks.points import PointRunner, told_of
 from csist_bench.methods.networks.weights import load_weights, save_weights
 from csist_bench.methods.registry import METHODS, build_training_free
+from csist_bench.simulation.camera import Camera
 from csist_bench.simulation.optics import Optics, grid_from_targets
-from csist_bench.simulation.sensor import Camera
 from csist_bench.training.losses import Objective
 from tests.helpers.cards import card_of
 from tests.helpers.tiny_sets import tiny_recipe, tiny_shard

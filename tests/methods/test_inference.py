@@ -17,8 +17,8 @@ from csist_bench.methods.networks.base import NetworkRunner, build_network
 from csist_bench.methods.networks.weight_files import shipped_weights
 from csist_bench.methods.networks.weights import load_weights, save_weights
 from csist_bench.methods.registry import METHODS
+from csist_bench.simulation.camera import Camera
 from csist_bench.simulation.optics import Optics
-from csist_bench.simulation.sensor import Camera
 from tests.helpers.cards import card_of
 from tests.helpers.sets import tiny_recipe, tiny_set
 from tests.helpers.unmixing import unmixed
@@ -283,7 +283,7 @@ def test_a_sequence_or_a_single_frame_will_do(test, tmp_path, index):
     [("uint8", "uint8", 255.0), ("uint16", "uint16", 65535.0), ("int64", "float32", np.inf), ("f8", "float32", np.inf)],
 )
 def test_the_type_of_bare_frames_tells_where_they_clip(tmp_path, dtype, kept, saturation):
-    from csist_bench.simulation.sensor import Camera
+    from csist_bench.simulation.camera import Camera
 
     source = read_bare_frames(saved(tmp_path, np.full((5, 5), 200, dtype)))
     assert source.frames.dtype == kept

@@ -6,8 +6,8 @@ import numpy as np
 from scipy import stats
 
 from csist_bench.evaluation.cramer_rao import LimitLine
+from csist_bench.simulation.camera import Camera
 from csist_bench.simulation.rendering import frames_from_targets_numpy
-from csist_bench.simulation.sensor import Camera
 
 STEP = 1e-5
 LEVEL_MARGIN = 0.5  # an integer pixel clips half a grey level below its highest value

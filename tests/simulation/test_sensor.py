@@ -5,8 +5,9 @@ import pytest
 from csist_bench.datasets.backgrounds import open_background
 from csist_bench.errors import InputError
 from csist_bench.recipes import DataRecipe, load_data_recipe
+from csist_bench.simulation.camera import Camera, saturation_level
 from csist_bench.simulation.rendering import render_shard
-from csist_bench.simulation.sensor import Camera, saturation_level, sense
+from csist_bench.simulation.sensor import sense
 
 DARK = np.zeros((200, 20, 11, 11))
 

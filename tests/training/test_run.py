@@ -132,7 +132,7 @@ def test_the_window_stage_leaves_a_network_for_full_frames(tiny: Store, tmp_path
     assert log.scores[0]["stage"] == "window"
     model, card = load_weights(tmp_path / "run" / "last.safetensors")
     frames = tiny.split("val").frames[:1]
-    from csist_bench.simulation.sensor import Camera
+    from csist_bench.simulation.camera import Camera
 
     assert NetworkRunner(model, "cpu").heat_maps(frames, Camera(card.optics)).shape[-1] == 33
 

@@ -17,9 +17,9 @@ from csist_bench.methods import registry
 from csist_bench.methods.networks.common.rendering import SceneLabels
 from csist_bench.methods.networks.weights import load_card, read_tensors
 from csist_bench.recipes import load_data_recipe
+from csist_bench.simulation.camera import NOISE_FLOOR_FLOAT, NOISE_FLOOR_INTEGER
 from csist_bench.simulation.optics import Optics, grid_from_targets
 from csist_bench.simulation.rendering import frames_from_targets
-from csist_bench.simulation.sensor import NOISE_FLOOR_FLOAT, NOISE_FLOOR_INTEGER
 from csist_bench.training.recipe import training_recipe
 from csist_bench.training.run import Options, Outcome, train
 from csist_bench.training.stream import SceneStream, scene_stream, sense

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from csist_bench.detections import Detections, detections_from_slots
 from csist_bench.errors import must, require_finite, require_shape
-from csist_bench.simulation.sensor import Camera
+from csist_bench.simulation.camera import Camera
 
 Floats = NDArray[np.float64]
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from csist_bench.detections import Detections, detections_from_slots
 from csist_bench.methods.fitting.counts import LARGEST_COUNT, varying_trajectories
 from csist_bench.methods.fitting.survey import Survey
-from csist_bench.simulation.sensor import Camera
+from csist_bench.simulation.camera import Camera
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.methods.fitting.pixel_model import psf_table
-from csist_bench.simulation.sensor import Camera
+from csist_bench.simulation.camera import Camera
 
 Floats = NDArray[np.float64]
 

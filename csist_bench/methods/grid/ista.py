@@ -16,8 +16,8 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from csist_bench.methods.grid import _kernels as grid_solvers
+from csist_bench.simulation.camera import Camera
 from csist_bench.simulation.optics import Optics
-from csist_bench.simulation.sensor import Camera
 
 
 class ISTA(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename={"penalty": "lambda"}):

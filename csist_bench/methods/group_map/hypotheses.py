@@ -25,7 +25,7 @@ from csist_bench.methods.group_map.scene_law import (
     start_angles,
     start_marks,
 )
-from csist_bench.simulation.sensor import Camera
+from csist_bench.simulation.camera import Camera
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -24,7 +24,7 @@ from csist_bench.methods.fitting.noise_model import noise_model_of
 from csist_bench.methods.fitting.survey import survey_frames
 from csist_bench.methods.group_map.hypotheses import Model, answer_plan
 from csist_bench.recipes import NonNegative, Positive
-from csist_bench.simulation.sensor import Camera
+from csist_bench.simulation.camera import Camera
 
 Floats = NDArray[np.float64]
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.methods.fitting.counts import intensity_law
+from csist_bench.simulation.camera import Camera
 from csist_bench.simulation.scenes import LAYOUTS
-from csist_bench.simulation.sensor import Camera
 
 Floats = NDArray[np.float64]
 

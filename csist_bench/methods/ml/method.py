@@ -27,7 +27,7 @@ from csist_bench.methods.fitting.levenberg import workspace
 from csist_bench.methods.fitting.noise_model import noise_model_of
 from csist_bench.methods.ml._kernels.posterior import Draws, cloud_of, draws_from_generator
 from csist_bench.methods.ml._kernels.search import Bench, Search, decide_frames, find_frames, state_frames
-from csist_bench.simulation.sensor import Camera
+from csist_bench.simulation.camera import Camera
 
 Floats = NDArray[np.float64]
 

@@ -36,7 +36,7 @@ from csist_bench.methods.fitting.noise_model import NoiseModel, noise_model_of
 from csist_bench.methods.fitting.survey import Survey, survey_frames
 from csist_bench.methods.ml_seq._kernels.motion import Model, unknowns
 from csist_bench.methods.ml_seq._kernels.search import Answers, Times, solve_windows
-from csist_bench.simulation.sensor import NOISE_FLOOR_FLOAT, Camera
+from csist_bench.simulation.camera import NOISE_FLOOR_FLOAT, Camera
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -24,8 +24,8 @@ from csist_bench.methods import registry
 from csist_bench.methods.networks.common.sampling import Sampling
 from csist_bench.methods.registry import Method
 from csist_bench.recipes import convert
+from csist_bench.simulation.camera import Camera
 from csist_bench.simulation.optics import Optics
-from csist_bench.simulation.sensor import Camera
 
 RunPrecision = Literal["float32", "bfloat16"]
 

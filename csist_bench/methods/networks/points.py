@@ -29,7 +29,7 @@ from csist_bench.methods.networks.common.set_loss import (
     SIGMA_X,
     SIGMA_Y,
 )
-from csist_bench.simulation.sensor import Camera
+from csist_bench.simulation.camera import Camera
 
 BLOCK = 64  # frames of a long sequence answered at a time
 

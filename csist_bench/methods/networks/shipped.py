@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from csist_bench.errors import must
 from csist_bench.methods.networks.weight_files import weights_file
 from csist_bench.methods.registry import Method, load_class, settings_of
-from csist_bench.simulation.sensor import Camera
+from csist_bench.simulation.camera import Camera
 
 if TYPE_CHECKING:
     from csist_bench.methods.networks.weights import WeightsCard

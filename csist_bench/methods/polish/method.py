@@ -28,7 +28,7 @@ from csist_bench.methods.fitting.counts import Law
 from csist_bench.methods.fitting.frames import detections_from_fits, pixels_from_frames, window_side
 from csist_bench.methods.fitting.noise_model import noise_model_of
 from csist_bench.methods.polish._kernels import polish_frames, polish_points, polish_workspace
-from csist_bench.simulation.sensor import Camera
+from csist_bench.simulation.camera import Camera
 
 Floats = NDArray[np.float64]
 

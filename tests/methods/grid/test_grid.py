@@ -7,9 +7,9 @@ from csist_bench.errors import InputError
 from csist_bench.methods.grid import _kernels as grid_solvers
 from csist_bench.methods.grid.ista import least_squares, lipschitz
 from csist_bench.methods.registry import METHODS, build_training_free
+from csist_bench.simulation.camera import Camera
 from csist_bench.simulation.optics import Optics
 from csist_bench.simulation.rendering import frames_from_targets, render_shard
-from csist_bench.simulation.sensor import Camera
 from tests.helpers.sets import tiny_recipe
 from tests.reference.naive_grid_solvers import naive_deconvolution, naive_ista, naive_upsampling
 

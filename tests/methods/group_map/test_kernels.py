@@ -17,8 +17,8 @@ from csist_bench.methods.group_map._kernels import posterior as group_posterior
 from csist_bench.methods.group_map.hypotheses import normal_draws
 from csist_bench.methods.group_map.scene_law import direction_sets, path_basis, prior_of
 from csist_bench.recipes import load_data_recipe
+from csist_bench.simulation.camera import Camera
 from csist_bench.simulation.rendering import render_shard
-from csist_bench.simulation.sensor import Camera
 from tests.reference.naive_group import NaiveGroup
 
 

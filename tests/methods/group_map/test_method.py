@@ -15,10 +15,10 @@ from csist_bench.errors import InputError
 from csist_bench.methods.group_map.method import GroupMap
 from csist_bench.methods.registry import build_training_free, find
 from csist_bench.recipes import convert, load_data_recipe, load_method_recipe
+from csist_bench.simulation.camera import Camera
 from csist_bench.simulation.optics import Optics
 from csist_bench.simulation.rendering import Shard, frames_from_targets, render_shard
 from csist_bench.simulation.scenes import AXES
-from csist_bench.simulation.sensor import Camera
 
 Floats = NDArray[np.float64]
 CENTRE = 5.0

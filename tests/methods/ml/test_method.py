@@ -11,9 +11,9 @@ from csist_bench.conventions import THRESHOLDS
 from csist_bench.errors import InputError
 from csist_bench.methods.ml.method import MaximumLikelihood
 from csist_bench.recipes import load_data_recipe
+from csist_bench.simulation.camera import Camera
 from csist_bench.simulation.optics import Optics
 from csist_bench.simulation.rendering import frames_from_targets, render_shard
-from csist_bench.simulation.sensor import Camera
 
 OPTICS = Optics()
 QUIET = Camera(OPTICS)

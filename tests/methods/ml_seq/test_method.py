@@ -20,9 +20,9 @@ from csist_bench.methods.ml_seq._kernels.starts import smooth_path
 from csist_bench.methods.ml_seq.method import SequenceMaximumLikelihood
 from csist_bench.methods.registry import build_training_free, find
 from csist_bench.recipes import load_data_recipe
+from csist_bench.simulation.camera import Camera
 from csist_bench.simulation.optics import Optics
 from csist_bench.simulation.rendering import frames_from_targets, render_shard
-from csist_bench.simulation.sensor import Camera
 from tests.reference.naive_sequence import naive_equations, naive_targets
 
 WHOLE = SequenceMaximumLikelihood()

@@ -13,9 +13,9 @@ from csist_bench.methods.ml.method import MaximumLikelihood
 from csist_bench.methods.polish._kernels import places_from_map
 from csist_bench.methods.polish.method import Polish
 from csist_bench.recipes import load_data_recipe
+from csist_bench.simulation.camera import Camera
 from csist_bench.simulation.optics import Optics, grid_from_targets
 from csist_bench.simulation.rendering import frames_from_targets, render_shard
-from csist_bench.simulation.sensor import Camera
 
 ALONE = MaximumLikelihood().detect
 LAW = Law(220.0, 250.0, False)

@@ -60,7 +60,7 @@ from csist_bench.methods.networks.offgrid_net.neighbours import NeighbourAttenti
 from csist_bench.methods.networks.offgrid_net.path import fitted_places, paths
 from csist_bench.methods.networks.offgrid_net.windows import blob_centre, border_distances, centroid, windows_about
 from csist_bench.recipes import Count
-from csist_bench.simulation.sensor import NOISE_FLOOR_FLOAT
+from csist_bench.simulation.camera import NOISE_FLOOR_FLOAT
 
 SCALE = 100.0  # grey levels
 LEAST_ERROR, LEAST_INTENSITY_ERROR = 1e-3, 0.05  # px, grey levels: keeps the likelihood bounded

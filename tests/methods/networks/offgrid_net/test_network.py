@@ -21,10 +21,10 @@ from csist_bench.methods.networks.points import BLOCK, PointRunner
 from csist_bench.methods.networks.weight_files import shipped_weights
 from csist_bench.methods.networks.weights import load_weights, save_weights
 from csist_bench.recipes import load_data_recipe
+from csist_bench.simulation.camera import Camera
 from csist_bench.simulation.optics import Optics
 from csist_bench.simulation.rendering import frames_from_targets as simulated_frames
 from csist_bench.simulation.rendering import render_shard
-from csist_bench.simulation.sensor import Camera
 from tests.helpers.cards import card_of
 from tests.helpers.crosses import crosses
 from tests.helpers.slots import some_slots
