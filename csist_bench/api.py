@@ -193,7 +193,11 @@ def load_predictions(path: str | Path, data: Split | None = None) -> Detections:
     if data is None:
         return read_predictions(path, frames_per_trajectory=None, n_trajectories=None).detections
     read = read_predictions(
-        path, frames_per_trajectory=data.n_frames, n_trajectories=data.n_trajectories, c=data.recipe.c
+        path,
+        frames_per_trajectory=data.n_frames,
+        n_trajectories=data.n_trajectories,
+        c=data.recipe.c,
+        threshold=data.recipe.grid_threshold,
     )
     mismatch = read.header.mismatch(data.fingerprint, data.name)
     if mismatch:

@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Meta
 
 from csist_bench import files
+from csist_bench.conventions import GRID_THRESHOLD
 from csist_bench.errors import InputError, must, unknown
 
 Positive = Annotated[float, Meta(gt=0)]
@@ -28,6 +29,8 @@ Curve = Literal["line", "quadratic", "circle"]
 # "free": anywhere in a disc of `radius_max` px about the path, at least `separation_min` px apart.
 Directions = Literal["axes", "compass", "pixel", "free", "given"]
 
+REFERENCE = 5.0  # px: the middle of an 11 x 11 frame, about which the bounds of paths are given
+_WITHOUT_PATH = ("pixel", "given")
 MAX_TARGETS = {"axes": 4, "compass": 8, "pixel": 8, "free": 8, "given": 10_000}
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -76,6 +79,9 @@ class DataRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     path_max: float = 9.0
     slope_max: Positive = 3.0
     rotate: bool = False
+    # The reference point of paths and turns, px along both axes; by default the middle of the frame. The bounds of
+    # starts, offsets, circles and paths are those about (5, 5), and move with it.
+    centre: float | None = None
     # Sensor.
     background: str = "none"
     background_mean: NonNegative = 0.0
@@ -88,6 +94,8 @@ class DataRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     dtype: Literal["float32", "uint8", "uint16"] = "float32"
     # Labels.
     label_collision: Literal["sum", "last"] = "sum"
+    # Decoding of heat maps: nodes of at least so many grey levels are detections.
+    grid_threshold: NonNegative = GRID_THRESHOLD
 
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:
@@ -112,6 +120,16 @@ class DataRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         if self.dtype != "float32" and not 0 < self.bits <= {"uint8": 8, "uint16": 16}[self.dtype]:
             raise must("bits", f"be in 1..{8 if self.dtype == 'uint8' else 16} for dtype={self.dtype!r}", self.bits)
         frame_range(self.scored_frames, self.frames, name="scored_frames")
+
+    @property
+    def reference(self) -> float:
+        """The reference point along either axis, px."""
+        return (self.size - 1) / 2 if self.centre is None else self.centre
+
+    @property
+    def shift(self) -> float:
+        """What scenes are moved by from their place in an 11 x 11 frame, px along either axis."""
+        return self.reference - REFERENCE
 
     def split_sizes(self) -> dict[str, int]:
         """Return the number of trajectories of each split: floor for val and test, the rest to train."""
@@ -258,8 +276,41 @@ def resolved(recipe: msgspec.Struct) -> dict[str, Any]:
     return table
 
 
+def stored_table(recipe: DataRecipe) -> dict[str, Any]:
+    """Return a data recipe as a set stores it: every value, but for those that 0.1.0 had no field for and drew alike.
+
+    That is a reference point at (5, 5), or in the middle where there are no paths, and the threshold of
+    SeqCSIST. So the sets of that version keep their hashes, and it can read those of this one.
+    """
+    table = resolved(recipe) | {"centre": recipe.reference}
+    if recipe.reference == REFERENCE or (recipe.directions in _WITHOUT_PATH and recipe.centre is None):
+        del table["centre"]
+    if recipe.grid_threshold == GRID_THRESHOLD:
+        del table["grid_threshold"]
+    return table
+
+
+def recipe_from_stored(table: Mapping[str, Any], where: str) -> DataRecipe:
+    """Return the data recipe that `stored_table` wrote, or version 0.1.0, which drew every path about (5, 5)."""
+    recipe = convert(table, DataRecipe, where)
+    if "centre" not in table and recipe.directions not in _WITHOUT_PATH:
+        recipe = msgspec.structs.replace(recipe, centre=REFERENCE)
+    if recipe.centre == (recipe.size - 1) / 2:
+        recipe = msgspec.structs.replace(recipe, centre=None)
+    if "grid_threshold" not in table and recipe.name in shipped("data"):
+        recipe = msgspec.structs.replace(recipe, grid_threshold=load_data_recipe(recipe.name).grid_threshold)
+    return recipe
+
+
 def recipe_hash(recipe: msgspec.Struct | Mapping[str, Any]) -> str:
-    """Return sha256 over the resolved recipe in canonical JSON, as 'sha256:<hex>'."""
-    table = resolved(recipe) if isinstance(recipe, msgspec.Struct) else dict(recipe)
+    """Return sha256 over the resolved recipe in canonical JSON, as 'sha256:<hex>'.
+
+    The threshold of heat maps stays out: it says how answers are read, not what is drawn.
+    """
+    if isinstance(recipe, DataRecipe):
+        table = stored_table(recipe)
+        table.pop("grid_threshold", None)
+    else:
+        table = resolved(recipe) if isinstance(recipe, msgspec.Struct) else dict(recipe)
     text = msgspec.json.encode(table, order="deterministic")
     return "sha256:" + hashlib.sha256(text).hexdigest()

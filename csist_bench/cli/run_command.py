@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     help="From heat map to detections; repeatable, the method is run once.",
 )
 @click.option(
-    "--threshold", type=click.FloatRange(min=0), default=70.0, show_default=True, help="Grid decoder: least node value."
+    "--threshold", type=click.FloatRange(min=0), help="Grid decoder: least node value (the data set's, mostly 70)."
 )
 @set_option
 @click.option("--noise-sigma", type=click.FloatRange(min=0), help="Noise told to fitters (the recipe's by default).")
@@ -70,7 +70,7 @@ def command(
     sha256: str | None,
     device: str,
     decoder: tuple[Decoder, ...],
-    threshold: float,
+    threshold: float | None,
     overrides: tuple[str, ...],
     noise_sigma: float | None,
     frames: str | None,
@@ -108,12 +108,13 @@ def command(
     for file in files:
         require_writable(file, overwrite)  # before the work, not after it
     source = open_source(data, split, allow_partial)
+    least = source.recipe.grid_threshold if threshold is None else threshold
     answers = unmix_each(
         source,
         method,
         decoder,
         Camera.from_recipe(source.recipe, noise_sigma),
-        RunOptions(parse_overrides(overrides), weights, device, batch, precision, threshold, sha256 or ""),
+        RunOptions(parse_overrides(overrides), weights, device, batch, precision, least, sha256 or ""),
         Scope(chosen_frames(source, frames), limit, workers),
         ProgressLine(f"{method}: unmixed"),
     )

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from csist_bench.conventions import SPLITS
 from csist_bench.datasets.layout import COMPLETE, DIMENSIONS, SCHEMA, Task, shard_length, tasks_of
 from csist_bench.errors import InputError, show, unknown
-from csist_bench.recipes import DataRecipe, convert, frame_range
+from csist_bench.recipes import DataRecipe, frame_range, recipe_from_stored
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +151,7 @@ def open_store(path: str | Path, allow_partial: bool = False) -> Store:
             " (or read what is there with --allow-partial)"
         )
     try:
-        recipe = convert(attributes["recipe"], DataRecipe, f"{location}: stored recipe")
+        recipe = recipe_from_stored(attributes["recipe"], f"{location}: stored recipe")
         sizes = {str(k): int(v) for k, v in attributes["sizes"].items()}
         splits = _open_splits(root, recipe, sizes, attributes.get("fingerprint"))
     except InputError:

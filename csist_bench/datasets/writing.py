@@ -29,7 +29,7 @@ from csist_bench.datasets.layout import (  # fmt: skip
 from csist_bench.datasets.reading import Store, open_store
 from csist_bench.errors import must
 from csist_bench.files import PARTIAL, replace_file
-from csist_bench.recipes import DataRecipe, recipe_hash, resolved
+from csist_bench.recipes import DataRecipe, recipe_hash, stored_table
 
 if TYPE_CHECKING:
     from csist_bench.simulation.rendering import Shard
@@ -52,7 +52,7 @@ def create_store(path: Path, recipe: DataRecipe, sizes: dict[str, int], extra: d
     root.update_attributes(
         {
             "schema": SCHEMA,
-            "recipe": resolved(recipe),
+            "recipe": stored_table(recipe),
             "recipe_hash": recipe_hash(recipe),
             "seed": recipe.seed,
             "sizes": sizes,

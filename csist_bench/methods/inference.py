@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from csist_bench.conventions import GRID_THRESHOLD, Decoder
+from csist_bench.conventions import Decoder
 from csist_bench.datasets.frame_files import read_bare_frames
 from csist_bench.detections import Detections, concatenate
 from csist_bench.errors import must, require_finite
@@ -87,7 +87,7 @@ def unmix(
     workers: int | None = None,
     batch: int | None = None,
     dtype: RunPrecision = "float32",
-    threshold: float = GRID_THRESHOLD,
+    threshold: float | None = None,
     progress: Progress | None = None,
     **setting: Any,
 ) -> Detections:
@@ -122,8 +122,8 @@ def unmix(
         Frames per pass of a network.
     dtype : {"float32", "bfloat16"}
         Of the products and convolutions of a network that answers heat maps.
-    threshold : float, grey levels
-        Nodes at or above it are detections of the grid decoder.
+    threshold : float, optional, grey levels
+        Nodes at or above it are detections of the grid decoder; by default that of the data set.
     progress : callable, optional
         Called with the frames done and those in all.
     **setting
@@ -147,7 +147,8 @@ def unmix(
     >>> found.x.shape == found.score.shape
     True
     """
-    options = RunOptions({**(settings or {}), **setting}, weights, device, batch, dtype, threshold)
+    least = source.recipe.grid_threshold if threshold is None else threshold
+    options = RunOptions({**(settings or {}), **setting}, weights, device, batch, dtype, least)
     if camera is None:
         camera = Camera.from_recipe(source.recipe, noise_sigma)
     elif noise_sigma is not None:
@@ -184,7 +185,7 @@ def unmix_each(
     camera = Camera.from_recipe(source.recipe) if camera is None else camera
     scope = scope or Scope()
     row = find(method)
-    runner = runner_of(row, camera, decoders, options or RunOptions())
+    runner = runner_of(row, camera, decoders, options or RunOptions(threshold=source.recipe.grid_threshold))
     wanted = source.scored_frames if scope.frames is None else scope.frames
     total = min(source.n_trajectories, scope.first or source.n_trajectories)
     threads = runner.threads if row.trainable else scope.workers or runner.threads

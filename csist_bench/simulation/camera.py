@@ -18,7 +18,8 @@ class Camera:
     """What a method may know of the data: optics, sensor and the brightness law; grey levels.
 
     `saturation` is the level at which pixels clip (inf: none), `noise_sigma` the effective read noise, with the floors
-    for noise-free and integer frames applied, `background` the constant level to subtract.
+    for noise-free and integer frames applied, `background` the constant level to subtract. `centre` is the point that
+    scenes are drawn about, px along both axes; only `group-map` reads it.
     """
 
     optics: Optics
@@ -28,6 +29,7 @@ class Camera:
     background: float = 0.0
     intensity_min: float = 220.0
     intensity_max: float = 250.0
+    centre: float = 5.0
 
     @classmethod
     def from_recipe(cls, recipe: DataRecipe, noise_sigma: float | None = None) -> Camera:
@@ -43,6 +45,7 @@ class Camera:
             background=recipe.background_mean if recipe.background in ("constant", "clutter") else 0.0,
             intensity_min=recipe.intensity_min,
             intensity_max=recipe.intensity_max,
+            centre=recipe.reference,
         )
 
 

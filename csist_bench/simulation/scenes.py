@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.errors import InputError
-from csist_bench.recipes import DataRecipe
+from csist_bench.recipes import REFERENCE, DataRecipe
+from csist_bench.simulation import scene_law
 
 Floats = NDArray[np.float64]
 Point = Callable[[np.random.Generator], tuple[float, float]]
@@ -25,7 +26,6 @@ POSITION_DECIMALS = 6  # positions are rounded to 1e-6 px, so that differences o
 ATTEMPTS = 32  # path candidates taken from a stream at a time
 MAX_ATTEMPTS = 20_000
 _PATH_DRAWS = 7  # uniforms of one path candidate: start, kind, three parameters, branch, rotation
-_REFERENCE = 5.0  # curves are centred, and scenes turned, about (5, 5): the middle of an 11 x 11 frame
 
 # Unit vectors of the directions; the order is part of the generator. y grows downwards with the row index.
 AXES = np.array([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
@@ -55,10 +55,6 @@ def draw_scenes(recipe: DataRecipe, indices: Iterable[int]) -> Scenes:
     return _scenes_about_a_path(recipe, streams)
 
 
-def _uniform(u: Floats, low: float, high: float) -> Floats:
-    return low + (high - low) * u
-
-
 def _counts(recipe: DataRecipe, u: Floats) -> NDArray[np.int64]:
     choices = recipe.k_max - recipe.k_min + 1
     return recipe.k_min + np.minimum((u * choices).astype(np.int64), choices - 1)
@@ -82,7 +78,9 @@ def _scenes_about_a_path(recipe: DataRecipe, streams: list[np.random.Generator])
     arrange = _arms_anywhere if recipe.directions == "free" else _arms_along_directions
     count, intensity, arms = arrange(recipe, streams)
     path, angle = _draw_paths(recipe, streams)
-    xy = path[:, :, None, :] + _turn(arms, angle, about=0.0)
+    if recipe.rotate:
+        arms = scene_law.turned(np, arms, angle, about=0.0)
+    xy = path[:, :, None, :] + recipe.shift + arms
     return _padded(recipe, xy, intensity, count)
 
 
@@ -93,9 +91,9 @@ def _arms_along_directions(recipe: DataRecipe, streams: list[np.random.Generator
     layout = LAYOUTS[recipe.directions]
     d, k, t, n = len(layout), recipe.k_max, recipe.frames, len(streams)
     blocks = np.array([rng.random(2 + d + k + t * k) for rng in streams]).reshape(n, -1)
-    radius = _uniform(blocks[:, 1], recipe.radius_min, recipe.radius_max)
+    radius = scene_law.uniform(blocks[:, 1], recipe.radius_min, recipe.radius_max)
     chosen = np.argsort(blocks[:, 2 : 2 + d], axis=1, kind="stable")[:, :k]
-    intensity = _uniform(blocks[:, 2 + d : 2 + d + k], recipe.intensity_min, recipe.intensity_max)
+    intensity = scene_law.uniform(blocks[:, 2 + d : 2 + d + k], recipe.intensity_min, recipe.intensity_max)
     direction = layout[chosen]  # (n, k, 2)
     # A diagonal arm is sqrt 2 longer: a lattice of pitch `radius`.
     arms = _grown(recipe, direction, radius[:, None], blocks[:, 2 + d + k :].reshape(n, t, k))
@@ -106,7 +104,7 @@ def _arms_anywhere(recipe: DataRecipe, streams: list[np.random.Generator]) -> Ar
     k, t, n = recipe.k_max, recipe.frames, len(streams)
     blocks = np.array([rng.random(1 + k + t * k) for rng in streams]).reshape(n, -1)
     count = _counts(recipe, blocks[:, 0])
-    intensity = _uniform(blocks[:, 1 : 1 + k], recipe.intensity_min, recipe.intensity_max)
+    intensity = scene_law.uniform(blocks[:, 1 : 1 + k], recipe.intensity_min, recipe.intensity_max)
     start = np.ones((n, k, 2))  # slots without a target hold any arm of non-zero length
     for row, rng in enumerate(streams):
         start[row, : count[row]] = _scatter(
@@ -117,12 +115,8 @@ def _arms_anywhere(recipe: DataRecipe, streams: list[np.random.Generator]) -> Ar
 
 def _grown(recipe: DataRecipe, direction: Floats, scale: Floats, u: Floats) -> Floats:
     """Return arms (N, T, K, 2), at first `scale` (N, 1) times `direction` (N, K, 2), then longer by u (N, T, K)."""
-    steps = u * recipe.growth_max
-    steps[:, 0] = 0.0  # the growth starts after frame 0
     norm = np.linalg.norm(direction, axis=-1)
-    # The growth is along the arm in px.
-    length = (scale * norm)[:, None, :] + np.cumsum(steps, axis=1)
-    return np.asarray((direction / norm[..., None])[:, None] * length[..., None])
+    return np.asarray(scene_law.grown(np, recipe, direction / norm[..., None], scale * norm, u))
 
 
 def _draw_paths(recipe: DataRecipe, streams: list[np.random.Generator]) -> tuple[Floats, Floats]:
@@ -153,58 +147,23 @@ def _draw_paths(recipe: DataRecipe, streams: list[np.random.Generator]) -> tuple
 def _candidate_paths(recipe: DataRecipe, u: Floats) -> tuple[Floats, Floats, NDArray[np.bool_]]:
     """Turn uniforms (M, 7) into path candidates (M, T, 2), their angles (M,) and which of them are accepted."""
     starts = recipe.start_max - recipe.start_min + 1
-    x0: Floats = recipe.start_min + np.minimum(np.floor(u[:, 0] * starts), starts - 1)
-    heading = np.where(x0 < _REFERENCE, recipe.step, -recipe.step)
-    x = x0[:, None] + heading[:, None] * np.arange(recipe.frames)
+    start: Floats = recipe.start_min + np.minimum(np.floor(u[:, 0] * starts), starts - 1)
+    x = scene_law.first_coordinates(np, recipe, start[:, None], np.arange(recipe.frames))
     kind = np.minimum((u[:, 1] * len(recipe.curves)).astype(np.int64), len(recipe.curves) - 1)
     y, slope = np.full_like(x, np.nan), np.full_like(x, np.nan)
     for index, curve in enumerate(recipe.curves):
         rows = kind == index
-        y[rows], slope[rows] = _CURVES[curve](recipe, x[rows], u[rows])
-    inside = (y > recipe.path_min) & (y < recipe.path_max) & (np.abs(slope) <= recipe.slope_max)
-    kept = np.all(inside, axis=1)  # NaN (a circle that does not reach x) compares false
+        drawn = [u[rows, 2 + i : 3 + i] for i in range(scene_law.CURVE_DRAWS[curve])]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            y[rows], slope[rows] = scene_law.CURVES[curve](np, recipe, x[rows], drawn)
+    kept = np.asarray(scene_law.is_path(np, recipe, y, slope))
     path: Floats = np.stack([x, y], axis=-1)
     angle = np.zeros(len(u))
     if recipe.rotate:
         angle = 2 * np.pi * u[:, 6]
-        path = _turn(path, angle, about=_REFERENCE)
-        kept &= ((path >= recipe.path_min) & (path <= recipe.path_max)).all(axis=(1, 2))
+        path = scene_law.turned(np, path, angle, about=REFERENCE)
+        kept &= scene_law.is_turned_path(np, recipe, path)
     return path, angle, kept
-
-
-def _line(recipe: DataRecipe, x: Floats, u: Floats) -> tuple[Floats, Floats]:
-    a = _uniform(u[:, 2:3], -recipe.line_slope_max, recipe.line_slope_max)
-    b = _uniform(u[:, 3:4], recipe.offset_min, recipe.offset_max)
-    return a * (x - _REFERENCE) + b, np.broadcast_to(a, x.shape)
-
-
-def _quadratic(recipe: DataRecipe, x: Floats, u: Floats) -> tuple[Floats, Floats]:
-    a = _uniform(u[:, 2:3], -recipe.quadratic_max, recipe.quadratic_max)
-    b = _uniform(u[:, 3:4], recipe.offset_min, recipe.offset_max)
-    return a * (x - _REFERENCE) ** 2 + b, 2 * a * (x - _REFERENCE)
-
-
-def _circle(recipe: DataRecipe, x: Floats, u: Floats) -> tuple[Floats, Floats]:
-    radius = _uniform(u[:, 2:3], recipe.circle_radius_min, recipe.circle_radius_max)
-    centre_x = _uniform(u[:, 3:4], recipe.circle_x_min, recipe.circle_x_max)
-    centre_y = _uniform(u[:, 4:5], recipe.circle_y_min, recipe.circle_y_max)
-    branch = np.where(u[:, 5:6] < 0.5, 1.0, -1.0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        rise = np.sqrt(radius**2 - (x - centre_x) ** 2)
-        return centre_y + branch * rise, -branch * (x - centre_x) / rise
-
-
-_CURVES = {"line": _line, "quadratic": _quadratic, "circle": _circle}
-
-
-def _turn(points: Floats, angle: Floats, about: float) -> Floats:
-    """Turn points (N, ..., 2) by angle (N,) rad about (about, about)."""
-    if not angle.any():
-        return points
-    shape = (-1,) + (1,) * (points.ndim - 2)
-    cos, sin = np.cos(angle).reshape(shape), np.sin(angle).reshape(shape)
-    x, y = points[..., 0] - about, points[..., 1] - about
-    return np.stack([cos * x - sin * y + about, sin * x + cos * y + about], axis=-1)
 
 
 # --- targets inside the central pixel (CSIST-100K) -------------------------------------------------------------------
@@ -213,14 +172,13 @@ def _turn(points: Floats, angle: Floats, about: float) -> Floats:
 def _scenes_in_one_pixel(recipe: DataRecipe, streams: list[np.random.Generator]) -> Scenes:
     """Place targets one after another, at least `separation_min` px apart, restarting after too many misses."""
     n, k, t = len(streams), recipe.k_max, recipe.frames
-    centre = (recipe.size - 1) / 2
     blocks = np.array([rng.random(1 + k) for rng in streams]).reshape(n, -1)
     count = _counts(recipe, blocks[:, 0])
-    intensity = _uniform(blocks[:, 1:], recipe.intensity_min, recipe.intensity_max)
+    intensity = scene_law.uniform(blocks[:, 1:], recipe.intensity_min, recipe.intensity_max)
     xy = np.full((n, t, k, 2), np.nan)
     for row, rng in enumerate(streams):
         points = _scatter(rng, int(count[row]), recipe.separation_min, recipe.placement_misses, _square_point)
-        xy[row, :, : count[row]] = centre - 0.5 + points
+        xy[row, :, : count[row]] = recipe.reference - 0.5 + points
     return _padded(recipe, xy, intensity, count)
 
 
@@ -248,7 +206,7 @@ def _square_point(rng: np.random.Generator) -> tuple[float, float]:
 def _disc_point(radius: float) -> Point:
     def point(rng: np.random.Generator) -> tuple[float, float]:
         u, v = rng.random(2).tolist()
-        length, angle = radius * math.sqrt(u), 2 * math.pi * v
-        return length * math.cos(angle), length * math.sin(angle)
+        x, y = scene_law.in_disc(math, radius, u, v)
+        return x, y
 
     return point

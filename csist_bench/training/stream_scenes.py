@@ -1,4 +1,4 @@
-"""Scenes drawn on the training device, by the laws of `csist_bench.simulation.scenes` with torch's random numbers.
+"""Scenes drawn on the training device, by the laws of `csist_bench.simulation.scene_law` with torch's random numbers.
 
 The same distributions as the simulator's, not the same draws: there each trajectory has a stream of its own, here a
 whole batch is drawn at once. Vectors of scenes are worked through as tensors, rejected ones are drawn again.
@@ -7,16 +7,16 @@ whole batch is drawn at once. Vectors of scenes are worked through as tensors, r
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from csist_bench.errors import InputError, must
-from csist_bench.recipes import DataRecipe
+from csist_bench.recipes import REFERENCE, DataRecipe
+from csist_bench.simulation import scene_law
 from csist_bench.simulation.scenes import LAYOUTS
 
-_REFERENCE = 5.0  # px, as in `csist_bench.simulation.scenes`
 _LEAST_ARM = 1e-9  # px: once in 2^24 draws a free target falls on the reference point itself
 MAX_ROUNDS = 200  # draws of paths for one batch
 MAX_ATTEMPTS = 2000  # at placing the targets of a scene
@@ -51,19 +51,31 @@ def draw_scenes(recipe: DataRecipe, count: int, generator: torch.Generator) -> D
     unused = torch.arange(k, device=generator.device) >= targets  # (N, K)
     intensity = _uniform((count, k), recipe.intensity_min, recipe.intensity_max, generator)
     if recipe.directions == "pixel":
-        start = _scattered(recipe, targets[:, 0], generator) + (recipe.size - 1) / 2
+        start = _scattered(recipe, targets[:, 0], generator) + recipe.reference
         xy = start[:, None].expand(count, recipe.frames, k, 2)
     else:
         arms = _arms(recipe, targets[:, 0], generator)
         path, angle = draw_paths(recipe, count, generator)
-        xy = path[:, :, None] + (_turned(arms, angle) if recipe.rotate else arms)
+        if recipe.rotate:
+            arms = _as_tensor(scene_law.turned(torch, arms, angle, about=0.0))
+        xy = path[:, :, None] + recipe.shift + arms
     nan = float("nan")
     over_time = intensity.masked_fill(unused, nan)[:, None].expand(xy.shape[:-1])
     return DrawnScenes(xy.masked_fill(unused[:, None, :, None], nan), over_time)
 
 
 def _uniform(shape: tuple[int, ...], low: float, high: float, generator: torch.Generator) -> Tensor:
-    return low + (high - low) * torch.rand(shape, generator=generator, device=generator.device)
+    return _as_tensor(scene_law.uniform(_rand(shape, generator), low, high))
+
+
+def _rand(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    return torch.rand(shape, generator=generator, device=generator.device)
+
+
+def _as_tensor(value: Any) -> Tensor:
+    """Say to type checkers what the laws give back where tensors go in."""
+    assert isinstance(value, Tensor)
+    return value
 
 
 def _arms(recipe: DataRecipe, targets: Tensor, generator: torch.Generator) -> Tensor:
@@ -76,11 +88,8 @@ def _arms(recipe: DataRecipe, targets: Tensor, generator: torch.Generator) -> Te
         order = torch.rand((n, len(layout)), generator=generator, device=generator.device).argsort(dim=1)
         direction, scale = layout[order[:, :k]], _uniform((n, 1), recipe.radius_min, recipe.radius_max, generator)
     norm = direction.norm(dim=-1).clamp_min(_LEAST_ARM)
-    steps = _uniform((n, recipe.frames, k), 0.0, recipe.growth_max, generator)
-    steps[:, 0] = 0.0
-    length = (scale * norm)[:, None] + steps.cumsum(dim=1)
-    arms: Tensor = (direction / norm.unsqueeze(-1))[:, None] * length.unsqueeze(-1)
-    return arms
+    u = _rand((n, recipe.frames, k), generator)
+    return _as_tensor(scene_law.grown(torch, recipe, direction / norm.unsqueeze(-1), scale * norm, u))
 
 
 # --- paths -----------------------------------------------------------------------------------------------------------
@@ -106,54 +115,20 @@ def _candidates(recipe: DataRecipe, count: int, generator: torch.Generator) -> t
     device = generator.device
     starts = recipe.start_max - recipe.start_min + 1
     x0 = recipe.start_min + torch.randint(starts, (count, 1), generator=generator, device=device)
-    heading = torch.where(x0 < _REFERENCE, recipe.step, -recipe.step)
-    x = x0 + heading * torch.arange(recipe.frames, device=device)
+    x = _as_tensor(scene_law.first_coordinates(torch, recipe, x0, torch.arange(recipe.frames, device=device)))
     kind = torch.randint(len(recipe.curves), (count, 1), generator=generator, device=device)
     y, slope = torch.full_like(x, float("nan")), torch.full_like(x, float("nan"))
     for index, curve in enumerate(recipe.curves):
-        height, rise = _CURVES[curve](recipe, x, generator)
+        drawn = [_rand((count, 1), generator) for _ in range(scene_law.CURVE_DRAWS[curve])]
+        height, rise = scene_law.CURVES[curve](torch, recipe, x, drawn)
         y, slope = torch.where(kind == index, height, y), torch.where(kind == index, rise, slope)
-    inside = (y > recipe.path_min) & (y < recipe.path_max) & (slope.abs() <= recipe.slope_max)
-    kept = inside.all(dim=1)  # NaN (a circle that does not reach x) compares false
+    kept = _as_tensor(scene_law.is_path(torch, recipe, y, slope))
     path, angle = torch.stack([x, y], dim=-1), torch.zeros(count, device=device)
     if recipe.rotate:
         angle = _uniform((count,), 0.0, 2 * math.pi, generator)
-        path = _turned(path - _REFERENCE, angle) + _REFERENCE
-        kept &= ((path >= recipe.path_min) & (path <= recipe.path_max)).all(dim=2).all(dim=1)
+        path = _as_tensor(scene_law.turned(torch, path, angle, about=REFERENCE))
+        kept &= scene_law.is_turned_path(torch, recipe, path)
     return path, angle, kept
-
-
-def _turned(points: Tensor, angle: Tensor) -> Tensor:
-    """Turn points (N, ..., 2) by angle (N,) rad about the origin."""
-    angle = angle.reshape(-1, *[1] * (points.ndim - 2))
-    cos, sin = angle.cos(), angle.sin()
-    x, y = points.unbind(dim=-1)
-    return torch.stack([cos * x - sin * y, sin * x + cos * y], dim=-1)
-
-
-def _line(recipe: DataRecipe, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    a = _uniform((len(x), 1), -recipe.line_slope_max, recipe.line_slope_max, generator)
-    b = _uniform((len(x), 1), recipe.offset_min, recipe.offset_max, generator)
-    return a * (x - _REFERENCE) + b, a.expand_as(x)
-
-
-def _quadratic(recipe: DataRecipe, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    a = _uniform((len(x), 1), -recipe.quadratic_max, recipe.quadratic_max, generator)
-    b = _uniform((len(x), 1), recipe.offset_min, recipe.offset_max, generator)
-    return a * (x - _REFERENCE) ** 2 + b, 2 * a * (x - _REFERENCE)
-
-
-def _circle(recipe: DataRecipe, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    radius = _uniform((len(x), 1), recipe.circle_radius_min, recipe.circle_radius_max, generator)
-    centre_x = _uniform((len(x), 1), recipe.circle_x_min, recipe.circle_x_max, generator)
-    centre_y = _uniform((len(x), 1), recipe.circle_y_min, recipe.circle_y_max, generator)
-    upper = torch.rand((len(x), 1), generator=generator, device=generator.device) < 0.5
-    rise = (radius**2 - (x - centre_x) ** 2).sqrt()
-    branch = torch.where(upper, 1.0, -1.0)
-    return centre_y + branch * rise, -branch * (x - centre_x) / rise
-
-
-_CURVES = {"line": _line, "quadratic": _quadratic, "circle": _circle}
 
 
 # --- targets placed one after another --------------------------------------------------------------------------------
@@ -198,5 +173,4 @@ def _free_points(recipe: DataRecipe, n: int, count: int, generator: torch.Genera
     u, v = torch.rand((2, n, count), generator=generator, device=generator.device)
     if recipe.directions == "pixel":
         return torch.stack([u, v], dim=-1) - 0.5
-    length, angle = recipe.radius_max * u.sqrt(), 2 * math.pi * v
-    return torch.stack([length * angle.cos(), length * angle.sin()], dim=-1)
+    return torch.stack(scene_law.in_disc(torch, recipe.radius_max, u, v), dim=-1)

@@ -204,7 +204,14 @@ def concluded(jobs: Jobs, temper: Floats, first: Ints, groups: group_fitting.Gro
     if model.start_known(len(groups.basis)):
         marks = start_marks(first[jobs.group], model.step, model.turns) - MIDDLE
         group_posterior.condition_on_start(
-            marks, START_SD, groups.basis[0], pivots - MIDDLE, model.turns, jobs.state, out.covariance, out.log_evidence
+            marks,
+            START_SD,
+            groups.basis[0],
+            pivots - model.camera.centre,
+            model.turns,
+            jobs.state,
+            out.covariance,
+            out.log_evidence,
         )
     group_posterior.place_jobs(
         jobs.state, out.covariance, jobs.arms, pivots, groups.basis[middle], groups.drift[middle], out.xy, out.spread
