@@ -283,7 +283,7 @@ def stored_table(recipe: DataRecipe) -> dict[str, Any]:
     SeqCSIST. So the sets of that version keep their hashes, and it can read those of this one.
     """
     table = resolved(recipe) | {"centre": recipe.reference}
-    if recipe.reference == REFERENCE or (recipe.directions in _WITHOUT_PATH and recipe.centre is None):
+    if recipe.reference == ((recipe.size - 1) / 2 if recipe.directions in _WITHOUT_PATH else REFERENCE):
         del table["centre"]
     if recipe.grid_threshold == GRID_THRESHOLD:
         del table["grid_threshold"]

@@ -15,9 +15,11 @@ from csist_bench.recipes import (
     load_data_recipe,
     load_method_recipe,
     parse_overrides,
+    recipe_from_stored,
     recipe_hash,
     resolved,
     shipped,
+    stored_table,
 )
 from csist_bench.simulation.rendering import render_shard
 
@@ -181,6 +183,45 @@ def test_every_field_moves_the_hash_and_the_order_of_fields_does_not():
     recipe = load_data_recipe("seqcsist")
     plain = recipe_hash(recipe)
     assert plain.startswith("sha256:")
-    assert recipe_hash(dict(reversed(resolved(recipe).items()))) == plain
-    changed = {name: recipe_hash({**resolved(recipe), name: "changed"}) for name in resolved(recipe)}
+    table = stored_table(recipe)
+    assert recipe_hash(dict(reversed(table.items()))) == plain
+    changed = {name: recipe_hash({**table, name: "changed"}) for name in (*table, "centre")}
     assert len({plain, *changed.values()}) == len(changed) + 1
+
+
+# --- fields that version 0.1.0 did not have -------------------------------------------------------------------------
+
+
+def test_hashes_of_sets_that_0_1_0_drew_alike_stay():
+    recipe = load_data_recipe("seqcsist")
+    without = {name: value for name, value in resolved(recipe).items() if name not in ("centre", "grid_threshold")}
+    assert recipe_hash(recipe) == recipe_hash(without)
+    assert stored_table(recipe) == without
+    for same in (["centre=5"], ["grid_threshold=60"]):
+        assert recipe_hash(load_data_recipe("seqcsist", same)) == recipe_hash(recipe)
+    for other in (["centre=6"], ["size=33"]):
+        changed = load_data_recipe("seqcsist", other)
+        kept = {name: value for name, value in resolved(changed).items() if name not in ("centre", "grid_threshold")}
+        assert recipe_hash(changed) != recipe_hash(kept)
+
+
+@pytest.mark.parametrize("overrides", [[], ["size=33"], ["size=33", "centre=5"], ["centre=7"], ["grid_threshold=50"]])
+@pytest.mark.parametrize("name", ["seqcsist", "csist-100k"])
+def test_a_recipe_is_read_back_as_it_was_stored(name, overrides):
+    recipe = load_data_recipe(name, overrides)
+    again = recipe_from_stored(stored_table(recipe), "set")
+    assert again.reference == recipe.reference
+    assert again.grid_threshold == recipe.grid_threshold
+    assert recipe_hash(again) == recipe_hash(recipe)
+
+
+def test_a_set_of_0_1_0_of_another_size_was_drawn_about_5():
+    old = resolved(load_data_recipe("seqcsist", ["size=33"]))
+    del old["centre"], old["grid_threshold"]
+    assert recipe_from_stored(old, "set").reference == 5.0
+    assert recipe_hash(recipe_from_stored(old, "set")) == recipe_hash(old)
+
+
+def test_the_threshold_of_csist_100k_is_its_own():
+    assert load_data_recipe("csist-100k").grid_threshold == 50.0
+    assert load_data_recipe("seqcsist").grid_threshold == 70.0

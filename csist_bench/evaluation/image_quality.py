@@ -62,15 +62,13 @@ def image_quality(matched: Matched, truth: Truth, c: int, size: int) -> ImageQua
 
 def _grids(frame: Ints, xy: Floats, intensity: Floats, chosen: range, c: int, n: int) -> Floats:
     """Return the label grids (len(chosen), n, n) of the chosen frames; rows are sorted by frame."""
-    from csist_bench.simulation.optics import nearest_node
+    from csist_bench.simulation.optics import label_nodes
 
     rows = slice(*np.searchsorted(frame, [chosen.start, chosen.stop]))
-    node = nearest_node(xy[rows], c)
-    inside = ((node >= 0) & (node < n)).all(axis=1)
-    column, row = node[inside].T
-    grids = np.zeros((len(chosen), n, n))
-    np.add.at(grids, (frame[rows][inside] - chosen.start, row, column), intensity[rows][inside])
-    return grids
+    index, inside = label_nodes(np, xy[rows], c, n)
+    grids = np.zeros((len(chosen), n * n))
+    np.add.at(grids, (frame[rows][inside] - chosen.start, index[inside].astype(np.int64)), intensity[rows][inside])
+    return grids.reshape(-1, n, n)
 
 
 def _window_matrix(n: int) -> Floats:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,6 +95,28 @@ def nearest_node(position: Floats, c: int) -> NDArray[np.int64]:
     return np.rint(np.asarray(position) * c + (c - 1) / 2).astype(np.int64)
 
 
+def label_nodes(xp: Any, xy: Any, c: int, n: int) -> tuple[Any, Any]:
+    """Return the label node of each position: its flat index row * n + column, and whether it lies on the grid.
+
+    The one rule of label grids, for NumPy arrays and torch tensors alike (`xp` is the module).
+
+    Parameters
+    ----------
+    xy : array, shape (..., 2), px
+        NaN marks an absent target.
+    c, n : int
+        Nodes per pixel, and nodes per side of the grid.
+
+    Returns
+    -------
+    index, inside : arrays, shape (...)
+        The index is a whole number, 0 where there is none, in the floating type of `xy`.
+    """
+    node = xp.round(xy * c + (c - 1) / 2)
+    inside = xp.all((node >= 0) & (node < n), -1)  # NaN compares false
+    return xp.where(inside, node[..., 1] * n + node[..., 0], 0.0), inside
+
+
 def grid_from_targets(xy: Floats, intensity: Floats, optics: Optics, collision: str = "sum") -> Floats:
     """Return the label grids of targets: each intensity at its nearest node, 0 elsewhere.
 
@@ -111,17 +134,14 @@ def grid_from_targets(xy: Floats, intensity: Floats, optics: Optics, collision: 
     """
     if collision not in ("sum", "last"):
         raise must("label_collision", "be 'sum' or 'last'", collision)
-    lead, k = xy.shape[:-2], xy.shape[-2]
-    flat_xy, flat_s = xy.reshape(-1, k, 2), np.broadcast_to(intensity, xy.shape[:-1]).reshape(-1, k)
-    n = optics.grid_size
-    grid = np.zeros((flat_xy.shape[0], n, n))
+    lead, k, n = xy.shape[:-2], xy.shape[-2], optics.grid_size
+    index, inside = label_nodes(np, np.asarray(xy, dtype=np.float64).reshape(-1, k, 2), optics.c, n)
+    node, light = index.astype(np.int64), np.broadcast_to(intensity, xy.shape[:-1]).reshape(-1, k)
+    grid = np.zeros((len(node), n * n))
     for j in range(k):
-        present = np.all(np.isfinite(flat_xy[:, j]), axis=-1)
-        node = nearest_node(np.where(present[:, None], flat_xy[:, j], -1e6), optics.c)
-        row = np.flatnonzero(present & (node >= 0).all(axis=-1) & (node < n).all(axis=-1))
-        x, y = node[row, 0], node[row, 1]
+        row = np.flatnonzero(inside[:, j])
         if collision == "sum":
-            grid[row, y, x] += flat_s[row, j]
+            grid[row, node[row, j]] += light[row, j]
         else:
-            grid[row, y, x] = flat_s[row, j]
+            grid[row, node[row, j]] = light[row, j]
     return grid.reshape(*lead, n, n)

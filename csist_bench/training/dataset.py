@@ -23,7 +23,7 @@ from csist_bench.datasets.layout import chunk_length
 from csist_bench.errors import InputError, must
 from csist_bench.methods.networks.common.sampling import fit_initialiser
 from csist_bench.simulation.camera import Camera
-from csist_bench.simulation.optics import Optics, nearest_node
+from csist_bench.simulation.optics import Optics, label_nodes
 from csist_bench.training.recipe import TrainingRecipe
 
 GRIDS_PER_CHUNK = 4096  # label grids made at a time when Q is fitted
@@ -246,11 +246,9 @@ def sparse_labels(
     With `collision` "last", targets on a node that a later one takes are put out, so that sums give the last.
     An intensity is lowered by the share `falloff` for each pixel between its target and its node.
     """
-    n = optics.grid_size
-    present = np.asarray(np.isfinite(xy).all(axis=-1))
-    place = nearest_node(np.where(present[..., None], xy, -1e6), optics.c)
-    present = present & ((place >= 0) & (place < n)).all(axis=-1)
-    node = np.where(present, place[..., 1] * n + place[..., 0], 0)
+    index, present = label_nodes(np, xy, optics.c, optics.grid_size)
+    node = index.astype(np.int64)
+    place = np.stack([node % optics.grid_size, node // optics.grid_size], axis=-1)
     distance = np.linalg.norm(xy - (place - (optics.c - 1) / 2) / optics.c, axis=-1)
     light = np.where(present, intensity * (1 - falloff * np.where(present, distance, 0.0)), 0.0)
     if collision == "last":

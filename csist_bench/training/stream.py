@@ -23,7 +23,7 @@ from csist_bench.methods.networks.common.rendering import SceneLabels, frames_fr
 from csist_bench.methods.networks.common.sampling import fit_initialiser
 from csist_bench.recipes import DataRecipe, frame_range, load_data_recipe
 from csist_bench.simulation.camera import NOISE_FLOOR_FLOAT, NOISE_FLOOR_INTEGER, saturation_level
-from csist_bench.simulation.optics import Optics
+from csist_bench.simulation.optics import Optics, label_nodes
 from csist_bench.training.stream_recipe import STORED, StreamRecipe
 from csist_bench.training.stream_scenes import DrawnScenes, draw_scenes, require_streamable
 
@@ -151,11 +151,9 @@ def _with_slots(labels: SceneLabels, slots: int) -> SceneLabels:
 def grids_from_targets(xy: Tensor, intensity: Tensor, optics: Optics) -> Tensor:
     """Return label grids (..., c * size, c * size) as `optics.grid_from_targets` does."""
     n = optics.grid_size
-    node = (xy * optics.c + (optics.c - 1) / 2).round()
-    inside = ((node >= 0) & (node < n)).all(dim=-1) & ~intensity.isnan()  # NaN compares false
-    flat = torch.where(inside, node[..., 1] * n + node[..., 0], 0.0).long()
+    index, inside = label_nodes(torch, xy, optics.c, n)
     grids = torch.zeros((*xy.shape[:-2], n * n), dtype=intensity.dtype, device=xy.device)
-    grids.scatter_add_(-1, flat, intensity.where(inside, 0.0))
+    grids.scatter_add_(-1, index.long(), intensity.where(inside & ~intensity.isnan(), 0.0))
     return grids.reshape(*xy.shape[:-2], n, n)
 
 

@@ -66,12 +66,12 @@ class Validation:
         if method_of(model).output == "points":
             points = PointRunner(model, device, self.batch)
             return lambda frames: points.detect(frames, camera)
-        runner = NetworkRunner(model, device, self.batch)
+        runner, threshold = NetworkRunner(model, device, self.batch), self.split.recipe.grid_threshold
 
         def detect(frames: NDArray[Any]) -> Detections:
             if runner.whole_trajectories:
-                return detections_from_grid(runner.heat_maps(frames, camera), camera.optics.c)
+                return detections_from_grid(runner.heat_maps(frames, camera), camera.optics.c, threshold)
             grids = runner.heat_maps(frames[:, scored.start : scored.stop], camera)
-            return detections_from_grid(grids, camera.optics.c).shifted(frame=scored.start)
+            return detections_from_grid(grids, camera.optics.c, threshold).shifted(frame=scored.start)
 
         return detect
