@@ -130,6 +130,16 @@ def _array(values: list[Any], name: str, path: str, where: str) -> NDArray[Any]:
         ) from None
 
 
+def encode_json(detections: Detections, header: Header) -> bytes:
+    """One row a line, so that files can be read, searched and compared."""
+    columns = detections.columns()
+    names = list(columns)
+    rows = [Row(**dict(zip(names, values))) for values in zip(*(column.tolist() for column in columns.values()))]
+    head = msgspec.json.encode(header.to_table())[:-1]
+    lines = msgspec.json.encode(rows).replace(b"},{", b"},\n{")
+    return head + b',"predictions":[\n' + lines[1:-1] + b"\n]}\n"
+
+
 # --- naming what is wrong ---------------------------------------------------------------------------------------------
 
 

@@ -9,11 +9,15 @@ from pathlib import Path
 from csist_bench.conventions import GRID_THRESHOLD
 from csist_bench.detections import Detections
 from csist_bench.errors import InputError, must
-from csist_bench.predictions.array_formats import Decoding, read_npz, read_parquet, read_zarr
+from csist_bench.predictions.csv_format import read_csv
+from csist_bench.predictions.folder_format import read_folder
 from csist_bench.predictions.header import Header, Predictions
+from csist_bench.predictions.heat_maps import Decoding
 from csist_bench.predictions.json_format import read_json
+from csist_bench.predictions.npz_format import read_npz
+from csist_bench.predictions.parquet_format import read_parquet
 from csist_bench.predictions.table import SNIFFED, Limits
-from csist_bench.predictions.text_formats import read_csv, read_folder
+from csist_bench.predictions.zarr_format import read_zarr
 
 GZIP, ZIP, PARQUET = b"\x1f\x8b", b"PK", b"PAR1"
 
