@@ -137,7 +137,9 @@ def _show(report: Report, read: Predictions, ceiling: Ceiling | None, as_json: b
     if as_json:
         print_json(report.to_json() | ({"ceiling": ceiling.to_json()} if ceiling else {}))
         return
-    click.echo(report.to_text(), nl=False)
+    from csist_bench.evaluation.report_text import report_text
+
+    click.echo(report_text(report), nl=False)
     if ceiling:
         click.echo(f"\n{ceiling.to_text()}")
 

@@ -108,12 +108,6 @@ class Report:
             table["by_separation"] = [figures_table(row) for row in self.details.by_separation]
         return table
 
-    def to_text(self) -> str:
-        """Return the report for a terminal."""
-        from csist_bench.evaluation.report_text import report_text
-
-        return report_text(self)
-
 
 def figures_table(row: Figures) -> dict[str, Any]:
     """Return figures as a plain table with None for what is not defined."""

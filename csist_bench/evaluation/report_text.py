@@ -8,14 +8,12 @@ import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from csist_bench.evaluation import EVALUATOR_VERSION
 from csist_bench.evaluation.metrics import DEFINITIONS, Figures
+from csist_bench.evaluation.report import Report
 from csist_bench.files import replace_file
-
-if TYPE_CHECKING:
-    from csist_bench.evaluation.report import Report
 
 
 def report_text(report: Report) -> str:

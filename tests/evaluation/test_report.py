@@ -8,7 +8,7 @@ from csist_bench.conventions import ap_name
 from csist_bench.detections import Detections
 from csist_bench.evaluation import EVALUATOR_VERSION
 from csist_bench.evaluation.report import evaluate
-from csist_bench.evaluation.report_text import write_report
+from csist_bench.evaluation.report_text import report_text, write_report
 from csist_bench.evaluation.truth import Truth
 from csist_bench.predictions import Header
 from tests.helpers.scenes import detections_of, random_scene, truth_of
@@ -53,17 +53,17 @@ def test_missing_frames_are_told_from_empty_ones_by_the_header(answered, missing
 
 def test_text_tells_the_score_and_every_departure(scene):
     truth, detections = scene
-    text = evaluate(detections, truth, header=Header({"name": "ISTA"})).to_text()
+    text = report_text(evaluate(detections, truth, header=Header({"name": "ISTA"})))
     assert "ISTA" in text.splitlines()[0]
     assert "official" not in text
-    text = evaluate(detections, truth, unverified=True, standard_frames=False).to_text()
+    text = report_text(evaluate(detections, truth, unverified=True, standard_frames=False))
     assert "UNVERIFIED" in text
     assert "subset or other frames" in text
 
 
 def test_full_text_has_the_breakdowns_and_definitions(scene):
     truth, detections = scene
-    text = evaluate(detections, truth, full=True, bootstrap=20).to_text()
+    text = report_text(evaluate(detections, truth, full=True, bootstrap=20))
     for part in ("95 % from", "best F1", "By number of targets", "K = 2", "By separation", "Definitions", "OSPA:"):
         assert part in text
     assert "nan" not in text
