@@ -132,7 +132,7 @@ def _programme(
 
 def _truth(split: Split, limit: int | None = None) -> Truth:
     chosen = None if limit is None else range(min(limit, split.n_trajectories))
-    return Truth.from_arrays(split.target_xy, split.target_intensity, split.target_count, split.scored_frames, chosen)
+    return Truth.from_split(split, trajectories=chosen)
 
 
 def _scored(

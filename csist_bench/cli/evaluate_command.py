@@ -108,9 +108,9 @@ def truth_of(part: Split, frames: str | None, trajectories: str | None) -> Truth
     from csist_bench.evaluation.truth import Truth
     from csist_bench.recipes import frame_range
 
-    scored = part.scored_frames if frames is None else frame_range(frames, part.n_frames)
+    scored = None if frames is None else frame_range(frames, part.n_frames)
     chosen = None if trajectories is None else frame_range(trajectories, part.n_trajectories, name="trajectories")
-    return Truth.from_arrays(part.target_xy, part.target_intensity, part.target_count, scored, chosen)
+    return Truth.from_split(part, scored, chosen)
 
 
 def refuse_mismatch(file: str, mismatch: str | None, allowed: bool) -> None:

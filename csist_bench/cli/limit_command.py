@@ -44,8 +44,8 @@ def command(
 
     opened = open_store(data)
     part = opened.split(split)
-    scored = part.scored_frames if frames is None else frame_range(frames, part.n_frames, name="--frames")
-    truth = Truth.from_arrays(part.target_xy, part.target_intensity, part.target_count, scored)
+    scored = None if frames is None else frame_range(frames, part.n_frames, name="--frames")
+    truth = Truth.from_split(part, scored)
     camera = Camera.from_recipe(opened.recipe, noise_sigma)
     table = limit_table(truth, camera, trajectories=trajectories, draws=draws, seed=seed)
     if as_json:

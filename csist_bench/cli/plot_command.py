@@ -115,12 +115,13 @@ def pr_command(predictions: str, data: str, split: str, out: str) -> None:
     from csist_bench.evaluation.average_precision import curve
     from csist_bench.evaluation.matching import match
     from csist_bench.evaluation.report import evaluate
+    from csist_bench.evaluation.truth import Truth
     from csist_bench.plots import precision_recall_picture, require_picture
 
     require_picture(out)
     store, part = _opened(data, split)
     read = _predictions(predictions, store, part)
-    truth = _truth(part)
+    truth = Truth.from_split(part)
     matched = match(read.detections, truth)
     names = [ap_name(threshold) for threshold in matched.thresholds]
     curves = {name: curve(hits, truth.n_targets) for name, hits in zip(names, matched.hits)}
@@ -187,6 +188,7 @@ def calibration_command(predictions: str, data: str, split: str, out: str) -> No
 
     from csist_bench.errors import InputError
     from csist_bench.evaluation.matching import match, nearest_targets
+    from csist_bench.evaluation.truth import Truth
     from csist_bench.plots import calibration_picture, require_picture
 
     require_picture(out)
@@ -194,7 +196,7 @@ def calibration_command(predictions: str, data: str, split: str, out: str) -> No
     read = _predictions(predictions, store, part)
     if read.detections.sigma_x is None or read.detections.sigma_y is None:
         raise InputError(f"{predictions}: predictions must have sigma_x and sigma_y to be checked for calibration")
-    truth = _truth(part)
+    truth = Truth.from_split(part)
     matched = match(read.detections, truth, (MATCHED_WITHIN,))
     hit = matched.detections.select(matched.hits[0])
     frame = matched.frame[matched.hits[0]]
@@ -215,12 +217,6 @@ def _opened(data: str, split: str, trajectory: int = 0) -> tuple[Store, Split]:
     if trajectory >= part.n_trajectories:
         raise must("--trajectory", f"be in [0, {part.n_trajectories})", trajectory)
     return store, part
-
-
-def _truth(part: Split) -> Any:
-    from csist_bench.evaluation.truth import Truth
-
-    return Truth.from_arrays(part.target_xy, part.target_intensity, part.target_count, part.scored_frames)
 
 
 def _predictions(path: str, store: Store, part: Split) -> Predictions:

@@ -51,7 +51,7 @@ def compute_lines(store: Store, split: str = "test") -> list[Line]:
     from csist_bench.evaluation.cramer_rao_lines import limit_table
 
     part = store.split(split)
-    truth = Truth.from_arrays(part.target_xy, part.target_intensity, part.target_count, part.scored_frames)
+    truth = Truth.from_split(part)
     ceiling = grid_ceiling(truth, store.recipe.c)
     values = [
         ("ceiling", f"{store.recipe.c}-fold grid, ranked by brightness", ceiling["by_brightness"]["cso_map"]),

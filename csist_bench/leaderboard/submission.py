@@ -112,7 +112,7 @@ def score_submission(
         threshold=GRID_THRESHOLD,
     )
     _refuse_other_data(where, read.header, store, split)
-    truth = Truth.from_arrays(part.target_xy, part.target_intensity, part.target_count, part.scored_frames)
+    truth = Truth.from_split(part)
     detections = _ranked(where, read.detections, claim.rank)
     report = evaluate(detections, truth, full=True, bootstrap=bootstrap, header=read.header)
     if report.missing_frames:
