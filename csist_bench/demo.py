@@ -116,13 +116,13 @@ def _programme(
 ) -> tuple[list[Result], Detections | None]:
     published = {row.method: row.cso_map for row in published_rows() if row.dataset == "seqcsist"}
     results, shown = [], None
-    for name, limit in programme:
+    for name, first in programme:
         try:
-            done = unmix(split, name, limit=limit)
+            done = unmix(split, name, limit=first)
         except InputError as error:
             say(f"{name}: left out ({error})")
             continue
-        result = _scored(split, name, data, done, limit, published)
+        result = _scored(split, name, data, done, first, published)
         results.append(result)
         say(f"{result.title} ({data}): {done.n_frames:,} frames in {done.seconds:.1f} s, CSO-mAP {result.cso_map:.2f}")
         if name == SHOWN_METHOD:
@@ -130,19 +130,19 @@ def _programme(
     return results, shown
 
 
-def _truth(split: Split, limit: int | None = None) -> Truth:
-    chosen = None if limit is None else range(min(limit, split.n_trajectories))
+def _truth(split: Split, first: int | None = None) -> Truth:
+    chosen = None if first is None else range(min(first, split.n_trajectories))
     return Truth.from_split(split, trajectories=chosen)
 
 
 def _scored(
-    split: Split, name: str, data: str, done: Unmixed, limit: int | None, published: dict[str, float]
+    split: Split, name: str, data: str, done: Unmixed, first: int | None, published: dict[str, float]
 ) -> Result:
-    report = evaluate(done.detections, _truth(split, limit))
+    report = evaluate(done.detections, _truth(split, first))
     title = find(name).title
     rate = done.n_frames / max(done.seconds, 1e-9)
     beside = published.get(title) if data == "noise-free" else None
-    used = min(limit or split.n_trajectories, split.n_trajectories)
+    used = min(first or split.n_trajectories, split.n_trajectories)
     return Result(title, data, used, split.n_trajectories, report.cso_map, report.ap, rate, beside)
 
 

@@ -11,7 +11,7 @@ from csist_bench.cli.options import data_option, frames_option, json_option, not
 
 if TYPE_CHECKING:
     from csist_bench.datasets import Split, Store
-    from csist_bench.evaluation.cramer_rao_lines import LimitRow
+    from csist_bench.evaluation.cramer_rao_lines import CramerRaoRow
     from csist_bench.evaluation.report import Report
     from csist_bench.evaluation.truth import Truth
     from csist_bench.predictions import Predictions
@@ -149,23 +149,23 @@ class Ceiling:
     """What a perfect detector on the grid scores, and the Cramer-Rao lines of the data."""
 
     grid: dict[str, Any]
-    limits: list[LimitRow]
+    cramer_rao: list[CramerRaoRow]
 
     def to_json(self) -> dict[str, Any]:
         """Return both as plain tables."""
-        return {"grid": self.grid, "limits": [row.to_json() for row in self.limits]}
+        return {"grid": self.grid, "limits": [row.to_json() for row in self.cramer_rao]}
 
     def to_text(self) -> str:
         """Return both for a terminal."""
         from csist_bench.evaluation.ceilings import ceiling_text
-        from csist_bench.evaluation.cramer_rao_lines import limit_text
+        from csist_bench.evaluation.cramer_rao_lines import cramer_rao_text
 
-        return f"{ceiling_text(self.grid)}\n\nCramer-Rao lines\n{limit_text(self.limits)}"
+        return f"{ceiling_text(self.grid)}\n\nCramer-Rao lines\n{cramer_rao_text(self.cramer_rao)}"
 
 
 def _ceiling_of(store: Store, truth: Truth) -> Ceiling:
     from csist_bench.evaluation.ceilings import grid_ceiling
-    from csist_bench.evaluation.cramer_rao_lines import limit_table
+    from csist_bench.evaluation.cramer_rao_lines import cramer_rao_table
     from csist_bench.simulation.sensor import Camera
 
-    return Ceiling(grid_ceiling(truth, store.recipe.c), limit_table(truth, Camera.from_recipe(store.recipe)))
+    return Ceiling(grid_ceiling(truth, store.recipe.c), cramer_rao_table(truth, Camera.from_recipe(store.recipe)))

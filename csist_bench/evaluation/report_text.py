@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from csist_bench.evaluation import EVALUATOR_VERSION
-from csist_bench.evaluation.metrics import DEFINITIONS, Figures
+from csist_bench.evaluation.metrics import DEFINITIONS, Metrics
 from csist_bench.evaluation.report import Report
 from csist_bench.files import replace_file
 
@@ -25,7 +25,7 @@ def report_text(report: Report) -> str:
     if report.details:
         details = report.details
         parts += [
-            _figure_lines(details.figures),
+            _metric_lines(details.metrics),
             _table("By number of targets", details.by_targets),
             _table("By separation (smallest distance between two targets of a frame)", details.by_separation),
             ["Definitions", *(f"  {term}: {text}" for term, text in DEFINITIONS.items())],
@@ -63,25 +63,25 @@ def _coverage_lines(report: Report) -> list[str]:
     ]
 
 
-def _figure_lines(figures: Figures) -> list[str]:
+def _metric_lines(metrics: Metrics) -> list[str]:
     lines = [
         "At the score of best F1",
         f"  {'within':>8}{'score':>10}{'precision':>11}{'recall':>8}{'F1':>8}{'false/frame':>13}{'cardinality':>13}"
         f"{'RMSE':>9}",
     ]
-    for point, error in zip(figures.points, figures.rmse):
+    for point, error in zip(metrics.points, metrics.rmse):
         lines.append(
             f"  {point.threshold:5.2f} px{_number(point.score, 10)}{point.precision:11.2f}{point.recall:8.2f}"
             f"{point.f1:8.2f}{point.false_alarms:13.3f}{point.cardinality:13.2f}{_number(error, 9, 4)}"
         )
     lines.append(
-        f"cardinality {figures.cardinality:.2f} %   OSPA {figures.ospa:.4f} px"
-        f"   PSNR {_number(figures.psnr).strip()} dB   SSIM {_number(figures.ssim, digits=4).strip()}"
+        f"cardinality {metrics.cardinality:.2f} %   OSPA {metrics.ospa:.4f} px"
+        f"   PSNR {_number(metrics.psnr).strip()} dB   SSIM {_number(metrics.ssim, digits=4).strip()}"
     )
     return lines
 
 
-def _table(title: str, rows: Sequence[Figures]) -> list[str]:
+def _table(title: str, rows: Sequence[Metrics]) -> list[str]:
     lines = [title]
     if rows:
         names = "".join(f"{f'AP{round(100 * p.threshold):02d}':>8}" for p in rows[0].points)

@@ -116,8 +116,8 @@ def count_text(value: float | None) -> str:
     """Return a number of parameters or operations with its multiple: 22730 -> 22.7 K."""
     if value is None:
         return ""
-    for limit, multiple, letter in ((1e9, 1e9, "G"), (1e6, 1e6, "M"), (1e3, 1e3, "K")):
-        if value >= limit:
+    for multiple, letter in ((1e9, "G"), (1e6, "M"), (1e3, "K")):
+        if value >= multiple:
             return f"{value / multiple:.3g} {letter}"
     return f"{value:g}"
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from csist_bench.detections import Detections
 from csist_bench.errors import OFFENDERS_SHOWN, InputError, must, offenders, show
 from csist_bench.predictions.header import Header
-from csist_bench.predictions.table import COLUMNS, Label, Limits, detections_from_columns, refuse
+from csist_bench.predictions.table import COLUMNS, IndexBounds, Label, detections_from_columns, refuse
 from csist_bench.predictions.text import decoded, is_number, table_of_numbers
 
 THUNDERSTORM_NEEDS = ("frame", "x [nm]", "y [nm]", "intensity [photon]")
@@ -16,24 +16,24 @@ THUNDERSTORM_ERRORS = ("uncertainty [nm]", "uncertainty_xy [nm]")
 
 
 def read_csv(
-    data: bytes, where: str, limits: Limits, warnings: list[str], pixel_size_nm: float | None
+    data: bytes, where: str, bounds: IndexBounds, warnings: list[str], pixel_size_nm: float | None
 ) -> tuple[Detections, Header]:
     """Read a table with a header line; nanometre columns make it a ThunderSTORM table."""
     text = decoded(data, where)
     names, body = _header_line(text, where)
     if "x [nm]" in names:
-        return _thunderstorm(names, body, where, limits, warnings, pixel_size_nm)
+        return _thunderstorm(names, body, where, bounds, warnings, pixel_size_nm)
     ignored = [name for name in names if name not in COLUMNS]
     if ignored:
         warnings.append(f"{where}: columns not read: {', '.join(show(name) for name in ignored)}")
     values = _numbers(body, len(names), [names.index(n) for n in names if n in COLUMNS], where)
     columns = dict(zip([name for name in names if name in COLUMNS], values.T))
     warnings.append(f"{where}: no header; data set and coverage are not verified")
-    return detections_from_columns(columns, where, _line_label(body), limits), Header()
+    return detections_from_columns(columns, where, _line_label(body), bounds), Header()
 
 
 def _thunderstorm(
-    names: list[str], body: list[str], where: str, limits: Limits, warnings: list[str], pixel_size_nm: float | None
+    names: list[str], body: list[str], where: str, bounds: IndexBounds, warnings: list[str], pixel_size_nm: float | None
 ) -> tuple[Detections, Header]:
     """Read nanometres from the corner of pixel (0, 0) and frames counted from 1, as ThunderSTORM writes them."""
     missing = [name for name in THUNDERSTORM_NEEDS if name not in names]
@@ -60,7 +60,7 @@ def _thunderstorm(
         f"{where}: ThunderSTORM table: frames count from 1, nanometres from the outer corner of pixel (0, 0);"
         " data set and coverage are not verified"
     )
-    return detections_from_columns(columns, where, label, limits), Header(method={"name": "ThunderSTORM table"})
+    return detections_from_columns(columns, where, label, bounds), Header(method={"name": "ThunderSTORM table"})
 
 
 def _header_line(text: str, where: str) -> tuple[list[str], list[str]]:

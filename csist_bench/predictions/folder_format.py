@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from csist_bench.detections import Detections
 from csist_bench.errors import OFFENDERS_SHOWN, InputError, must, offenders, show
 from csist_bench.predictions.header import Header
-from csist_bench.predictions.table import Label, Limits, detections_from_columns, refuse
+from csist_bench.predictions.table import IndexBounds, Label, detections_from_columns, refuse
 from csist_bench.predictions.text import decoded, is_number, table_of_numbers
 
 TEXT_FILE = re.compile(r"(?:image_)?(\d{1,15})\.txt")
 
 
-def read_folder(path: Path, limits: Limits, warnings: list[str]) -> tuple[Detections, Header]:
+def read_folder(path: Path, bounds: IndexBounds, warnings: list[str]) -> tuple[Detections, Header]:
     """Read `image_{i}.txt` or `{i}.txt` with lines `x y score`; i = trajectory * T + frame.
 
     A file without lines answers that its frame holds no target.
@@ -39,12 +39,12 @@ def read_folder(path: Path, limits: Limits, warnings: list[str]) -> tuple[Detect
     columns["image_id"] = np.array(image, dtype=np.int64)
     indices = np.array(sorted(files), dtype=np.int64)
     names = [files[int(i)].name for i in indices]
-    if limits.n_images is not None:
-        rule = f"be in [0, {limits.n_images})"
-        refuse(indices >= limits.n_images, indices, "image_id", str(path), rule, lambda row, name: names[row])
+    if bounds.n_images is not None:
+        rule = f"be in [0, {bounds.n_images})"
+        refuse(indices >= bounds.n_images, indices, "image_id", str(path), rule, lambda row, name: names[row])
     warnings.append(f"{path}: no header; the data set is not verified")
     label: Label = lambda row, name: "{}:{}".format(*sources[row])  # noqa: E731
-    return detections_from_columns(columns, str(path), label, limits), Header(n_frames=len(files))
+    return detections_from_columns(columns, str(path), label, bounds), Header(n_frames=len(files))
 
 
 def _frame_files(path: Path, warnings: list[str]) -> dict[int, Path]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from csist_bench.detections import Detections, detections_from_grid
 from csist_bench.errors import OFFENDERS_SHOWN, must, offenders
 from csist_bench.predictions.header import Header
-from csist_bench.predictions.table import LARGEST, Limits, detections_from_columns
+from csist_bench.predictions.table import LARGEST, IndexBounds, detections_from_columns
 
 HEAT_MAPS = "heatmaps"
 
@@ -26,7 +26,7 @@ class Decoding:
 
 
 def from_heat_maps(
-    arrays: Mapping[str, NDArray[Any]], where: str, limits: Limits, decoding: Decoding, header: Header
+    arrays: Mapping[str, NDArray[Any]], where: str, bounds: IndexBounds, decoding: Decoding, header: Header
 ) -> tuple[Detections, Header]:
     """Check heat maps and decode them; the header then says which frames they answer."""
     maps = arrays[HEAT_MAPS]
@@ -38,11 +38,11 @@ def from_heat_maps(
         if bad.any():
             found = [f"{tuple(int(i) for i in at)}: {maps[tuple(at)]}" for at in np.argwhere(bad)[:OFFENDERS_SHOWN]]
             raise offenders(where, f"heatmaps must be finite and at most {LARGEST:g} in size", found, int(bad.sum()))
-    trajectory = _axis(arrays, "trajectory", len(maps), limits.n_trajectories, where)
-    frame = _axis(arrays, "frame", maps.shape[1], limits.frames_per_trajectory, where)
+    trajectory = _axis(arrays, "trajectory", len(maps), bounds.n_trajectories, where)
+    frame = _axis(arrays, "frame", maps.shape[1], bounds.frames_per_trajectory, where)
     decoded = detections_from_grid(maps, decoding.c, decoding.threshold)
     columns = {**decoded.columns(), "trajectory": trajectory[decoded.trajectory], "frame": frame[decoded.frame]}
-    detections = detections_from_columns(columns, where, lambda row, name: f"detection {row}", limits)
+    detections = detections_from_columns(columns, where, lambda row, name: f"detection {row}", bounds)
     whole = len(frame) > 0 and np.array_equal(frame, np.arange(frame[0], frame[0] + len(frame)))
     frames = f"{frame[0]}:{frame[-1] + 1}" if whole else header.frames
     count = maps.shape[0] * maps.shape[1]

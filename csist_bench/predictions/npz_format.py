@@ -15,18 +15,18 @@ from csist_bench.detections import Detections
 from csist_bench.errors import InputError, must, show
 from csist_bench.predictions.header import HEADER_KEY, Header, stored_header
 from csist_bench.predictions.heat_maps import HEAT_MAPS, Decoding, from_heat_maps
-from csist_bench.predictions.table import COLUMNS, Limits, detections_from_columns
+from csist_bench.predictions.table import COLUMNS, IndexBounds, detections_from_columns
 
 
 def read_npz(
-    data: bytes, where: str, limits: Limits, warnings: list[str], decoding: Decoding
+    data: bytes, where: str, bounds: IndexBounds, warnings: list[str], decoding: Decoding
 ) -> tuple[Detections, Header]:
     """Read an NPZ of heat maps (array `heatmaps`) or of detection columns; nothing in it is ever unpickled."""
     arrays = _npz_arrays(data, where)
     header = stored_header(arrays.pop(HEADER_KEY, None), where, warnings)
     if HEAT_MAPS in arrays:
-        return from_heat_maps(arrays, where, limits, decoding, header)
-    return detections_from_columns(arrays, where, lambda row, name: f"row {row}", limits), header
+        return from_heat_maps(arrays, where, bounds, decoding, header)
+    return detections_from_columns(arrays, where, lambda row, name: f"row {row}", bounds), header
 
 
 def _npz_arrays(data: bytes, where: str) -> dict[str, NDArray[Any]]:

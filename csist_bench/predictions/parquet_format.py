@@ -10,10 +10,10 @@ import msgspec
 from csist_bench.detections import Detections
 from csist_bench.errors import InputError, must, show
 from csist_bench.predictions.header import HEADER_KEY, Header, stored_header
-from csist_bench.predictions.table import COLUMNS, Limits, detections_from_columns
+from csist_bench.predictions.table import COLUMNS, IndexBounds, detections_from_columns
 
 
-def read_parquet(data: bytes, where: str, limits: Limits, warnings: list[str]) -> tuple[Detections, Header]:
+def read_parquet(data: bytes, where: str, bounds: IndexBounds, warnings: list[str]) -> tuple[Detections, Header]:
     """Read a Parquet table with the columns of the CSV form."""
     pyarrow, parquet = _modules()
     try:
@@ -28,7 +28,7 @@ def read_parquet(data: bytes, where: str, limits: Limits, warnings: list[str]) -
     except (pyarrow.ArrowException, OSError) as error:
         raise InputError(f"{where}: not a readable Parquet file ({show(str(error))})") from None
     header = stored_header(metadata.get(HEADER_KEY.encode()), where, warnings)
-    return detections_from_columns(columns, where, lambda row, name: f"row {row}", limits), header
+    return detections_from_columns(columns, where, lambda row, name: f"row {row}", bounds), header
 
 
 def encode_parquet(detections: Detections, header: Header) -> bytes:

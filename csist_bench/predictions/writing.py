@@ -14,7 +14,7 @@ from csist_bench.predictions.header import Header
 from csist_bench.predictions.json_format import encode_json
 from csist_bench.predictions.npz_format import encode_npz
 from csist_bench.predictions.parquet_format import encode_parquet
-from csist_bench.predictions.table import Limits, detections_from_columns
+from csist_bench.predictions.table import IndexBounds, detections_from_columns
 
 SUFFIXES = (".json", ".json.gz", ".csv", ".npz", ".parquet")
 
@@ -37,7 +37,7 @@ def write_predictions(path: str | Path, detections: Detections, header: Header, 
     path = Path(path)
     kind = require_writable(path, overwrite)
     checked = detections_from_columns(
-        detections.columns(), "detections", lambda row, name: f"row {row}", Limits(None, None)
+        detections.columns(), "detections", lambda row, name: f"row {row}", IndexBounds(None, None)
     ).ordered()
     replace_file(path, _encoded(kind, checked, header))
 

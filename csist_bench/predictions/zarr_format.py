@@ -10,10 +10,10 @@ from csist_bench.detections import Detections
 from csist_bench.errors import InputError, must, show
 from csist_bench.predictions.header import Header, stored_header
 from csist_bench.predictions.heat_maps import HEAT_MAPS, Decoding, from_heat_maps
-from csist_bench.predictions.table import Limits
+from csist_bench.predictions.table import IndexBounds
 
 
-def read_zarr(path: Path, limits: Limits, warnings: list[str], decoding: Decoding) -> tuple[Detections, Header]:
+def read_zarr(path: Path, bounds: IndexBounds, warnings: list[str], decoding: Decoding) -> tuple[Detections, Header]:
     """Read a Zarr group with an array `heatmaps` (and index arrays), or an array of heat maps itself."""
     import zarr
 
@@ -28,4 +28,4 @@ def read_zarr(path: Path, limits: Limits, warnings: list[str], decoding: Decodin
     if HEAT_MAPS not in arrays:
         raise must(str(path), f"hold an array '{HEAT_MAPS}' (trajectory, frame, row, column)", "none")
     header = stored_header(None, str(path), warnings)
-    return from_heat_maps(arrays, str(path), limits, decoding, header)
+    return from_heat_maps(arrays, str(path), bounds, decoding, header)
