@@ -26,7 +26,7 @@ from csist_bench.leaderboard.table import (
 FEWEST_POINTS = 2
 _HERE = Path(__file__).resolve().parent
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
-TIER_MEANINGS = {
+STATUS_MEANINGS = {
     "published": "the paper's own figure, not scored here",
     "submitted": "scored here from a prediction file",
     "reproduced": "trained and run by a recipe of this repository, scored here",
@@ -157,15 +157,15 @@ def _table(board: Board) -> str:
 
 
 def _row(table: str, row: Row, rows: Sequence[Row]) -> str:
-    about = f'data-dataset="{_quoted(table)}" data-family="{row.family}" data-tier="{row.tier}"'
-    return f'<tr class="{row.tier}" {about}>{"".join(_cells(table, row, rows))}</tr>'
+    about = f'data-dataset="{_quoted(table)}" data-family="{row.family}" data-tier="{row.status}"'
+    return f'<tr class="{row.status}" {about}>{"".join(_cells(table, row, rows))}</tr>'
 
 
 def _cells(table: str, row: Row, rows: Sequence[Row]) -> Iterator[str]:
     yield f'<th scope="row">{escape(row_label(row))}{_details(row)}</th>'
     yield f"<td>{escape(table)}</td>"
     yield f'<td><span class="key {row.family}">{row.family}</span></td>'
-    yield f'<td><span class="badge {row.tier}" title="{TIER_MEANINGS[row.tier]}">{row.tier}</span></td>'
+    yield f'<td><span class="badge {row.status}" title="{STATUS_MEANINGS[row.status]}">{row.status}</span></td>'
     yield f"<td>{row.prior_tier}</td>"
     yield f"<td>{row.decoder if row.measured else ''}</td>"
     yield _score_cell(row)
@@ -217,11 +217,11 @@ def _link(name: str, url: str) -> str:
 
 
 def _legend() -> str:
-    tiers = "".join(
-        f'<li><span class="badge {name}">{name}</span> {meaning}</li>' for name, meaning in TIER_MEANINGS.items()
+    statuses = "".join(
+        f'<li><span class="badge {name}">{name}</span> {meaning}</li>' for name, meaning in STATUS_MEANINGS.items()
     )
     return (
-        f'<section class="legend">\n<h2>Reading the table</h2>\n<ul>{tiers}</ul>\n<p>{escape(PRIOR_TEXT)}</p>\n'
+        f'<section class="legend">\n<h2>Reading the table</h2>\n<ul>{statuses}</ul>\n<p>{escape(PRIOR_TEXT)}</p>\n'
         "<p>The ceiling lines are what a perfect detector scores when its answers are snapped to the nodes of the label"
         " grid; the limits are Cramer-Rao lines of the data's noise, scored as a method is: no strict bounds, a fit"
         " can pass them where errors are above 0.1 px. Intervals are 95 % bootstrap intervals over trajectories. A row"

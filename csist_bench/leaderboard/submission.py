@@ -32,7 +32,7 @@ class Claim:
 
     method: str | None = None
     family: str | None = None
-    tier: str = "submitted"
+    status: str = "submitted"
     prior_tier: str | None = None
     decoder: str | None = None
     rank: str = "score"
@@ -124,7 +124,7 @@ def score_submission(
         **_of_data(store, part),
         **_of_scores(report),
         **_of_method(where, claim, read, store),
-        "tier": claim.tier,
+        "tier": claim.status,
         "rank": claim.rank,
         "code": claim.code,
         "note": claim.note,
@@ -329,5 +329,4 @@ def admitted(row: Row, rows: Sequence[Row], path: Path, supersede: bool = False)
             f"{path}: a row of {row.method} on {row.dataset} with these settings stands (CSO-mAP {rival.cso_map:.2f},"
             f" {rival.date}); pass --supersede to put this one ({row.cso_map:.2f}) in its place"
         )
-    values = {name: getattr(row, name) for name in row.__struct_fields__}
-    return checked_row({**values, "supersedes": rival.predictions_sha256}, str(path))
+    return checked_row({**row.values(), "supersedes": rival.predictions_sha256}, str(path))

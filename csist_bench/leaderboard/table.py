@@ -16,7 +16,7 @@ from csist_bench.leaderboard.rows import Row
 MAIN_DATASET = "seqcsist"
 ALL = "all"
 
-TIERS_TEXT = (
+STATUSES_TEXT = (
     "Tiers: *published* is the paper's own figure; *submitted* was scored here from a prediction file; *reproduced* was"
     " trained and run by a recipe of this repository, and scored here."
 )
@@ -40,7 +40,7 @@ def board(
     *,
     dataset: str = ALL,
     family: str | None = None,
-    tier: str | None = None,
+    status: str | None = None,
     lines: Iterable[Line] = (),
 ) -> Board:
     """Choose and order the rows; `dataset` is a table's name or "all".
@@ -57,7 +57,7 @@ def board(
         raise unknown("data set", dataset, chosen)
     tables = {}
     for name in sorted(chosen, key=_natural):
-        rows = [r for r in chosen[name] if (not family or r.family == family) and (not tier or r.tier == tier)]
+        rows = [r for r in chosen[name] if (not family or r.family == family) and (not status or r.status == status)]
         if rows and dataset in (ALL, name):
             tables[name] = ranked(rows)
     return Board(tables, tuple(lines))
@@ -138,7 +138,7 @@ _TEXT_COLUMNS = 5
 def cells_of(row: Row, rows: Sequence[Row]) -> tuple[str, ...]:
     """Return the cells of a row under `HEADINGS`; `rows` are those of its table."""
     return (
-        row_label(row), row.family, row.tier, row.prior_tier, row.decoder if row.measured else "",
+        row_label(row), row.family, row.status, row.prior_tier, row.decoder if row.measured else "",
         score_text(row.cso_map), interval_text(row), score_text(published_beside(row, rows)),
         *map(score_text, row.aps), count_text(row.parameters), rate_text(row),
     )  # fmt: skip
@@ -177,7 +177,7 @@ def markdown_text(shown: Board) -> str:
         f"CSO-mAP and AP05 to AP25 in percent, by evaluator {EVALUATOR_VERSION}; intervals are 95 % bootstrap intervals"
         " over trajectories. Written by `csist-bench leaderboard --markdown`; the same as a sortable page with charts:"
         " [index.html](index.html).",
-        TIERS_TEXT,
+        STATUSES_TEXT,
         PRIOR_TEXT,
         "Add a row with `csist-bench submit preds.json`: it scores the file itself. Published frames/s are the paper's,"
         " on its GPU; measured ones are of the hardware named in [leaderboard.csv](leaderboard.csv).",

@@ -158,9 +158,7 @@ def test_control_characters_cannot_enter_a_row():
 
 def test_standing_rows_are_those_that_no_later_row_supersedes():
     old, other = row(note="old"), row(note="other", method="BID", family="traditional")
-    by_brightness = checked_row(
-        {**{n: getattr(old, n) for n in COLUMNS}, "rank": "brightness", "note": "same file, other ranking"}, "row"
-    )
+    by_brightness = checked_row({**old.values(), "rank": "brightness", "note": "same file, other ranking"}, "row")
     new = row(note="new", supersedes=old.predictions_sha256)
     assert standing([old, other, by_brightness, new]) == [other, by_brightness, new]
 
@@ -326,7 +324,7 @@ def test_tables_are_in_order_of_the_best_measured_row_with_the_published_row_ben
 
 def test_tables_are_filtered_and_sorted_by_data_set():
     rows = [row(dataset=f"seqcsist-noise sigma={s}") for s in (10, 2)] + [row(), row(split="val")]
-    shown = board(rows, published_rows(), family="off-grid", tier="reproduced")
+    shown = board(rows, published_rows(), family="off-grid", status="reproduced")
     assert list(shown.tables) == ["seqcsist", "seqcsist, val", "seqcsist-noise sigma=2", "seqcsist-noise sigma=10"]
     with pytest.raises(InputError, match="did you mean 'seqcsist'"):
         board(rows, [], dataset="seqcsit")
