@@ -13,8 +13,8 @@ from csist_bench.cli.submit_command import DEFAULT_LEADERBOARD
 from csist_bench.conventions import FAMILIES, STATUSES
 
 if TYPE_CHECKING:
+    from csist_bench.leaderboard.board import Board
     from csist_bench.leaderboard.rows import Row
-    from csist_bench.leaderboard.table import Board
 
 
 @click.command("leaderboard")
@@ -93,8 +93,8 @@ def _rows(path: str, superseded: bool) -> tuple[list[Row], list[Row]]:
 def _shown(
     path: str, measured: list[Row], published: list[Row], dataset: str | None, family: str | None, status: str | None
 ) -> Board:
+    from csist_bench.leaderboard.board import ALL, board
     from csist_bench.leaderboard.lines import read_lines
-    from csist_bench.leaderboard.table import ALL, board
 
     lines = read_lines(Path(path).parent)
     return board(measured, published, dataset=dataset or ALL, family=family, status=status, lines=lines)
@@ -103,7 +103,8 @@ def _shown(
 def _print_tables(
     path: str, measured: list[Row], published: list[Row], dataset: str | None, family: str | None, status: str | None
 ) -> None:
-    from csist_bench.leaderboard.table import MAIN_DATASET, terminal_text
+    from csist_bench.leaderboard.board import MAIN_DATASET
+    from csist_bench.leaderboard.table import terminal_text
 
     shown = _shown(path, measured, published, dataset or MAIN_DATASET, family, status)
     everything = _shown(path, measured, published, None, family, status)

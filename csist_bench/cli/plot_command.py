@@ -161,8 +161,8 @@ def leaderboard_command(leaderboard: str, dataset: str, out: str) -> None:
       csist-bench plot leaderboard --dataset "seqcsist-noise sigma=2" --out leaderboard.png
     """
     from csist_bench.leaderboard import published_rows, read_rows, standing
+    from csist_bench.leaderboard.board import board
     from csist_bench.leaderboard.lines import read_lines
-    from csist_bench.leaderboard.table import board
     from csist_bench.plots import leaderboard_picture, require_picture
 
     require_picture(out)

@@ -8,12 +8,11 @@ from pathlib import Path
 
 from csist_bench.conventions import AP_NAMES, FAMILIES, PRIOR_TEXT, STATUSES
 from csist_bench.evaluation import EVALUATOR_VERSION
+from csist_bench.leaderboard.board import MAIN_DATASET, Board
 from csist_bench.leaderboard.charts import PARAMETERS, SPEED, chart
 from csist_bench.leaderboard.lines import Line
 from csist_bench.leaderboard.rows import Row
 from csist_bench.leaderboard.table import (
-    MAIN_DATASET,
-    Board,
     count_text,
     interval_text,
     published_beside,

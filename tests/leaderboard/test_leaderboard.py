@@ -14,6 +14,7 @@ from csist_bench import files
 from csist_bench.conventions import FAMILIES
 from csist_bench.errors import InputError
 from csist_bench.leaderboard import append_row, published_rows, read_rows, standing
+from csist_bench.leaderboard.board import board
 from csist_bench.leaderboard.charts import PARAMETERS, SPEED, Scale, chart, height_of
 from csist_bench.leaderboard.check import check
 from csist_bench.leaderboard.datasets import dataset_label, dataset_recipe, recipe_from_text
@@ -21,7 +22,7 @@ from csist_bench.leaderboard.lines import Line, read_lines, replace_lines
 from csist_bench.leaderboard.page import COLUMNS as PAGE_COLUMNS
 from csist_bench.leaderboard.page import page_text
 from csist_bench.leaderboard.rows import COLUMNS, Row, checked_row, write_rows
-from csist_bench.leaderboard.table import board, count_text, markdown_text, published_beside, terminal_text
+from csist_bench.leaderboard.table import count_text, markdown_text, published_beside, terminal_text
 from csist_bench.recipes import load_data_recipe
 from tests.helpers.rows import FINGERPRINT, digest, row
 
