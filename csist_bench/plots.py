@@ -24,9 +24,9 @@ from csist_bench.detections import Detections
 from csist_bench.errors import InputError, require_shape, unknown
 from csist_bench.files import replace_file
 from csist_bench.leaderboard.board import ranked
+from csist_bench.leaderboard.columns import row_label
 from csist_bench.leaderboard.lines import Line
 from csist_bench.leaderboard.rows import Row
-from csist_bench.leaderboard.table import row_label
 from csist_bench.training.log import TrainingLog
 
 Floats = NDArray[np.float64]

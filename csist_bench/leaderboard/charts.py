@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from csist_bench.leaderboard.columns import count_text, rate_text, row_label, score_text
 from csist_bench.leaderboard.lines import Line
 from csist_bench.leaderboard.rows import Row
-from csist_bench.leaderboard.table import count_text, rate_text, row_label, score_text
 
 WIDTH, HEIGHT = 640, 420
 LEFT, RIGHT, TOP, BOTTOM = 48, 16, 14, 44

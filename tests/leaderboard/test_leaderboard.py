@@ -17,12 +17,12 @@ from csist_bench.leaderboard import append_row, published_rows, read_rows, stand
 from csist_bench.leaderboard.board import board
 from csist_bench.leaderboard.charts import PARAMETERS, SPEED, Scale, chart, height_of
 from csist_bench.leaderboard.check import check
+from csist_bench.leaderboard.columns import PAGE_COLUMNS, Entry, count_text
 from csist_bench.leaderboard.datasets import dataset_label, dataset_recipe, recipe_from_text
 from csist_bench.leaderboard.lines import Line, read_lines, replace_lines
-from csist_bench.leaderboard.page import COLUMNS as PAGE_COLUMNS
 from csist_bench.leaderboard.page import page_text
 from csist_bench.leaderboard.rows import COLUMNS, Row, checked_row, write_rows
-from csist_bench.leaderboard.table import count_text, markdown_text, published_beside, terminal_text
+from csist_bench.leaderboard.table import markdown_text, terminal_text
 from csist_bench.recipes import load_data_recipe
 from tests.helpers.rows import FINGERPRINT, digest, row
 
@@ -319,8 +319,8 @@ def test_tables_are_in_order_of_the_best_measured_row_with_the_published_row_ben
     assert [r.measured for r in rows[:4]] == [True, True, True, False]
     rest = [r.cso_map for r in rows[4:]]
     assert rest == sorted(rest, reverse=True)
-    assert published_beside(rows[2], rows) == 10.72
-    assert published_beside(rows[0], rows) is None
+    assert Entry(rows[2], "seqcsist", rows).published == 10.72
+    assert Entry(rows[0], "seqcsist", rows).published is None
 
 
 def test_tables_are_filtered_and_sorted_by_data_set():
