@@ -13,7 +13,6 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from csist_bench import plots
 from csist_bench.conventions import AP_TITLES
 from csist_bench.datasets import Split, open_store
 from csist_bench.datasets.generation import generate
@@ -25,6 +24,7 @@ from csist_bench.evaluation.truth import Truth
 from csist_bench.leaderboard.published import published_rows
 from csist_bench.methods.inference import Unmixed, unmix
 from csist_bench.methods.registry import find, torch_works
+from csist_bench.plots.frames import frames_picture
 from csist_bench.recipes import load_data_recipe
 
 Say = Callable[[str], None]
@@ -179,7 +179,7 @@ def _draw(split: Split, detections: Detections | None, path: Path) -> None:
         found.append(np.stack([here.x, here.y], axis=-1))
     titles = [f"trajectory {trajectory}, frame {frame}" for trajectory in trajectories]
     frames = split.read("frames", 0, len(trajectories))[:, frame]
-    plots.frames_picture(frames, split.target_xy[: len(trajectories), frame], found, path, titles)
+    frames_picture(frames, split.target_xy[: len(trajectories), frame], found, path, titles)
 
 
 def results_table(results: Sequence[Result]) -> list[dict[str, object]]:

@@ -58,7 +58,8 @@ def frames_command(
     """
     import numpy as np
 
-    from csist_bench.plots import frames_picture, require_picture
+    from csist_bench.plots.frames import frames_picture
+    from csist_bench.plots.style import require_picture
     from csist_bench.recipes import frame_range
 
     require_picture(out)
@@ -89,7 +90,8 @@ def trajectory_command(predictions: str | None, data: str, split: str, trajector
     Example:
       csist-bench plot trajectory preds.json --trajectory 7 --out trajectory.png
     """
-    from csist_bench.plots import require_picture, trajectory_picture
+    from csist_bench.plots.style import require_picture
+    from csist_bench.plots.trajectory import trajectory_picture
 
     require_picture(out)
     store, part = _opened(data, split, trajectory)
@@ -116,7 +118,8 @@ def pr_command(predictions: str, data: str, split: str, out: str) -> None:
     from csist_bench.evaluation.matching import match
     from csist_bench.evaluation.report import evaluate
     from csist_bench.evaluation.truth import Truth
-    from csist_bench.plots import precision_recall_picture, require_picture
+    from csist_bench.plots.precision_recall import precision_recall_picture
+    from csist_bench.plots.style import require_picture
 
     require_picture(out)
     store, part = _opened(data, split)
@@ -141,7 +144,8 @@ def training_command(run: str, out: str) -> None:
     Example:
       csist-bench plot training runs/edsr --out training.png
     """
-    from csist_bench.plots import require_picture, training_curve_picture
+    from csist_bench.plots.style import require_picture
+    from csist_bench.plots.training import training_curve_picture
     from csist_bench.training.log import read_log
 
     require_picture(out)
@@ -163,7 +167,8 @@ def leaderboard_command(leaderboard: str, dataset: str, out: str) -> None:
     from csist_bench.leaderboard import published_rows, read_rows, standing
     from csist_bench.leaderboard.board import board
     from csist_bench.leaderboard.lines import read_lines
-    from csist_bench.plots import leaderboard_picture, require_picture
+    from csist_bench.plots.leaderboard import leaderboard_picture
+    from csist_bench.plots.style import require_picture
 
     require_picture(out)
     measured = standing(read_rows(leaderboard, missing_ok=leaderboard == DEFAULT_LEADERBOARD))
@@ -189,7 +194,8 @@ def calibration_command(predictions: str, data: str, split: str, out: str) -> No
     from csist_bench.errors import InputError
     from csist_bench.evaluation.matching import match, nearest_targets
     from csist_bench.evaluation.truth import Truth
-    from csist_bench.plots import calibration_picture, require_picture
+    from csist_bench.plots.calibration import calibration_picture
+    from csist_bench.plots.style import require_picture
 
     require_picture(out)
     store, part = _opened(data, split)
