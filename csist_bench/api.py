@@ -160,7 +160,7 @@ def evaluate(
     from csist_bench.evaluation.truth import Truth
 
     scored = data.scored_frames if frames is None else frames
-    truth = Truth.from_arrays(data.target_xy, data.target_intensity, data.target_count, scored)
+    truth = Truth.from_split(data, scored)
     grid = (data.recipe.c, data.recipe.size)
     standard = scored == data.scored_frames
     return score(detections, truth, matching=matching, full=full, grid=grid, standard_frames=standard)

@@ -13,7 +13,6 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from csist_bench import plots
 from csist_bench.conventions import AP_TITLES
 from csist_bench.datasets import Split, open_store
 from csist_bench.datasets.generation import generate
@@ -25,6 +24,7 @@ from csist_bench.evaluation.truth import Truth
 from csist_bench.leaderboard.published import published_rows
 from csist_bench.methods.inference import Scope, Unmixed, unmix_each
 from csist_bench.methods.registry import find, torch_works
+from csist_bench.plots.frames import frames_picture
 from csist_bench.recipes import load_data_recipe
 
 Say = Callable[[str], None]
@@ -116,13 +116,13 @@ def _programme(
 ) -> tuple[list[Result], Detections | None]:
     published = {row.method: row.cso_map for row in published_rows() if row.dataset == "seqcsist"}
     results, shown = [], None
-    for name, limit in programme:
+    for name, first in programme:
         try:
-            done = unmix_each(split, name, ["grid"], scope=Scope(first=limit))[0]
+            done = unmix_each(split, name, ["grid"], scope=Scope(first=first))[0]
         except InputError as error:
             say(f"{name}: left out ({error})")
             continue
-        result = _scored(split, name, data, done, limit, published)
+        result = _scored(split, name, data, done, first, published)
         results.append(result)
         say(f"{result.title} ({data}): {done.n_frames:,} frames in {done.seconds:.1f} s, CSO-mAP {result.cso_map:.2f}")
         if name == SHOWN_METHOD:
@@ -130,19 +130,19 @@ def _programme(
     return results, shown
 
 
-def _truth(split: Split, limit: int | None = None) -> Truth:
-    chosen = None if limit is None else range(min(limit, split.n_trajectories))
-    return Truth.from_arrays(split.target_xy, split.target_intensity, split.target_count, split.scored_frames, chosen)
+def _truth(split: Split, first: int | None = None) -> Truth:
+    chosen = None if first is None else range(min(first, split.n_trajectories))
+    return Truth.from_split(split, trajectories=chosen)
 
 
 def _scored(
-    split: Split, name: str, data: str, done: Unmixed, limit: int | None, published: dict[str, float]
+    split: Split, name: str, data: str, done: Unmixed, first: int | None, published: dict[str, float]
 ) -> Result:
-    report = evaluate(done.detections, _truth(split, limit))
+    report = evaluate(done.detections, _truth(split, first))
     title = find(name).title
     rate = done.n_frames / max(done.seconds, 1e-9)
     beside = published.get(title) if data == "noise-free" else None
-    used = min(limit or split.n_trajectories, split.n_trajectories)
+    used = min(first or split.n_trajectories, split.n_trajectories)
     return Result(title, data, used, split.n_trajectories, report.cso_map, report.ap, rate, beside)
 
 
@@ -179,7 +179,7 @@ def _draw(split: Split, detections: Detections | None, path: Path) -> None:
         found.append(np.stack([here.x, here.y], axis=-1))
     titles = [f"trajectory {trajectory}, frame {frame}" for trajectory in trajectories]
     frames = split.read("frames", 0, len(trajectories))[:, frame]
-    plots.frames_picture(frames, split.target_xy[: len(trajectories), frame], found, path, titles)
+    frames_picture(frames, split.target_xy[: len(trajectories), frame], found, path, titles)
 
 
 def results_table(results: Sequence[Result]) -> list[dict[str, object]]:

@@ -169,7 +169,7 @@ def _evaluate() -> Iterator[Measure]:
         data = Path(folder) / "set.zarr"
         generate(data, load_data_recipe("seqcsist"))
         split = store.open_store(data).split("test")
-        truth = Truth.from_arrays(split.target_xy, split.target_intensity, split.target_count, split.scored_frames)
+        truth = Truth.from_split(split)
         few, many = _jittered(truth, 1), _jittered(truth, MANY_DETECTIONS // truth.n_targets)
         preds = Path(folder) / "preds.json"
         write_predictions(preds, few, Header(n_frames=12_000, split="test"))

@@ -11,7 +11,7 @@ from csist_bench.cli.options import data_option, frames_option, json_option, not
 
 if TYPE_CHECKING:
     from csist_bench.datasets import Split, Store
-    from csist_bench.evaluation.cramer_rao_lines import LimitRow
+    from csist_bench.evaluation.cramer_rao_lines import CramerRaoRow
     from csist_bench.evaluation.report import Report
     from csist_bench.evaluation.truth import Truth
     from csist_bench.predictions import Predictions
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="The protocol's matching, or the optimal assignment (reported under another name).",
 )
-@click.option("--grid-threshold", type=float, default=70.0, show_default=True, help="Least node value of heat maps.")
+@click.option("--grid-threshold", type=float, help="Least node value of heat maps (the data set's, mostly 70).")
 @click.option("--pixel-size-nm", type=float, help="Pixel size of positions in nanometres (ThunderSTORM tables).")
 @click.option(
     "--bootstrap",
@@ -55,7 +55,7 @@ def command(
     folder: str | None,
     allow_mismatch: bool,
     matching: str,
-    grid_threshold: float,
+    grid_threshold: float | None,
     pixel_size_nm: float | None,
     bootstrap: int,
     seed: int,
@@ -82,7 +82,7 @@ def command(
         frames_per_trajectory=part.n_frames,
         n_trajectories=part.n_trajectories,
         c=store.recipe.c,
-        threshold=grid_threshold,
+        threshold=store.recipe.grid_threshold if grid_threshold is None else grid_threshold,
         pixel_size_nm=pixel_size_nm,
     )
     mismatch = read.header.mismatch(store.fingerprint, split)
@@ -108,9 +108,9 @@ def truth_of(part: Split, frames: str | None, trajectories: str | None) -> Truth
     from csist_bench.evaluation.truth import Truth
     from csist_bench.recipes import frame_range
 
-    scored = part.scored_frames if frames is None else frame_range(frames, part.n_frames)
+    scored = None if frames is None else frame_range(frames, part.n_frames)
     chosen = None if trajectories is None else frame_range(trajectories, part.n_trajectories, name="trajectories")
-    return Truth.from_arrays(part.target_xy, part.target_intensity, part.target_count, scored, chosen)
+    return Truth.from_split(part, scored, chosen)
 
 
 def refuse_mismatch(file: str, mismatch: str | None, allowed: bool) -> None:
@@ -135,9 +135,11 @@ def _show(report: Report, read: Predictions, ceiling: Ceiling | None, as_json: b
         write_report(report, folder)
         note(f"report written to {folder}")
     if as_json:
-        print_json(report.to_json() | ({"ceiling": ceiling.to_json()} if ceiling else {}))
+        print_json(report.to_dict() | ({"ceiling": ceiling.to_dict()} if ceiling else {}))
         return
-    click.echo(report.to_text(), nl=False)
+    from csist_bench.evaluation.report_text import report_text
+
+    click.echo(report_text(report), nl=False)
     if ceiling:
         click.echo(f"\n{ceiling.to_text()}")
 
@@ -147,23 +149,23 @@ class Ceiling:
     """What a perfect detector on the grid scores, and the Cramer-Rao lines of the data."""
 
     grid: dict[str, Any]
-    limits: list[LimitRow]
+    cramer_rao: list[CramerRaoRow]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return both as plain tables."""
-        return {"grid": self.grid, "limits": [row.to_json() for row in self.limits]}
+        return {"grid": self.grid, "limits": [row.to_dict() for row in self.cramer_rao]}
 
     def to_text(self) -> str:
         """Return both for a terminal."""
         from csist_bench.evaluation.ceilings import ceiling_text
-        from csist_bench.evaluation.cramer_rao_lines import limit_text
+        from csist_bench.evaluation.cramer_rao_lines import cramer_rao_text
 
-        return f"{ceiling_text(self.grid)}\n\nCramer-Rao lines\n{limit_text(self.limits)}"
+        return f"{ceiling_text(self.grid)}\n\nCramer-Rao lines\n{cramer_rao_text(self.cramer_rao)}"
 
 
 def _ceiling_of(store: Store, truth: Truth) -> Ceiling:
     from csist_bench.evaluation.ceilings import grid_ceiling
-    from csist_bench.evaluation.cramer_rao_lines import limit_table
+    from csist_bench.evaluation.cramer_rao_lines import cramer_rao_table
     from csist_bench.simulation.camera import Camera
 
-    return Ceiling(grid_ceiling(truth, store.recipe.c), limit_table(truth, Camera.from_recipe(store.recipe)))
+    return Ceiling(grid_ceiling(truth, store.recipe.c), cramer_rao_table(truth, Camera.from_recipe(store.recipe)))

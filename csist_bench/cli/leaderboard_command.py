@@ -13,8 +13,8 @@ from csist_bench.cli.submit_command import DEFAULT_LEADERBOARD
 from csist_bench.conventions import FAMILIES, STATUSES
 
 if TYPE_CHECKING:
+    from csist_bench.leaderboard.board import Board
     from csist_bench.leaderboard.rows import Row
-    from csist_bench.leaderboard.table import Board
 
 
 @click.command("leaderboard")
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 )
 @click.option("--dataset", metavar="NAME", help="A data set of the table, or all (the terminal shows seqcsist).")
 @click.option("--family", type=click.Choice(FAMILIES), help="Rows of one family.")
-@click.option("--tier", type=click.Choice(STATUSES), help="Rows of one tier.")
+@click.option("--tier", "status", type=click.Choice(STATUSES), help="Rows of one tier.")
 @click.option("--superseded", is_flag=True, help="Show superseded rows too.")
 @click.option("--markdown", is_flag=False, flag_value="-", metavar="[FILE]", help="Markdown, on stdout or to a file.")
 @click.option("--html", metavar="FILE", help="One self-contained page with charts.")
@@ -38,7 +38,7 @@ def command(
     path: str,
     dataset: str | None,
     family: str | None,
-    tier: str | None,
+    status: str | None,
     superseded: bool,
     markdown: str | None,
     html: str | None,
@@ -73,12 +73,12 @@ def command(
         return
     measured, published = _rows(path, superseded)
     if as_json:
-        _print_rows(_shown(path, measured, published, dataset, family, tier), measured)
+        _print_rows(_shown(path, measured, published, dataset, family, status), measured)
         return
     if not markdown and not html:
-        _print_tables(path, measured, published, dataset, family, tier)
+        _print_tables(path, measured, published, dataset, family, status)
         return
-    shown = _shown(path, measured, published, dataset, family, tier)
+    shown = _shown(path, measured, published, dataset, family, status)
     if markdown:
         from csist_bench.leaderboard.table import markdown_text
 
@@ -99,22 +99,23 @@ def _rows(path: str, superseded: bool) -> tuple[list[Row], list[Row]]:
 
 
 def _shown(
-    path: str, measured: list[Row], published: list[Row], dataset: str | None, family: str | None, tier: str | None
+    path: str, measured: list[Row], published: list[Row], dataset: str | None, family: str | None, status: str | None
 ) -> Board:
+    from csist_bench.leaderboard.board import ALL, board
     from csist_bench.leaderboard.lines import read_lines
-    from csist_bench.leaderboard.table import ALL, board
 
     lines = read_lines(Path(path).parent)
-    return board(measured, published, dataset=dataset or ALL, family=family, tier=tier, lines=lines)
+    return board(measured, published, dataset=dataset or ALL, family=family, status=status, lines=lines)
 
 
 def _print_tables(
-    path: str, measured: list[Row], published: list[Row], dataset: str | None, family: str | None, tier: str | None
+    path: str, measured: list[Row], published: list[Row], dataset: str | None, family: str | None, status: str | None
 ) -> None:
-    from csist_bench.leaderboard.table import MAIN_DATASET, terminal_text
+    from csist_bench.leaderboard.board import MAIN_DATASET
+    from csist_bench.leaderboard.table import terminal_text
 
-    shown = _shown(path, measured, published, dataset or MAIN_DATASET, family, tier)
-    everything = _shown(path, measured, published, None, family, tier)
+    shown = _shown(path, measured, published, dataset or MAIN_DATASET, family, status)
+    everything = _shown(path, measured, published, None, family, status)
     others = [] if dataset else [f"{n}: {len(r)} rows" for n, r in everything.tables.items() if n not in shown.tables]
     click.echo(terminal_text(shown, others))
 
@@ -125,8 +126,7 @@ def _print_rows(shown: Board, measured: list[Row]) -> None:
     in_force = {id(row) for row in standing(measured)}
     rows: list[dict[str, Any]] = []
     for row in (row for table in shown.tables.values() for row in table):
-        values = {name: getattr(row, name) for name in row.__struct_fields__}
-        rows.append({**values, "superseded": row.measured and id(row) not in in_force})
+        rows.append({**row.values(), "superseded": row.measured and id(row) not in in_force})
     print_json(rows)
 
 

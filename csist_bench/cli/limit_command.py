@@ -37,21 +37,21 @@ def command(
       csist-bench limit --data data/seqcsist.zarr --noise-sigma 2
     """
     from csist_bench.datasets import open_store
-    from csist_bench.evaluation.cramer_rao_lines import limit_table, limit_text
+    from csist_bench.evaluation.cramer_rao_lines import cramer_rao_table, cramer_rao_text
     from csist_bench.evaluation.truth import Truth
     from csist_bench.recipes import frame_range
     from csist_bench.simulation.camera import Camera
 
     opened = open_store(data)
     part = opened.split(split)
-    scored = part.scored_frames if frames is None else frame_range(frames, part.n_frames, name="--frames")
-    truth = Truth.from_arrays(part.target_xy, part.target_intensity, part.target_count, scored)
+    scored = None if frames is None else frame_range(frames, part.n_frames, name="--frames")
+    truth = Truth.from_split(part, scored)
     camera = Camera.from_recipe(opened.recipe, noise_sigma)
-    table = limit_table(truth, camera, trajectories=trajectories, draws=draws, seed=seed)
+    table = cramer_rao_table(truth, camera, trajectories=trajectories, draws=draws, seed=seed)
     if as_json:
         head = {"data": data, "split": split, "noise_sigma": camera.noise_sigma, "frames": truth.frames_text}
-        print_json({**head, "lines": [row.to_json() for row in table]})
+        print_json({**head, "lines": [row.to_dict() for row in table]})
     else:
         used = min(trajectories, part.n_trajectories)
         click.echo(f"{data} {split}: {used} trajectories, frames {truth.frames_text}, sigma {camera.noise_sigma:g}")
-        click.echo(limit_text(table))
+        click.echo(cramer_rao_text(table))

@@ -58,7 +58,8 @@ def frames_command(
     """
     import numpy as np
 
-    from csist_bench.plots import frames_picture, require_picture
+    from csist_bench.plots.frames import frames_picture
+    from csist_bench.plots.style import require_picture
     from csist_bench.recipes import frame_range
 
     require_picture(out)
@@ -89,7 +90,8 @@ def trajectory_command(predictions: str | None, data: str, split: str, trajector
     Example:
       csist-bench plot trajectory preds.json --trajectory 7 --out trajectory.png
     """
-    from csist_bench.plots import require_picture, trajectory_picture
+    from csist_bench.plots.style import require_picture
+    from csist_bench.plots.trajectory import trajectory_picture
 
     require_picture(out)
     store, part = _opened(data, split, trajectory)
@@ -115,12 +117,14 @@ def pr_command(predictions: str, data: str, split: str, out: str) -> None:
     from csist_bench.evaluation.average_precision import curve
     from csist_bench.evaluation.matching import match
     from csist_bench.evaluation.report import evaluate
-    from csist_bench.plots import precision_recall_picture, require_picture
+    from csist_bench.evaluation.truth import Truth
+    from csist_bench.plots.precision_recall import precision_recall_picture
+    from csist_bench.plots.style import require_picture
 
     require_picture(out)
     store, part = _opened(data, split)
     read = _predictions(predictions, store, part)
-    truth = _truth(part)
+    truth = Truth.from_split(part)
     matched = match(read.detections, truth)
     names = [ap_name(threshold) for threshold in matched.thresholds]
     curves = {name: curve(hits, truth.n_targets) for name, hits in zip(names, matched.hits)}
@@ -140,7 +144,8 @@ def training_command(run: str, out: str) -> None:
     Example:
       csist-bench plot training runs/edsr --out training.png
     """
-    from csist_bench.plots import require_picture, training_curve_picture
+    from csist_bench.plots.style import require_picture
+    from csist_bench.plots.training import training_curve_picture
     from csist_bench.training.log import read_log
 
     require_picture(out)
@@ -160,9 +165,10 @@ def leaderboard_command(leaderboard: str, dataset: str, out: str) -> None:
       csist-bench plot leaderboard --dataset "seqcsist-noise sigma=2" --out leaderboard.png
     """
     from csist_bench.leaderboard import published_rows, read_rows, standing
+    from csist_bench.leaderboard.board import board
     from csist_bench.leaderboard.lines import read_lines
-    from csist_bench.leaderboard.table import board
-    from csist_bench.plots import leaderboard_picture, require_picture
+    from csist_bench.plots.leaderboard import leaderboard_picture
+    from csist_bench.plots.style import require_picture
 
     require_picture(out)
     measured = standing(read_rows(leaderboard, missing_ok=leaderboard == DEFAULT_LEADERBOARD))
@@ -187,14 +193,16 @@ def calibration_command(predictions: str, data: str, split: str, out: str) -> No
 
     from csist_bench.errors import InputError
     from csist_bench.evaluation.matching import match, nearest_targets
-    from csist_bench.plots import calibration_picture, require_picture
+    from csist_bench.evaluation.truth import Truth
+    from csist_bench.plots.calibration import calibration_picture
+    from csist_bench.plots.style import require_picture
 
     require_picture(out)
     store, part = _opened(data, split)
     read = _predictions(predictions, store, part)
     if read.detections.sigma_x is None or read.detections.sigma_y is None:
         raise InputError(f"{predictions}: predictions must have sigma_x and sigma_y to be checked for calibration")
-    truth = _truth(part)
+    truth = Truth.from_split(part)
     matched = match(read.detections, truth, (MATCHED_WITHIN,))
     hit = matched.detections.select(matched.hits[0])
     frame = matched.frame[matched.hits[0]]
@@ -217,15 +225,8 @@ def _opened(data: str, split: str, trajectory: int = 0) -> tuple[Store, Split]:
     return store, part
 
 
-def _truth(part: Split) -> Any:
-    from csist_bench.evaluation.truth import Truth
-
-    return Truth.from_arrays(part.target_xy, part.target_intensity, part.target_count, part.scored_frames)
-
-
 def _predictions(path: str, store: Store, part: Split) -> Predictions:
     """Read a prediction file; one of other data is refused, for its detections would be drawn on the wrong frames."""
-    from csist_bench.conventions import GRID_THRESHOLD
     from csist_bench.errors import InputError
     from csist_bench.predictions import read_predictions
 
@@ -234,7 +235,7 @@ def _predictions(path: str, store: Store, part: Split) -> Predictions:
         frames_per_trajectory=part.n_frames,
         n_trajectories=part.n_trajectories,
         c=part.recipe.c,
-        threshold=GRID_THRESHOLD,
+        threshold=part.recipe.grid_threshold,
     )
     if wrong := read.header.mismatch(store.fingerprint, part.name):
         raise InputError(f"{path}: {wrong}")

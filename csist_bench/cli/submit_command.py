@@ -20,6 +20,7 @@ DEFAULT_LEADERBOARD = "leaderboard/leaderboard.csv"
 @click.option("--family", type=click.Choice(FAMILIES), help="By default that of the registry.")
 @click.option(
     "--tier",
+    "status",
     type=click.Choice(STATUSES[1:]),
     default="submitted",
     show_default=True,
@@ -88,7 +89,7 @@ def command(
         note(f"warning: {warning}")
     row = scored.row
     if as_json:
-        print_json({name: getattr(row, name) for name in row.__struct_fields__})
+        print_json(row.values())
         return
     click.echo(
         f"{row.method} ({row.family}) on {row.dataset}, split {row.split}: CSO-mAP {row.cso_map:.2f}{_interval(row)}"

@@ -1,4 +1,4 @@
-"""Figures by number of targets and by separation, and bootstrap intervals over trajectories."""
+"""Metrics by number of targets and by separation, and bootstrap intervals over trajectories."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from csist_bench.errors import must
 from csist_bench.evaluation.matching import Matched
-from csist_bench.evaluation.metrics import Figures, PerFrame, figures
+from csist_bench.evaluation.metrics import Metrics, PerFrame, metrics
 from csist_bench.evaluation.truth import Truth
 
 Floats = NDArray[np.float64]
@@ -21,27 +21,27 @@ SEPARATION_EDGES = (0.3, 0.45, 0.6, 0.75, 1.0)
 INTERVAL_PERCENTILES = (2.5, 97.5)
 
 
-def by_targets(matched: Matched, truth: Truth, per_frame: PerFrame) -> tuple[Figures, ...]:
-    """Return the figures of the frames of each number of targets."""
+def by_targets(matched: Matched, truth: Truth, per_frame: PerFrame) -> tuple[Metrics, ...]:
+    """Return the metrics of the frames of each number of targets."""
     masks = ((f"K = {k}", truth.frame_count == k) for k in np.unique(truth.frame_count))
-    return _figures_of(masks, matched, truth, per_frame)
+    return _metrics_of(masks, matched, truth, per_frame)
 
 
-def by_separation(matched: Matched, truth: Truth, per_frame: PerFrame) -> tuple[Figures, ...]:
-    """Return the figures of the frames of each bin of separation; frames below two targets are a bin of their own."""
+def by_separation(matched: Matched, truth: Truth, per_frame: PerFrame) -> tuple[Metrics, ...]:
+    """Return the metrics of the frames of each bin of separation; frames below two targets are a bin of their own."""
     apart = separation(truth)
     edges = (0.0, *SEPARATION_EDGES, np.inf)
     masks = [("fewer than 2 targets", np.isinf(apart))]
     for low, high in itertools.pairwise(edges):
         label = f"{low:g} to {high:g} px" if np.isfinite(high) else f"{low:g} px and more"
         masks.append((label, (apart >= low) & (apart < high) & np.isfinite(apart)))
-    return _figures_of(iter(masks), matched, truth, per_frame)
+    return _metrics_of(iter(masks), matched, truth, per_frame)
 
 
-def _figures_of(
+def _metrics_of(
     masks: Iterator[tuple[str, Bools]], matched: Matched, truth: Truth, per_frame: PerFrame
-) -> tuple[Figures, ...]:
-    return tuple(figures(label, matched, truth, per_frame, mask) for label, mask in masks if mask.any())
+) -> tuple[Metrics, ...]:
+    return tuple(metrics(label, matched, truth, per_frame, mask) for label, mask in masks if mask.any())
 
 
 def separation(truth: Truth) -> Floats:

@@ -1,4 +1,4 @@
-"""Limits: Cramer-Rao covariances per prior tier, and estimates drawn from them.
+"""Cramer-Rao covariances per prior tier, and estimates drawn from them.
 
 With the model m_ij = sum_k s_k q(j - x_k) q(i - y_k) (`simulation.optics`) and theta_t the 3K numbers (x, y, s) of
 frame t, the Fisher information is F_t = J_t' W J_t, J_t the Jacobian of m at the truth and W the information that one
@@ -52,10 +52,10 @@ Motion = Literal["free", "polynomial", "rigid", "group", "group-rotated", "group
 
 
 @dataclass(frozen=True)
-class LimitLine:
+class CramerRaoLine:
     """One kind of knowledge: the prior tier, a name, frames used together (20: all), motion model, brightness law."""
 
-    tier: Literal["A", "B", "C", "D"]
+    prior_tier: Literal["A", "B", "C", "D"]
     name: str
     frames: int
     motion: Motion
@@ -64,22 +64,22 @@ class LimitLine:
 
 
 LINES = (
-    LimitLine("A", "1 frame, brightness free", 1, "free", law=False),
-    LimitLine("B", "1 frame", 1, "free"),
-    LimitLine("C", "5 frames, linear motion, brightness free", 5, "polynomial", 1, law=False),
-    LimitLine("C", "5 frames, linear motion", 5, "polynomial", 1),
-    LimitLine("C", "5 frames, rigid group, linear motion", 5, "rigid", 1),
-    LimitLine("C", "20 frames, quadratic motion, brightness free", 20, "polynomial", 2, law=False),
-    LimitLine("C", "20 frames, quadratic motion", 20, "polynomial", 2),
-    LimitLine("C", "20 frames, cubic motion", 20, "polynomial", 3),
-    LimitLine("C", "20 frames, rigid group, cubic motion", 20, "rigid", 3),
-    LimitLine("D", "1 frame, group of known arms", 1, "group"),
-    LimitLine("D", "1 frame, group of known arms, any angle", 1, "group-rotated"),
-    LimitLine("D", "1 frame, group of known arms, any angle and radius", 1, "group-scaled"),
-    LimitLine("D", "5 frames, group of known arms", 5, "group", 1),
-    LimitLine("D", "20 frames, group of known arms", 20, "group", 3),
-    LimitLine("D", "20 frames, group of known arms, any angle", 20, "group-rotated", 3),
-    LimitLine("D", "20 frames, group of known arms, any angle and radius", 20, "group-scaled", 3),
+    CramerRaoLine("A", "1 frame, brightness free", 1, "free", law=False),
+    CramerRaoLine("B", "1 frame", 1, "free"),
+    CramerRaoLine("C", "5 frames, linear motion, brightness free", 5, "polynomial", 1, law=False),
+    CramerRaoLine("C", "5 frames, linear motion", 5, "polynomial", 1),
+    CramerRaoLine("C", "5 frames, rigid group, linear motion", 5, "rigid", 1),
+    CramerRaoLine("C", "20 frames, quadratic motion, brightness free", 20, "polynomial", 2, law=False),
+    CramerRaoLine("C", "20 frames, quadratic motion", 20, "polynomial", 2),
+    CramerRaoLine("C", "20 frames, cubic motion", 20, "polynomial", 3),
+    CramerRaoLine("C", "20 frames, rigid group, cubic motion", 20, "rigid", 3),
+    CramerRaoLine("D", "1 frame, group of known arms", 1, "group"),
+    CramerRaoLine("D", "1 frame, group of known arms, any angle", 1, "group-rotated"),
+    CramerRaoLine("D", "1 frame, group of known arms, any angle and radius", 1, "group-scaled"),
+    CramerRaoLine("D", "5 frames, group of known arms", 5, "group", 1),
+    CramerRaoLine("D", "20 frames, group of known arms", 20, "group", 3),
+    CramerRaoLine("D", "20 frames, group of known arms, any angle", 20, "group-rotated", 3),
+    CramerRaoLine("D", "20 frames, group of known arms, any angle and radius", 20, "group-scaled", 3),
 )
 
 
@@ -127,12 +127,14 @@ def _information_of(xy: Floats, intensity: Floats, camera: Camera) -> Floats:
     n, t, k = intensity.shape
     absent = np.isnan(xy).any(axis=-1) | np.isnan(intensity)
     place = np.where(absent[..., None], 0.0, xy)
-    light = np.where(absent, 0.0, intensity)[..., None, None]
+    brightness = np.where(absent, 0.0, intensity)[..., None, None]
     column, column_slope = (part[..., None, :] for part in _axis_response(place[..., 0], camera))
     row, row_slope = (part[..., :, None] for part in _axis_response(place[..., 1], camera))
     unit = np.where(absent, 0.0, 1.0)[..., None, None] * row * column
-    jacobian = np.stack([light * row * column_slope, light * row_slope * column, unit], axis=3).reshape(n, t, 3 * k, -1)
-    mean = (light * unit).sum(axis=2).reshape(n, t, -1)
+    jacobian = np.stack([brightness * row * column_slope, brightness * row_slope * column, unit], axis=3).reshape(
+        n, t, 3 * k, -1
+    )
+    mean = (brightness * unit).sum(axis=2).reshape(n, t, -1)
     weight = pixel_information(mean, camera)
     return np.asarray((jacobian * weight[:, :, None, :]) @ np.swapaxes(jacobian, -1, -2))
 
@@ -155,8 +157,8 @@ def _axis_response(position: Floats, camera: Camera) -> tuple[Floats, Floats]:
 
 
 @dataclass(frozen=True, eq=False)
-class LimitSample:
-    """Estimates drawn at a limit: D draws of every trajectory, and the median standard error, px.
+class CramerRaoSample:
+    """Estimates drawn with the Cramer-Rao covariance: D draws of every trajectory, and the median standard error, px.
 
     `detections` number the trajectories draw by draw (draw d of trajectory n is d N + n); their score is the mean
     variance of the two coordinates, negated. `intensity` are the drawn ones, `position_sd` is the median of that
@@ -168,8 +170,8 @@ class LimitSample:
     position_sd: float
 
 
-def sample_limit(
-    line: LimitLine,
+def sample_cramer_rao(
+    line: CramerRaoLine,
     information: Floats,
     xy: Floats,
     intensity: Floats,
@@ -177,12 +179,12 @@ def sample_limit(
     scored: range,
     rng: np.random.Generator,
     draws: int = 4,
-) -> LimitSample:
+) -> CramerRaoSample:
     """Draw estimates ~ N(truth, C_t) of the targets in the scored frames, under one line's knowledge.
 
     Parameters
     ----------
-    line : LimitLine
+    line : CramerRaoLine
     information : ndarray, shape (N, T, 3K, 3K)
         From `frame_information`, for the same targets.
     xy : ndarray, shape (N, T, K, 2), px; intensity : ndarray, shape (N, T, K), grey levels
@@ -192,7 +194,7 @@ def sample_limit(
 
     Returns
     -------
-    LimitSample
+    CramerRaoSample
         The frames of one window are drawn together: one draw of a, then theta_t = truth + M_t (a - truth of a).
     """
     if draws < 1:
@@ -225,7 +227,7 @@ def windows(frames: int, width: int, scored: range) -> Iterator[tuple[range, lis
         yield range(start, start + width), [frame]
 
 
-def _design(line: LimitLine, xy: Floats, window: range) -> Floats:
+def _design(line: CramerRaoLine, xy: Floats, window: range) -> Floats:
     """Return M_t of every trajectory and frame of a window, shape (N, frames, 3K, P)."""
     n, _, k, _ = xy.shape
     length = len(window)
@@ -256,23 +258,23 @@ def _shape_columns(xy: Floats, motion: Motion) -> Floats:
     offset = np.where(present, xy, 0.0)
     offset = offset - offset.sum(axis=2, keepdims=True) / np.maximum(present.sum(axis=2, keepdims=True), 1)
     offset = np.where(present, offset, 0.0)
-    turn = np.stack([-offset[..., 1], offset[..., 0]], axis=-1)
-    return np.stack([turn] if motion == "group-rotated" else [turn, offset], axis=-1)
+    rotation = np.stack([-offset[..., 1], offset[..., 0]], axis=-1)
+    return np.stack([rotation] if motion == "group-rotated" else [rotation, offset], axis=-1)
 
 
-def _inverse_factor(line: LimitLine, design: Floats, information: Floats, camera: Camera, k: int) -> Floats:
+def _inverse_factor(line: CramerRaoLine, design: Floats, information: Floats, camera: Camera, k: int) -> Floats:
     """Return R with R R' = A^-1 for every trajectory, shape (N, P, P)."""
     a = np.einsum("ntip,ntij,ntjq->npq", design, information, design, optimize=True)
     index = np.arange(a.shape[-1])
-    a[:, index, index] += _prior_precision(line, len(index), camera, k)
+    a[:, index, index] += _prior_inverse_variance(line, len(index), camera, k)
     return np.asarray(np.swapaxes(np.linalg.inv(np.linalg.cholesky(a)), -1, -2))
 
 
-def _prior_precision(line: LimitLine, p: int, camera: Camera, k: int) -> Floats:
-    """Return the prior precision of each parameter: 1 / px^2 for motion, 1 / grey levels^2 for brightness."""
+def _prior_inverse_variance(line: CramerRaoLine, p: int, camera: Camera, k: int) -> Floats:
+    """Return the prior inverse variance of each parameter: 1 / px^2 for motion, 1 / grey levels^2 for brightness."""
     # A target is known to be somewhere in the frame and to have some brightness: this only keeps A invertible where
     # the frames say nothing, as of an absent or a wholly hidden target.
-    precision = np.full(p, 1.0 / camera.optics.size**2)
+    inverse_variance = np.full(p, 1.0 / camera.optics.size**2)
     shape = {"group-rotated": [1.0 / np.pi**2], "group-scaled": [1.0 / np.pi**2, 1.0 / SCALE_SD**2]}.get(
         line.motion, []
     )
@@ -280,14 +282,14 @@ def _prior_precision(line: LimitLine, p: int, camera: Camera, k: int) -> Floats:
         own = p - k - len(shape) - 2 * k
         arms_known = line.motion.startswith("group")
         own_sd = ARM_SD if arms_known else EXTENT_SIGMAS * camera.optics.psf_sigma
-        precision[own : own + 2 * k] = 1.0 / own_sd**2
-        precision[own + 2 * k : p - k] = shape
+        inverse_variance[own : own + 2 * k] = 1.0 / own_sd**2
+        inverse_variance[own + 2 * k : p - k] = shape
     law_variance = max((camera.intensity_max - camera.intensity_min) ** 2 / 12, VARIANCE_FLOOR)
-    precision[p - k :] = 1.0 / (law_variance if line.law else (FREE_BRIGHTNESS * camera.intensity_max) ** 2)
-    return precision
+    inverse_variance[p - k :] = 1.0 / (law_variance if line.law else (FREE_BRIGHTNESS * camera.intensity_max) ** 2)
+    return inverse_variance
 
 
-def _as_sample(xy: Floats, intensity: Floats, scored: range, error: Floats, variance: Floats) -> LimitSample:
+def _as_sample(xy: Floats, intensity: Floats, scored: range, error: Floats, variance: Floats) -> CramerRaoSample:
     draws, n, frames, _ = error.shape
     k = xy.shape[2]
     truth = np.concatenate([xy, intensity[..., None]], axis=-1)[:, scored.start : scored.stop]
@@ -307,4 +309,4 @@ def _as_sample(xy: Floats, intensity: Floats, scored: range, error: Floats, vari
         sigma_intensity=np.sqrt(spread[:, 2]),
     )
     sd = np.sqrt(-detections.score)
-    return LimitSample(detections, value[:, 2], float(np.median(sd)) if len(sd) else float("nan"))
+    return CramerRaoSample(detections, value[:, 2], float(np.median(sd)) if len(sd) else float("nan"))

@@ -1,4 +1,4 @@
-"""Cramer-Rao lines of a data set: estimates drawn at each limit (`csist_bench.evaluation.cramer_rao`) and scored."""
+"""Cramer-Rao lines of a data set: estimates drawn with each covariance (`evaluation.cramer_rao`) and scored."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from csist_bench.conventions import AP_NAMES, AP_TITLES
 from csist_bench.detections import Detections
 from csist_bench.errors import must
 from csist_bench.evaluation.average_precision import average_precision
-from csist_bench.evaluation.cramer_rao import LINES, LimitLine, frame_information, sample_limit
+from csist_bench.evaluation.cramer_rao import LINES, CramerRaoLine, frame_information, sample_cramer_rao
 from csist_bench.evaluation.matching import match
 from csist_bench.evaluation.truth import Truth
 from csist_bench.simulation.camera import Camera
@@ -21,21 +21,21 @@ TRAJECTORIES, DRAWS = 400, 4
 
 
 @dataclass(frozen=True)
-class LimitRow:
+class CramerRaoRow:
     """One line of the table: the knowledge, AP at each threshold (fractions) by either ranking, standard error in px.
 
     `ranked` ranks the drawn estimates by their variance, as a method that knows its errors does; `brightness` by their
     drawn intensity. `position_sd` is the median standard error of a position, per axis.
     """
 
-    line: LimitLine
+    line: CramerRaoLine
     ranked: tuple[float, ...]
     brightness: tuple[float, ...]
     position_sd: float
 
     @property
     def cso_map(self) -> float:
-        """CSO-mAP ranked by predicted precision, percent."""
+        """CSO-mAP ranked by predicted variance, percent."""
         return 100 * float(np.mean(self.ranked))
 
     @property
@@ -43,11 +43,11 @@ class LimitRow:
         """CSO-mAP ranked by brightness, percent."""
         return 100 * float(np.mean(self.brightness))
 
-    def to_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the row as a plain table, scores in percent."""
         names = list(AP_NAMES)
         return {
-            "tier": self.line.tier,
+            "tier": self.line.prior_tier,
             "name": self.line.name,
             "frames": self.line.frames,
             "motion": self.line.motion,
@@ -61,16 +61,16 @@ class LimitRow:
         }
 
 
-def limit_table(
+def cramer_rao_table(
     truth: Truth,
     camera: Camera,
     *,
-    lines: Sequence[LimitLine] = LINES,
+    lines: Sequence[CramerRaoLine] = LINES,
     trajectories: int = TRAJECTORIES,
     draws: int = DRAWS,
     seed: int = 0,
-) -> list[LimitRow]:
-    """Score estimates drawn at each limit.
+) -> list[CramerRaoRow]:
+    """Score estimates drawn with the Cramer-Rao covariance of each kind of knowledge.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def limit_table(
 
     Returns
     -------
-    list of LimitRow, one a line, in the order given
+    list of CramerRaoRow, one a line, in the order given
     """
     if trajectories < 1:
         raise must("trajectories", "be at least 1", trajectories)
@@ -98,10 +98,10 @@ def limit_table(
     table = []
     for line in lines:
         rng = np.random.default_rng([seed, *line.name.encode()])
-        sample = sample_limit(line, information, xy, intensity, camera, truth.frames, rng, draws)
+        sample = sample_cramer_rao(line, information, xy, intensity, camera, truth.frames, rng, draws)
         ranked = _average_precisions(sample.detections, repeated)
         brightness = _average_precisions(replace(sample.detections, score=sample.intensity), repeated)
-        table.append(LimitRow(line, ranked, brightness, sample.position_sd))
+        table.append(CramerRaoRow(line, ranked, brightness, sample.position_sd))
     return table
 
 
@@ -110,13 +110,13 @@ def _average_precisions(detections: Detections, truth: Truth) -> tuple[float, ..
     return tuple(average_precision(row, truth.n_targets) for row in hits)
 
 
-def limit_text(table: Sequence[LimitRow]) -> str:
-    """Return the table for the terminal: CSO-mAP by predicted precision and by brightness, AP05..AP25, px."""
+def cramer_rao_text(table: Sequence[CramerRaoRow]) -> str:
+    """Return the table for the terminal: CSO-mAP by predicted variance and by brightness, AP05..AP25, px."""
     names = "  ".join(AP_TITLES)
     width = max(len(row.line.name) for row in table) if table else 0
     out = [f"tier  {'knowledge':<{width}}  CSO-mAP  by brightness   {names}   median s.e. [px]"]
     for row in table:
         values = " ".join(f"{100 * value:5.1f}" for value in row.ranked)
         scores = f"{row.cso_map:7.1f}  {row.cso_map_brightness:13.1f}  {values}"
-        out.append(f"{row.line.tier:<4}  {row.line.name:<{width}}  {scores}   {row.position_sd:.4f}")
+        out.append(f"{row.line.prior_tier:<4}  {row.line.name:<{width}}  {scores}   {row.position_sd:.4f}")
     return "\n".join(out)

@@ -1,4 +1,4 @@
-"""Figures beside AP: operating points, cardinality, localisation error and OSPA."""
+"""Metrics beside AP: operating points, cardinality, localisation error and OSPA."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ class OperatingPoint:
 
 
 @dataclass(frozen=True)
-class Figures:
-    """All figures of a set of scored frames; NaN where one is not defined (no target, no hit, no intensity)."""
+class Metrics:
+    """All metrics of a set of scored frames; NaN where one is not defined (no target, no hit, no intensity)."""
 
     label: str
     frames: int
@@ -73,14 +73,14 @@ class Figures:
 
 @dataclass(frozen=True, eq=False)
 class PerFrame:
-    """Figures that are means over scored frames: OSPA (F,) px and the image quality, if intensities are known."""
+    """Metrics that are means over scored frames: OSPA (F,) px and the image quality, if intensities are known."""
 
     ospa: Floats
     quality: ImageQuality | None
 
 
-def figures(label: str, matched: Matched, truth: Truth, per_frame: PerFrame, chosen: Bools | None = None) -> Figures:
-    """Return the figures of the scored frames picked by a mask (F,), or of all."""
+def metrics(label: str, matched: Matched, truth: Truth, per_frame: PerFrame, chosen: Bools | None = None) -> Metrics:
+    """Return the metrics of the scored frames picked by a mask (F,), or of all."""
     if chosen is None:
         chosen = np.ones(truth.n_frames, dtype=bool)
     rows = chosen[matched.frame]
@@ -90,7 +90,7 @@ def figures(label: str, matched: Matched, truth: Truth, per_frame: PerFrame, cho
     renumbered = (np.cumsum(chosen) - 1)[frame]
     n_targets = int(count.sum())
     quality = per_frame.quality
-    return Figures(
+    return Metrics(
         label=label,
         frames=len(count),
         targets=n_targets,

@@ -16,7 +16,7 @@ from csist_bench.evaluation.average_precision import RankedHits, curve
 from csist_bench.evaluation.breakdown import bootstrap_intervals, by_separation, by_targets
 from csist_bench.evaluation.image_quality import image_quality
 from csist_bench.evaluation.matching import Matched, match
-from csist_bench.evaluation.metrics import Figures, PerFrame, figures, ospa
+from csist_bench.evaluation.metrics import Metrics, PerFrame, metrics, ospa
 from csist_bench.evaluation.truth import Truth
 from csist_bench.predictions import Header
 
@@ -27,15 +27,15 @@ CURVE_POINTS = 500
 
 @dataclass(frozen=True, eq=False)
 class Details:
-    """The costly figures, of all scored frames and broken down.
+    """The costly metrics, of all scored frames and broken down.
 
     `curves` holds recall and precision (fractions) at up to 500 true positives per threshold; `intervals` are 95 %
     intervals (percent) by AP name, empty without a bootstrap.
     """
 
-    figures: Figures
-    by_targets: tuple[Figures, ...]
-    by_separation: tuple[Figures, ...]
+    metrics: Metrics
+    by_targets: tuple[Metrics, ...]
+    by_separation: tuple[Metrics, ...]
     curves: dict[str, tuple[Floats, Floats]]
     intervals: dict[str, tuple[float, float]]
 
@@ -81,8 +81,8 @@ class Report:
         named = {"cso_map": self.cso_map, **dict(zip(map(ap_name, self.thresholds), self.ap))}
         return {prefix + name: value for name, value in named.items()}
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the report as a plain table, unrounded; figures that are not defined are None."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as a plain table, unrounded; metrics that are not defined are None."""
         table: dict[str, Any] = {
             "metric": self.metric,
             "evaluator": EVALUATOR_VERSION,
@@ -103,20 +103,22 @@ class Report:
         }
         if self.details:
             table["intervals"] = {name: list(pair) for name, pair in self.details.intervals.items()}
-            table["figures"] = figures_table(self.details.figures)
-            table["by_targets"] = [figures_table(row) for row in self.details.by_targets]
-            table["by_separation"] = [figures_table(row) for row in self.details.by_separation]
+            table["figures"] = metrics_table(self.details.metrics)
+            table["by_targets"] = [metrics_table(row) for row in self.details.by_targets]
+            table["by_separation"] = [metrics_table(row) for row in self.details.by_separation]
         return table
 
-    def to_text(self) -> str:
-        """Return the report for a terminal."""
-        from csist_bench.evaluation.report_text import report_text
+    def _repr_html_(self) -> str:
+        """Return the scores as a small table, for notebooks."""
+        cells = [(self.metric, self.cso_map), *zip(map(str.upper, map(ap_name, self.thresholds)), self.ap)]
+        head = "".join(f"<th>{name}</th>" for name, _ in cells)
+        row = "".join(f"<td>{value:.2f}</td>" for _, value in cells)
+        about = f"{self.detections:,} detections, {self.targets:,} targets, {self.frames_scored:,} frames scored"
+        return f"<table><caption>{about}</caption><tr>{head}</tr><tr>{row}</tr></table>"
 
-        return report_text(self)
 
-
-def figures_table(row: Figures) -> dict[str, Any]:
-    """Return figures as a plain table with None for what is not defined."""
+def metrics_table(row: Metrics) -> dict[str, Any]:
+    """Return metrics as a plain table with None for what is not defined."""
     table = {"cso_map": row.cso_map, **asdict(row)}
     aps, errors = table.pop("ap"), table.pop("rmse")
     names = [ap_name(point.threshold) for point in row.points]
@@ -209,7 +211,7 @@ def _details(matched: Matched, truth: Truth, bootstrap: int, seed: int, grid: tu
     names = [ap_name(threshold) for threshold in matched.thresholds]
     intervals = bootstrap_intervals(matched, truth, bootstrap, seed) if bootstrap else ()
     return Details(
-        figures=figures("all", matched, truth, per_frame),
+        metrics=metrics("all", matched, truth, per_frame),
         by_targets=by_targets(matched, truth, per_frame),
         by_separation=by_separation(matched, truth, per_frame),
         curves={name: _thinned(*curve(row, truth.n_targets)) for name, row in zip(names, matched.hits)},

@@ -8,14 +8,12 @@ import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from csist_bench.evaluation import EVALUATOR_VERSION
-from csist_bench.evaluation.metrics import DEFINITIONS, Figures
+from csist_bench.evaluation.metrics import DEFINITIONS, Metrics
+from csist_bench.evaluation.report import Report
 from csist_bench.files import replace_file
-
-if TYPE_CHECKING:
-    from csist_bench.evaluation.report import Report
 
 
 def report_text(report: Report) -> str:
@@ -27,7 +25,7 @@ def report_text(report: Report) -> str:
     if report.details:
         details = report.details
         parts += [
-            _figure_lines(details.figures),
+            _metric_lines(details.metrics),
             _table("By number of targets", details.by_targets),
             _table("By separation (smallest distance between two targets of a frame)", details.by_separation),
             ["Definitions", *(f"  {term}: {text}" for term, text in DEFINITIONS.items())],
@@ -65,25 +63,25 @@ def _coverage_lines(report: Report) -> list[str]:
     ]
 
 
-def _figure_lines(figures: Figures) -> list[str]:
+def _metric_lines(metrics: Metrics) -> list[str]:
     lines = [
         "At the score of best F1",
         f"  {'within':>8}{'score':>10}{'precision':>11}{'recall':>8}{'F1':>8}{'false/frame':>13}{'cardinality':>13}"
         f"{'RMSE':>9}",
     ]
-    for point, error in zip(figures.points, figures.rmse):
+    for point, error in zip(metrics.points, metrics.rmse):
         lines.append(
             f"  {point.threshold:5.2f} px{_number(point.score, 10)}{point.precision:11.2f}{point.recall:8.2f}"
             f"{point.f1:8.2f}{point.false_alarms:13.3f}{point.cardinality:13.2f}{_number(error, 9, 4)}"
         )
     lines.append(
-        f"cardinality {figures.cardinality:.2f} %   OSPA {figures.ospa:.4f} px"
-        f"   PSNR {_number(figures.psnr).strip()} dB   SSIM {_number(figures.ssim, digits=4).strip()}"
+        f"cardinality {metrics.cardinality:.2f} %   OSPA {metrics.ospa:.4f} px"
+        f"   PSNR {_number(metrics.psnr).strip()} dB   SSIM {_number(metrics.ssim, digits=4).strip()}"
     )
     return lines
 
 
-def _table(title: str, rows: Sequence[Figures]) -> list[str]:
+def _table(title: str, rows: Sequence[Metrics]) -> list[str]:
     lines = [title]
     if rows:
         names = "".join(f"{f'AP{round(100 * p.threshold):02d}':>8}" for p in rows[0].points)
@@ -107,11 +105,11 @@ def write_report(report: Report, directory: str | Path) -> None:
     """Write report.json and report.txt, and with details breakdown.csv, operating_points.csv and curves.csv."""
     folder = Path(directory)
     folder.mkdir(parents=True, exist_ok=True)
-    replace_file(folder / "report.json", (json.dumps(report.to_json(), indent=2) + "\n").encode())
+    replace_file(folder / "report.json", (json.dumps(report.to_dict(), indent=2) + "\n").encode())
     replace_file(folder / "report.txt", report_text(report).encode())
     if report.details is None:
         return
-    table = report.to_json()
+    table = report.to_dict()
     groups = [("all", [table["figures"]]), ("targets", table["by_targets"]), ("separation", table["by_separation"])]
     flat = [{"group": name, **row} for name, rows in groups for row in rows]
     points = [{"group": r["group"], "label": r["label"], **point} for r in flat for point in r["points"]]

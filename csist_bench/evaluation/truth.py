@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.detections import Detections
 from csist_bench.errors import InputError, must, require_shape
+
+if TYPE_CHECKING:
+    from csist_bench.datasets import Split
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -69,6 +72,20 @@ class Truth:
         if not truth.n_targets:
             raise InputError("the scored frames hold no target at all, so there is nothing to score against")
         return truth
+
+    @classmethod
+    def from_split(
+        cls, split: Split, frames: range | None = None, trajectories: Sequence[int] | NDArray[Any] | None = None
+    ) -> Truth:
+        """Return the truth of a split: over the frames that its recipe scores, or others, and all trajectories or some.
+
+        Raises
+        ------
+        InputError
+            As `from_arrays`.
+        """
+        targets = split.target_xy, split.target_intensity, split.target_count
+        return cls.from_arrays(*targets, split.scored_frames if frames is None else frames, trajectories)
 
     @property
     def n_frames(self) -> int:

@@ -1,4 +1,4 @@
-"""The leaderboard: rows, tiers, submission, checks, and what it looks like in a terminal, in Markdown and in HTML.
+"""The leaderboard: rows, submission, checks, and what it looks like in a terminal, in Markdown and in HTML.
 
 `leaderboard.csv` is append-only, one row a submission, and holds measured rows alone; the papers' own figures are in
 `published.csv` and are shown beside the measured ones, never mixed with them.

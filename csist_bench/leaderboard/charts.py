@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from csist_bench.leaderboard.columns import count_text, rate_text, row_label, score_text
 from csist_bench.leaderboard.lines import Line
 from csist_bench.leaderboard.rows import Row
-from csist_bench.leaderboard.table import count_text, rate_text, row_label, score_text
 
 WIDTH, HEIGHT = 640, 420
 LEFT, RIGHT, TOP, BOTTOM = 48, 16, 14, 44
@@ -155,10 +155,10 @@ def _shared_label(group: Sequence[Line]) -> str:
 
 
 def _point(x: float, y: float, row: Row, cost: Cost) -> str:
-    said = escape(f"{row_label(row)}, {row.tier}: {score_text(row.cso_map)}; {cost.text(row)}")
+    said = escape(f"{row_label(row)}, {row.status}: {score_text(row.cso_map)}; {cost.text(row)}")
     look = "measured" if row.measured else "published"
     return (
-        f'<circle class="point {look} {row.family}" data-family="{row.family}" data-tier="{row.tier}"'
+        f'<circle class="point {look} {row.family}" data-family="{row.family}" data-tier="{row.status}"'
         f' cx="{x:.1f}" cy="{y:.1f}" r="{RADIUS}"><title>{said}</title></circle>'
     )
 
@@ -174,7 +174,7 @@ def _labels(points: Sequence[tuple[float, float, Row]], reserved: Sequence[Box])
         if box:
             named.add((row.method, row.measured))
             taken.append(box)
-            about = f'data-family="{row.family}" data-tier="{row.tier}"'
+            about = f'data-family="{row.family}" data-tier="{row.status}"'
             text = escape(row.method)
             parts.append(f'<text class="name" {about} x="{box[0]:.1f}" y="{box[3] - 3:.1f}">{text}</text>')
     return parts

@@ -77,12 +77,12 @@ def _data(row: Row) -> Iterator[str]:
 def _method(row: Row) -> Iterator[str]:
     method = _registered(row)
     if method is None:
-        if row.tier == "reproduced":
+        if row.status == "reproduced":
             yield "tier must be submitted: no method of this name is in the registry"
         return
     if row.family != method.family:
         yield f"family must be {method.family}, got {row.family}"
-    if row.tier == "reproduced" and method.trainable:
+    if row.status == "reproduced" and method.trainable:
         known = _shipped_hashes(method.name)
         if known is not None and row.recipe_hash not in known:
             yield f"recipe_hash must be that of a shipped recipe of {method.name!r}, got {row.recipe_hash or 'none'}"

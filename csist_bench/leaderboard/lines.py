@@ -39,28 +39,28 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
 COLUMNS = tuple(field.name for field in msgspec.structs.fields(Line))
 
 
-def limit_names(recipe: DataRecipe) -> tuple[str, ...]:
-    """Return the limits that a chart can carry: one frame, the whole trajectory, and one frame of the known law."""
+def cramer_rao_names(recipe: DataRecipe) -> tuple[str, ...]:
+    """Return the names of the Cramer-Rao lines of a chart: one frame, all of them, one frame of the known law."""
     turned = (", any angle" + " and radius" * (recipe.radius_max > recipe.radius_min)) if recipe.rotate else ""
     return "1 frame", "20 frames, rigid group, cubic motion", f"1 frame, group of known arms{turned}"
 
 
 def compute_lines(store: Store, split: str = "test") -> list[Line]:
-    """Return the ceiling of the data set's own grid by both rankings, and the limits of tiers B, C and D."""
+    """Return the ceilings of the data set's own grid, and its Cramer-Rao lines of prior tiers B, C and D."""
     from csist_bench.evaluation.cramer_rao import LINES
-    from csist_bench.evaluation.cramer_rao_lines import limit_table
+    from csist_bench.evaluation.cramer_rao_lines import cramer_rao_table
 
     part = store.split(split)
-    truth = Truth.from_arrays(part.target_xy, part.target_intensity, part.target_count, part.scored_frames)
+    truth = Truth.from_split(part)
     ceiling = grid_ceiling(truth, store.recipe.c)
     values = [
         ("ceiling", f"{store.recipe.c}-fold grid, ranked by brightness", ceiling["by_brightness"]["cso_map"]),
         ("ceiling", f"{store.recipe.c}-fold grid, any ranking", ceiling["any_ranking"]["cso_map"]),
     ]
-    names = limit_names(store.recipe)
+    names = cramer_rao_names(store.recipe)
     chosen = [line for line in LINES if line.name in names]
-    for row in limit_table(truth, Camera.from_recipe(store.recipe), lines=chosen):
-        values.append(("limit", f"Cramer-Rao limit, tier {row.line.tier}: {row.line.name}", row.cso_map))
+    for row in cramer_rao_table(truth, Camera.from_recipe(store.recipe), lines=chosen):
+        values.append(("limit", f"Cramer-Rao limit, tier {row.line.prior_tier}: {row.line.name}", row.cso_map))
     about: dict[str, Any] = {"dataset": dataset_label(store.recipe), "split": split}
     about["dataset_fingerprint"] = store.fingerprint or ""
     return [

@@ -2,52 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
 
-from csist_bench.conventions import AP_NAMES, FAMILIES, PRIOR_TEXT, STATUSES
+from csist_bench.conventions import FAMILIES, PRIOR_TEXT, STATUSES
 from csist_bench.evaluation import EVALUATOR_VERSION
+from csist_bench.leaderboard.board import MAIN_DATASET, Board
 from csist_bench.leaderboard.charts import PARAMETERS, SPEED, chart
+from csist_bench.leaderboard.columns import PAGE_COLUMNS, Column, Entry, interval_text
 from csist_bench.leaderboard.lines import Line
 from csist_bench.leaderboard.rows import Row
-from csist_bench.leaderboard.table import (
-    MAIN_DATASET,
-    Board,
-    count_text,
-    interval_text,
-    published_beside,
-    rate_text,
-    row_label,
-    score_text,
-)
 
 # A chart of fewer points says less than the table.
 FEWEST_POINTS = 2
 _HERE = Path(__file__).resolve().parent
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
-TIER_MEANINGS = {
+STATUS_MEANINGS = {
     "published": "the paper's own figure, not scored here",
     "submitted": "scored here from a prediction file",
     "reproduced": "trained and run by a recipe of this repository, scored here",
 }
-# Heading, kind of sorting, explanation.
-COLUMNS = (
-    ("Method", "text", "Method, and whatever tells its rows apart"),
-    ("Data set", "text", "Data recipe and what departs from it"),
-    ("Family", "text", "Family of methods"),
-    ("Tier", "text", "Where the figure comes from"),
-    ("Knows", "text", "What the method knows of the scene, A to D"),
-    ("Decoder", "text", "How a heat map becomes detections"),
-    ("CSO-mAP", "number", "Mean of AP05 to AP25, percent, with its 95 % interval"),
-    ("Published", "number", "The paper's CSO-mAP of the same method on the same data"),
-    *((name.upper(), "number", f"Average precision within 0.{name[2:]} px, percent") for name in AP_NAMES),
-    ("Parameters", "number", "Number of parameters"),
-    ("MACs", "number", "Multiply-accumulates per frame"),
-    ("Frames/s", "number", "Frames per second on the hardware named in the row's details"),
-    ("Training", "number", "Minutes of training"),
-    ("Date", "text", "Day of the submission"),
-)  # fmt: skip
 
 
 def page_text(board: Board) -> str:
@@ -145,50 +120,62 @@ def _figures(name: str, rows: Sequence[Row], lines: Sequence[Line]) -> str:
 
 def _table(board: Board) -> str:
     heads = "".join(
-        f'<th scope="col" class="{kind}" data-kind="{kind}" title="{_quoted(title)}">'
-        f'<button type="button">{name}</button></th>'
-        for name, kind, title in COLUMNS
+        f'<th scope="col" class="{_KINDS[column.align]}" data-kind="{_KINDS[column.align]}"'
+        f' title="{_quoted(column.description)}"><button type="button">{column.heading}</button></th>'
+        for column in PAGE_COLUMNS
     )
-    body = "\n".join(_row(name, row, rows) for name, rows in board.tables.items() for row in rows)
+    body = "\n".join(_row(Entry(row, name, rows)) for name, rows in board.tables.items() for row in rows)
     return (
         '<div class="scroll" id="table" tabindex="0" role="region" aria-label="Leaderboard table">\n<table>\n'
         f"<thead><tr>{heads}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>\n</div>"
     )
 
 
-def _row(table: str, row: Row, rows: Sequence[Row]) -> str:
-    about = f'data-dataset="{_quoted(table)}" data-family="{row.family}" data-tier="{row.tier}"'
-    return f'<tr class="{row.tier}" {about}>{"".join(_cells(table, row, rows))}</tr>'
+def _row(entry: Entry) -> str:
+    row = entry.row
+    about = f'data-dataset="{_quoted(entry.table)}" data-family="{row.family}" data-tier="{row.status}"'
+    return f'<tr class="{row.status}" {about}>{"".join(_cell(column, entry) for column in PAGE_COLUMNS)}</tr>'
 
 
-def _cells(table: str, row: Row, rows: Sequence[Row]) -> Iterator[str]:
-    yield f'<th scope="row">{escape(row_label(row))}{_details(row)}</th>'
-    yield f"<td>{escape(table)}</td>"
-    yield f'<td><span class="key {row.family}">{row.family}</span></td>'
-    yield f'<td><span class="badge {row.tier}" title="{TIER_MEANINGS[row.tier]}">{row.tier}</span></td>'
-    yield f"<td>{row.prior_tier}</td>"
-    yield f"<td>{row.decoder if row.measured else ''}</td>"
-    yield _score_cell(row)
-    published = published_beside(row, rows)
-    yield _number_cell(published, score_text(published))
-    for ap in row.aps:
-        yield _number_cell(ap, score_text(ap))
-    yield _number_cell(row.parameters, count_text(row.parameters))
-    yield _number_cell(row.macs_per_frame, count_text(row.macs_per_frame))
-    yield _number_cell(row.frames_per_second, rate_text(row))
-    yield _number_cell(row.training_minutes, "" if row.training_minutes is None else f"{row.training_minutes:,.0f} min")
-    yield f"<td>{row.date}</td>"
+def _cell(column: Column, entry: Entry) -> str:
+    if column.title in _DRESSED:
+        return _DRESSED[column.title](entry.row, escape(column.text(entry)))
+    if column.value is None:
+        return f"<td>{escape(column.text(entry))}</td>"
+    value = column.value(entry)
+    if value is None:
+        return '<td class="number"></td>'
+    return f'<td class="number" data-value="{value!r}">{column.text(entry)}</td>'
 
 
-def _number_cell(value: float | None, text: str) -> str:
-    return '<td class="number"></td>' if value is None else f'<td class="number" data-value="{value!r}">{text}</td>'
+def _method_cell(row: Row, text: str) -> str:
+    return f'<th scope="row">{text}{_details(row)}</th>'
 
 
-def _score_cell(row: Row) -> str:
+def _family_cell(row: Row, text: str) -> str:
+    return f'<td><span class="key {row.family}">{text}</span></td>'
+
+
+def _status_cell(row: Row, text: str) -> str:
+    return f'<td><span class="badge {row.status}" title="{STATUS_MEANINGS[row.status]}">{text}</span></td>'
+
+
+def _score_cell(row: Row, text: str) -> str:
     interval = interval_text(row)
     small = f"<small>{interval}</small>" if interval else ""
     bar = f'<span class="bar" style="width:{row.cso_map:.1f}%"></span>'
-    return f'<td class="number score" data-value="{row.cso_map!r}"><b>{score_text(row.cso_map)}</b>{small}{bar}</td>'
+    return f'<td class="number score" data-value="{row.cso_map!r}"><b>{text}</b>{small}{bar}</td>'
+
+
+# Cells that are more than their text, by the title of their column.
+_DRESSED: dict[str, Callable[[Row, str], str]] = {
+    "method": _method_cell,
+    "family": _family_cell,
+    "tier": _status_cell,
+    "CSO-mAP": _score_cell,
+}
+# What the script of the page calls the two kinds of sorting.
+_KINDS = {"left": "text", "right": "number"}
 
 
 def _details(row: Row) -> str:
@@ -217,11 +204,11 @@ def _link(name: str, url: str) -> str:
 
 
 def _legend() -> str:
-    tiers = "".join(
-        f'<li><span class="badge {name}">{name}</span> {meaning}</li>' for name, meaning in TIER_MEANINGS.items()
+    statuses = "".join(
+        f'<li><span class="badge {name}">{name}</span> {meaning}</li>' for name, meaning in STATUS_MEANINGS.items()
     )
     return (
-        f'<section class="legend">\n<h2>Reading the table</h2>\n<ul>{tiers}</ul>\n<p>{escape(PRIOR_TEXT)}</p>\n'
+        f'<section class="legend">\n<h2>Reading the table</h2>\n<ul>{statuses}</ul>\n<p>{escape(PRIOR_TEXT)}</p>\n'
         "<p>The ceiling lines are what a perfect detector scores when its answers are snapped to the nodes of the label"
         " grid; the limits are Cramer-Rao lines of the data's noise, scored as a method is: no strict bounds, a fit"
         " can pass them where errors are above 0.1 px. Intervals are 95 % bootstrap intervals over trajectories. A row"

@@ -1,4 +1,4 @@
-"""The papers' own figures, as rows of tier `published`: shown beside measured rows, never scored here.
+"""The papers' own figures, as rows of status `published`: shown beside measured rows, never scored here.
 
 Sources: `published.csv` (main table of SeqCSIST, TGRS 2025) and, of `published_ablations.csv`, those settings that a
 data recipe of this package reproduces (read noise, number of targets).

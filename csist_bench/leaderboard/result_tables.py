@@ -88,7 +88,7 @@ class Tables:
         self.published_ablations = _cells(folder / "published_ablations.csv")
         self.rows: dict[tuple[str, ...], Row] = {}
         for row in standing(read_rows(leaderboard)):
-            if row.tier == "reproduced" and row.split == "test" and not row.data_seed and not row.seed:
+            if row.status == "reproduced" and row.split == "test" and not row.data_seed and not row.seed:
                 settings = " ".join(word for word in row.settings.split() if word != "precision=bfloat16")
                 self.rows[(row.method, settings, row.decoder, row.rank, row.dataset)] = row
 

@@ -46,7 +46,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     `dataset` is the recipe's name and what departs from it, `dataset_recipe` spells out every departure. `rank` says
     whether detections were ranked by the method's own score, by brightness or by precision (least standard errors
     first). `supersedes` is the digest of the predictions of the row, of the same ranking, that this one takes the
-    place of.
+    place of. `status` tells where the figures come from; its column is called `tier`.
     """
 
     method: Name
@@ -55,7 +55,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     split: Name = "test"
     decoder: RowDecoder = "grid"
     prior_tier: PriorTier = "D"
-    tier: Status
+    status: Status = msgspec.field(name="tier")
     cso_map: Percent
     ap05: Percent
     ap10: Percent
@@ -94,18 +94,22 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def measured(self) -> bool:
         """Whether this evaluator scored the row (a paper did otherwise)."""
-        return self.tier != "published"
+        return self.status != "published"
+
+    def values(self) -> dict[str, Any]:
+        """Return the values by column."""
+        return {column: getattr(self, field.name) for column, field in _FIELDS.items()}
 
     @property
     def slot(self) -> tuple[object, ...]:
         """What a row is of: two standing rows of one slot would answer the same question twice."""
         return (
-            self.method, self.dataset, self.split, self.decoder, self.prior_tier, self.tier, self.rank,
+            self.method, self.dataset, self.split, self.decoder, self.prior_tier, self.status, self.rank,
             self.settings, self.seed, self.data_seed,
         )  # fmt: skip
 
 
-_FIELDS = {field.name: field for field in msgspec.structs.fields(Row)}
+_FIELDS = {field.encode_name: field for field in msgspec.structs.fields(Row)}
 COLUMNS = tuple(_FIELDS)
 # Every measured row has these; a published one has not.
 PROVENANCE = ("dataset_fingerprint", "evaluator", "predictions_sha256", "date")
@@ -113,7 +117,7 @@ PROVENANCE = ("dataset_fingerprint", "evaluator", "predictions_sha256", "date")
 
 def checked_row(values: Mapping[str, Any], where: str) -> Row:
     """Return a typed row from values by column; a bad one is named by its column. Text is read as the column's type."""
-    row = Row(**{name: _checked_value(name, value, where) for name, value in values.items()})
+    row = Row(**{_FIELDS[name].name: _checked_value(name, value, where) for name, value in values.items()})
     problem = first_problem(row)
     if problem:
         raise InputError(f"{where}: {problem}")
@@ -244,7 +248,7 @@ def append_row(path: str | Path, row: Row) -> None:
 
 def write_rows(path: Path, rows: Sequence[Row]) -> None:
     """Write a whole leaderboard by rename; the caller holds the lock."""
-    write_table(path, COLUMNS, [[_cell(getattr(row, name)) for name in COLUMNS] for row in rows])
+    write_table(path, COLUMNS, [[_cell(value) for value in row.values().values()] for row in rows])
 
 
 def write_table(path: Path, columns: Sequence[str], cells: Iterable[Sequence[object]]) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from csist_bench.conventions import AP_NAMES, FAMILIES, GRID_THRESHOLD, RANKINGS
+from csist_bench.conventions import AP_NAMES, FAMILIES, RANKINGS
 from csist_bench.datasets import Split, Store
 from csist_bench.detections import Detections
 from csist_bench.errors import InputError, must, show, unknown
@@ -32,7 +32,7 @@ class Claim:
 
     method: str | None = None
     family: str | None = None
-    tier: str = "submitted"
+    status: str = "submitted"
     prior_tier: str | None = None
     decoder: str | None = None
     rank: str = "score"
@@ -109,10 +109,10 @@ def score_submission(
         frames_per_trajectory=part.n_frames,
         n_trajectories=part.n_trajectories,
         c=store.recipe.c,
-        threshold=GRID_THRESHOLD,
+        threshold=store.recipe.grid_threshold,
     )
     _refuse_other_data(where, read.header, store, split)
-    truth = Truth.from_arrays(part.target_xy, part.target_intensity, part.target_count, part.scored_frames)
+    truth = Truth.from_split(part)
     detections = _ranked(where, read.detections, claim.rank)
     report = evaluate(detections, truth, full=True, bootstrap=bootstrap, header=read.header)
     if report.missing_frames:
@@ -124,7 +124,7 @@ def score_submission(
         **_of_data(store, part),
         **_of_scores(report),
         **_of_method(where, claim, read, store),
-        "tier": claim.tier,
+        "tier": claim.status,
         "rank": claim.rank,
         "code": claim.code,
         "note": claim.note,
@@ -249,7 +249,7 @@ def _settings_text(said: Mapping[str, Any], store: Store) -> str:
     """Return the settings as 'name=value' texts, with the decoder's threshold and the noise told where they depart."""
     settings = said.get("settings")
     texts = [f"{name}={value}" for name, value in settings.items()] if isinstance(settings, Mapping) else []
-    if said.get("threshold", GRID_THRESHOLD) != GRID_THRESHOLD:
+    if said.get("threshold", store.recipe.grid_threshold) != store.recipe.grid_threshold:
         texts.append(f"threshold={said['threshold']}")
     own = Camera.from_recipe(store.recipe).noise_sigma
     if said.get("noise_sigma", own) != own:
@@ -329,5 +329,4 @@ def admitted(row: Row, rows: Sequence[Row], path: Path, supersede: bool = False)
             f"{path}: a row of {row.method} on {row.dataset} with these settings stands (CSO-mAP {rival.cso_map:.2f},"
             f" {rival.date}); pass --supersede to put this one ({row.cso_map:.2f}) in its place"
         )
-    values = {name: getattr(row, name) for name in row.__struct_fields__}
-    return checked_row({**values, "supersedes": rival.predictions_sha256}, str(path))
+    return checked_row({**row.values(), "supersedes": rival.predictions_sha256}, str(path))

@@ -3,145 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
-from csist_bench.conventions import AP_TITLES, PRIOR_TEXT
-from csist_bench.errors import unknown
+from csist_bench.conventions import PRIOR_TEXT
 from csist_bench.evaluation import EVALUATOR_VERSION
+from csist_bench.leaderboard.board import Board
+from csist_bench.leaderboard.columns import TEXT_COLUMNS, Column, Entry
 from csist_bench.leaderboard.lines import Line
 from csist_bench.leaderboard.rows import Row
 
-MAIN_DATASET = "seqcsist"
-ALL = "all"
-
-TIERS_TEXT = (
+STATUSES_TEXT = (
     "Tiers: *published* is the paper's own figure; *submitted* was scored here from a prediction file; *reproduced* was"
     " trained and run by a recipe of this repository, and scored here."
 )
-
-
-@dataclass(frozen=True)
-class Board:
-    """What is shown: one table a data set (and split), each in order of rank, and the reference lines."""
-
-    tables: dict[str, list[Row]]
-    lines: tuple[Line, ...] = ()
-
-    def lines_of(self, table: str) -> list[Line]:
-        """Return the reference lines of a table."""
-        return [line for line in self.lines if table_name(line.dataset, line.split) == table]
-
-
-def board(
-    measured: Iterable[Row],
-    published: Iterable[Row],
-    *,
-    dataset: str = ALL,
-    family: str | None = None,
-    tier: str | None = None,
-    lines: Iterable[Line] = (),
-) -> Board:
-    """Choose and order the rows; `dataset` is a table's name or "all".
-
-    Raises
-    ------
-    InputError
-        If there is no such data set.
-    """
-    chosen: dict[str, list[Row]] = {}
-    for row in (*measured, *published):
-        chosen.setdefault(table_name(row.dataset, row.split), []).append(row)
-    if dataset != ALL and dataset not in chosen:
-        raise unknown("data set", dataset, chosen)
-    tables = {}
-    for name in sorted(chosen, key=_natural):
-        rows = [r for r in chosen[name] if (not family or r.family == family) and (not tier or r.tier == tier)]
-        if rows and dataset in (ALL, name):
-            tables[name] = ranked(rows)
-    return Board(tables, tuple(lines))
-
-
-def table_name(dataset: str, split: str) -> str:
-    """Return the name of the table that a row is in; the test split goes without saying."""
-    return dataset if split == "test" else f"{dataset}, {split}"
-
-
-def _natural(text: str) -> list[Any]:
-    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", text) if part]
-
-
-def ranked(rows: Sequence[Row]) -> list[Row]:
-    """Return methods by their best measured score, then those that were only published; published rows come last."""
-    best: dict[str, tuple[bool, float]] = {}
-    for row in rows:
-        best[row.method] = max(best.get(row.method, (False, 0.0)), (row.measured, row.cso_map))
-
-    def key(row: Row) -> tuple[Any, ...]:
-        measured, score = best[row.method]
-        return (not measured, -score, row.method, not row.measured, -row.cso_map, row.rank)
-
-    return sorted(rows, key=key)
-
-
-def published_beside(row: Row, rows: Sequence[Row]) -> float | None:
-    """Return the published CSO-mAP of a measured row's method, among the rows of its table."""
-    if not row.measured:
-        return None
-    return next((other.cso_map for other in rows if not other.measured and other.method == row.method), None)
-
-
-def row_label(row: Row) -> str:
-    """Return the method with whatever tells its rows apart."""
-    details = [row.settings] if row.settings else []
-    details += [f"by {row.rank}"] if row.rank != "score" else []
-    details += [f"seed {row.seed}"] if row.seed else []
-    details += [f"data seed {row.data_seed}"] if row.data_seed else []
-    return row.method + (f" ({', '.join(details)})" if details else "")
-
-
-def score_text(value: float | None) -> str:
-    """Return a score in percent with the protocol's two decimals."""
-    return "" if value is None else f"{value:.2f}"
-
-
-def interval_text(row: Row) -> str:
-    """Return the 95 % interval of CSO-mAP."""
-    low, high = row.cso_map_low, row.cso_map_high
-    return "" if low is None or high is None else f"{low:.2f} to {high:.2f}"
-
-
-def count_text(value: float | None) -> str:
-    """Return a number of parameters or operations with its multiple: 22730 -> 22.7 K."""
-    if value is None:
-        return ""
-    for limit, multiple, letter in ((1e9, 1e9, "G"), (1e6, 1e6, "M"), (1e3, 1e3, "K")):
-        if value >= limit:
-            return f"{value / multiple:.3g} {letter}"
-    return f"{value:g}"
-
-
-def rate_text(row: Row) -> str:
-    """Return frames per second."""
-    rate = row.frames_per_second
-    return "" if rate is None else f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
-
-
-HEADINGS = (
-    "method", "family", "tier", "knows", "decoder", "CSO-mAP", "95 %", "published",
-    *AP_TITLES, "parameters", "frames/s",
-)  # fmt: skip
-_TEXT_COLUMNS = 5
-
-
-def cells_of(row: Row, rows: Sequence[Row]) -> tuple[str, ...]:
-    """Return the cells of a row under `HEADINGS`; `rows` are those of its table."""
-    return (
-        row_label(row), row.family, row.tier, row.prior_tier, row.decoder if row.measured else "",
-        score_text(row.cso_map), interval_text(row), score_text(published_beside(row, rows)),
-        *map(score_text, row.aps), count_text(row.parameters), rate_text(row),
-    )  # fmt: skip
+HEADINGS = tuple(column.title for column in TEXT_COLUMNS)
 
 
 # --- terminal ---------------------------------------------------------------------------------------------------
@@ -156,15 +31,16 @@ def terminal_text(shown: Board, others: Sequence[str] = ()) -> str:
 
 
 def _terminal_table(name: str, rows: Sequence[Row], lines: Sequence[Line]) -> str:
-    table = [HEADINGS, *(cells_of(row, rows) for row in rows)]
-    widths = [max(len(line[column]) for line in table) for column in range(len(HEADINGS))]
-    body = ["  ".join(_aligned(cell, widths[i], i) for i, cell in enumerate(line)).rstrip() for line in table]
+    cells = [[column.text(Entry(row, name, rows)) for column in TEXT_COLUMNS] for row in rows]
+    table = [HEADINGS, *cells]
+    widths = [max(map(len, column)) for column in zip(*table)]
+    body = ["  ".join(map(_aligned, TEXT_COLUMNS, line, widths)).rstrip() for line in table]
     said = [f"{line.label}: {line.cso_map:.1f}" for line in lines]
     return "\n".join([f"{name} (evaluator {EVALUATOR_VERSION}, percent)", *body, *said])
 
 
-def _aligned(cell: str, width: int, column: int) -> str:
-    return cell.ljust(width) if column < _TEXT_COLUMNS else cell.rjust(width)
+def _aligned(column: Column, cell: str, width: int) -> str:
+    return cell.ljust(width) if column.align == "left" else cell.rjust(width)
 
 
 # --- Markdown ---------------------------------------------------------------------------------------------------
@@ -177,32 +53,25 @@ def markdown_text(shown: Board) -> str:
         f"CSO-mAP and AP05 to AP25 in percent, by evaluator {EVALUATOR_VERSION}; intervals are 95 % bootstrap intervals"
         " over trajectories. Written by `csist-bench leaderboard --markdown`; the same as a sortable page with charts:"
         " [index.html](index.html).",
-        TIERS_TEXT,
+        STATUSES_TEXT,
         PRIOR_TEXT,
         "Add a row with `csist-bench submit preds.json`: it scores the file itself. Published frames/s are the paper's,"
         " on its GPU; measured ones are of the hardware named in [leaderboard.csv](leaderboard.csv).",
     ]
     for name, rows in shown.tables.items():
-        head += [f"## {name}", _markdown_table(rows)]
+        head += [f"## {name}", _markdown_table(name, rows)]
         lines = shown.lines_of(name)
         if lines:
             head.append("\n".join(f"- {line.label}: {line.cso_map:.1f}" for line in lines))
     return "\n\n".join(head) + "\n"
 
 
-def _markdown_table(rows: Sequence[Row]) -> str:
-    rule = ["---" if i < _TEXT_COLUMNS else "---:" for i in range(len(HEADINGS))]
-    return "\n".join(_piped(line) for line in (HEADINGS, rule, *(_markdown_cells(row, rows) for row in rows)))
+def _markdown_table(name: str, rows: Sequence[Row]) -> str:
+    rule = ["---" if column.align == "left" else "---:" for column in TEXT_COLUMNS]
+    cells = [[_markdown_cell(column, Entry(row, name, rows)) for column in TEXT_COLUMNS] for row in rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in (HEADINGS, rule, *cells))
 
 
-def _markdown_cells(row: Row, rows: Sequence[Row]) -> list[str]:
-    cells = [re.sub(r"([\\|<>*_`\[\]])", r"\\\1", cell) for cell in cells_of(row, rows)]
-    if row.measured:
-        cells[5] = f"**{cells[5]}**"
-    else:
-        cells[2] = f"*{cells[2]}*"
-    return cells
-
-
-def _piped(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
+def _markdown_cell(column: Column, entry: Entry) -> str:
+    mark = column.emphasis(entry.row)
+    return mark + re.sub(r"([\\|<>*_`\[\]])", r"\\\1", column.text(entry)) + mark

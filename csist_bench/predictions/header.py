@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+import numpy as np
+
 from csist_bench.detections import Detections
-from csist_bench.errors import must
+from csist_bench.errors import InputError, must, show
 
 FORMAT = "csist-bench/predictions@1"
+HEADER_KEY = "csist_bench_header"
 
 
 @dataclass(frozen=True)
@@ -87,3 +91,15 @@ def _typed(value: Any, kind: type, name: str) -> Any:
     if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
         raise must(name, f"be {_TYPE_NAMES[kind]}", value)
     return value
+
+
+def stored_header(stored: Any, where: str, warnings: list[str]) -> Header:
+    """Return the header kept as JSON text inside an array or Parquet file."""
+    if stored is None:
+        warnings.append(f"{where}: no header; data set and coverage are not verified")
+        return Header()
+    text = str(stored) if isinstance(stored, np.ndarray) else stored
+    try:
+        return header_from_table(msgspec.json.decode(text, type=dict[str, Any]), where, warnings)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{where}: damaged header ({show(str(error))})") from None

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from csist_bench.detections import Detections
 from csist_bench.errors import OFFENDERS_SHOWN, InputError, must, offenders, show
 from csist_bench.predictions.header import Header, header_from_table
-from csist_bench.predictions.table import COLUMNS, SNIFFED, Limits, detections_from_columns
+from csist_bench.predictions.table import COLUMNS, SNIFFED, IndexBounds, detections_from_columns
 
 ROW_FORM = "rows like {'trajectory': 0, 'frame': 2, 'x': 5.31, 'y': 4.02, 'score': 231.2}"
 
@@ -67,7 +67,7 @@ class File(Columns):
     predictions: list[Row] | Columns | None = None
 
 
-def read_json(data: bytes, where: str, limits: Limits, warnings: list[str]) -> tuple[Detections, Header]:
+def read_json(data: bytes, where: str, bounds: IndexBounds, warnings: list[str]) -> tuple[Detections, Header]:
     """Decode a JSON file of any of the three forms."""
     bare = data[:SNIFFED].lstrip().startswith(b"[")
     with _collection_paused():
@@ -77,16 +77,16 @@ def read_json(data: bytes, where: str, limits: Limits, warnings: list[str]) -> t
             raise _explained(data, bare, where, str(error)) from None
         if bare:
             warnings.append(f"{where}: a bare list without a header; data set and coverage are not verified")
-            return _from_rows(file, "$", where, limits), Header()
+            return _from_rows(file, "$", where, bounds), Header()
         header = header_from_table(msgspec.structs.asdict(file), where, warnings)
         if isinstance(file.predictions, list):
-            return _from_rows(file.predictions, "$.predictions", where, limits), header
+            return _from_rows(file.predictions, "$.predictions", where, bounds), header
         if file.predictions is None and file.x is None:
             raise InputError(
                 f"{where}: $.predictions must be a list of {ROW_FORM} or an object of columns; it is missing"
             )
         path = "$.predictions" if file.predictions is not None else "$"
-        return _from_column_lists(file.predictions or file, path, where, limits), header
+        return _from_column_lists(file.predictions or file, path, where, bounds), header
 
 
 @contextlib.contextmanager
@@ -101,7 +101,7 @@ def _collection_paused() -> Iterator[None]:
             gc.enable()
 
 
-def _from_rows(rows: list[Row], path: str, where: str, limits: Limits) -> Detections:
+def _from_rows(rows: list[Row], path: str, where: str, bounds: IndexBounds) -> Detections:
     columns: dict[str, NDArray[Any]] = {}
     for name in COLUMNS:
         values = list(map(attrgetter(name), rows))
@@ -111,13 +111,13 @@ def _from_rows(rows: list[Row], path: str, where: str, limits: Limits) -> Detect
             raise offenders(where, f"{name} must be given in every row or in none; missing in", found, absent)
         if not absent:
             columns[name] = _array(values, name, path, where)
-    return detections_from_columns(columns, where, lambda row, name: f"{path}[{row}]", limits)
+    return detections_from_columns(columns, where, lambda row, name: f"{path}[{row}]", bounds)
 
 
-def _from_column_lists(table: Columns, path: str, where: str, limits: Limits) -> Detections:
+def _from_column_lists(table: Columns, path: str, where: str, bounds: IndexBounds) -> Detections:
     given = {name: getattr(table, name) for name in COLUMNS if getattr(table, name) is not None}
     columns = {name: _array(values, name, path, where) for name, values in given.items()}
-    return detections_from_columns(columns, where, lambda row, name: f"{path}.{name}[{row}]", limits)
+    return detections_from_columns(columns, where, lambda row, name: f"{path}.{name}[{row}]", bounds)
 
 
 def _array(values: list[Any], name: str, path: str, where: str) -> NDArray[Any]:
@@ -128,6 +128,16 @@ def _array(values: list[Any], name: str, path: str, where: str) -> NDArray[Any]:
         raise must(
             f"{where}: {path}[{row}].{name}", "be an index", f"a number of {values[row].bit_length()} bits"
         ) from None
+
+
+def encode_json(detections: Detections, header: Header) -> bytes:
+    """One row a line, so that files can be read, searched and compared."""
+    columns = detections.columns()
+    names = list(columns)
+    rows = [Row(**dict(zip(names, values))) for values in zip(*(column.tolist() for column in columns.values()))]
+    head = msgspec.json.encode(header.to_table())[:-1]
+    lines = msgspec.json.encode(rows).replace(b"},{", b"},\n{")
+    return head + b',"predictions":[\n' + lines[1:-1] + b"\n]}\n"
 
 
 # --- naming what is wrong ---------------------------------------------------------------------------------------------

@@ -9,11 +9,15 @@ from pathlib import Path
 from csist_bench.conventions import GRID_THRESHOLD
 from csist_bench.detections import Detections
 from csist_bench.errors import InputError, must
-from csist_bench.predictions.array_formats import Decoding, read_npz, read_parquet, read_zarr
+from csist_bench.predictions.csv_format import read_csv
+from csist_bench.predictions.folder_format import read_folder
 from csist_bench.predictions.header import Header, Predictions
+from csist_bench.predictions.heat_maps import Decoding
 from csist_bench.predictions.json_format import read_json
-from csist_bench.predictions.table import SNIFFED, Limits
-from csist_bench.predictions.text_formats import read_csv, read_folder
+from csist_bench.predictions.npz_format import read_npz
+from csist_bench.predictions.parquet_format import read_parquet
+from csist_bench.predictions.table import SNIFFED, IndexBounds
+from csist_bench.predictions.zarr_format import read_zarr
 
 GZIP, ZIP, PARQUET = b"\x1f\x8b", b"PK", b"PAR1"
 
@@ -48,20 +52,20 @@ def read_predictions(
     """
     path = Path(path)
     warnings: list[str] = []
-    limits = Limits(frames_per_trajectory, n_trajectories)
+    bounds = IndexBounds(frames_per_trajectory, n_trajectories)
     decoding = Decoding(c, threshold)
     if not path.exists():
         raise InputError(f"prediction file {path} not found")
     if path.is_dir():
         is_zarr = any((path / name).is_file() for name in ("zarr.json", ".zgroup", ".zarray"))
-        read = read_zarr(path, limits, warnings, decoding) if is_zarr else read_folder(path, limits, warnings)
+        read = read_zarr(path, bounds, warnings, decoding) if is_zarr else read_folder(path, bounds, warnings)
     else:
-        read = _read_file(path, limits, warnings, decoding, pixel_size_nm)
+        read = _read_file(path, bounds, warnings, decoding, pixel_size_nm)
     return Predictions(*read, warnings)
 
 
 def _read_file(
-    path: Path, limits: Limits, warnings: list[str], decoding: Decoding, pixel_size_nm: float | None
+    path: Path, bounds: IndexBounds, warnings: list[str], decoding: Decoding, pixel_size_nm: float | None
 ) -> tuple[Detections, Header]:
     where = str(path)
     data = path.read_bytes()
@@ -70,18 +74,18 @@ def _read_file(
     if not data or data.isspace():
         raise InputError(f"{where}: the file is empty")
     if data.startswith(ZIP):
-        return read_npz(data, where, limits, warnings, decoding)
+        return read_npz(data, where, bounds, warnings, decoding)
     if data.startswith(PARQUET):
-        return read_parquet(data, where, limits, warnings)
+        return read_parquet(data, where, bounds, warnings)
     suffix = next((s for s in reversed(path.suffixes) if s.lower() != ".gz"), "").lower()
     if suffix in (".npz", ".parquet"):
         raise must(where, f"be a {suffix[1:]} file, as its name says", "other content")
     begin = data[:SNIFFED].lstrip()[:20]
     if begin[:1] in (b"{", b"["):
-        return read_json(data, where, limits, warnings)
+        return read_json(data, where, bounds, warnings)
     if suffix == ".json":
         raise must(where, "begin with '{' or '[', as JSON does", begin)
-    return read_csv(data, where, limits, warnings, pixel_size_nm)
+    return read_csv(data, where, bounds, warnings, pixel_size_nm)
 
 
 def _unzipped(data: bytes, where: str) -> bytes:

@@ -23,7 +23,7 @@ Label = Callable[[int, str], str]
 
 
 @dataclass(frozen=True)
-class Limits:
+class IndexBounds:
     """What indices a file may use: frames per trajectory and trajectories of the split; None = not known."""
 
     frames_per_trajectory: int | None
@@ -38,7 +38,7 @@ class Limits:
 
 
 def detections_from_columns(
-    columns: Mapping[str, NDArray[Any]], where: str, label: Label, limits: Limits
+    columns: Mapping[str, NDArray[Any]], where: str, label: Label, bounds: IndexBounds
 ) -> Detections:
     """Check raw columns and return detections, rows in the file's order.
 
@@ -53,7 +53,7 @@ def detections_from_columns(
     for name in REAL:
         if name in columns:
             columns[name] = _checked_reals(columns[name], name, where, label)
-    trajectory, frame = _indices(columns, where, label, limits)
+    trajectory, frame = _indices(columns, where, label, bounds)
     detections = Detections(
         trajectory, frame, columns["x"], columns["y"], columns["score"], *(columns.get(name) for name in OPTIONAL)
     )
@@ -110,19 +110,19 @@ def _whole(values: NDArray[Any], name: str, where: str, label: Label, stop: int 
 
 
 def _indices(
-    columns: Mapping[str, NDArray[Any]], where: str, label: Label, limits: Limits
+    columns: Mapping[str, NDArray[Any]], where: str, label: Label, bounds: IndexBounds
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return trajectory and frame, taken from the pair or from image_id = trajectory * T + frame."""
     paired = "trajectory" in columns and "frame" in columns
-    t = limits.frames_per_trajectory
+    t = bounds.frames_per_trajectory
     if paired:
-        trajectory = _whole(columns["trajectory"], "trajectory", where, label, limits.n_trajectories)
+        trajectory = _whole(columns["trajectory"], "trajectory", where, label, bounds.n_trajectories)
         frame = _whole(columns["frame"], "frame", where, label, t)
     if "image_id" not in columns:
         return trajectory, frame
     if t is None:
         raise InputError(f"{where}: image_id needs the number of frames per trajectory; name the data set")
-    image = _whole(columns["image_id"], "image_id", where, label, limits.n_images)
+    image = _whole(columns["image_id"], "image_id", where, label, bounds.n_images)
     if paired:
         refuse(image != trajectory * t + frame, image, "image_id", where, f"be trajectory * {t} + frame", label)
         return trajectory, frame

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import gzip
-import io
 import os
 from pathlib import Path
-from typing import Any
-
-import msgspec
-import numpy as np
 
 from csist_bench.detections import Detections
 from csist_bench.errors import InputError, unknown
 from csist_bench.files import replace_file
+from csist_bench.predictions.csv_format import encode_csv
 from csist_bench.predictions.header import Header
-from csist_bench.predictions.json_format import Row
-from csist_bench.predictions.table import Limits, detections_from_columns
+from csist_bench.predictions.json_format import encode_json
+from csist_bench.predictions.npz_format import encode_npz
+from csist_bench.predictions.parquet_format import encode_parquet
+from csist_bench.predictions.table import IndexBounds, detections_from_columns
 
 SUFFIXES = (".json", ".json.gz", ".csv", ".npz", ".parquet")
-HEADER_KEY = "csist_bench_header"
 
 
 def write_predictions(path: str | Path, detections: Detections, header: Header, overwrite: bool = True) -> None:
@@ -40,7 +37,7 @@ def write_predictions(path: str | Path, detections: Detections, header: Header, 
     path = Path(path)
     kind = require_writable(path, overwrite)
     checked = detections_from_columns(
-        detections.columns(), "detections", lambda row, name: f"row {row}", Limits(None, None)
+        detections.columns(), "detections", lambda row, name: f"row {row}", IndexBounds(None, None)
     ).ordered()
     replace_file(path, _encoded(kind, checked, header))
 
@@ -69,47 +66,11 @@ def require_writable(path: str | Path, overwrite: bool = True) -> str:
 
 def _encoded(kind: str, detections: Detections, header: Header) -> bytes:
     if kind == ".csv":
-        return _csv(detections)
+        return encode_csv(detections)
     if kind == ".npz":
-        return _npz(detections, header)
+        return encode_npz(detections, header)
     if kind == ".parquet":
-        return _parquet(detections, header)
-    text = _json(detections, header)
+        return encode_parquet(detections, header)
+    text = encode_json(detections, header)
     # A fixed time stamp: equal answers make equal bytes.
     return gzip.compress(text, compresslevel=6, mtime=0) if kind == ".json.gz" else text
-
-
-def _json(detections: Detections, header: Header) -> bytes:
-    """One row a line, so that files can be read, searched and compared."""
-    columns = detections.columns()
-    names = list(columns)
-    rows = [Row(**dict(zip(names, values))) for values in zip(*(column.tolist() for column in columns.values()))]
-    head = msgspec.json.encode(header.to_table())[:-1]
-    lines = msgspec.json.encode(rows).replace(b"},{", b"},\n{")
-    return head + b',"predictions":[\n' + lines[1:-1] + b"\n]}\n"
-
-
-def _csv(detections: Detections) -> bytes:
-    columns = detections.columns()
-    rows = zip(*(column.tolist() for column in columns.values()))
-    lines = [",".join(columns), *(",".join(map(repr, row)) for row in rows)]
-    return ("\n".join(lines) + "\n").encode()
-
-
-def _npz(detections: Detections, header: Header) -> bytes:
-    buffer = io.BytesIO()
-    text = np.array(msgspec.json.encode(header.to_table()).decode())
-    arrays: dict[str, Any] = {**detections.columns(), HEADER_KEY: text}
-    np.savez_compressed(buffer, **arrays)
-    return buffer.getvalue()
-
-
-def _parquet(detections: Detections, header: Header) -> bytes:
-    from csist_bench.predictions.array_formats import parquet_modules
-
-    pyarrow, parquet = parquet_modules()
-    table = pyarrow.table(detections.columns())
-    table = table.replace_schema_metadata({HEADER_KEY: msgspec.json.encode(header.to_table())})
-    buffer = io.BytesIO()
-    parquet.write_table(table, buffer)
-    return buffer.getvalue()

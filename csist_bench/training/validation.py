@@ -39,8 +39,7 @@ class Validation:
     def from_split(cls, split: Split, trajectories: int, batch: int) -> Validation:
         """Take the first `trajectories` of a split (0: all); `batch` is in frames per forward pass."""
         count = min(trajectories or split.n_trajectories, split.n_trajectories)
-        arrays = (split.target_xy[:count], split.target_intensity[:count], split.target_count[:count])
-        return cls(split, Truth.from_arrays(*arrays, split.scored_frames), batch)
+        return cls(split, Truth.from_split(split, trajectories=range(count)), batch)
 
     def score(self, model: nn.Module, device: torch.device) -> dict[str, float]:
         """Return `cso_map` and `ap05` .. `ap25`, percent, of a network; heat maps are decoded on the grid."""

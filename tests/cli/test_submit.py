@@ -87,9 +87,9 @@ def test_a_submission_is_scored_here_and_filled_from_the_header(bench, truth):
     assert code == 0, err
     added = read_rows(bench.board)
     assert len(added) == 1
-    assert json.loads(out) == {name: getattr(added[0], name) for name in added[0].__struct_fields__}
+    assert json.loads(out) == added[0].values()
     only = added[0]
-    assert (only.method, only.family, only.prior_tier, only.decoder, only.tier) == (
+    assert (only.method, only.family, only.prior_tier, only.decoder, only.status) == (
         "ISTA", "traditional", "A", "grid", "submitted",
     )  # fmt: skip
     assert only.aps == (100.0,) * 5

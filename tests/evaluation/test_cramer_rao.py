@@ -13,19 +13,19 @@ from csist_bench.cli import cli
 from csist_bench.errors import InputError
 from csist_bench.evaluation.cramer_rao import (
     LINES,
-    LimitLine,
+    CramerRaoLine,
     frame_information,
     pixel_information,
-    sample_limit,
+    sample_cramer_rao,
     windows,
 )
-from csist_bench.evaluation.cramer_rao_lines import limit_table, limit_text
+from csist_bench.evaluation.cramer_rao_lines import cramer_rao_table, cramer_rao_text
 from csist_bench.evaluation.truth import Truth
 from csist_bench.recipes import load_data_recipe
 from csist_bench.simulation.camera import Camera
 from csist_bench.simulation.optics import Optics
 from csist_bench.simulation.scenes import draw_scenes
-from tests.reference.naive_limits import naive_frame_information, naive_pixel_information, naive_rigid_covariance
+from tests.reference.naive_cramer_rao import naive_frame_information, naive_pixel_information, naive_rigid_covariance
 
 SCORED = range(2, 18)
 RIGID_20 = next(line for line in LINES if line.motion == "rigid" and line.frames == 20)
@@ -39,10 +39,10 @@ def _scenes(n: int, *overrides: str):
     return draw_scenes(load_data_recipe("seqcsist", ["seed=5", *overrides]), range(n))
 
 
-def _sample(line: LimitLine, scenes, camera: Camera, draws: int = 1, scored: range = SCORED):
+def _sample(line: CramerRaoLine, scenes, camera: Camera, draws: int = 1, scored: range = SCORED):
     information = frame_information(scenes.xy, scenes.intensity, camera)
     rng = np.random.default_rng(0)
-    return sample_limit(line, information, scenes.xy, scenes.intensity, camera, scored, rng, draws)
+    return sample_cramer_rao(line, information, scenes.xy, scenes.intensity, camera, scored, rng, draws)
 
 
 @pytest.mark.parametrize("mean", [0.0, 200.0, 253.0, 254.5, 256.0, 300.0])
@@ -81,7 +81,7 @@ def test_rigid_line_has_the_covariance_of_the_naive_one() -> None:
 
 
 @pytest.mark.parametrize("line", LINES, ids=lambda line: line.name)
-def test_drawn_errors_have_the_stated_spread(line: LimitLine) -> None:
+def test_drawn_errors_have_the_stated_spread(line: CramerRaoLine) -> None:
     scenes = _scenes(2)
     found = _sample(line, scenes, _instrument(), draws=400, scored=range(8, 12)).detections
     truth = np.tile(scenes.xy, (400, 1, 1, 1))[found.trajectory, found.frame]
@@ -131,7 +131,7 @@ def test_clipping_costs_information() -> None:
 
 
 @pytest.mark.parametrize("line", LINES, ids=lambda line: line.name)
-def test_a_quarter_turn_of_the_scene_turns_the_covariance(line: LimitLine) -> None:
+def test_a_quarter_turn_of_the_scene_turns_the_covariance(line: CramerRaoLine) -> None:
     scenes, camera = _scenes(3), _instrument()
     turned = replace(scenes, xy=np.stack([10 - scenes.xy[..., 1], scenes.xy[..., 0]], axis=-1))
     plain, rotated = (_sample(line, s, camera).detections for s in (scenes, turned))
@@ -195,18 +195,18 @@ def _truth(n: int) -> Truth:
     return Truth.from_arrays(scenes.xy, scenes.intensity, scenes.count, SCORED)
 
 
-def test_limit_table_is_seeded_and_each_line_stands_alone() -> None:
+def test_cramer_rao_table_is_seeded_and_each_line_stands_alone() -> None:
     truth, camera = _truth(12), _instrument()
-    whole = limit_table(truth, camera, draws=2, seed=4)
-    again = limit_table(truth, camera, draws=2, seed=4, lines=LINES[1:3])
+    whole = cramer_rao_table(truth, camera, draws=2, seed=4)
+    again = cramer_rao_table(truth, camera, draws=2, seed=4, lines=LINES[1:3])
     assert again == whole[1:3]
-    assert limit_table(truth, camera, draws=2, seed=5, lines=LINES[1:2]) != whole[1:2]
+    assert cramer_rao_table(truth, camera, draws=2, seed=5, lines=LINES[1:2]) != whole[1:2]
 
 
-def test_limit_table_falls_with_noise_and_rises_with_knowledge() -> None:
+def test_cramer_rao_table_falls_with_noise_and_rises_with_knowledge() -> None:
     truth = _truth(40)
     scores = {
-        sigma: {row.line.name: row.cso_map for row in limit_table(truth, _instrument(noise_sigma=sigma))}
+        sigma: {row.line.name: row.cso_map for row in cramer_rao_table(truth, _instrument(noise_sigma=sigma))}
         for sigma in (0.29, 5.0)
     }
     assert scores[0.29]["1 frame, group of known arms"] == pytest.approx(100.0)
@@ -215,18 +215,18 @@ def test_limit_table_falls_with_noise_and_rises_with_knowledge() -> None:
     assert scores[5.0]["20 frames, rigid group, cubic motion"] > scores[5.0]["20 frames, cubic motion"] + 5
 
 
-def test_limit_table_takes_at_most_the_trajectories_asked_for() -> None:
+def test_cramer_rao_table_takes_at_most_the_trajectories_asked_for() -> None:
     truth, camera = _truth(10), _instrument()
-    assert limit_table(truth, camera, trajectories=50, lines=LINES[:1]) == limit_table(
+    assert cramer_rao_table(truth, camera, trajectories=50, lines=LINES[:1]) == cramer_rao_table(
         truth, camera, trajectories=10, lines=LINES[:1]
     )
     with pytest.raises(InputError, match="trajectories must be at least 1"):
-        limit_table(truth, camera, trajectories=0)
+        cramer_rao_table(truth, camera, trajectories=0)
 
 
-def test_limit_rows_print_and_convert() -> None:
-    table = limit_table(_truth(4), _instrument(), lines=LINES[:2])
-    text, row = limit_text(table), table[1].to_json()
+def test_cramer_rao_rows_print_and_convert() -> None:
+    table = cramer_rao_table(_truth(4), _instrument(), lines=LINES[:2])
+    text, row = cramer_rao_text(table), table[1].to_dict()
     assert "1 frame, brightness free" in text
     assert f"{table[1].cso_map:.1f}" in text
     assert row["tier"] == "B"

@@ -8,6 +8,7 @@ from csist_bench.evaluation import _kernels as kernel
 from csist_bench.evaluation.matching import match
 from csist_bench.evaluation.metrics import ospa
 from csist_bench.evaluation.report import evaluate
+from csist_bench.evaluation.report_text import report_text
 from tests.helpers.scenes import detections_of, frames_of, random_scene, truth_of
 from tests.reference import naive_scoring as naive
 
@@ -46,11 +47,11 @@ def test_hungarian_takes_the_second_choice_that_the_protocol_does_not():
 def test_hungarian_goes_by_another_name():
     truth = truth_of([[(5, 5)]], 1, 1)
     report = evaluate(detections_of([(0, 0, 5, 5, 9)]), truth, matching="hungarian")
-    table = report.to_json()
+    table = report.to_dict()
     assert "cso_map" not in table
     assert table["hungarian_cso_map"] == 100.0
     assert not table["official"]
-    assert "CSO-mAP (hungarian matching) 100.00" in report.to_text()
+    assert "CSO-mAP (hungarian matching) 100.00" in report_text(report)
 
 
 def test_unknown_matching_is_answered_with_the_nearest():

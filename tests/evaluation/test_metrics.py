@@ -96,7 +96,7 @@ def test_image_quality_of_the_truth_is_perfect_and_needs_intensities():
     assert perfect.ssim[0] == pytest.approx(1)
     assert image_quality(match(detections_of(rows), truth), truth, 3, 11) is None
     report = evaluate(detections_of(rows), truth, full=True, bootstrap=5)
-    assert report.to_json()["figures"]["psnr"] is None
+    assert report.to_dict()["figures"]["psnr"] is None
 
 
 def test_breakdowns_are_scores_of_the_frames_alone():

@@ -8,7 +8,7 @@ from csist_bench.conventions import ap_name
 from csist_bench.detections import Detections
 from csist_bench.evaluation import EVALUATOR_VERSION
 from csist_bench.evaluation.report import evaluate
-from csist_bench.evaluation.report_text import write_report
+from csist_bench.evaluation.report_text import report_text, write_report
 from csist_bench.evaluation.truth import Truth
 from csist_bench.predictions import Header
 from tests.helpers.scenes import detections_of, random_scene, truth_of
@@ -24,7 +24,7 @@ def scene():
 def test_json_holds_the_promised_fields_in_percent_and_unrounded(scene):
     truth, detections = scene
     report = evaluate(detections, truth)
-    table = report.to_json()
+    table = report.to_dict()
     assert [ap_name(t) for t in report.thresholds] == ["ap05", "ap10", "ap15", "ap20", "ap25"]
     assert table["cso_map"] == np.mean([table[ap_name(t)] for t in report.thresholds])
     assert tuple(table[ap_name(t)] for t in report.thresholds) == report.ap
@@ -37,7 +37,7 @@ def test_json_holds_the_promised_fields_in_percent_and_unrounded(scene):
 
 def test_full_json_has_no_value_that_json_cannot_hold(scene):
     truth, detections = scene
-    table = evaluate(detections, truth, full=True, bootstrap=20).to_json()
+    table = evaluate(detections, truth, full=True, bootstrap=20).to_dict()
     assert json.loads(json.dumps(table, allow_nan=False)) == table
     assert set(table["intervals"]) == {"ap05", "ap10", "ap15", "ap20", "ap25", "cso_map"}
     assert table["figures"]["frames"] == 12
@@ -53,17 +53,17 @@ def test_missing_frames_are_told_from_empty_ones_by_the_header(answered, missing
 
 def test_text_tells_the_score_and_every_departure(scene):
     truth, detections = scene
-    text = evaluate(detections, truth, header=Header({"name": "ISTA"})).to_text()
+    text = report_text(evaluate(detections, truth, header=Header({"name": "ISTA"})))
     assert "ISTA" in text.splitlines()[0]
     assert "official" not in text
-    text = evaluate(detections, truth, unverified=True, standard_frames=False).to_text()
+    text = report_text(evaluate(detections, truth, unverified=True, standard_frames=False))
     assert "UNVERIFIED" in text
     assert "subset or other frames" in text
 
 
 def test_full_text_has_the_breakdowns_and_definitions(scene):
     truth, detections = scene
-    text = evaluate(detections, truth, full=True, bootstrap=20).to_text()
+    text = report_text(evaluate(detections, truth, full=True, bootstrap=20))
     for part in ("95 % from", "best F1", "By number of targets", "K = 2", "By separation", "Definitions", "OSPA:"):
         assert part in text
     assert "nan" not in text
@@ -75,7 +75,7 @@ def test_report_folder(scene, tmp_path):
     write_report(report, tmp_path / "out")
     names = {"report.json", "report.txt", "breakdown.csv", "operating_points.csv", "curves.csv"}
     assert {path.name for path in (tmp_path / "out").iterdir()} == names
-    assert json.loads((tmp_path / "out" / "report.json").read_text()) == report.to_json()
+    assert json.loads((tmp_path / "out" / "report.json").read_text()) == report.to_dict()
     with (tmp_path / "out" / "breakdown.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert float(rows[0]["cso_map"]) == report.cso_map

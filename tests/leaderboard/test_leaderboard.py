@@ -14,14 +14,15 @@ from csist_bench import files
 from csist_bench.conventions import FAMILIES
 from csist_bench.errors import InputError
 from csist_bench.leaderboard import append_row, published_rows, read_rows, standing
+from csist_bench.leaderboard.board import board
 from csist_bench.leaderboard.charts import PARAMETERS, SPEED, Scale, chart, height_of
 from csist_bench.leaderboard.check import check
+from csist_bench.leaderboard.columns import PAGE_COLUMNS, Entry, count_text
 from csist_bench.leaderboard.datasets import dataset_label, dataset_recipe, recipe_from_text
 from csist_bench.leaderboard.lines import Line, read_lines, replace_lines
-from csist_bench.leaderboard.page import COLUMNS as PAGE_COLUMNS
 from csist_bench.leaderboard.page import page_text
 from csist_bench.leaderboard.rows import COLUMNS, Row, checked_row, write_rows
-from csist_bench.leaderboard.table import board, count_text, markdown_text, published_beside, terminal_text
+from csist_bench.leaderboard.table import markdown_text, terminal_text
 from csist_bench.recipes import load_data_recipe
 from tests.helpers.rows import FINGERPRINT, digest, row
 
@@ -158,9 +159,7 @@ def test_control_characters_cannot_enter_a_row():
 
 def test_standing_rows_are_those_that_no_later_row_supersedes():
     old, other = row(note="old"), row(note="other", method="BID", family="traditional")
-    by_brightness = checked_row(
-        {**{n: getattr(old, n) for n in COLUMNS}, "rank": "brightness", "note": "same file, other ranking"}, "row"
-    )
+    by_brightness = checked_row({**old.values(), "rank": "brightness", "note": "same file, other ranking"}, "row")
     new = row(note="new", supersedes=old.predictions_sha256)
     assert standing([old, other, by_brightness, new]) == [other, by_brightness, new]
 
@@ -320,13 +319,13 @@ def test_tables_are_in_order_of_the_best_measured_row_with_the_published_row_ben
     assert [r.measured for r in rows[:4]] == [True, True, True, False]
     rest = [r.cso_map for r in rows[4:]]
     assert rest == sorted(rest, reverse=True)
-    assert published_beside(rows[2], rows) == 10.72
-    assert published_beside(rows[0], rows) is None
+    assert Entry(rows[2], "seqcsist", rows).published == 10.72
+    assert Entry(rows[0], "seqcsist", rows).published is None
 
 
 def test_tables_are_filtered_and_sorted_by_data_set():
     rows = [row(dataset=f"seqcsist-noise sigma={s}") for s in (10, 2)] + [row(), row(split="val")]
-    shown = board(rows, published_rows(), family="off-grid", tier="reproduced")
+    shown = board(rows, published_rows(), family="off-grid", status="reproduced")
     assert list(shown.tables) == ["seqcsist", "seqcsist, val", "seqcsist-noise sigma=2", "seqcsist-noise sigma=10"]
     with pytest.raises(InputError, match="did you mean 'seqcsist'"):
         board(rows, [], dataset="seqcsit")

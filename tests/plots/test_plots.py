@@ -9,16 +9,13 @@ import pytest
 from csist_bench.detections import Detections
 from csist_bench.errors import InputError
 from csist_bench.leaderboard import published_rows
-from csist_bench.plots import (
-    SUFFIXES,
-    _binned_errors,
-    calibration_picture,
-    frames_picture,
-    leaderboard_picture,
-    precision_recall_picture,
-    training_curve_picture,
-    trajectory_picture,
-)
+from csist_bench.plots.calibration import binned_errors, calibration_picture
+from csist_bench.plots.frames import frames_picture
+from csist_bench.plots.leaderboard import leaderboard_picture
+from csist_bench.plots.precision_recall import precision_recall_picture
+from csist_bench.plots.style import SUFFIXES
+from csist_bench.plots.training import training_curve_picture
+from csist_bench.plots.trajectory import trajectory_picture
 from csist_bench.training.log import TrainingLog
 from tests.helpers.rows import row
 
@@ -104,10 +101,10 @@ def test_scenes_without_targets_or_detections_can_be_drawn(tmp_path):
 
 def test_the_calibration_line_is_the_diagonal_for_honest_errors():
     sigmas = np.repeat([0.01, 0.1], 20_000)
-    predicted, made = _binned_errors(RNG.normal(0, 1, len(sigmas)) * sigmas, sigmas)
+    predicted, made = binned_errors(RNG.normal(0, 1, len(sigmas)) * sigmas, sigmas)
     # Each bin holds 40,000 / 12 errors: the standard error of a spread is 1 / sqrt(2 n) = 1.2 %.
     assert made == pytest.approx(predicted, rel=0.06)
-    _, doubled = _binned_errors(2 * sigmas, sigmas)
+    _, doubled = binned_errors(2 * sigmas, sigmas)
     assert doubled == pytest.approx(2 * predicted)
 
 

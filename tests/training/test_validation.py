@@ -32,7 +32,7 @@ def test_the_score_is_that_of_running_and_evaluating_the_same_weights(tiny: Stor
     score = Validation.from_split(split, 0, 7).score(model, CPU)
     save_weights(tmp_path / "w.safetensors", model, card_of(name, SETTINGS[name]))
     found = unmixed(split, name, weights=tmp_path / "w.safetensors", device="cpu").detections
-    truth = Truth.from_arrays(split.target_xy, split.target_intensity, split.target_count, split.scored_frames)
+    truth = Truth.from_split(split)
     report = evaluate(found, truth)
     assert report.cso_map > 0
     assert score["cso_map"] == pytest.approx(report.cso_map, abs=1e-9)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import stats
 
-from csist_bench.evaluation.cramer_rao import LimitLine
+from csist_bench.evaluation.cramer_rao import CramerRaoLine
 from csist_bench.simulation.camera import Camera
 from csist_bench.simulation.rendering import frames_from_targets_numpy
 
@@ -50,7 +50,12 @@ def naive_frame_information(xy: np.ndarray, intensity: np.ndarray, camera: Camer
 
 
 def naive_rigid_covariance(
-    line: LimitLine, information: np.ndarray, window: range, frame: int, brightness_variance: float, offset_sd: float
+    line: CramerRaoLine,
+    information: np.ndarray,
+    window: range,
+    frame: int,
+    brightness_variance: float,
+    offset_sd: float,
 ) -> np.ndarray:
     """Return C_t of one frame for a rigid group on a polynomial path; information (T, 3K, 3K) of one trajectory."""
     k = information.shape[-1] // 3
