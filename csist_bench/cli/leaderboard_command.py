@@ -65,6 +65,8 @@ def command(
     if docs or pages:
         _write_results(path, pages, docs, check)
         return
+    if not lines:
+        path = _shown_path(path)
     if check:
         _check(path, data)
         return
@@ -89,10 +91,19 @@ def command(
         _deliver(html, page_text(shown))
 
 
+def _shown_path(path: str) -> str:
+    from csist_bench.leaderboard.rows import path_to_show
+
+    shown = str(path_to_show(path))
+    if shown != path:
+        note(f"{path}: not here; this is the leaderboard of the installed version")
+    return shown
+
+
 def _rows(path: str, superseded: bool) -> tuple[list[Row], list[Row]]:
     from csist_bench.leaderboard import published_rows, read_rows, standing
 
-    rows = read_rows(path, missing_ok=path == DEFAULT_LEADERBOARD)
+    rows = read_rows(path)
     if not rows:
         note(f"{path}: no measured rows yet; csist-bench submit adds them")
     return (rows if superseded else standing(rows)), published_rows()

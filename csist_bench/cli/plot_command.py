@@ -167,12 +167,14 @@ def leaderboard_command(leaderboard: str, dataset: str, out: str) -> None:
     from csist_bench.leaderboard import published_rows, read_rows, standing
     from csist_bench.leaderboard.board import board
     from csist_bench.leaderboard.lines import read_lines
+    from csist_bench.leaderboard.rows import path_to_show
     from csist_bench.plots.leaderboard import leaderboard_picture
     from csist_bench.plots.style import require_picture
 
     require_picture(out)
-    measured = standing(read_rows(leaderboard, missing_ok=leaderboard == DEFAULT_LEADERBOARD))
-    shown = board(measured, published_rows(), dataset=dataset, lines=read_lines(Path(leaderboard).parent))
+    board_file = path_to_show(leaderboard)
+    measured = standing(read_rows(board_file))
+    shown = board(measured, published_rows(), dataset=dataset, lines=read_lines(board_file.parent))
     leaderboard_picture(shown.tables[dataset], out, shown.lines_of(dataset), dataset)
     note(f"{out}: {len(shown.tables[dataset])} rows")
 

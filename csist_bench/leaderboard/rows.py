@@ -16,7 +16,7 @@ from msgspec import Meta
 
 from csist_bench.conventions import AP_NAMES, Family, PriorTier, Ranking, RowDecoder, Status
 from csist_bench.errors import InputError, must, show
-from csist_bench.files import locked, replace_file
+from csist_bench.files import locked, packaged, replace_file
 
 FILE = "leaderboard.csv"
 DEFAULT_PATH = f"leaderboard/{FILE}"
@@ -168,6 +168,14 @@ def _is_date(text: str) -> bool:
 
 
 # --- the file -------------------------------------------------------------------------------------------------------
+
+
+def path_to_show(path: str | Path) -> Path:
+    """Return the leaderboard that is meant: where the default one is not in this folder, that of the package."""
+    path = Path(path)
+    if path == Path(DEFAULT_PATH) and not path.is_file():
+        return packaged("leaderboard") / FILE
+    return path
 
 
 def read_rows(path: str | Path, missing_ok: bool = False) -> list[Row]:

@@ -264,13 +264,14 @@ def test_missing_files_are_one_line(bench, truth):
 # --- leaderboard ------------------------------------------------------------------------------------------------
 
 
-def test_the_leaderboard_shows_published_rows_before_anything_is_submitted(bench, monkeypatch):
+def test_where_there_is_no_leaderboard_that_of_the_version_is_shown(bench, monkeypatch):
     monkeypatch.chdir(bench.folder)
     code, out, err = bench("leaderboard")
     assert code == 0
     assert "DeRefNet" in out
     assert "51.55" in out
-    assert "no measured rows yet" in err
+    assert "reproduced" in out
+    assert "this is the leaderboard of the installed version" in err
     code, _, err = bench.leaderboard()
     assert code == 2
     assert "not found" in err
