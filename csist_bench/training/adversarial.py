@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from csist_bench.methods.networks.common.grey_levels import GREY_SCALE
+from csist_bench.methods.networks.common.images import GREY_SCALE
 from csist_bench.methods.networks.super_resolution.critics import Adversarial, critic_loss, generator_loss
 from csist_bench.methods.networks.super_resolution.perceptual import PerceptualLoss
 from csist_bench.training.arithmetic import Arithmetic

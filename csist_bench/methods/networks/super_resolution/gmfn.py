@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from csist_bench.errors import must
-from csist_bench.methods.networks.common.grey_levels import grids_from_images, images_from_frames
+from csist_bench.methods.networks.common.images import grids_from_images, images_from_frames
 from csist_bench.methods.networks.common.residual import DenseBlock, conv
 from csist_bench.methods.networks.common.sampling import Sampling
 from csist_bench.methods.networks.super_resolution.upsampling import projection_up

@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from csist_bench.methods.networks.common.deform_conv import DeformConv2dPack
-from csist_bench.methods.networks.common.grey_levels import GREY_SCALE, grids_from_images, images_from_frames
+from csist_bench.methods.networks.common.images import GREY_SCALE, grids_from_images, images_from_frames
 from csist_bench.methods.networks.common.residual import ResidualBlock, conv
 from csist_bench.methods.networks.common.sampling import Sampling
 from csist_bench.methods.networks.super_resolution.upsampling import pixel_shuffle_up
