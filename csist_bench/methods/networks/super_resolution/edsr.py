@@ -11,11 +11,10 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from csist_bench.methods.networks.common.images import grids_from_images, images_from_frames
+from csist_bench.methods.networks.common.images import channels_last, grids_from_images, images_from_frames
 from csist_bench.methods.networks.common.residual import ResidualBlock, conv
 from csist_bench.methods.networks.common.sampling import Sampling
 from csist_bench.methods.networks.super_resolution.upsampling import pixel_shuffle_up
-from csist_bench.methods.networks.unfolding.phases import channels_last
 from csist_bench.recipes import Count
 
 

@@ -20,12 +20,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from csist_bench.methods.networks.common.images import channels_last
 from csist_bench.methods.networks.common.sampling import Sampling
 from csist_bench.methods.networks.unfolding.phases import (
     SIDE_CHANNELS,
     STEP,
     THRESHOLD,
-    channels_last,
     convolution,
     gradient_step,
     mean_symmetry,

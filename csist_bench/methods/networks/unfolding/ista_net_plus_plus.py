@@ -23,9 +23,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from csist_bench.methods.networks.common.images import channels_last
 from csist_bench.methods.networks.common.residual import ResidualBlock
 from csist_bench.methods.networks.common.sampling import Sampling
-from csist_bench.methods.networks.unfolding.phases import SIDE_CHANNELS, STEP, channels_last, convolution, gradient_step
+from csist_bench.methods.networks.unfolding.phases import SIDE_CHANNELS, STEP, convolution, gradient_step
 
 SCALE = 100.0  # grey levels
 

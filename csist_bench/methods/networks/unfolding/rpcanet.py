@@ -24,8 +24,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from csist_bench.methods.networks.common.images import channels_last
 from csist_bench.methods.networks.common.sampling import Sampling
-from csist_bench.methods.networks.unfolding.phases import SIDE_CHANNELS, channels_last
+from csist_bench.methods.networks.unfolding.phases import SIDE_CHANNELS
 
 SCALE = 100.0  # grey levels
 SPARSE_STEP = 1.0
