@@ -95,7 +95,7 @@ def train(
     store : Store
         Data set with splits "train" and "val".
     settings : mapping
-        Settings of the network's constructor; those left out have its defaults.
+        Settings of the network; those left out have their defaults.
     say : callable
         Takes lines of progress.
 

@@ -1,13 +1,11 @@
 """Networks from outside: build one with checked settings, run it in batches, count what it costs.
 
-A network is built as `Class(sampling, **settings)` (see `methods.registry`) and maps frames (B, T, size, size) to
+A network is built as `Class(sampling, settings)` (see `methods.registry`) and maps frames (B, T, size, size) to
 label grids (B, T, c * size, c * size), grey levels both ways.
 """
 
 from __future__ import annotations
 
-import inspect
-import typing
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import Any, Literal, get_args
@@ -61,27 +59,25 @@ def build_network(
 def network_from_settings(
     method: Method, optics: Optics, settings: Mapping[str, Any], initialiser: NDArray[Any] | None = None
 ) -> nn.Module:
-    """Return an untrained network with the given settings; those left out have the constructor's defaults."""
+    """Return an untrained network with the given settings; those left out have their defaults."""
     if not method.trainable:
         raise must("method", "be a trainable network", method.name)
-    resolved = resolve_settings(method, settings)
-    model = registry.load_class(method)(Sampling.from_optics(optics, initialiser), **resolved)
+    chosen = checked_settings(method, settings)
+    model = registry.load_class(method)(Sampling.from_optics(optics, initialiser), chosen)
     if not isinstance(model, nn.Module):
         raise TypeError(f"{method.entry} must be a torch module, got {type(model).__name__}")
     return model
 
 
+def checked_settings(method: Method, settings: Mapping[str, Any]) -> msgspec.Struct:
+    """Return the settings of a network as its own struct; a bad one is named with its rule."""
+    kind: type[msgspec.Struct] = registry.load_class(method).Settings
+    return convert(settings, kind, f"{method.name} settings")
+
+
 def resolve_settings(method: Method, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return every keyword setting of a network's constructor, checked by the type it is annotated with."""
-    constructor = registry.load_class(method).__init__
-    hints = typing.get_type_hints(constructor, include_extras=True)
-    fields = [
-        (name, hints[name], parameter.default)
-        for name, parameter in inspect.signature(constructor).parameters.items()
-        if parameter.default is not inspect.Parameter.empty
-    ]
-    kind = msgspec.defstruct("Settings", fields, frozen=True, kw_only=True)
-    return msgspec.structs.asdict(convert(settings, kind, f"{method.name} settings"))
+    """Return every setting of a network as a plain table: the given ones, the others at their defaults."""
+    return msgspec.structs.asdict(checked_settings(method, settings))
 
 
 def method_of(model: nn.Module) -> Method:

@@ -74,7 +74,7 @@ def test_a_single_set_scores_by_its_presence_and_errors() -> None:
 def test_judging_alternatives_does_not_move_them() -> None:
     model = network("alternatives=3")
     frames = torch.from_numpy(render_shard(load_data_recipe("seqcsist"), [0]).frames)
-    found = model._answers(frames, None)
+    found = model._found(frames, None)
     assert [tuple(part.shape) for part in found] == [(20, 3, 4, LEARNED), (20, 3), (20, 3, 4), (20, 3)]
     (found.weight.sum() + found.correctness.sum()).backward()
     assert model.head.weight.grad is None
@@ -162,7 +162,7 @@ def test_alternatives_start_as_polygons_turned_with_the_blob() -> None:
     windows = windows_about(frames[:, 0], blob_centre(frames[:, 0]), 7)
     turn = model.moments.turn(model.moments.seen(windows, torch.ones(2)))
     with torch.no_grad():
-        sets = model._answers(frames, None).slots[..., :2]
+        sets = model._found(frames, None).slots[..., :2]
     for n in range(2):
         arms = sets[n] - sets[n, 0].mean(dim=0)
         torch.testing.assert_close(arms.norm(dim=-1), torch.full((2, 4), 0.3))
