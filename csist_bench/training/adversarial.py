@@ -16,9 +16,8 @@ from torch.nn import functional
 from csist_bench.methods.networks.common.images import GREY_SCALE
 from csist_bench.methods.networks.super_resolution.critics import Adversarial, critic_loss, generator_loss
 from csist_bench.methods.networks.super_resolution.perceptual import PerceptualLoss
-from csist_bench.training.arithmetic import Arithmetic
-from csist_bench.training.average import WeightAverage
 from csist_bench.training.distributed import World
+from csist_bench.training.ema import WeightAverage
 from csist_bench.training.learner import (
     descend,
     make_optimiser,
@@ -29,6 +28,7 @@ from csist_bench.training.learner import (
     set_rate,
 )
 from csist_bench.training.losses import Terms
+from csist_bench.training.mixed_precision import Arithmetic
 from csist_bench.training.recipe import AdversarialRecipe, TrainingRecipe
 
 

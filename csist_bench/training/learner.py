@@ -8,10 +8,10 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from csist_bench.training.arithmetic import Arithmetic
-from csist_bench.training.average import WeightAverage
 from csist_bench.training.distributed import World
+from csist_bench.training.ema import WeightAverage
 from csist_bench.training.losses import Objective, Terms
+from csist_bench.training.mixed_precision import Arithmetic
 from csist_bench.training.muon import Muon
 from csist_bench.training.recipe import TrainingRecipe
 

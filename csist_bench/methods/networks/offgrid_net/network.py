@@ -47,14 +47,20 @@ from csist_bench.methods.networks.common.set_loss import (
     alternatives_loss,
     set_loss,
 )
-from csist_bench.methods.networks.offgrid_net.answering import SENSOR_FEATURES, Answer, answer_loss, leaning, likeliest
-from csist_bench.methods.networks.offgrid_net.judge import Judge, rest_of
+from csist_bench.methods.networks.offgrid_net.hermite_moments import BlobMoments, Seen, exact, usual_blob_sigma
 from csist_bench.methods.networks.offgrid_net.layers import PixelConvolutions, ResidualMlp, started_at
-from csist_bench.methods.networks.offgrid_net.moments import BlobMoments, Seen, exact, usual_blob_sigma
-from csist_bench.methods.networks.offgrid_net.neighbours import NeighbourAttention, NeighbourConvolution
-from csist_bench.methods.networks.offgrid_net.path import fitted_places, paths
+from csist_bench.methods.networks.offgrid_net.mixture_decision import (
+    SENSOR_FEATURES,
+    Answer,
+    answer_loss,
+    leaning,
+    likeliest,
+)
+from csist_bench.methods.networks.offgrid_net.mixture_weights import Judge, rest_of
+from csist_bench.methods.networks.offgrid_net.path_smoothing import fitted_places, paths
 from csist_bench.methods.networks.offgrid_net.settings import OffGridNetSettings
 from csist_bench.methods.networks.offgrid_net.slots import SCALE, moved, own_correctness, polygons, slots_from_raw
+from csist_bench.methods.networks.offgrid_net.temporal_attention import NeighbourAttention, NeighbourConvolution
 from csist_bench.methods.networks.offgrid_net.windows import blob_centre, border_distances, centroid, windows_about
 from csist_bench.simulation.sensor import NOISE_FLOOR_FLOAT
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from csist_bench.methods.networks.common.correctness import expected_correctness
 from csist_bench.methods.networks.common.set_loss import INTENSITY, PRESENCE, SIGMA_X, SIGMA_Y
-from csist_bench.methods.networks.offgrid_net.judge import USUAL_INTENSITY
+from csist_bench.methods.networks.offgrid_net.mixture_weights import USUAL_INTENSITY
 
 SCALE = 100.0  # grey levels
 LEAST_ERROR, LEAST_INTENSITY_ERROR = 1e-3, 0.05  # px, grey levels: keeps the likelihood bounded

@@ -23,7 +23,7 @@ from torch.nn import functional
 
 from csist_bench.errors import must
 from csist_bench.methods.networks.common.sampling import Sampling
-from csist_bench.methods.networks.unfolding.dense import PairStart, operator_pair
+from csist_bench.methods.networks.unfolding.lista_init import PairStart, operator_pair
 from csist_bench.methods.networks.unfolding.shrinkage import hard_threshold
 
 SCALE = 100.0  # grey levels

@@ -16,7 +16,7 @@ from csist_bench.methods.networks.base import build_network
 from csist_bench.methods.networks.common.correctness import THRESHOLDS, expected_correctness
 from csist_bench.methods.networks.common.rendering import SceneLabels, frames_from_targets
 from csist_bench.methods.networks.common.set_loss import LEARNED, PRESENCE, SCORE
-from csist_bench.methods.networks.offgrid_net.neighbours import NeighbourAttention, NeighbourConvolution
+from csist_bench.methods.networks.offgrid_net.temporal_attention import NeighbourAttention, NeighbourConvolution
 from csist_bench.methods.networks.offgrid_net.windows import blob_centre, border_distances, windows_about
 from csist_bench.methods.networks.points import BLOCK, PointRunner
 from csist_bench.methods.networks.shipped import shipped_weights

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from csist_bench.methods.networks.offgrid_net.path import fitted_places, paths
+from csist_bench.methods.networks.offgrid_net.path_smoothing import fitted_places, paths
 from csist_bench.methods.networks.offgrid_net.windows import centroid
 from csist_bench.simulation.optics import Optics
 from csist_bench.simulation.rendering import frames_from_targets

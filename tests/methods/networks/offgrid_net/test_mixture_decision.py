@@ -18,7 +18,7 @@ from csist_bench.methods.networks.common.set_loss import (
     SIGMA_X,
     Alternatives,
 )
-from csist_bench.methods.networks.offgrid_net.answering import (
+from csist_bench.methods.networks.offgrid_net.mixture_decision import (
     MOST_LEAN,
     USUAL_DEVIATION,
     Answer,

@@ -12,8 +12,8 @@ from numpy.polynomial.hermite_e import hermeval
 from csist_bench.methods.networks.common.rendering import frames_from_targets
 from csist_bench.methods.networks.common.sampling import Sampling
 from csist_bench.methods.networks.common.set_loss import LEARNED, PRESENCE
-from csist_bench.methods.networks.offgrid_net.judge import rest_of
-from csist_bench.methods.networks.offgrid_net.moments import ORDER, WIDTH, BlobMoments, Seen
+from csist_bench.methods.networks.offgrid_net.hermite_moments import ORDER, WIDTH, BlobMoments, Seen
+from csist_bench.methods.networks.offgrid_net.mixture_weights import rest_of
 from csist_bench.methods.networks.offgrid_net.windows import blob_centre, centroid, windows_about
 from csist_bench.simulation.optics import Optics
 from csist_bench.simulation.rendering import frames_from_targets as simulated_frames

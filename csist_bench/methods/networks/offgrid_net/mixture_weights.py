@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from csist_bench.methods.networks.common.set_loss import INTENSITY, LEARNED, PRESENCE, SIGMA_X
-from csist_bench.methods.networks.offgrid_net.moments import BlobMoments, Seen, compressed
+from csist_bench.methods.networks.offgrid_net.hermite_moments import BlobMoments, Seen, compressed
 
 USUAL_INTENSITY, INTENSITY_SPREAD = 235.0, 10.0  # grey levels: bring intensities near one
 
