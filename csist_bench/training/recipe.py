@@ -112,7 +112,7 @@ class TrainingRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     ema: Share = 0.0  # decay of the moving average of the weights (0: none); the average is what is validated and kept
     # Loss: weights of the terms that the network's own loss names; empty: the network's own total.
     loss_weights: dict[str, NonNegative] = {}
-    # Arithmetic.
+    # Number type of products in training, and compilation.
     precision: Literal["float32", "tf32", "bfloat16", "float16"] = "float32"
     compile: bool = False
     # Q: fitted to the split's label grids, or the ridge pseudo-inverse of Phi. That one is the same in a window as on

@@ -31,7 +31,7 @@ from csist_bench.simulation.optics import Optics
 from csist_bench.training import checkpoint
 from csist_bench.training.adversarial import AdversarialLearner
 from csist_bench.training.checkpoint import Progress, RunRecipe
-from csist_bench.training.dataset import UnitSet, training_set
+from csist_bench.training.dataset import TrainingSet, training_set
 from csist_bench.training.distributed import World, joined
 from csist_bench.training.learner import Learner, PlainLearner
 from csist_bench.training.log import append_line, rewind_log
@@ -137,7 +137,7 @@ class Run:
     model: nn.Module
     recipe: TrainingRecipe
     card: WeightsCard
-    data: UnitSet | SceneStream
+    data: TrainingSet | SceneStream
     full_sampling: Sampling
     validation: Validation
     folder: Path
@@ -197,7 +197,7 @@ class Run:
                 self.reporter.begin(stage, self.progress.step)
                 if not run_stage(stage, learner, self.progress.step, hooks):
                     return self._outcome(False, stop.reason)
-                learner.average.settle()
+                learner.ema.settle()
             self.progress.stage += 1
             self.progress.steps_before += stage.steps
             self.progress.step = 0
@@ -236,7 +236,7 @@ class Run:
         return stages
 
     def _stage(
-        self, index: int, name: str, data: UnitSet | SceneStream, epochs: float, steps: int, batch: int, lr: float
+        self, index: int, name: str, data: TrainingSet | SceneStream, epochs: float, steps: int, batch: int, lr: float
     ) -> Stage:
         """Return a stage of `steps` steps, or where that is 0 of `epochs` passes over the data."""
         batch = min(batch, len(data))
@@ -245,7 +245,7 @@ class Run:
         return Stage(index, name, data, steps, batch, lr, self.recipe, self.world)
 
     def _batch(self, frames: int = 0, trajectories: int = 0) -> int:
-        if self.data.unit_frames == 1:
+        if self.data.sequence_length == 1:
             return frames or self.recipe.batch_frames
         return trajectories or self.recipe.batch_trajectories
 
@@ -325,7 +325,7 @@ class Run:
     def _validate(self, stage: Stage, learner: Learner) -> None:
         """Score the network on full frames, log it, and keep the weights if they are the best so far."""
         _require_finite(self.model)
-        with learner.average.applied(), self._with_sampling(self.full_sampling):
+        with learner.ema.applied(), self._with_sampling(self.full_sampling):
             scores = self.validation.score(self.model, self.device)
             improved = self.progress.best is None or scores["cso_map"] > self.progress.best
             if improved:
@@ -338,7 +338,7 @@ class Run:
         _require_finite(self.model)
         tensors, self.progress.learner = learner.state()
         checkpoint.save_state(self.folder, tensors, self.progress)
-        with learner.average.applied(), self._with_sampling(self.full_sampling):
+        with learner.ema.applied(), self._with_sampling(self.full_sampling):
             self._write(checkpoint.LAST, None)
 
     def _write(self, name: str, score: float | None) -> None:
@@ -348,7 +348,9 @@ class Run:
         save_weights(self.folder / name, self.model, card, self.recipe.half_weights)
 
 
-def _training_data(method: Method, store: Store, recipe: TrainingRecipe, device: torch.device) -> UnitSet | SceneStream:
+def _training_data(
+    method: Method, store: Store, recipe: TrainingRecipe, device: torch.device
+) -> TrainingSet | SceneStream:
     whole, grids = method.context == "trajectory", method.output == "grid"
     if recipe.stream:
         for name in ("augment", "noise", "label_falloff"):
@@ -360,7 +362,7 @@ def _training_data(method: Method, store: Store, recipe: TrainingRecipe, device:
     return training_set(store.split("train"), recipe, whole, device)
 
 
-def _initialiser(data: UnitSet | SceneStream, recipe: TrainingRecipe) -> NDArray[np.float32] | None:
+def _initialiser(data: TrainingSet | SceneStream, recipe: TrainingRecipe) -> NDArray[np.float32] | None:
     """Return the fitted Q; None stands for the pseudo-inverse of Phi."""
     return data.initialiser(recipe.initialiser_ridge) if recipe.initialiser == "fitted" else None
 

@@ -25,7 +25,8 @@ from csist_bench.recipes import convert
 from csist_bench.simulation.optics import Optics
 from csist_bench.simulation.sensor import Camera
 
-RunPrecision = Literal["float32", "bfloat16"]
+RunDtype = Literal["float32", "bfloat16"]
+RunPrecision = RunDtype  # the name until `--precision` is `dtype` throughout in Python
 
 MACS_FRAMES = 20  # frames of the trajectory over which the cost of one frame is averaged
 # Feature maps of more frames do not fit into the caches: on one core ISTA-Net++ ran 14 frames/s by 512 and 36 by 16.
@@ -114,7 +115,7 @@ class NetworkRunner:
     batch : int
         Frames per forward pass. Networks that need whole trajectories get at least one. Convolutions on a CPU take at
         most `CPU_FRAMES`, whatever is asked.
-    precision : {"float32", "bfloat16"}
+    dtype : {"float32", "bfloat16"}
         Of matrix products and convolutions and of what they hand on (torch's autocast). Numbers are then rounded to
         half a percent, answers depend on the batch in their last digits, and processors that have bfloat16 answer up
         to twice as many frames a second.
@@ -125,15 +126,15 @@ class NetworkRunner:
         model: nn.Module,
         device: str | torch.device = "auto",
         batch: int = 512,
-        precision: RunPrecision = "float32",
+        dtype: RunDtype = "float32",
     ) -> None:
         if batch < 1:
             raise must("batch", "be at least 1 frame", batch)
         self.device = resolve_device(device) if isinstance(device, str) else device
         self.model = model.to(self.device)
-        if precision not in get_args(RunPrecision):
-            raise unknown("precision", str(precision), get_args(RunPrecision))
-        self.rounded = precision == "bfloat16"
+        if dtype not in get_args(RunDtype):
+            raise unknown("dtype", str(dtype), get_args(RunDtype))
+        self.rounded = dtype == "bfloat16"
         in_caches = self.device.type == "cpu" and getattr(model, "resizable", False)
         self.batch = min(batch, CPU_FRAMES) if in_caches else batch
         self.whole_trajectories = method_of(model).context == "trajectory"

@@ -9,13 +9,13 @@ point emitters with errors of their own is DECODE's (Speiser et al., Nature Meth
 
 f_t holds the window's pixels, its centroid and its moments about it (`moments`), how near it is to the image's
 borders, the noise and the clipping level; positions are answered relative to the centroid. With `reach` > 0
-the later half of the blocks are each preceded by attention over the frames at most `reach` away (`neighbours`),
+the later half of the blocks are each preceded by attention over the frames at most `reach` away (`temporal_attention`),
 whose keys come from the earlier half: so a frame depends on 2 `reach` + 1 frames and no others.
 
 With `alternatives` > 1 the network holds several whole sets of slots, their weights, and how correct each slot is
 expected to be. Several arrangements of targets can fit a frame alike, and a single set then answers their mean, which
 is none of them. What is answered is the likeliest set, its slots moved to where they count for most
-(`answering`).
+(`mixture_decision`).
 
 Alternatives start as regular polygons turned against each other. Where noise leaves the angle of a scene open they stay
 what they were: polygons that start upright then answer upright scenes better than others, though no scene ever said
@@ -25,8 +25,8 @@ keep to them,
     xy_ak = raw_ak + g_a R(psi) polygon_ak.
 
 In noise that phase is nearly an even draw, so what is left open is answered by no angle more often than another. Of
-alternatives that are about as likely the one nearest to that phase is answered (`answering.leaning`). A network of a
-law without axes needs both.
+alternatives that are about as likely the one nearest to that phase is answered (`mixture_decision.leaning`). A network
+of a law without axes needs both.
 """
 
 from __future__ import annotations
@@ -47,20 +47,20 @@ from csist_bench.methods.networks.common.set_loss import (
     alternatives_loss,
     set_loss,
 )
-from csist_bench.methods.networks.offgrid_net.hermite_moments import BlobMoments, Seen, exact, usual_blob_sigma
+from csist_bench.methods.networks.offgrid_net.hermite_moments import HermiteMoments, Seen, exact, usual_blob_sigma
 from csist_bench.methods.networks.offgrid_net.layers import PixelConvolutions, ResidualMlp, started_at
 from csist_bench.methods.networks.offgrid_net.mixture_decision import (
     SENSOR_FEATURES,
-    Answer,
-    answer_loss,
+    MixtureDecision,
+    decision_loss,
     leaning,
     likeliest,
 )
-from csist_bench.methods.networks.offgrid_net.mixture_weights import Judge, rest_of
-from csist_bench.methods.networks.offgrid_net.path_smoothing import fitted_places, paths
+from csist_bench.methods.networks.offgrid_net.mixture_weights import MixtureWeights, rest_of
+from csist_bench.methods.networks.offgrid_net.path_smoothing import fitted_places, smooth_paths
 from csist_bench.methods.networks.offgrid_net.settings import OffGridNetSettings
 from csist_bench.methods.networks.offgrid_net.slots import SCALE, moved, own_correctness, polygons, slots_from_raw
-from csist_bench.methods.networks.offgrid_net.temporal_attention import NeighbourAttention, NeighbourConvolution
+from csist_bench.methods.networks.offgrid_net.temporal_attention import TemporalAttention, TemporalConvolution
 from csist_bench.methods.networks.offgrid_net.windows import blob_centre, border_distances, centroid, windows_about
 from csist_bench.simulation.sensor import NOISE_FLOOR_FLOAT
 
@@ -101,15 +101,15 @@ class OffGridNet(nn.Module):
         self.reach, self.assignments, self.blob_sigma = settings.reach, settings.assignments, usual_blob_sigma(sampling)
         # The order is that of the random numbers and of the parameters in an optimiser's saved state.
         self.pixels = _pixel_layer(settings)
-        self.moments = BlobMoments(sampling, settings.window) if settings.moments else None
+        self.moments = HermiteMoments(sampling, settings.window) if settings.moments else None
         self.embed = nn.Linear(_feature_count(settings, self.moments), width)
         self.encode = nn.Sequential(*(ResidualMlp(width) for _ in range(settings.depth - settings.later_blocks)))
-        self.attend = nn.ModuleList(_neighbour_layer(settings) for _ in range(settings.later_blocks))
+        self.attend = nn.ModuleList(_temporal_layer(settings) for _ in range(settings.later_blocks))
         self.decode = nn.ModuleList(ResidualMlp(width) for _ in range(settings.later_blocks))
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, alternatives * slots * LEARNED)
-        self.judge = _judge(settings, self.moments)
-        self.answer = Answer(alternatives) if settings.several and settings.answers == "moved" else None
+        self.judge = _mixture_weights(settings, self.moments)
+        self.answer = MixtureDecision(alternatives) if settings.several and settings.answers == "moved" else None
         self.steady = started_at(nn.Linear(width, 1), 1.0) if settings.smooth else None
         self.keep = nn.Linear(width, alternatives) if settings.start == "phase" else None
         if settings.several:
@@ -127,7 +127,7 @@ class OffGridNet(nn.Module):
         """
         found = self._found(frames, told)
         if isinstance(found, Alternatives):
-            answers = self._answered(found, frames, told)
+            answers = self._decided(found, frames, told)
             slots = torch.cat([answers[..., :SCORE], answers[..., SCORE:].sigmoid()], dim=-1)
         else:
             slots = torch.cat([found, own_correctness(found).unsqueeze(-1)], dim=-1)
@@ -142,10 +142,10 @@ class OffGridNet(nn.Module):
         terms = alternatives_loss(found, *truth)
         if self.answer is None:
             return terms
-        terms |= answer_loss(self._answered(found, frames, labels, scored), *truth)
+        terms |= decision_loss(self._decided(found, frames, labels, scored), *truth)
         return {**terms, "total": terms["total"] + terms["answer"]}
 
-    def _answered(
+    def _decided(
         self, found: Alternatives, frames: Tensor, told: SceneLabels | None, scored: slice = slice(None)
     ) -> Tensor:
         """Make one set of answers (N, K, 8) of the scored frames' alternatives, which are not changed by it."""
@@ -234,7 +234,7 @@ class OffGridNet(nn.Module):
         """
         start = look.middle.flip(1) - look.pixel
         seen = (look.pixel + fitted_places(look.windows, start, self.blob_sigma)).flip(1).unflatten(0, sequences)
-        path = paths(seen, self.reach)
+        path = smooth_paths(seen, self.reach)
         shift = self.steady(h).float() * (path[:, :, self.reach] - seen).flatten(0, 1)  # type: ignore[misc]
         t = torch.arange(sequences[1], device=h.device)
         around = (t[:, None] + torch.arange(-self.reach, self.reach + 1, device=h.device)).clamp(0, sequences[1] - 1)
@@ -263,23 +263,23 @@ def _pixel_layer(settings: OffGridNetSettings) -> nn.Module:
     return PixelConvolutions(settings.window, settings.width)
 
 
-def _feature_count(settings: OffGridNetSettings, moments: BlobMoments | None) -> int:
+def _feature_count(settings: OffGridNetSettings, moments: HermiteMoments | None) -> int:
     """Return how many features `_look` reads of a frame."""
     pixels = settings.window**2 if settings.pixels == "linear" else settings.width
     turn = TURN_FEATURES if settings.start == "phase" else 0
     return pixels + PLACE_FEATURES + SENSOR_FEATURES + (moments.count if moments else 0) + turn
 
 
-def _neighbour_layer(settings: OffGridNetSettings) -> nn.Module:
+def _temporal_layer(settings: OffGridNetSettings) -> nn.Module:
     if settings.neighbours == "attention":
-        return NeighbourAttention(settings.width, settings.heads, settings.reach)
-    return NeighbourConvolution(settings.width, settings.reach)
+        return TemporalAttention(settings.width, settings.heads, settings.reach)
+    return TemporalConvolution(settings.width, settings.reach)
 
 
-def _judge(settings: OffGridNetSettings, moments: BlobMoments | None) -> Judge | None:
+def _mixture_weights(settings: OffGridNetSettings, moments: HermiteMoments | None) -> MixtureWeights | None:
     if moments is None or not settings.several:
         return None
-    return Judge(len(moments.orders) * (2 if settings.reach else 1), settings.width, settings.slots)
+    return MixtureWeights(len(moments.orders) * (2 if settings.reach else 1), settings.width, settings.slots)
 
 
 # --- what is told of the sensor ---------------------------------------------------------------------------------------

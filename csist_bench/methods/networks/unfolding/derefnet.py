@@ -3,9 +3,9 @@
 "SeqCSIST: Sequential Closely-Spaced Infrared Small Target Unmixing", TGRS 2025 (https://arxiv.org/abs/2507.09556),
 section IV.
 
-1. x_t: nine ISTA-Net phases of frame t from Q y_t (`layers.phases.ISTAPhase`).
+1. x_t: nine ISTA-Net phases of frame t from Q y_t (`phases.ISTAPhase`).
 2. Position encoding: x_t <- x_t * sigmoid(W (t / 20) 1 + b), W (n x n) over the n nodes.
-3. a_ij: neighbour i of centre j, i in {j - 2, j - 1, j + 1, j + 2}, aligned to the centre (`layers.alignment`).
+3. a_ij: neighbour i of centre j, i in {j - 2, j - 1, j + 1, j + 2}, aligned to the centre (`alignment`).
 4. Tail: the four aligned neighbours and the centre -> conv-ReLU, five residual blocks, conv -> the unmixed centre.
 
 Loss: mean squared error + 0.01 times the mean squared symmetry residual of the phases + 0.01 times mean |a_ij - x_j|.

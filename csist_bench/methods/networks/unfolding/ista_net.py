@@ -1,7 +1,7 @@
 """ISTA-Net: nine unrolled ISTA iterations whose sparsifying transform is learned.
 
 Zhang and Ghanem, "ISTA-Net: Interpretable Optimization-Inspired Deep Network for Image Compressive Sensing", CVPR 2018
-(https://arxiv.org/abs/1706.07929). One phase (eqs. 7 to 11) is `layers.phases.ISTAPhase`:
+(https://arxiv.org/abs/1706.07929). One phase (eqs. 7 to 11) is `phases.ISTAPhase`:
 
     r = x - rho Phi^T (Phi x - y),   x' = F~(soft(F(r), theta)),
 

@@ -16,7 +16,7 @@ from csist_bench.methods.networks.base import build_network
 from csist_bench.methods.networks.common.correctness import THRESHOLDS, expected_correctness
 from csist_bench.methods.networks.common.rendering import SceneLabels, frames_from_targets
 from csist_bench.methods.networks.common.set_loss import LEARNED, PRESENCE, SCORE
-from csist_bench.methods.networks.offgrid_net.temporal_attention import NeighbourAttention, NeighbourConvolution
+from csist_bench.methods.networks.offgrid_net.temporal_attention import TemporalAttention, TemporalConvolution
 from csist_bench.methods.networks.offgrid_net.windows import blob_centre, border_distances, windows_about
 from csist_bench.methods.networks.points import BLOCK, PointRunner
 from csist_bench.methods.networks.shipped import shipped_weights
@@ -122,7 +122,7 @@ def test_a_frame_depends_on_its_neighbours_within_reach_and_no_others(reach: int
 
 def test_attention_is_the_weighted_mean_written_out() -> None:
     torch.manual_seed(0)
-    layer = NeighbourAttention(4, 1, reach=1)
+    layer = TemporalAttention(4, 1, reach=1)
     nn.init.normal_(layer.lag)
     x, context, place = torch.randn(1, 5, 4), torch.randn(1, 5, 4), torch.randn(1, 5, 3)
     query = layer.query(layer.query_norm(x))[0]
@@ -138,7 +138,7 @@ def test_attention_is_the_weighted_mean_written_out() -> None:
 
 def test_convolution_in_time_is_a_sum_over_lags() -> None:
     torch.manual_seed(0)
-    layer = NeighbourConvolution(4, reach=1)
+    layer = TemporalConvolution(4, reach=1)
     context, place = torch.randn(1, 5, 4), torch.randn(1, 5, 3)
     seen, expected = layer.norm(context)[0], []
     for t in range(5):
