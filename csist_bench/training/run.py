@@ -36,7 +36,7 @@ from csist_bench.training.distributed import World, joined
 from csist_bench.training.learner import Learner, PlainLearner
 from csist_bench.training.log import append_line, rewind_log
 from csist_bench.training.loop import CALIBRATION, FULL, WINDOW, Hooks, Stage, TrainingDiverged, run_stage
-from csist_bench.training.recipe import TrainingRecipe, training_hash
+from csist_bench.training.recipe import HASH_SCHEME, TrainingRecipe, training_hash
 from csist_bench.training.reporter import Reporter
 from csist_bench.training.requirements import require_fit
 from csist_bench.training.start import Start, starting_weights
@@ -176,7 +176,8 @@ class Run:
         validation = Validation.from_split(store.split("val"), recipe.validate_trajectories, recipe.validate_batch)
         reporter = Reporter(say if world.leads else lambda line: None)
         card = _card(method, told, recipe, data.optics, device)
-        return cls(model, recipe, card, data, sampling, validation, folder, device, world, reporter, Progress())
+        progress = Progress(minutes_before=start.minutes if start else 0.0)
+        return cls(model, recipe, card, data, sampling, validation, folder, device, world, reporter, progress)
 
     def carry_out(self, stop: StopRequest, resumed: RunRecipe | None) -> Outcome:
         """Take the stages in turn, from the saved state if a run is resumed."""
@@ -343,7 +344,8 @@ class Run:
 
     def _write(self, name: str, score: float | None) -> None:
         p = self.progress
-        told = {"step": p.total_steps, "cso_map": score, "minutes": round(p.minutes, 3), "device": "; ".join(p.devices)}
+        minutes = round(p.minutes_before + p.minutes, 3)
+        told = {"step": p.total_steps, "cso_map": score, "minutes": minutes, "device": "; ".join(p.devices)}
         card = msgspec.structs.replace(self.card, **told)
         save_weights(self.folder / name, self.model, card, self.recipe.half_weights)
 
@@ -387,7 +389,8 @@ def _card(method: Method, told: RunRecipe, recipe: TrainingRecipe, optics: Optic
         size=optics.size,
         c=optics.c,
         recipe=told.training,
-        recipe_hash=training_hash(method, told.settings, recipe),
+        recipe_hash=training_hash(method, told.settings, recipe, told.initial_weights),
+        hash_scheme=HASH_SCHEME,
         dataset=told.dataset,
         fingerprint=told.fingerprint,
         step=0,
