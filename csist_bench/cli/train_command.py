@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 @click.option(
     "--max-minutes", type=click.FloatRange(min=0), default=0.0, help="Pause after so long; go on with --resume."
 )
-@click.option("--init", "initial_weights", default="", help="Start from these weights (fine-tuning).")
+@click.option(
+    "--init", "initial_weights", default="", help="Start from these weights (fine-tuning); their minutes count too."
+)
 @click.option("--resume", is_flag=True, help="Go on with the run in --out.")
 @click.option("--overwrite", is_flag=True, help="Start anew, deleting the run in --out.")
 def command(

@@ -14,7 +14,6 @@ from csist_bench.evaluation import EVALUATOR_VERSION
 from csist_bench.leaderboard.datasets import dataset_label, recipe_from_text
 from csist_bench.leaderboard.rows import Row, read_numbered
 from csist_bench.methods.registry import METHODS, Method, torch_works
-from csist_bench.recipes import load_method_recipe, shipped
 
 # Percent; rows are stored unrounded, so that the mean of the APs differs from CSO-mAP by float error alone.
 TOLERANCE = 1e-6
@@ -97,17 +96,12 @@ def _registered(row: Row) -> Method | None:
 
 @cache
 def _shipped_hashes(method: str) -> frozenset[str] | None:
-    """Return the hashes of every shipped recipe of a network, as its weights bear them; None without PyTorch."""
+    """Return the hashes of every shipped recipe of a network by every scheme; None without PyTorch."""
     if not torch_works():  # a network's settings are spelled out by its class
         return None
-    from csist_bench.training.recipe import training_hash, training_recipe
+    from csist_bench.training.shipped_hashes import shipped_hashes
 
-    hashes = set()
-    for name in shipped("methods"):
-        recipe = load_method_recipe(name)
-        if recipe.method == method:
-            hashes.add(training_hash(METHODS[method], recipe.settings, training_recipe(recipe.training, name)))
-    return frozenset(hashes)
+    return frozenset(shipped_hashes(METHODS[method]))
 
 
 def _faults_beside(row: Row, earlier: Sequence[Row]) -> Iterator[str]:

@@ -24,6 +24,7 @@ from csist_bench.simulation.camera import Camera
 
 BOOTSTRAP = 1000
 _BLOCK = 1 << 20
+PRETRAINED = "training started from other trained weights"  # note of such a network's row
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ def score_submission(
         "tier": claim.status,
         "rank": claim.rank,
         "code": claim.code,
-        "note": claim.note,
+        "note": claim.note or (PRETRAINED if read.header.method.get("pretrained") else ""),
         "evaluator": EVALUATOR_VERSION,
         "predictions_sha256": predictions_digest(Path(predictions)),
         "date": claim.date or datetime.date.today().isoformat(),

@@ -5,9 +5,9 @@ The contract. `entry` names a class `module:Class`.
 - A training-free method is a frozen msgspec struct whose fields are its settings. It answers
   `heat_maps(frames, camera) -> (B, T, c * size, c * size)` (output "grid") or
   `detect(frames, camera) -> Detections` (output "points") for frames (B, T, size, size) in grey levels.
-- A network is a torch module built as `Class(sampling, **settings)`; its `forward` maps frames (B, T, size, size) to
-  label grids (B, T, c * size, c * size), and `methods.networks.base` runs it (output "grid"); or to slots of targets
-  (B, T, K, 8), and `csist_bench.methods.networks.points` runs it (output "points").
+- A network is a torch module built as `Class(sampling, settings)`, where `Class.Settings` is such a struct. Its
+  `forward` maps frames (B, T, size, size) to label grids (B, T, c * size, c * size), and `methods.networks.base` runs
+  it (output "grid"); or to slots of targets (B, T, K, 8), and `methods.networks.points` runs it (output "points").
 
 `context` is "frame" where each frame is answered by itself, "trajectory" where the whole sequence is needed.
 `prior_tier` says what the method knows: A the optics, B + the brightness law, C + smooth or rigid motion, D the whole

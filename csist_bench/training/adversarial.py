@@ -13,27 +13,27 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from csist_bench.methods.networks.common.grey_levels import GREY_SCALE
+from csist_bench.methods.networks.common.images import GREY_SCALE
 from csist_bench.methods.networks.super_resolution.critics import Adversarial, critic_loss, generator_loss
 from csist_bench.methods.networks.super_resolution.perceptual import PerceptualLoss
-from csist_bench.training.arithmetic import Arithmetic
-from csist_bench.training.average import WeightAverage
 from csist_bench.training.distributed import World
+from csist_bench.training.ema import EMA
 from csist_bench.training.learner import (
-    descend,
     make_optimiser,
     optimiser_tensors,
+    optimizer_step,
     part,
     prefixed,
     restore_optimiser,
     set_rate,
 )
 from csist_bench.training.losses import Terms
+from csist_bench.training.mixed_precision import MixedPrecision
 from csist_bench.training.recipe import AdversarialRecipe, TrainingRecipe
 
 
 class AdversarialLearner:
-    """Trains a generator, whose class offers `critic()` and `adversarial` (see `models.layers.critics`)."""
+    """Trains a generator, whose class offers `critic()` and `adversarial` (see `super_resolution.critics`)."""
 
     def __init__(
         self, model: nn.Module, recipe: TrainingRecipe, lr: float, scored: slice, world: World, device: torch.device
@@ -45,37 +45,39 @@ class AdversarialLearner:
         self.lr = lr
         self.scored = scored
         self.world = world
-        self.arithmetic = Arithmetic(recipe.precision, device)
-        self.critic_arithmetic = Arithmetic(recipe.precision, device)
+        self.mixed_precision = MixedPrecision(recipe.precision, device)
+        self.critic_mixed_precision = MixedPrecision(recipe.precision, device)
         self.critic = cast(Callable[[], nn.Module], model.critic)().to(device).train()
         self.optimiser = make_optimiser(model.parameters(), recipe, lr, recipe.weight_decay)
         self.critic_optimiser = make_optimiser(
             self.critic.parameters(), recipe, self.losses.critic_lr, self.losses.critic_weight_decay
         )
-        self.average = WeightAverage(model, recipe.ema)
+        self.ema = EMA(model, recipe.ema)
         path = self.losses.perceptual_weights
         self.perceptual = PerceptualLoss(path).to(device) if path and self.losses.perceptual else None
         self.generate = torch.compile(model) if recipe.compile else model
 
-    def step(self, frames: Tensor, labels: Tensor, rate_share: float, step: int) -> Terms:
+    def step(self, frames: Tensor, labels: Tensor, lr_factor: float, step: int) -> Terms:
         """Take one step of both networks on frames (B, T, size, size) and labels (B, T, c * size, c * size)."""
-        set_rate(self.optimiser, self.lr * rate_share)
-        set_rate(self.critic_optimiser, self.losses.critic_lr * rate_share)
+        set_rate(self.optimiser, self.lr * lr_factor)
+        set_rate(self.critic_optimiser, self.losses.critic_lr * lr_factor)
         real = _images(labels, self.scored)
         critic_plays = bool(self.losses.adversarial) and step > self.losses.warmup_steps
         self.critic.requires_grad_(False)
-        with self.arithmetic.autocast():
+        with self.mixed_precision.autocast():
             fake = _images(self.generate(frames), self.scored)
             terms = self._generator_terms(real, fake, critic_plays)
-        descend(terms["total"], self.optimiser, self.arithmetic, self.world, self.recipe.clip_norm)
+        optimizer_step(terms["total"], self.optimiser, self.mixed_precision, self.world, self.recipe.clip_norm)
         if critic_plays:
             self.critic.requires_grad_(True)
-            with self.critic_arithmetic.autocast():
+            with self.critic_mixed_precision.autocast():
                 terms["critic"] = critic_loss(self.critic(real).float(), self.critic(fake.detach()).float(), self.kind)
-            descend(terms["critic"], self.critic_optimiser, self.critic_arithmetic, self.world, self.recipe.clip_norm)
+            optimizer_step(
+                terms["critic"], self.critic_optimiser, self.critic_mixed_precision, self.world, self.recipe.clip_norm
+            )
         else:
             terms["critic"] = torch.zeros_like(terms["total"])
-        self.average.update(step)
+        self.ema.update(step)
         return {name: term.detach() for name, term in terms.items()}
 
     def _generator_terms(self, real: Tensor, fake: Tensor, critic_plays: bool) -> Terms:
@@ -98,22 +100,22 @@ class AdversarialLearner:
         tensors = {
             **prefixed("model", self.model.state_dict()),
             **prefixed("critic", self.critic.state_dict()),
-            **prefixed("average", self.average.tensors),
+            **prefixed("average", self.ema.tensors),
             **prefixed("optimiser", optimiser_tensors(self.optimiser)),
             **prefixed("critic_optimiser", optimiser_tensors(self.critic_optimiser)),
         }
-        scalers = {"scaler": self.arithmetic.scaler, "critic_scaler": self.critic_arithmetic.scaler}
+        scalers = {"scaler": self.mixed_precision.scaler, "critic_scaler": self.critic_mixed_precision.scaler}
         return tensors, {name: scaler.state_dict() for name, scaler in scalers.items()}
 
     def restore(self, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
         """Continue from a saved state."""
         self.model.load_state_dict(part("model", tensors))
         self.critic.load_state_dict(part("critic", tensors))
-        self.average.restore(part("average", tensors))
+        self.ema.restore(part("average", tensors))
         restore_optimiser(self.optimiser, part("optimiser", tensors))
         restore_optimiser(self.critic_optimiser, part("critic_optimiser", tensors))
-        self.arithmetic.scaler.load_state_dict(dict(values["scaler"]))
-        self.critic_arithmetic.scaler.load_state_dict(dict(values["critic_scaler"]))
+        self.mixed_precision.scaler.load_state_dict(dict(values["scaler"]))
+        self.critic_mixed_precision.scaler.load_state_dict(dict(values["critic_scaler"]))
 
 
 def _images(grids: Tensor, scored: slice) -> Tensor:

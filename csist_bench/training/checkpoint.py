@@ -49,6 +49,7 @@ class Progress(msgspec.Struct, kw_only=True):
     steps_before: int = 0
     best: float | None = None
     minutes: float = 0.0
+    minutes_before: float = 0.0  # of training the weights that the run started from
     devices: list[str] = []  # on which those minutes were spent
     learner: dict[str, Any] = {}
 

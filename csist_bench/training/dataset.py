@@ -33,7 +33,7 @@ GROUPS_IN_MEMORY = 4
 
 
 @dataclass(frozen=True, eq=False)
-class TrainingSet:
+class InMemoryTrainingSet:
     """M units of T frames, on one device.
 
     Attributes
@@ -41,7 +41,7 @@ class TrainingSet:
     frames : float32 Tensor, shape (M, T, size, size), grey levels, background subtracted
     node : int64 Tensor, shape (M, T, K)
         Flat index of each target's label node; 0 where there is none.
-    light : float32 Tensor, shape (M, T, K), grey levels
+    intensity : float32 Tensor, shape (M, T, K), grey levels
         Intensity of each target; 0 where there is none.
     scored : slice
         Frames of a unit that the loss counts.
@@ -49,7 +49,7 @@ class TrainingSet:
 
     frames: Tensor
     node: Tensor
-    light: Tensor
+    intensity: Tensor
     optics: Optics
     scored: slice
 
@@ -62,7 +62,7 @@ class TrainingSet:
         return self.frames.device
 
     @property
-    def unit_frames(self) -> int:
+    def sequence_length(self) -> int:
         """Frames of a unit."""
         return self.frames.shape[1]
 
@@ -72,10 +72,10 @@ class TrainingSet:
 
     def batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
         """Return frames (B, T, size, size) and label grids (B, T, c * size, c * size) of units `index` (B,)."""
-        frames, node, light = self.frames[index], self.node[index], self.light[index]
+        frames, node, intensity = self.frames[index], self.node[index], self.intensity[index]
         n = self.optics.grid_size
         grids = torch.zeros((*node.shape[:2], n * n), device=node.device)
-        return frames, grids.scatter_add_(-1, node, light).reshape(*node.shape[:2], n, n)
+        return frames, grids.scatter_add_(-1, node, intensity).reshape(*node.shape[:2], n, n)
 
     def initialiser(self, ridge: float) -> NDArray[np.float32]:
         """Return Q fitted to the label grids of this set."""
@@ -83,13 +83,13 @@ class TrainingSet:
 
     def label_chunks(self) -> Iterator[NDArray[np.float32]]:
         """Yield all label grids (n, c * size, c * size), some thousands at a time."""
-        units = max(1, GRIDS_PER_CHUNK // self.unit_frames)
+        units = max(1, GRIDS_PER_CHUNK // self.sequence_length)
         n = self.optics.grid_size
         for start in range(0, len(self), units):
             index = torch.arange(start, min(start + units, len(self)), device=self.device)
             yield self.batch(index)[1].reshape(-1, n, n).cpu().numpy()
 
-    def windowed(self, size: int) -> TrainingSet:
+    def windowed(self, size: int) -> InMemoryTrainingSet:
         """Return the crops of `size` x `size` px about each unit's brightest pixel, with their label windows.
 
         A window at the border is moved inwards; targets outside a window are left out of its labels.
@@ -107,7 +107,7 @@ class TrainingSet:
         column = self.node % full.grid_size - shift[:, 1]
         inside = (row >= 0) & (row < optics.grid_size) & (column >= 0) & (column < optics.grid_size)
         node = torch.where(inside, row * optics.grid_size + column, 0)
-        return replace(self, frames=frames, node=node, light=self.light * inside, optics=optics)
+        return replace(self, frames=frames, node=node, intensity=self.intensity * inside, optics=optics)
 
     def _corners(self, size: int) -> Tensor:
         """Return the first row and column of each unit's window, (M, 2)."""
@@ -117,7 +117,7 @@ class TrainingSet:
 
 
 @dataclass(eq=False)
-class GroupedSet:
+class ChunkedTrainingSet:
     """Units of a split larger than memory, read a group of neighbouring trajectories at a time.
 
     An epoch takes the groups in random order and the units of each in random order, so that a batch needs one group, or
@@ -131,11 +131,11 @@ class GroupedSet:
         First trajectory of each group and the one behind its last; all but the last group are of one length.
     """
 
-    read: Callable[[int, int], TrainingSet]
+    read: Callable[[int, int], InMemoryTrainingSet]
     bounds: list[tuple[int, int]]
-    _none: TrainingSet = field(init=False)  # says of what kind the units are
+    _none: InMemoryTrainingSet = field(init=False)  # says of what kind the units are
     _per_trajectory: int = field(init=False)
-    _held: dict[int, TrainingSet] = field(init=False, default_factory=dict)
+    _held: dict[int, InMemoryTrainingSet] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         first = self.bounds[0][0]
@@ -160,9 +160,9 @@ class GroupedSet:
         return self._none.device
 
     @property
-    def unit_frames(self) -> int:
+    def sequence_length(self) -> int:
         """Frames of a unit."""
-        return self._none.unit_frames
+        return self._none.sequence_length
 
     def epoch_order(self, seed: int, stage: int, epoch: int) -> NDArray[Any]:
         """Return the order in which an epoch takes the units: group by group."""
@@ -171,7 +171,7 @@ class GroupedSet:
         return np.concatenate([start + generator.permutation(stop - start) for start, stop in groups])
 
     def batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
-        """Return frames and label grids of units `index` (B,); see `TrainingSet.batch`."""
+        """Return frames and label grids of units `index` (B,); see `InMemoryTrainingSet.batch`."""
         length = self._per_trajectory * self.bounds[0][1]
         group = torch.div(index, length, rounding_mode="floor")
         needed = sorted(set(group.tolist()))
@@ -185,21 +185,21 @@ class GroupedSet:
         chunks = (chunk for g in range(len(self.bounds)) for chunk in self._group(g).label_chunks())
         return fit_initialiser(chunks, self.optics, ridge)
 
-    def windowed(self, size: int) -> GroupedSet:
-        """Return the crops of `size` x `size` px; see `TrainingSet.windowed`."""
-        return GroupedSet(lambda start, stop: self.read(start, stop).windowed(size), self.bounds)
+    def windowed(self, size: int) -> ChunkedTrainingSet:
+        """Return the crops of `size` x `size` px; see `InMemoryTrainingSet.windowed`."""
+        return ChunkedTrainingSet(lambda start, stop: self.read(start, stop).windowed(size), self.bounds)
 
-    def _group(self, index: int) -> TrainingSet:
+    def _group(self, index: int) -> InMemoryTrainingSet:
         if index not in self._held:
             self._held = dict(list(self._held.items())[-1:])  # the last one may end within the batch
             self._held[index] = self.read(*self.bounds[index])
         return self._held[index]
 
 
-UnitSet = TrainingSet | GroupedSet
+TrainingSet = InMemoryTrainingSet | ChunkedTrainingSet
 
 
-def training_set(split: Split, recipe: TrainingRecipe, whole_trajectories: bool, device: torch.device) -> UnitSet:
+def training_set(split: Split, recipe: TrainingRecipe, whole_trajectories: bool, device: torch.device) -> TrainingSet:
     """Return a split as units for training: in memory, or read in groups if it would take more than `max_ram` GB.
 
     Raises
@@ -212,25 +212,25 @@ def training_set(split: Split, recipe: TrainingRecipe, whole_trajectories: bool,
     if not any(_labels(split, *group)[1].any() for group in bounds):
         raise InputError(f"the {split.name} split must hold at least one target on the grid to train on, got none")
     read = partial(_read, split, recipe, whole_trajectories, device)
-    return GroupedSet(read, bounds) if len(bounds) > 1 else read(0, count)
+    return ChunkedTrainingSet(read, bounds) if len(bounds) > 1 else read(0, count)
 
 
 def _read(
     split: Split, recipe: TrainingRecipe, whole_trajectories: bool, device: torch.device, start: int, stop: int
-) -> TrainingSet:
+) -> InMemoryTrainingSet:
     """Read trajectories start..stop-1 into memory."""
-    node, light = _labels(split, start, stop, recipe.label_falloff)
+    node, intensity = _labels(split, start, stop, recipe.label_falloff)
     background = Camera.from_recipe(split.recipe).background
     frames = np.subtract(split.read("frames", start, stop), background, dtype=np.float32)
     scored = slice(split.scored_frames.start, split.scored_frames.stop)
-    arrays: list[NDArray[Any]] = [frames, node, light]
+    arrays: list[NDArray[Any]] = [frames, node, intensity]
     if not whole_trajectories:
         used = scored if recipe.frames == "scored" else slice(None)
         units = (stop - start) * len(range(split.n_frames)[used])
         arrays = [array[:, used].reshape(units, 1, *array.shape[2:]) for array in arrays]
         scored = slice(0, 1)
-    on_frames, on_node, on_light = (torch.from_numpy(np.ascontiguousarray(array)).to(device) for array in arrays)
-    return TrainingSet(on_frames, on_node, on_light, Optics.from_recipe(split.recipe), scored)
+    on_frames, on_node, on_intensity = (torch.from_numpy(np.ascontiguousarray(array)).to(device) for array in arrays)
+    return InMemoryTrainingSet(on_frames, on_node, on_intensity, Optics.from_recipe(split.recipe), scored)
 
 
 def _labels(split: Split, start: int, stop: int, falloff: float = 0.0) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
@@ -250,12 +250,12 @@ def sparse_labels(
     node = index.astype(np.int64)
     place = np.stack([node % optics.grid_size, node // optics.grid_size], axis=-1)
     distance = np.linalg.norm(xy - (place - (optics.c - 1) / 2) / optics.c, axis=-1)
-    light = np.where(present, intensity * (1 - falloff * np.where(present, distance, 0.0)), 0.0)
+    lowered = np.where(present, intensity * (1 - falloff * np.where(present, distance, 0.0)), 0.0)
     if collision == "last":
         for later in range(1, node.shape[-1]):
             taken = present[..., later, None] & (node[..., :later] == node[..., later, None])
-            light[..., :later] = np.where(taken, 0.0, light[..., :later])
-    return node, light.astype(np.float32)
+            lowered[..., :later] = np.where(taken, 0.0, lowered[..., :later])
+    return node, lowered.astype(np.float32)
 
 
 def _group_bounds(split: Split, trajectories: int, max_ram: float) -> list[tuple[int, int]]:

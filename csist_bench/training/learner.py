@@ -8,10 +8,10 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from csist_bench.training.arithmetic import Arithmetic
-from csist_bench.training.average import WeightAverage
 from csist_bench.training.distributed import World
+from csist_bench.training.ema import EMA
 from csist_bench.training.losses import Objective, Terms
+from csist_bench.training.mixed_precision import MixedPrecision
 from csist_bench.training.muon import Muon
 from csist_bench.training.recipe import TrainingRecipe
 
@@ -20,10 +20,10 @@ class Learner(Protocol):
     """What the loop needs: a step, and a state that can be saved and taken up."""
 
     model: nn.Module
-    average: WeightAverage
+    ema: EMA
 
-    def step(self, frames: Tensor, labels: Tensor, rate_share: float, step: int) -> Terms:
-        """Take one step at a share of the recipe's learning rate; returns the detached loss terms."""
+    def step(self, frames: Tensor, labels: Tensor, lr_factor: float, step: int) -> Terms:
+        """Take one step at `lr_factor` times the recipe's learning rate; returns the detached loss terms."""
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Return every tensor and every plain value that the next step depends on."""
@@ -42,52 +42,52 @@ class PlainLearner:
         self.recipe = recipe
         self.lr = lr
         self.world = world
-        self.arithmetic = Arithmetic(recipe.precision, device)
+        self.mixed_precision = MixedPrecision(recipe.precision, device)
         learned = (parameter for parameter in model.parameters() if parameter.requires_grad)
         self.optimiser = make_optimiser(learned, recipe, lr, recipe.weight_decay)
-        self.average = WeightAverage(model, recipe.ema)
+        self.ema = EMA(model, recipe.ema)
         objective: nn.Module = Objective(model, scored, recipe.loss_weights)
         self.objective = torch.compile(objective) if recipe.compile else objective
 
-    def step(self, frames: Tensor, labels: Tensor, rate_share: float, step: int) -> Terms:
+    def step(self, frames: Tensor, labels: Tensor, lr_factor: float, step: int) -> Terms:
         """Take one step on frames (B, T, size, size) and labels (B, T, c * size, c * size)."""
-        set_rate(self.optimiser, self.lr * rate_share)
-        with self.arithmetic.autocast():
+        set_rate(self.optimiser, self.lr * lr_factor)
+        with self.mixed_precision.autocast():
             terms: Terms = self.objective(frames, labels)
-        descend(terms["total"], self.optimiser, self.arithmetic, self.world, self.recipe.clip_norm)
-        self.average.update(step)
+        optimizer_step(terms["total"], self.optimiser, self.mixed_precision, self.world, self.recipe.clip_norm)
+        self.ema.update(step)
         return {name: term.detach() for name, term in terms.items()}
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Return the weights, their average, the optimiser's moments and the loss scale."""
         tensors = {
             **prefixed("model", self.model.state_dict()),
-            **prefixed("average", self.average.tensors),
+            **prefixed("average", self.ema.tensors),
             **prefixed("optimiser", optimiser_tensors(self.optimiser)),
         }
-        return tensors, {"scaler": self.arithmetic.scaler.state_dict()}
+        return tensors, {"scaler": self.mixed_precision.scaler.state_dict()}
 
     def restore(self, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
         """Continue from a saved state."""
         self.model.load_state_dict(part("model", tensors))
-        self.average.restore(part("average", tensors))
+        self.ema.restore(part("average", tensors))
         restore_optimiser(self.optimiser, part("optimiser", tensors))
-        self.arithmetic.scaler.load_state_dict(dict(values["scaler"]))
+        self.mixed_precision.scaler.load_state_dict(dict(values["scaler"]))
 
 
-def descend(
-    loss: Tensor, optimiser: torch.optim.Optimizer, arithmetic: Arithmetic, world: World, clip_norm: float
+def optimizer_step(
+    loss: Tensor, optimiser: torch.optim.Optimizer, mixed_precision: MixedPrecision, world: World, clip_norm: float
 ) -> None:
     """Take one step of an optimiser along the gradient of `loss`, averaged over the processes."""
     optimiser.zero_grad(set_to_none=True)
-    torch.autograd.backward(arithmetic.scaler.scale(loss))
+    torch.autograd.backward(mixed_precision.scaler.scale(loss))
     parameters = [p for group in optimiser.param_groups for p in group["params"] if p.grad is not None]
     world.average(p.grad for p in parameters)
     if clip_norm:
-        arithmetic.scaler.unscale_(optimiser)
+        mixed_precision.scaler.unscale_(optimiser)
         nn.utils.clip_grad_norm_(parameters, clip_norm)
-    arithmetic.scaler.step(optimiser)
-    arithmetic.scaler.update()
+    mixed_precision.scaler.step(optimiser)
+    mixed_precision.scaler.update()
 
 
 def make_optimiser(

@@ -17,12 +17,12 @@ import torch
 from torch import Tensor
 
 from csist_bench.methods.networks.common.rendering import SceneLabels
-from csist_bench.training.dataset import UnitSet, transform_batch
+from csist_bench.training.dataset import TrainingSet, transform_batch
 from csist_bench.training.distributed import World
 from csist_bench.training.learner import Learner
 from csist_bench.training.losses import Terms
 from csist_bench.training.recipe import TrainingRecipe
-from csist_bench.training.schedule import rate_share
+from csist_bench.training.schedule import lr_factor
 from csist_bench.training.stream import SceneStream
 
 FULL, WINDOW, CALIBRATION = "full", "window", "calibration"
@@ -38,7 +38,7 @@ class Stage:
 
     index: int
     name: str
-    data: UnitSet | SceneStream
+    data: TrainingSet | SceneStream
     steps: int
     batch: int
     lr: float
@@ -51,10 +51,10 @@ class Stage:
         """Full batches in one pass over the data."""
         return len(self.data) // self.batch
 
-    def rate_share(self, step: int) -> float:
-        """Return the learning rate of a step as a share of the stage's."""
+    def lr_factor(self, step: int) -> float:
+        """Return what a step's learning rate is to the stage's."""
         recipe = self.recipe
-        return rate_share(step, self.steps, recipe.schedule, recipe.warmup, recipe.final_lr)
+        return lr_factor(step, self.steps, recipe.schedule, recipe.warmup, recipe.final_lr)
 
     @property
     def validate_every(self) -> float:
@@ -69,9 +69,9 @@ class Stage:
         return self.data.device
 
     @property
-    def unit_frames(self) -> int:
-        """Frames of a unit."""
-        return self.data.unit_frames
+    def sequence_length(self) -> int:
+        """Frames of a unit of a batch."""
+        return self.data.sequence_length
 
     def batch_at(self, step: int) -> tuple[Tensor, Any]:
         """Return this process's frames and labels of a step, and seed torch's generators for it."""
@@ -88,7 +88,7 @@ class Stage:
             return SceneLabels(*map(self.world.share, labels))
         return self.world.share(labels)
 
-    def _picked(self, data: UnitSet, step: int) -> tuple[Tensor, Tensor]:
+    def _picked(self, data: TrainingSet, step: int) -> tuple[Tensor, Tensor]:
         """Return the next units of the epoch's order."""
         epoch, place = divmod(step, self.steps_per_epoch)
         if self._order is None or self._order[0] != epoch:
@@ -128,7 +128,7 @@ def run_stage(stage: Stage, learner: Learner, start: int, hooks: Hooks) -> bool:
     saved = time.monotonic()
     for step in range(start, stage.steps):
         learner.model.train()
-        terms = learner.step(*stage.batch_at(step), stage.rate_share(step), step + 1)
+        terms = learner.step(*stage.batch_at(step), stage.lr_factor(step), step + 1)
         sums = terms if sums is None else {name: sums[name] + term for name, term in terms.items()}
         done = step + 1
         last = done == stage.steps

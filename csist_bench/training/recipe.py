@@ -19,6 +19,9 @@ from csist_bench.methods.registry import Method
 from csist_bench.recipes import Count, NonNegative, Positive, convert, recipe_hash
 from csist_bench.training.stream_recipe import StreamRecipe
 
+HASH_SCHEME = 2  # of new runs; `training_hash_1` is the one before
+RUN_OPTIONS = ("compile", "validate_batch", "log_every", "save_minutes", "max_ram")  # say how a run is carried out
+
 Share = Annotated[float, Meta(ge=0, lt=1)]
 Whole = Annotated[int, Meta(ge=0)]
 
@@ -112,7 +115,7 @@ class TrainingRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     ema: Share = 0.0  # decay of the moving average of the weights (0: none); the average is what is validated and kept
     # Loss: weights of the terms that the network's own loss names; empty: the network's own total.
     loss_weights: dict[str, NonNegative] = {}
-    # Arithmetic.
+    # Number type of products in training, and compilation.
     precision: Literal["float32", "tf32", "bfloat16", "float16"] = "float32"
     compile: bool = False
     # Q: fitted to the split's label grids, or the ridge pseudo-inverse of Phi. That one is the same in a window as on
@@ -143,14 +146,33 @@ def _require_finite_fields(recipe: msgspec.Struct) -> None:
             raise must(name, "be finite", value)
 
 
-def training_hash(method: Method, settings: Mapping[str, Any], recipe: TrainingRecipe) -> str:
-    """Return the hash that identifies how weights were made, 'sha256:<hex>': method, and all that is not default.
+def training_hash(
+    method: Method, settings: Mapping[str, Any], recipe: TrainingRecipe, initial_weights: str = ""
+) -> str:
+    """Return the hash that identifies how weights were made, 'sha256:<hex>': scheme `HASH_SCHEME`.
 
-    A field added to the recipe, or a setting to the network, leaves the hash of earlier recipes as it is.
+    It covers the method, the settings and recipe fields that are not default but for `RUN_OPTIONS`, and the digest of
+    the weights that training started from, if any. A field added to the recipe, or a setting to the network, leaves the
+    hash of earlier recipes as it is.
     """
+    training = {name: value for name, value in _departures(recipe).items() if name not in RUN_OPTIONS}
+    table = {"scheme": HASH_SCHEME, **_chosen(method, settings), "training": training}
+    return recipe_hash(table | {"initial_weights": initial_weights} if initial_weights else table)
+
+
+def training_hash_1(method: Method, settings: Mapping[str, Any], recipe: TrainingRecipe) -> str:
+    """Return the hash of scheme 1, which cards without a scheme and rows of their weights bear: frozen.
+
+    It covers run options, and says nothing of the weights that training started from.
+    """
+    return recipe_hash({**_chosen(method, settings), "training": _departures(recipe)})
+
+
+def _chosen(method: Method, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a method and those of its settings that are not default."""
     usual = resolve_settings(method, {})
     chosen = {name: value for name, value in resolve_settings(method, settings).items() if value != usual[name]}
-    return recipe_hash({"method": method.name, "settings": chosen, "training": _departures(recipe)})
+    return {"method": method.name, "settings": chosen}
 
 
 def _departures(recipe: msgspec.Struct) -> dict[str, Any]:

@@ -23,7 +23,7 @@ class Reporter:
     def begin(self, stage: Stage, step: int) -> None:
         """Start a stage at a step."""
         self._began, self._first = time.monotonic(), step
-        units = f"sequences of {stage.unit_frames}" if stage.unit_frames > 1 else "frames"
+        units = f"sequences of {stage.sequence_length}" if stage.sequence_length > 1 else "frames"
         size = stage.data.optics.size
         self.say(
             f"{stage.name}: {stage.steps:,} steps of {stage.batch} {units} of {size} x {size} px, "
@@ -34,8 +34,7 @@ class Reporter:
         """Return the log entry of the mean losses up to a step, and say it when it is time."""
         now = time.monotonic()
         pace = max(now - self._began, 1e-9) / max(1, step - self._first)  # seconds a step, validation included
-        rate = stage.batch * stage.unit_frames / pace
-        share = stage.rate_share(step - 1)
+        rate = stage.batch * stage.sequence_length / pace
         epoch = step / stage.steps_per_epoch
         if now - self._said >= SECONDS_BETWEEN_LINES or step == stage.steps:
             self._said = now
@@ -47,7 +46,7 @@ class Reporter:
             "step": progress.steps_before + step,
             "stage": stage.name,
             "epoch": round(epoch, 4),
-            "lr": share * stage.lr,
+            "lr": stage.lr_factor(step - 1) * stage.lr,
             **{name: float(f"{mean:.6g}") for name, mean in means.items()},
             "frames_per_s": round(rate, 1),
             "minutes": round(progress.minutes, 3),

@@ -31,12 +31,12 @@ from csist_bench.simulation.optics import Optics
 from csist_bench.training import checkpoint
 from csist_bench.training.adversarial import AdversarialLearner
 from csist_bench.training.checkpoint import Progress, RunRecipe
-from csist_bench.training.dataset import UnitSet, training_set
+from csist_bench.training.dataset import TrainingSet, training_set
 from csist_bench.training.distributed import World, joined
 from csist_bench.training.learner import Learner, PlainLearner
 from csist_bench.training.log import append_line, rewind_log
 from csist_bench.training.loop import CALIBRATION, FULL, WINDOW, Hooks, Stage, TrainingDiverged, run_stage
-from csist_bench.training.recipe import TrainingRecipe, training_hash
+from csist_bench.training.recipe import HASH_SCHEME, TrainingRecipe, training_hash
 from csist_bench.training.reporter import Reporter
 from csist_bench.training.requirements import require_fit
 from csist_bench.training.start import Start, starting_weights
@@ -95,7 +95,7 @@ def train(
     store : Store
         Data set with splits "train" and "val".
     settings : mapping
-        Settings of the network's constructor; those left out have its defaults.
+        Settings of the network; those left out have their defaults.
     say : callable
         Takes lines of progress.
 
@@ -137,7 +137,7 @@ class Run:
     model: nn.Module
     recipe: TrainingRecipe
     card: WeightsCard
-    data: UnitSet | SceneStream
+    data: TrainingSet | SceneStream
     full_sampling: Sampling
     validation: Validation
     folder: Path
@@ -176,7 +176,8 @@ class Run:
         validation = Validation.from_split(store.split("val"), recipe.validate_trajectories, recipe.validate_batch)
         reporter = Reporter(say if world.leads else lambda line: None)
         card = _card(method, told, recipe, data.optics, device)
-        return cls(model, recipe, card, data, sampling, validation, folder, device, world, reporter, Progress())
+        progress = Progress(minutes_before=start.minutes if start else 0.0)
+        return cls(model, recipe, card, data, sampling, validation, folder, device, world, reporter, progress)
 
     def carry_out(self, stop: StopRequest, resumed: RunRecipe | None) -> Outcome:
         """Take the stages in turn, from the saved state if a run is resumed."""
@@ -197,7 +198,7 @@ class Run:
                 self.reporter.begin(stage, self.progress.step)
                 if not run_stage(stage, learner, self.progress.step, hooks):
                     return self._outcome(False, stop.reason)
-                learner.average.settle()
+                learner.ema.settle()
             self.progress.stage += 1
             self.progress.steps_before += stage.steps
             self.progress.step = 0
@@ -236,7 +237,7 @@ class Run:
         return stages
 
     def _stage(
-        self, index: int, name: str, data: UnitSet | SceneStream, epochs: float, steps: int, batch: int, lr: float
+        self, index: int, name: str, data: TrainingSet | SceneStream, epochs: float, steps: int, batch: int, lr: float
     ) -> Stage:
         """Return a stage of `steps` steps, or where that is 0 of `epochs` passes over the data."""
         batch = min(batch, len(data))
@@ -245,7 +246,7 @@ class Run:
         return Stage(index, name, data, steps, batch, lr, self.recipe, self.world)
 
     def _batch(self, frames: int = 0, trajectories: int = 0) -> int:
-        if self.data.unit_frames == 1:
+        if self.data.sequence_length == 1:
             return frames or self.recipe.batch_frames
         return trajectories or self.recipe.batch_trajectories
 
@@ -325,7 +326,7 @@ class Run:
     def _validate(self, stage: Stage, learner: Learner) -> None:
         """Score the network on full frames, log it, and keep the weights if they are the best so far."""
         _require_finite(self.model)
-        with learner.average.applied(), self._with_sampling(self.full_sampling):
+        with learner.ema.applied(), self._with_sampling(self.full_sampling):
             scores = self.validation.score(self.model, self.device)
             improved = self.progress.best is None or scores["cso_map"] > self.progress.best
             if improved:
@@ -338,17 +339,20 @@ class Run:
         _require_finite(self.model)
         tensors, self.progress.learner = learner.state()
         checkpoint.save_state(self.folder, tensors, self.progress)
-        with learner.average.applied(), self._with_sampling(self.full_sampling):
+        with learner.ema.applied(), self._with_sampling(self.full_sampling):
             self._write(checkpoint.LAST, None)
 
     def _write(self, name: str, score: float | None) -> None:
         p = self.progress
-        told = {"step": p.total_steps, "cso_map": score, "minutes": round(p.minutes, 3), "device": "; ".join(p.devices)}
+        minutes = round(p.minutes_before + p.minutes, 3)
+        told = {"step": p.total_steps, "cso_map": score, "minutes": minutes, "device": "; ".join(p.devices)}
         card = msgspec.structs.replace(self.card, **told)
         save_weights(self.folder / name, self.model, card, self.recipe.half_weights)
 
 
-def _training_data(method: Method, store: Store, recipe: TrainingRecipe, device: torch.device) -> UnitSet | SceneStream:
+def _training_data(
+    method: Method, store: Store, recipe: TrainingRecipe, device: torch.device
+) -> TrainingSet | SceneStream:
     whole, grids = method.context == "trajectory", method.output == "grid"
     if recipe.stream:
         for name in ("augment", "noise", "label_falloff"):
@@ -360,7 +364,7 @@ def _training_data(method: Method, store: Store, recipe: TrainingRecipe, device:
     return training_set(store.split("train"), recipe, whole, device)
 
 
-def _initialiser(data: UnitSet | SceneStream, recipe: TrainingRecipe) -> NDArray[np.float32] | None:
+def _initialiser(data: TrainingSet | SceneStream, recipe: TrainingRecipe) -> NDArray[np.float32] | None:
     """Return the fitted Q; None stands for the pseudo-inverse of Phi."""
     return data.initialiser(recipe.initialiser_ridge) if recipe.initialiser == "fitted" else None
 
@@ -385,7 +389,8 @@ def _card(method: Method, told: RunRecipe, recipe: TrainingRecipe, optics: Optic
         size=optics.size,
         c=optics.c,
         recipe=told.training,
-        recipe_hash=training_hash(method, told.settings, recipe),
+        recipe_hash=training_hash(method, told.settings, recipe, told.initial_weights),
+        hash_scheme=HASH_SCHEME,
         dataset=told.dataset,
         fingerprint=told.fingerprint,
         step=0,

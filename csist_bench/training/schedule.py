@@ -9,10 +9,10 @@ ONE_CYCLE_START = 1 / 25  # share of the peak rate at the first step (Smith & To
 ONE_CYCLE_WARMUP = 0.3
 
 
-def rate_share(
+def lr_factor(
     step: int, steps: int, schedule: Literal["cosine", "one-cycle", "constant"], warmup: float, final: float
 ) -> float:
-    """Return the learning rate of a step as a share of the recipe's.
+    """Return what a step's learning rate is to the recipe's.
 
     Parameters
     ----------

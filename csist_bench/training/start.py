@@ -26,6 +26,7 @@ class Start:
     whole: bool
     digest: str
     where: str
+    minutes: float  # of training them
 
     def fill(self, model: nn.Module) -> None:
         """Copy the tensors into a network.
@@ -49,6 +50,11 @@ class Start:
         model.load_state_dict({**own, **shared})
 
 
+def weights_digest(file: Path) -> str:
+    """Return the digest by which a run and its hash name the weights that they started from."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
 def starting_weights(
     method: Method, settings: Mapping[str, Any], recipe: TrainingRecipe, path: str, resumed: bool
 ) -> Start | None:
@@ -68,9 +74,9 @@ def starting_weights(
     model, card = load_weights(file)
     if card.method not in {source, method.name}:
         raise InputError(f"{file}: weights must be of method {source!r}, got those of {card.method!r}")
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    digest = weights_digest(file)
     # Weights given by hand for the same method must fit as they are; those of another variant may share some layers.
     whole = card.method == method.name and (
         not recipe.start_from or resolve_settings(method, card.settings) == settings
     )
-    return Start(model.state_dict(), whole, digest, str(file))
+    return Start(model.state_dict(), whole, digest, str(file), card.minutes)

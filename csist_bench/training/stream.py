@@ -49,7 +49,7 @@ class SceneStream:
     ----------
     sources : tuple of Source
     told : StreamRecipe
-    unit_frames : int
+    sequence_length : int
         Frames of a unit.
     starts : range
         Frames of a trajectory at which a unit may begin.
@@ -62,7 +62,7 @@ class SceneStream:
     sources: tuple[Source, ...]
     told: StreamRecipe
     optics: Optics
-    unit_frames: int
+    sequence_length: int
     starts: range
     scored: slice
     grids: bool
@@ -82,7 +82,7 @@ class SceneStream:
 
     def _label_chunks(self) -> Iterator[NDArray[np.float32]]:
         for index in range(FITTED_BATCHES):
-            labels = self._draw(max(1, FITTED_FRAMES // self.unit_frames), index)[1]
+            labels = self._draw(max(1, FITTED_FRAMES // self.sequence_length), index)[1]
             yield grids_from_targets(labels.xy, labels.intensity, self.optics).flatten(0, 1).cpu().numpy()
 
     def _draw(self, count: int, seed: int) -> tuple[Tensor, SceneLabels]:
@@ -98,7 +98,7 @@ class SceneStream:
         scenes = source.draw(count, generator)
         bounds, device = (self.starts.start, self.starts.stop), self.device
         first = torch.randint(*bounds, (count, 1), generator=generator, device=device)
-        unit = torch.arange(count, device=device)[:, None], first + torch.arange(self.unit_frames, device=device)
+        unit = torch.arange(count, device=device)[:, None], first + torch.arange(self.sequence_length, device=device)
         xy, intensity = scenes.xy[unit], scenes.intensity[unit]  # (N, L, K, 2), (N, L, K)
         radiance = frames_from_targets(xy, intensity, self.optics.psf_sigma, self.optics.size)
         frames, noise, saturation = sense(radiance, source.recipe, self.told, generator)

@@ -82,6 +82,13 @@ def bench(tmp_path, store, capsys) -> Bench:
 # --- submit -----------------------------------------------------------------------------------------------------
 
 
+def test_the_row_says_that_training_started_from_other_weights(bench, truth):
+    path = bench.file(truth, method=ABOUT | {"pretrained": True})
+    assert bench.submit(path)[0] == 0
+    assert bench.submit(path, "--note", "my own", "--rank", "brightness")[0] == 0
+    assert [row.note for row in read_rows(bench.board)] == ["training started from other trained weights", "my own"]
+
+
 def test_a_submission_is_scored_here_and_filled_from_the_header(bench, truth):
     code, out, err = bench.submit(bench.file(truth), "--json", "--note", "the truth", "--date", "2026-01-02")
     assert code == 0, err

@@ -50,8 +50,8 @@ def test_the_recipe_says_how_labels_fall_off(tiny: Store) -> None:
     split, plain = tiny.split("train"), training_set(tiny.split("train"), TrainingRecipe(), False, CPU)
     lowered = training_set(split, TrainingRecipe(label_falloff=2.0), False, CPU)
     assert torch.equal(lowered.node, plain.node)
-    there = plain.light > 0
-    share = (lowered.light / plain.light)[there]
+    there = plain.intensity > 0
+    share = (lowered.intensity / plain.intensity)[there]
     assert float(share.max()) <= 1.0
     assert 0.5 < float(share.min()) < 0.7  # a node's corner is 0.236 px away
 
@@ -104,7 +104,7 @@ def test_windows_hold_the_brightest_pixel_and_labels_move_with_them(tiny: Store,
 
 def test_five_pixels_hold_nearly_all_targets_of_a_frame(tiny: Store) -> None:
     units = training_set(tiny.split("train"), TrainingRecipe(), False, CPU)
-    assert units.windowed(5).light.sum() / units.light.sum() > 0.99
+    assert units.windowed(5).intensity.sum() / units.intensity.sum() > 0.99
 
 
 def test_a_window_larger_than_the_frame_is_refused(tiny: Store) -> None:

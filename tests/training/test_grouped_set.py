@@ -14,7 +14,7 @@ from csist_bench.errors import InputError
 from csist_bench.methods import registry
 from csist_bench.methods.networks.weights import read_tensors
 from csist_bench.recipes import load_data_recipe
-from csist_bench.training.dataset import GroupedSet, TrainingSet, training_set
+from csist_bench.training.dataset import ChunkedTrainingSet, InMemoryTrainingSet, training_set
 from csist_bench.training.log import read_log
 from csist_bench.training.recipe import TrainingRecipe, training_recipe
 from csist_bench.training.run import Options, Outcome, train
@@ -33,17 +33,21 @@ def long(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return open_store(path)
 
 
-def both(store: Store, whole: bool, **recipe) -> tuple[GroupedSet, TrainingSet]:
+def both(store: Store, whole: bool, **recipe) -> tuple[ChunkedTrainingSet, InMemoryTrainingSet]:
     split = store.split("train")
     grouped = training_set(split, TrainingRecipe(max_ram=LITTLE, **recipe), whole, CPU)
     at_once = training_set(split, TrainingRecipe(**recipe), whole, CPU)
-    assert isinstance(grouped, GroupedSet)
-    assert isinstance(at_once, TrainingSet)
+    assert isinstance(grouped, ChunkedTrainingSet)
+    assert isinstance(at_once, InMemoryTrainingSet)
     return grouped, at_once
 
 
-def assert_same_units(grouped: GroupedSet, at_once: TrainingSet) -> None:
-    assert (len(grouped), grouped.unit_frames, grouped.scored) == (len(at_once), at_once.unit_frames, at_once.scored)
+def assert_same_units(grouped: ChunkedTrainingSet, at_once: InMemoryTrainingSet) -> None:
+    assert (len(grouped), grouped.sequence_length, grouped.scored) == (
+        len(at_once),
+        at_once.sequence_length,
+        at_once.scored,
+    )
     assert (grouped.optics, grouped.device) == (at_once.optics, at_once.device)
     generator = torch.Generator().manual_seed(0)
     for count in (1, 7, 40):
@@ -65,7 +69,9 @@ def test_part_of_a_split_is_read_in_groups_too(long: Store) -> None:
     split = long.split("train")
     few = training_set(split, TrainingRecipe(max_ram=1.7e-3 * 1.3, trajectories=42), True, CPU)
     assert len(few) == 42
-    assert isinstance(training_set(split, TrainingRecipe(max_ram=LITTLE, trajectories=40), True, CPU), TrainingSet)
+    assert isinstance(
+        training_set(split, TrainingRecipe(max_ram=LITTLE, trajectories=40), True, CPU), InMemoryTrainingSet
+    )
 
 
 @pytest.mark.parametrize("whole", [False, True])
@@ -105,7 +111,7 @@ def test_a_limit_below_four_chunks_says_what_would_do(long: Store) -> None:
         InputError, match=r"max_ram must be at least 0\.00213 GB, 4 chunks of the train split, got 0\.002"
     ):
         training_set(split, TrainingRecipe(max_ram=0.002), False, CPU)
-    assert isinstance(training_set(split, TrainingRecipe(max_ram=0.00213), False, CPU), GroupedSet)
+    assert isinstance(training_set(split, TrainingRecipe(max_ram=0.00213), False, CPU), ChunkedTrainingSet)
 
 
 def test_a_split_without_targets_is_refused_in_groups_too(long: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,18 +1,23 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from csist_bench import files
 from csist_bench.errors import InputError
 from csist_bench.methods import registry
 from csist_bench.methods.networks.base import resolve_settings
+from csist_bench.methods.networks.weights import read_card
 from csist_bench.training.recipe import (
+    RUN_OPTIONS,
     AdversarialRecipe,
     TrainingRecipe,
     WindowRecipe,
     training_hash,
+    training_hash_1,
     training_recipe,
 )
 
@@ -80,3 +85,28 @@ def test_the_hash_depends_on_departures_alone() -> None:
         training_hash(registry.find("srcnn"), {}, TrainingRecipe()),
     ]
     assert len({plain, *others}) == 6
+
+
+def test_the_hash_leaves_out_run_options_and_names_the_weights_that_training_started_from() -> None:
+    method, plain = registry.find("espcn"), TrainingRecipe()
+    options = {"compile": True, "validate_batch": 7, "log_every": 3, "save_minutes": 1.0, "max_ram": 2.0}
+    assert set(options) == set(RUN_OPTIONS)
+    hurried = training_recipe(options)
+    assert training_hash(method, {}, hurried) == training_hash(method, {}, plain)
+    assert training_hash_1(method, {}, hurried) != training_hash_1(method, {}, plain)
+    from_weights = [training_hash(method, {}, plain, digest) for digest in ("", "a", "b")]
+    assert len({*from_weights, training_hash_1(method, {}, plain)}) == 4
+
+
+CARDS = sorted((files.packaged("weights")).glob("*.json"))
+
+
+@pytest.mark.parametrize("path", CARDS, ids=lambda path: path.stem)
+def test_the_hash_of_every_shipped_card_follows_from_its_recipe_by_its_scheme(path: Path) -> None:
+    card = read_card(path)
+    method, recipe = registry.find(card.method), training_recipe(card.recipe)
+    schemes = {
+        1: training_hash_1(method, card.settings, recipe),
+        2: training_hash(method, card.settings, recipe, card.initial_weights),
+    }
+    assert card.recipe_hash == schemes[card.hash_scheme]

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -18,12 +19,12 @@ from csist_bench.errors import InputError
 from csist_bench.methods import registry
 from csist_bench.methods.networks.base import NetworkRunner, build_network
 from csist_bench.methods.networks.common.sampling import pseudo_inverse
-from csist_bench.methods.networks.weights import load_weights, read_tensors
+from csist_bench.methods.networks.weights import load_card, load_weights, read_tensors, save_weights
 from csist_bench.simulation.optics import Optics
 from csist_bench.training.dataset import training_set
 from csist_bench.training.log import read_log
 from csist_bench.training.loop import TrainingDiverged
-from csist_bench.training.recipe import training_recipe
+from csist_bench.training.recipe import training_hash, training_recipe
 from csist_bench.training.run import Options, Outcome, train
 from csist_bench.training.start import Start
 from csist_bench.training.validation import Validation
@@ -201,8 +202,12 @@ def test_the_critic_rests_during_its_warmup(tiny: Store, tmp_path: Path) -> None
 def test_fine_tuning_starts_from_given_weights(tiny: Store, tmp_path: Path) -> None:
     go(tiny, tmp_path / "first", *RECIPES["plain"])
     start = str(tmp_path / "first" / "last.safetensors")
+    model, card = load_weights(start)
+    save_weights(Path(start), model, msgspec.structs.replace(card, minutes=60.0))
     table = {"steps": 1, "batch_frames": 16, "lr": 1e-12}
-    go(tiny, tmp_path / "second", "espcn", ESPCN, table, initial_weights=start)
+    own = go(tiny, tmp_path / "second", "espcn", ESPCN, table, initial_weights=start).minutes
+    assert own < 5.0
+    assert load_card(tmp_path / "second" / "last.safetensors").minutes == pytest.approx(60.0 + own, abs=0.01)
     before, after = (read_tensors(tmp_path / run / "last.safetensors")[0] for run in ("first", "second"))
     for name in before:
         torch.testing.assert_close(after[name], before[name], rtol=0, atol=1e-9)
@@ -238,6 +243,9 @@ def test_another_variant_of_a_network_gives_the_layers_that_both_have(tiny: Stor
         torch.testing.assert_close(after[name], before[name], rtol=0, atol=1e-9)
     card = load_weights(tmp_path / "two" / "last.safetensors")[1]
     assert card.initial_weights == hashlib.sha256(Path(start).read_bytes()).hexdigest()
+    recipe = training_recipe(card.recipe)
+    expected = training_hash(registry.find("ista-net"), card.settings, recipe, card.initial_weights)
+    assert (card.recipe_hash, card.hash_scheme) == (expected, 2)
     with pytest.raises(InputError):  # without start_from the weights must be of the very network
         go(tiny, tmp_path / "three", "ista-net", {"phases": 2, "features": 4}, {"steps": 1}, initial_weights=start)
 
@@ -245,7 +253,7 @@ def test_another_variant_of_a_network_gives_the_layers_that_both_have(tiny: Stor
 def test_parts_that_are_of_no_use_by_halves_are_taken_whole_or_not_at_all() -> None:
     settings = ["width=16", "depth=2"]
     source, like, other = (build_network("offgrid-net", Optics(), [*settings, f"alternatives={a}"]) for a in (2, 2, 3))
-    start = Start(source.state_dict(), whole=False, digest="", where="")
+    start = Start(source.state_dict(), whole=False, digest="", where="", minutes=0.0)
     untouched = {name: tensor.clone() for name, tensor in other.state_dict().items()}
     start.fill(like)
     start.fill(other)

@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from csist_bench.training.schedule import ONE_CYCLE_START, rate_share
+from csist_bench.training.schedule import ONE_CYCLE_START, lr_factor
 
 STEPS = 101
 
 
 def shares(schedule: str, warmup: float = 0.0, final: float = 0.0) -> list[float]:
-    return [rate_share(step, STEPS, schedule, warmup, final) for step in range(STEPS)]  # type: ignore[arg-type]
+    return [lr_factor(step, STEPS, schedule, warmup, final) for step in range(STEPS)]  # type: ignore[arg-type]
 
 
 def test_a_cosine_starts_at_one_passes_a_half_and_ends_at_its_final_share() -> None:
@@ -47,4 +47,4 @@ def test_the_share_is_never_negative_nor_above_one(
     steps: int, schedule: str, warmup: float, final: float, data: st.DataObject
 ) -> None:
     step = data.draw(st.integers(0, steps - 1))
-    assert 0 <= rate_share(step, steps, schedule, warmup, final) <= 1 + 1e-12  # type: ignore[arg-type]
+    assert 0 <= lr_factor(step, steps, schedule, warmup, final) <= 1 + 1e-12  # type: ignore[arg-type]

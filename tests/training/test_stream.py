@@ -75,11 +75,11 @@ def test_a_mixture_keeps_its_shares(tiny: Store) -> None:
 
 def test_units_begin_anywhere_in_a_trajectory(tiny: Store) -> None:
     stream = open_stream(tiny, length=5)
-    assert (stream.unit_frames, stream.starts, stream.scored) == (5, range(16), slice(0, 5))
+    assert (stream.sequence_length, stream.starts, stream.scored) == (5, range(16), slice(0, 5))
     whole = open_stream(tiny)
-    assert (whole.unit_frames, whole.starts, whole.scored) == (20, range(1), slice(2, 18))
+    assert (whole.sequence_length, whole.starts, whole.scored) == (20, range(1), slice(2, 18))
     alone = open_stream(tiny, whole=False)
-    assert (alone.unit_frames, alone.starts, alone.scored) == (1, range(20), slice(0, 1))
+    assert (alone.sequence_length, alone.starts, alone.scored) == (1, range(20), slice(0, 1))
     scored = scene_stream(tiny, StreamRecipe(), "scored", True, False, CPU)
     assert scored.starts == range(2, 18)
 

@@ -1,13 +1,11 @@
 """Networks from outside: build one with checked settings, run it in batches, count what it costs.
 
-A network is built as `Class(sampling, **settings)` (see `methods.registry`) and maps frames (B, T, size, size) to
+A network is built as `Class(sampling, settings)` (see `methods.registry`) and maps frames (B, T, size, size) to
 label grids (B, T, c * size, c * size), grey levels both ways.
 """
 
 from __future__ import annotations
 
-import inspect
-import typing
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import Any, Literal, get_args
@@ -27,7 +25,8 @@ from csist_bench.recipes import convert
 from csist_bench.simulation.camera import Camera
 from csist_bench.simulation.optics import Optics
 
-RunPrecision = Literal["float32", "bfloat16"]
+RunDtype = Literal["float32", "bfloat16"]
+RunPrecision = RunDtype  # the name until `--precision` is `dtype` throughout in Python
 
 MACS_FRAMES = 20  # frames of the trajectory over which the cost of one frame is averaged
 # Feature maps of more frames do not fit into the caches: on one core ISTA-Net++ ran 14 frames/s by 512 and 36 by 16.
@@ -61,27 +60,25 @@ def build_network(
 def network_from_settings(
     method: Method, optics: Optics, settings: Mapping[str, Any], initialiser: NDArray[Any] | None = None
 ) -> nn.Module:
-    """Return an untrained network with the given settings; those left out have the constructor's defaults."""
+    """Return an untrained network with the given settings; those left out have their defaults."""
     if not method.trainable:
         raise must("method", "be a trainable network", method.name)
-    resolved = resolve_settings(method, settings)
-    model = registry.load_class(method)(Sampling.from_optics(optics, initialiser), **resolved)
+    chosen = checked_settings(method, settings)
+    model = registry.load_class(method)(Sampling.from_optics(optics, initialiser), chosen)
     if not isinstance(model, nn.Module):
         raise TypeError(f"{method.entry} must be a torch module, got {type(model).__name__}")
     return model
 
 
+def checked_settings(method: Method, settings: Mapping[str, Any]) -> msgspec.Struct:
+    """Return the settings of a network as its own struct; a bad one is named with its rule."""
+    kind: type[msgspec.Struct] = registry.load_class(method).Settings
+    return convert(settings, kind, f"{method.name} settings")
+
+
 def resolve_settings(method: Method, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return every keyword setting of a network's constructor, checked by the type it is annotated with."""
-    constructor = registry.load_class(method).__init__
-    hints = typing.get_type_hints(constructor, include_extras=True)
-    fields = [
-        (name, hints[name], parameter.default)
-        for name, parameter in inspect.signature(constructor).parameters.items()
-        if parameter.default is not inspect.Parameter.empty
-    ]
-    kind = msgspec.defstruct("Settings", fields, frozen=True, kw_only=True)
-    return msgspec.structs.asdict(convert(settings, kind, f"{method.name} settings"))
+    """Return every setting of a network as a plain table: the given ones, the others at their defaults."""
+    return msgspec.structs.asdict(checked_settings(method, settings))
 
 
 def method_of(model: nn.Module) -> Method:
@@ -118,7 +115,7 @@ class NetworkRunner:
     batch : int
         Frames per forward pass. Networks that need whole trajectories get at least one. Convolutions on a CPU take at
         most `CPU_FRAMES`, whatever is asked.
-    precision : {"float32", "bfloat16"}
+    dtype : {"float32", "bfloat16"}
         Of matrix products and convolutions and of what they hand on (torch's autocast). Numbers are then rounded to
         half a percent, answers depend on the batch in their last digits, and processors that have bfloat16 answer up
         to twice as many frames a second.
@@ -129,15 +126,15 @@ class NetworkRunner:
         model: nn.Module,
         device: str | torch.device = "auto",
         batch: int = 512,
-        precision: RunPrecision = "float32",
+        dtype: RunDtype = "float32",
     ) -> None:
         if batch < 1:
             raise must("batch", "be at least 1 frame", batch)
         self.device = resolve_device(device) if isinstance(device, str) else device
         self.model = model.to(self.device)
-        if precision not in get_args(RunPrecision):
-            raise unknown("precision", str(precision), get_args(RunPrecision))
-        self.rounded = precision == "bfloat16"
+        if dtype not in get_args(RunDtype):
+            raise unknown("dtype", str(dtype), get_args(RunDtype))
+        self.rounded = dtype == "bfloat16"
         in_caches = self.device.type == "cpu" and getattr(model, "resizable", False)
         self.batch = min(batch, CPU_FRAMES) if in_caches else batch
         self.whole_trajectories = method_of(model).context == "trajectory"

@@ -1,6 +1,6 @@
 """Networks that answer targets: run one in batches, and turn its slots into detections.
 
-Such a network maps frames (B, T, size, size) to slots (B, T, K, 8), columns as in `layers.set_loss`, given
+Such a network maps frames (B, T, size, size) to slots (B, T, K, 8), columns as in `common.set_loss`, given
 `SceneLabels` of which it reads the noise and the clipping level. Its `reach` says how many frames on either side an
 answer depends on.
 """

@@ -40,11 +40,12 @@ class WeightsCard(msgspec.Struct, frozen=True, kw_only=True):
     c: int
     recipe: dict[str, Any]  # resolved training recipe
     recipe_hash: str
+    hash_scheme: int = 1  # of `recipe_hash`; cards of earlier versions do not say
     dataset: str
     fingerprint: str | None
     step: int
     cso_map: float | None = None  # percent, on the validation split
-    minutes: float = 0.0  # training time up to this step
+    minutes: float = 0.0  # training time up to this step; from scheme 2 on with that of the weights it started from
     device: str = "cpu"
     initial_weights: str = ""  # digest of the weights that training started from, if any
     code_version: str = __version__
@@ -102,10 +103,19 @@ def load_card(path: str | Path) -> WeightsCard:
 
 
 def _card_of(path: Path, metadata: Mapping[str, str]) -> WeightsCard:
+    if _CARD not in metadata:
+        raise InputError(f"{path}: not weights of this package (the file carries no card)")
+    return _decoded_card(path, metadata[_CARD])
+
+
+def read_card(path: Path) -> WeightsCard:
+    """Return the card that is written beside a weights file, NAME.json, without reading the weights."""
+    return _decoded_card(path, path.read_bytes())
+
+
+def _decoded_card(path: Path, text: str | bytes) -> WeightsCard:
     try:
-        card = msgspec.json.decode(metadata[_CARD], type=WeightsCard)
-    except KeyError:
-        raise InputError(f"{path}: not weights of this package (the file carries no card)") from None
+        card = msgspec.json.decode(text, type=WeightsCard)
     except msgspec.MsgspecError as error:
         raise InputError(f"{path}: its card cannot be read: {error}") from None
     if card.format != FORMAT:

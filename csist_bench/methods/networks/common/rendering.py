@@ -40,9 +40,9 @@ def frames_from_targets(xy: Tensor, intensity: Tensor, psf_sigma: float, size: i
     """
     absent = xy.isnan().any(dim=-1) | intensity.isnan()
     place = xy.masked_fill(absent.unsqueeze(-1), 0.0)
-    light = intensity.masked_fill(absent, 0.0)
+    present = intensity.masked_fill(absent, 0.0)
     columns, rows = profiles(place, psf_sigma, size).unbind(dim=-2)  # (..., K, size) each
-    return (rows * light.unsqueeze(-1)).mT @ columns
+    return (rows * present.unsqueeze(-1)).mT @ columns
 
 
 def profiles(place: Tensor, psf_sigma: float, size: int) -> Tensor:

@@ -4,7 +4,7 @@ A slot answers (x, y, intensity, presence) with standard errors. For slot i and 
 
     c_ij = (dx^2 / sx^2 + dy^2 / sy^2 + ds^2 / ss^2) / 2 + log sx sy ss - log p_i,
 
-and for a slot left without a target -log (1 - p_i). The assignment with the least sum is exact (`layers.assignment`).
+and for a slot left without a target -log (1 - p_i). The assignment with the least sum is exact (`common.assignment`).
 Summed over all assignments, with weights exp(-cost), it is the likelihood of the targets as a multi-Bernoulli set:
 slots that overlap share a target, and the number of targets follows the Poisson binomial law of the presences.
 
@@ -14,7 +14,7 @@ several alternatives, each a whole set, with weights w_a: a mixture density (Bis
     L = -log sum_a w_a exp(-cost of a's best assignment).
 
 Beside it each slot learns how correct it will be if its alternative is shown: the share of CSO-mAP's thresholds that
-its distance to its target is within. What is made of the alternatives is in `layers.answering`.
+its distance to its target is within. What is made of the alternatives is in `offgrid_net.mixture_decision`.
 """
 
 from __future__ import annotations
@@ -116,10 +116,10 @@ def _assigned(slots: Tensor, xy: Tensor, intensity: Tensor) -> _Assigned:
     costs = _costs(slots, truth, present)
     cost = torch.stack(costs).sum(dim=0)
     target = best_assignment(cost).unsqueeze(-1)
-    position, light, presence = (part.gather(2, target).sum(dim=(1, 2)) for part in costs)
+    position, brightness, presence = (part.gather(2, target).sum(dim=(1, 2)) for part in costs)
     gap = (slots[:, :, None, :INTENSITY] - truth[:, None, :, :INTENSITY]).norm(dim=-1)
     gap = gap.masked_fill(~present[:, None], float("inf"))
-    return _Assigned(position, light, presence, gap.gather(2, target).squeeze(2), cost, present)
+    return _Assigned(position, brightness, presence, gap.gather(2, target).squeeze(2), cost, present)
 
 
 def padded_truth(xy: Tensor, intensity: Tensor, slots: int) -> tuple[Tensor, Tensor]:
@@ -141,6 +141,6 @@ def _costs(slots: Tensor, truth: Tensor, present: Tensor) -> tuple[Tensor, Tenso
     logit = slots[:, :, None, PRESENCE]
     unlikely = 0.5 * (error / sigma).square() + sigma.log()
     position = unlikely[..., :INTENSITY].sum(dim=-1) * here
-    light = (unlikely[..., INTENSITY] - math.log(INTENSITY_UNIT)) * here
+    brightness = (unlikely[..., INTENSITY] - math.log(INTENSITY_UNIT)) * here
     presence = torch.where(here, functional.softplus(-logit), functional.softplus(logit))
-    return position, light, presence
+    return position, brightness, presence

@@ -15,9 +15,10 @@ Differs from the paper:
 
 from __future__ import annotations
 
+import msgspec
 from torch import Tensor, nn
 
-from csist_bench.methods.networks.common.grey_levels import grids_from_images, images_from_frames
+from csist_bench.methods.networks.common.images import grids_from_images, images_from_frames
 from csist_bench.methods.networks.common.residual import conv
 from csist_bench.methods.networks.common.sampling import Sampling
 from csist_bench.methods.networks.super_resolution.upsampling import projection_down, projection_up
@@ -57,17 +58,27 @@ class DownProjection(nn.Module):
         return low + self.correct(self.back(low) - high)
 
 
+class DBPNSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Settings of DBPN."""
+
+    wide: Count = 128
+    features: Count = 32
+    stages: Count = 7
+
+
 class DBPN(nn.Module):
     """Chain of `stages` up-projections with a down-projection between each two."""
 
+    Settings = DBPNSettings
     resizable = True
 
-    def __init__(self, sampling: Sampling, wide: Count = 128, features: Count = 32, stages: Count = 7) -> None:
+    def __init__(self, sampling: Sampling, settings: DBPNSettings) -> None:
         super().__init__()
+        wide, features = settings.wide, settings.features
         self.sampling = sampling
         self.head = nn.Sequential(conv(1, wide), nn.PReLU(), conv(wide, features, 1), nn.PReLU())
         units: list[nn.Module] = [UpProjection(features, sampling.c)]
-        for _ in range(stages - 1):
+        for _ in range(settings.stages - 1):
             units += [DownProjection(features, sampling.c), UpProjection(features, sampling.c)]
         self.units = nn.Sequential(*units)
         self.reconstruct = conv(features, 1, 1)

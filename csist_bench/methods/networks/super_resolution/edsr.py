@@ -9,26 +9,35 @@ Differs from the paper:
 
 from __future__ import annotations
 
+import msgspec
 from torch import Tensor, nn
 
-from csist_bench.methods.networks.common.grey_levels import grids_from_images, images_from_frames
+from csist_bench.methods.networks.common.images import channels_last, grids_from_images, images_from_frames
 from csist_bench.methods.networks.common.residual import ResidualBlock, conv
 from csist_bench.methods.networks.common.sampling import Sampling
 from csist_bench.methods.networks.super_resolution.upsampling import pixel_shuffle_up
-from csist_bench.methods.networks.unfolding.phases import channels_last
 from csist_bench.recipes import Count
+
+
+class EDSRSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Settings of EDSR."""
+
+    features: Count = 32
+    blocks: Count = 16
 
 
 class EDSR(nn.Module):
     """Residual trunk on the pixel grid, pixel shuffle to the label grid."""
 
+    Settings = EDSRSettings
     resizable = True
 
-    def __init__(self, sampling: Sampling, features: Count = 32, blocks: Count = 16) -> None:
+    def __init__(self, sampling: Sampling, settings: EDSRSettings) -> None:
         super().__init__()
+        features = settings.features
         self.sampling = sampling
         self.head = conv(1, features)
-        self.trunk = nn.Sequential(*(ResidualBlock(features) for _ in range(blocks)), conv(features, features))
+        self.trunk = nn.Sequential(*(ResidualBlock(features) for _ in range(settings.blocks)), conv(features, features))
         self.tail = nn.Sequential(pixel_shuffle_up(features, features, sampling.c), conv(features, 1))
 
     def forward(self, frames: Tensor) -> Tensor:

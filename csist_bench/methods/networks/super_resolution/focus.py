@@ -13,10 +13,11 @@ parameters, not the 0.06 M that is quoted for it.
 
 from __future__ import annotations
 
+import msgspec
 import torch
 from torch import Tensor, nn
 
-from csist_bench.methods.networks.common.grey_levels import grids_from_images, images_from_frames
+from csist_bench.methods.networks.common.images import grids_from_images, images_from_frames
 from csist_bench.methods.networks.common.residual import conv
 from csist_bench.methods.networks.common.sampling import Sampling
 from csist_bench.methods.networks.super_resolution.upsampling import pixel_shuffle_up
@@ -38,13 +39,22 @@ class MaskedIntensity(nn.Module):
         return self.intensity(shared) * torch.sigmoid(self.mask(shared))
 
 
+class FOCUSSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Settings of FOCUS."""
+
+    features: Count = 64
+    mapped: Count = 32
+
+
 class FOCUS(nn.Module):
     """One masked-intensity unit to the label grid and one that corrects it there."""
 
+    Settings = FOCUSSettings
     resizable = True
 
-    def __init__(self, sampling: Sampling, features: Count = 64, mapped: Count = 32) -> None:
+    def __init__(self, sampling: Sampling, settings: FOCUSSettings) -> None:
         super().__init__()
+        features, mapped = settings.features, settings.mapped
         self.sampling = sampling
         self.unmix = nn.Sequential(MaskedIntensity(features, mapped, sampling.c), nn.PReLU())
         self.correct = MaskedIntensity(features, mapped, 1)

@@ -16,33 +16,45 @@ Differs from the paper:
 
 from __future__ import annotations
 
+import msgspec
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from csist_bench.errors import must
-from csist_bench.methods.networks.common.grey_levels import grids_from_images, images_from_frames
+from csist_bench.methods.networks.common.images import grids_from_images, images_from_frames
 from csist_bench.methods.networks.common.residual import DenseBlock, conv
 from csist_bench.methods.networks.common.sampling import Sampling
 from csist_bench.methods.networks.super_resolution.upsampling import projection_up
 from csist_bench.recipes import Count
 
 
+class GMFNSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Settings of GMFN."""
+
+    features: Count = 32
+    steps: Count = 4
+    blocks: Count = 8
+    layers: Count = 8
+
+    def __post_init__(self) -> None:
+        if self.steps < 2:
+            raise must("steps", "be at least 2: feedback needs a step before", self.steps)
+
+
 class GMFN(nn.Module):
     """Residual dense blocks unrolled over `steps`, fed back through a gate."""
 
+    Settings = GMFNSettings
     resizable = True
 
-    def __init__(
-        self, sampling: Sampling, features: Count = 32, steps: Count = 4, blocks: Count = 8, layers: Count = 8
-    ) -> None:
+    def __init__(self, sampling: Sampling, settings: GMFNSettings) -> None:
         super().__init__()
-        if steps < 2:
-            raise must("steps", "be at least 2: feedback needs a step before", steps)
+        features, blocks = settings.features, settings.blocks
         self.sampling = sampling
-        self.steps = steps
+        self.steps = settings.steps
         self.head = nn.Sequential(conv(1, 4 * features), nn.PReLU(), conv(4 * features, features, 1), nn.PReLU())
-        self.blocks = nn.ModuleList(DenseBlock(features, features, layers, nn.PReLU) for _ in range(blocks))
+        self.blocks = nn.ModuleList(DenseBlock(features, features, settings.layers, nn.PReLU) for _ in range(blocks))
         self.gate = nn.Sequential(conv(blocks * features, features, 1), nn.PReLU())
         self.refine = nn.Sequential(conv(2 * features, features, 1), nn.PReLU())
         self.tail = nn.Sequential(projection_up(features, sampling.c), conv(features, 1))

@@ -11,29 +11,39 @@ Differs from the paper:
 
 from __future__ import annotations
 
+import msgspec
 import torch
 from torch import Tensor, nn
 
-from csist_bench.methods.networks.common.grey_levels import grids_from_images, images_from_frames
+from csist_bench.methods.networks.common.images import grids_from_images, images_from_frames
 from csist_bench.methods.networks.common.residual import DenseBlock, conv
 from csist_bench.methods.networks.common.sampling import Sampling
 from csist_bench.methods.networks.super_resolution.upsampling import pixel_shuffle_up
 from csist_bench.recipes import Count
 
 
+class RDNSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Settings of RDN."""
+
+    features: Count = 64
+    growth: Count = 64
+    blocks: Count = 16
+    layers: Count = 8
+
+
 class RDN(nn.Module):
     """Residual dense blocks on the pixel grid with global feature fusion."""
 
+    Settings = RDNSettings
     resizable = True
 
-    def __init__(
-        self, sampling: Sampling, features: Count = 64, growth: Count = 64, blocks: Count = 16, layers: Count = 8
-    ) -> None:
+    def __init__(self, sampling: Sampling, settings: RDNSettings) -> None:
         super().__init__()
+        features, blocks = settings.features, settings.blocks
         self.sampling = sampling
         self.head = conv(1, features)
         self.entry = conv(features, features)
-        self.blocks = nn.ModuleList(DenseBlock(features, growth, layers) for _ in range(blocks))
+        self.blocks = nn.ModuleList(DenseBlock(features, settings.growth, settings.layers) for _ in range(blocks))
         self.fusion = nn.Sequential(conv(blocks * features, features, 1), conv(features, features))
         self.tail = nn.Sequential(pixel_shuffle_up(features, features, sampling.c), conv(features, 1))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from csist_bench.methods.networks.common.grey_levels import grids_from_images, images_from_frames
+from csist_bench.methods.networks.common.images import grids_from_images, images_from_frames
 from csist_bench.methods.networks.common.residual import DenseBlock, LeakyReLU, conv, shrink_initialisation
 from csist_bench.methods.networks.common.sampling import Sampling
 

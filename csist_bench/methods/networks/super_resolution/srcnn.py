@@ -9,23 +9,32 @@ Differs from the paper:
 
 from __future__ import annotations
 
+import msgspec
 import torch
 from torch import Tensor, nn
 
-from csist_bench.methods.networks.common.grey_levels import grids_from_images, images_from_frames
+from csist_bench.methods.networks.common.images import channels_last, grids_from_images, images_from_frames
 from csist_bench.methods.networks.common.residual import conv
 from csist_bench.methods.networks.common.sampling import Sampling
-from csist_bench.methods.networks.unfolding.phases import channels_last
 from csist_bench.recipes import Count
+
+
+class SRCNNSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Settings of SRCNN."""
+
+    features: Count = 32
+    mapped: Count = 16
 
 
 class SRCNN(nn.Module):
     """Three-layer convolutional refinement of the linear estimate."""
 
+    Settings = SRCNNSettings
     resizable = True
 
-    def __init__(self, sampling: Sampling, features: Count = 32, mapped: Count = 16) -> None:
+    def __init__(self, sampling: Sampling, settings: SRCNNSettings) -> None:
         super().__init__()
+        features, mapped = settings.features, settings.mapped
         self.sampling = sampling
         self.extract = conv(1, features, 9)
         self.map = conv(features, mapped, 5)

@@ -13,10 +13,11 @@ Differs from the paper:
 
 from __future__ import annotations
 
+import msgspec
 from torch import Tensor, nn
 from torch.nn import functional
 
-from csist_bench.methods.networks.common.grey_levels import grids_from_images, images_from_frames
+from csist_bench.methods.networks.common.images import grids_from_images, images_from_frames
 from csist_bench.methods.networks.common.residual import LeakyReLU, ResidualBlock, conv, shrink_initialisation
 from csist_bench.methods.networks.common.sampling import Sampling
 from csist_bench.methods.networks.super_resolution.critics import Adversarial, VGGCritic
@@ -24,20 +25,28 @@ from csist_bench.methods.networks.super_resolution.upsampling import pixel_shuff
 from csist_bench.recipes import Count
 
 
+class SRGANSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Settings of SRGAN."""
+
+    features: Count = 64
+    blocks: Count = 16
+    critic_features: Count = 64
+
+
 class SRGAN(nn.Module):
     """The generator; `critic` makes the network that it is trained against."""
 
+    Settings = SRGANSettings
     resizable = True
     adversarial: Adversarial = "vanilla"
 
-    def __init__(
-        self, sampling: Sampling, features: Count = 64, blocks: Count = 16, critic_features: Count = 64
-    ) -> None:
+    def __init__(self, sampling: Sampling, settings: SRGANSettings) -> None:
         super().__init__()
+        features = settings.features
         self.sampling = sampling
-        self.critic_features = critic_features
+        self.critic_features = settings.critic_features
         self.head = nn.Sequential(conv(1, features), LeakyReLU())
-        self.trunk = nn.Sequential(*(ResidualBlock(features) for _ in range(blocks)))
+        self.trunk = nn.Sequential(*(ResidualBlock(features) for _ in range(settings.blocks)))
         self.tail = nn.Sequential(
             pixel_shuffle_up(features, features, sampling.c),
             LeakyReLU(),

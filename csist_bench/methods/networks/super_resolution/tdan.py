@@ -24,12 +24,13 @@ from __future__ import annotations
 
 from typing import Literal
 
+import msgspec
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from csist_bench.methods.networks.common.deform_conv import DeformConv2dPack
-from csist_bench.methods.networks.common.grey_levels import GREY_SCALE, grids_from_images, images_from_frames
+from csist_bench.methods.networks.common.images import GREY_SCALE, grids_from_images, images_from_frames
 from csist_bench.methods.networks.common.residual import ResidualBlock, conv
 from csist_bench.methods.networks.common.sampling import Sampling
 from csist_bench.methods.networks.super_resolution.upsampling import pixel_shuffle_up
@@ -39,25 +40,29 @@ NEIGHBOURS = (-2, -1, 1, 2)
 ALIGNMENT_WEIGHT = 0.01
 
 
+class TDANSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Settings of TDAN."""
+
+    features: Count = 32
+    blocks_before: Count = 5
+    blocks_after: Count = 10
+    deform_groups: Count = 8
+    centre: Literal["own", "frame10"] = "own"
+
+
 class TDAN(nn.Module):
     """Deformable alignment of five-frame windows, all windows of a trajectory in one batch."""
 
+    Settings = TDANSettings
     resizable = True
 
-    def __init__(
-        self,
-        sampling: Sampling,
-        features: Count = 32,
-        blocks_before: Count = 5,
-        blocks_after: Count = 10,
-        deform_groups: Count = 8,
-        centre: Literal["own", "frame10"] = "own",
-    ) -> None:
+    def __init__(self, sampling: Sampling, settings: TDANSettings) -> None:
         super().__init__()
+        features, deform_groups = settings.features, settings.deform_groups
         self.sampling = sampling
-        self.centre = centre
+        self.centre = settings.centre
         self.extract = nn.Sequential(
-            conv(1, features), nn.ReLU(), *(ResidualBlock(features) for _ in range(blocks_before))
+            conv(1, features), nn.ReLU(), *(ResidualBlock(features) for _ in range(settings.blocks_before))
         )
         self.pair = conv(2 * features, features)
         self.guide = nn.Sequential(*(_deformable(features, deform_groups) for _ in range(2)))
@@ -67,7 +72,7 @@ class TDAN(nn.Module):
         self.reconstruct = nn.Sequential(
             conv(len(NEIGHBOURS) + 1, features),
             nn.ReLU(),
-            *(ResidualBlock(features) for _ in range(blocks_after)),
+            *(ResidualBlock(features) for _ in range(settings.blocks_after)),
             pixel_shuffle_up(features, features, sampling.c),
             conv(features, 1, bias=False),
         )

@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from csist_bench.methods.networks.common.deform_conv import DeformConv2d, DeformConv2dPack, backend
+from csist_bench.methods.networks.common.images import channels_last
 from csist_bench.methods.networks.unfolding.bilinear import rows_and_weights, table_from_maps, weighted_rows
-from csist_bench.methods.networks.unfolding.phases import channels_last
 
 KERNEL, TAPS = 3, 9
 START_OFFSET = 0.01  # standard deviation of the first offset weights

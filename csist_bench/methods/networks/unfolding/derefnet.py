@@ -3,9 +3,9 @@
 "SeqCSIST: Sequential Closely-Spaced Infrared Small Target Unmixing", TGRS 2025 (https://arxiv.org/abs/2507.09556),
 section IV.
 
-1. x_t: nine ISTA-Net phases of frame t from Q y_t (`layers.phases.ISTAPhase`).
+1. x_t: nine ISTA-Net phases of frame t from Q y_t (`phases.ISTAPhase`).
 2. Position encoding: x_t <- x_t * sigmoid(W (t / 20) 1 + b), W (n x n) over the n nodes.
-3. a_ij: neighbour i of centre j, i in {j - 2, j - 1, j + 1, j + 2}, aligned to the centre (`layers.alignment`).
+3. a_ij: neighbour i of centre j, i in {j - 2, j - 1, j + 1, j + 2}, aligned to the centre (`alignment`).
 4. Tail: the four aligned neighbours and the centre -> conv-ReLU, five residual blocks, conv -> the unmixed centre.
 
 Loss: mean squared error + 0.01 times the mean squared symmetry residual of the phases + 0.01 times mean |a_ij - x_j|.
@@ -21,6 +21,7 @@ Differs from the paper:
 
 from __future__ import annotations
 
+import msgspec
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -42,31 +43,35 @@ OPEN = 4.0  # start of the gate's bias: sigmoid(4) = 0.98
 TRAJECTORIES_AT_ONCE = 4  # bounds the memory of the aligned pairs
 
 
-class DeRefNet(nn.Module):
-    """DeRefNet; `period` is the number of frames over which the position encoding runs from 0 to 1."""
+class DeRefNetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Settings of DeRefNet."""
 
+    phases: int = 9
+    features: int = 32
+    blocks: int = 5
+    period: int = 20  # frames over which the position encoding runs from 0 to 1
+    symmetry_weight: float = 0.01
+    alignment_weight: float = 0.01
+
+
+class DeRefNet(nn.Module):
+    """Unfolding of each frame, then refinement by its neighbours."""
+
+    Settings = DeRefNetSettings
     resizable = False
 
-    def __init__(
-        self,
-        sampling: Sampling,
-        phases: int = 9,
-        features: int = 32,
-        blocks: int = 5,
-        period: int = 20,
-        symmetry_weight: float = 0.01,
-        alignment_weight: float = 0.01,
-    ) -> None:
+    def __init__(self, sampling: Sampling, settings: DeRefNetSettings) -> None:
         super().__init__()
-        self.sampling, self.period = sampling, period
-        self.symmetry_weight, self.alignment_weight = symmetry_weight, alignment_weight
-        self.phases = nn.ModuleList(ISTAPhase(features) for _ in range(phases))
+        features = settings.features
+        self.sampling, self.period = sampling, settings.period
+        self.symmetry_weight, self.alignment_weight = settings.symmetry_weight, settings.alignment_weight
+        self.phases = nn.ModuleList(ISTAPhase(features) for _ in range(settings.phases))
         nodes = sampling.grid_size**2
         self.position = nn.Linear(nodes, nodes)
         nn.init.zeros_(self.position.weight)
         nn.init.constant_(self.position.bias, OPEN)
         self.alignment = Alignment(features)
-        self.tail = Tail(len(REACH) + 1, features, blocks)
+        self.tail = Tail(len(REACH) + 1, features, settings.blocks)
 
     def forward(self, frames: Tensor) -> Tensor:
         """Unmix frames (B, T, S, S) into label grids (B, T, cS, cS), grey levels."""

@@ -20,16 +20,17 @@ Differs from the paper:
 
 from __future__ import annotations
 
+import msgspec
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from csist_bench.methods.networks.common.images import channels_last
 from csist_bench.methods.networks.common.sampling import Sampling
 from csist_bench.methods.networks.unfolding.phases import (
     SIDE_CHANNELS,
     STEP,
     THRESHOLD,
-    channels_last,
     convolution,
     gradient_step,
     mean_symmetry,
@@ -41,24 +42,29 @@ SCALE = 100.0  # grey levels
 MIX = 0.1  # start of lambda
 
 
-class DISTANet(nn.Module):
-    """DISTA-Net; `mixer` and `gate` are the hidden units of the weight- and threshold-finding networks."""
+class DISTANetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Settings of DISTANet."""
 
+    stages: int = 6
+    features: int = 64
+    mixer: int = 24  # hidden units of the weight-finding networks
+    gate: int = 48  # hidden units of the threshold-finding networks
+    symmetry_weight: float = 0.01
+
+
+class DISTANet(nn.Module):
+    """Stages of a proximal gradient descent whose maps adapt to the frame."""
+
+    Settings = DISTANetSettings
     resizable = True
 
-    def __init__(
-        self,
-        sampling: Sampling,
-        stages: int = 6,
-        features: int = 64,
-        mixer: int = 24,
-        gate: int = 48,
-        symmetry_weight: float = 0.01,
-    ) -> None:
+    def __init__(self, sampling: Sampling, settings: DISTANetSettings) -> None:
         super().__init__()
         self.sampling = sampling
-        self.stages = nn.ModuleList(DynamicStage(features, mixer, gate) for _ in range(stages))
-        self.symmetry_weight = symmetry_weight
+        self.stages = nn.ModuleList(
+            DynamicStage(settings.features, settings.mixer, settings.gate) for _ in range(settings.stages)
+        )
+        self.symmetry_weight = settings.symmetry_weight
 
     def forward(self, frames: Tensor) -> Tensor:
         """Unmix frames (B, T, S, S) into label grids (B, T, cS, cS), grey levels."""

@@ -20,16 +20,17 @@ from __future__ import annotations
 
 import math
 
+import msgspec
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from csist_bench.methods.networks.common.images import channels_last
 from csist_bench.methods.networks.common.sampling import Sampling
 from csist_bench.methods.networks.unfolding.phases import (
     SIDE_CHANNELS,
     STEP,
     THRESHOLD,
-    channels_last,
     convolution,
     gradient_step,
     unmixing_loss,
@@ -41,25 +42,28 @@ STEP_DECAY, THRESHOLD_DECAY = -0.2, -0.5  # per phase, inside the softplus
 MOMENTUM_RISE, MOMENTUM_START = 0.5, 0.0
 
 
+class FISTANetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Settings of FISTANet."""
+
+    phases: int = 7
+    features: int = 32
+    absolute_weight: float = 0.1
+    symmetry_weight: float = 0.01
+    sparsity_weight: float = 0.001
+
+
 class FISTANet(nn.Module):
     """FISTA-Net; `phases` iterations of one shared block of `features` channels."""
 
+    Settings = FISTANetSettings
     resizable = True
 
-    def __init__(
-        self,
-        sampling: Sampling,
-        phases: int = 7,
-        features: int = 32,
-        absolute_weight: float = 0.1,
-        symmetry_weight: float = 0.01,
-        sparsity_weight: float = 0.001,
-    ) -> None:
+    def __init__(self, sampling: Sampling, settings: FISTANetSettings) -> None:
         super().__init__()
-        self.sampling, self.phases = sampling, phases
-        self.absolute_weight, self.symmetry_weight = absolute_weight, symmetry_weight
-        self.sparsity_weight = sparsity_weight
-        self.proximal = Proximal(features)
+        self.sampling, self.phases = sampling, settings.phases
+        self.absolute_weight, self.symmetry_weight = settings.absolute_weight, settings.symmetry_weight
+        self.sparsity_weight = settings.sparsity_weight
+        self.proximal = Proximal(settings.features)
         # Slope and intercept of each scalar's law.
         self.step = nn.Parameter(torch.tensor((STEP_DECAY, math.log(math.expm1(STEP)))))
         self.threshold = nn.Parameter(torch.tensor((THRESHOLD_DECAY, math.log(math.expm1(THRESHOLD)))))

@@ -1,7 +1,7 @@
 """ISTA-Net: nine unrolled ISTA iterations whose sparsifying transform is learned.
 
 Zhang and Ghanem, "ISTA-Net: Interpretable Optimization-Inspired Deep Network for Image Compressive Sensing", CVPR 2018
-(https://arxiv.org/abs/1706.07929). One phase (eqs. 7 to 11) is `layers.phases.ISTAPhase`:
+(https://arxiv.org/abs/1706.07929). One phase (eqs. 7 to 11) is `phases.ISTAPhase`:
 
     r = x - rho Phi^T (Phi x - y),   x' = F~(soft(F(r), theta)),
 
@@ -16,6 +16,7 @@ Differs from the paper:
 
 from __future__ import annotations
 
+import msgspec
 from torch import Tensor, nn
 
 from csist_bench.methods.networks.common.sampling import Sampling
@@ -24,16 +25,25 @@ from csist_bench.methods.networks.unfolding.phases import ISTAPhase, mean_symmet
 SCALE = 100.0  # grey levels
 
 
+class ISTANetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Settings of ISTANet."""
+
+    phases: int = 9
+    features: int = 32
+    symmetry_weight: float = 0.01
+
+
 class ISTANet(nn.Module):
     """ISTA-Net; `phases` iterations of `features` channels, 19,010 parameters each."""
 
+    Settings = ISTANetSettings
     resizable = True
 
-    def __init__(self, sampling: Sampling, phases: int = 9, features: int = 32, symmetry_weight: float = 0.01) -> None:
+    def __init__(self, sampling: Sampling, settings: ISTANetSettings) -> None:
         super().__init__()
         self.sampling = sampling
-        self.phases = nn.ModuleList(ISTAPhase(features) for _ in range(phases))
-        self.symmetry_weight = symmetry_weight
+        self.phases = nn.ModuleList(ISTAPhase(settings.features) for _ in range(settings.phases))
+        self.symmetry_weight = settings.symmetry_weight
 
     def forward(self, frames: Tensor) -> Tensor:
         """Unmix frames (B, T, S, S) into label grids (B, T, cS, cS), grey levels."""

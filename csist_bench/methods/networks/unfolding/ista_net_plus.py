@@ -16,16 +16,17 @@ Differs from the paper:
 
 from __future__ import annotations
 
+import msgspec
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from csist_bench.methods.networks.common.images import channels_last
 from csist_bench.methods.networks.common.sampling import Sampling
 from csist_bench.methods.networks.unfolding.phases import (
     SIDE_CHANNELS,
     STEP,
     THRESHOLD,
-    channels_last,
     convolution,
     gradient_step,
     mean_symmetry,
@@ -36,16 +37,25 @@ from csist_bench.methods.networks.unfolding.shrinkage import soft_threshold
 SCALE = 100.0  # grey levels
 
 
+class ISTANetPlusSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Settings of ISTANetPlus."""
+
+    phases: int = 9
+    features: int = 32
+    symmetry_weight: float = 0.01
+
+
 class ISTANetPlus(nn.Module):
     """ISTA-Net+; `phases` iterations of `features` channels, 37,442 parameters each."""
 
+    Settings = ISTANetPlusSettings
     resizable = True
 
-    def __init__(self, sampling: Sampling, phases: int = 9, features: int = 32, symmetry_weight: float = 0.01) -> None:
+    def __init__(self, sampling: Sampling, settings: ISTANetPlusSettings) -> None:
         super().__init__()
         self.sampling = sampling
-        self.phases = nn.ModuleList(ResidualPhase(features) for _ in range(phases))
-        self.symmetry_weight = symmetry_weight
+        self.phases = nn.ModuleList(ResidualPhase(settings.features) for _ in range(settings.phases))
+        self.symmetry_weight = settings.symmetry_weight
 
     def forward(self, frames: Tensor) -> Tensor:
         """Unmix frames (B, T, S, S) into label grids (B, T, cS, cS), grey levels."""

@@ -19,27 +19,39 @@ from __future__ import annotations
 
 import math
 
+import msgspec
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from csist_bench.methods.networks.common.images import channels_last
 from csist_bench.methods.networks.common.residual import ResidualBlock
 from csist_bench.methods.networks.common.sampling import Sampling
-from csist_bench.methods.networks.unfolding.phases import SIDE_CHANNELS, STEP, channels_last, convolution, gradient_step
+from csist_bench.methods.networks.unfolding.phases import SIDE_CHANNELS, STEP, convolution, gradient_step
 
 SCALE = 100.0  # grey levels
+
+
+class ISTANetPlusPlusSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Settings of ISTANetPlusPlus."""
+
+    phases: int = 20
+    features: int = 32
+    blocks: int = 2
 
 
 class ISTANetPlusPlus(nn.Module):
     """ISTA-Net++; `phases` iterations of `features` channels, 37,889 parameters each."""
 
+    Settings = ISTANetPlusPlusSettings
     resizable = True
 
-    def __init__(self, sampling: Sampling, phases: int = 20, features: int = 32, blocks: int = 2) -> None:
+    def __init__(self, sampling: Sampling, settings: ISTANetPlusPlusSettings) -> None:
         super().__init__()
+        phases, features = settings.phases, settings.features
         self.sampling = sampling
         self.condition = Condition(phases, features)
-        self.priors = nn.ModuleList(Prior(features, blocks) for _ in range(phases))
+        self.priors = nn.ModuleList(Prior(features, settings.blocks) for _ in range(phases))
 
     def forward(self, frames: Tensor) -> Tensor:
         """Unmix frames (B, T, S, S) into label grids (B, T, cS, cS), grey levels."""

@@ -18,42 +18,41 @@ Differs from the paper:
 
 from __future__ import annotations
 
-from typing import Literal
-
+import msgspec
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from csist_bench.methods.networks.common.sampling import Sampling
-from csist_bench.methods.networks.unfolding.dense import feedforward_matrix
+from csist_bench.methods.networks.unfolding.lista_init import Start, feedforward_matrix
 from csist_bench.methods.networks.unfolding.shrinkage import soft_threshold
 
 SCALE = 100.0  # grey levels
 
 
+class LAMPSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Settings of LAMP."""
+
+    layers: int = 16
+    shrinkage: float = 1.0  # start value of lambda: thresholds in units of the residual's root mean square
+    onsager: float = 1.0  # bound of the Onsager factor
+    start: Start = "least-squares"
+
+
 class LAMP(nn.Module):
-    """LAMP.
+    """Layers of approximate message passing, each with a matrix and thresholds of its own."""
 
-    `shrinkage` is the start value of lambda, thresholds in units of the residual's root mean square; `onsager` bounds
-    the Onsager factor.
-    """
-
+    Settings = LAMPSettings
     resizable = False
     stacked_layers = True
 
-    def __init__(
-        self,
-        sampling: Sampling,
-        layers: int = 16,
-        shrinkage: float = 1.0,
-        onsager: float = 1.0,
-        start: Literal["least-squares", "gradient"] = "least-squares",
-    ) -> None:
+    def __init__(self, sampling: Sampling, settings: LAMPSettings) -> None:
         super().__init__()
-        self.sampling, self.onsager = sampling, onsager
-        feedforward = feedforward_matrix(sampling, start)
+        layers = settings.layers
+        self.sampling, self.onsager = sampling, settings.onsager
+        feedforward = feedforward_matrix(sampling, settings.start)
         self.feedforward = nn.Parameter(feedforward.repeat(layers, 1, 1))  # B (layers, n, m)
-        self.shrinkage = nn.Parameter(torch.full((layers, len(feedforward)), float(shrinkage)))  # lambda
+        self.shrinkage = nn.Parameter(torch.full((layers, len(feedforward)), float(settings.shrinkage)))  # lambda
 
     def forward(self, frames: Tensor) -> Tensor:
         """Unmix frames (B, T, S, S) into label grids (B, T, cS, cS), grey levels."""

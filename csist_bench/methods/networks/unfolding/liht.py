@@ -16,40 +16,47 @@ Differs from the paper:
 
 from __future__ import annotations
 
+import msgspec
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from csist_bench.errors import must
 from csist_bench.methods.networks.common.sampling import Sampling
-from csist_bench.methods.networks.unfolding.dense import PairStart, operator_pair
+from csist_bench.methods.networks.unfolding.lista_init import PairStart, operator_pair
 from csist_bench.methods.networks.unfolding.shrinkage import hard_threshold
 
 SCALE = 100.0  # grey levels
 
 
-class LIHT(nn.Module):
-    """LIHT; `theta` is the start value of the thresholds in grey levels, `ramp` the ramp's share of the threshold."""
+class LIHTSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Settings of LIHT."""
 
+    layers: int = 16
+    theta: float = 40.0  # start value of the thresholds, grey levels
+    ramp: float = 0.5  # the ramp's share of the threshold
+    start: PairStart = "least-squares"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.ramp <= 1:
+            raise must("ramp", "be in (0, 1]", self.ramp)
+
+
+class LIHT(nn.Module):
+    """LISTA's layers with the hard threshold."""
+
+    Settings = LIHTSettings
     resizable = False
     stacked_layers = True
 
-    def __init__(
-        self,
-        sampling: Sampling,
-        layers: int = 16,
-        theta: float = 40.0,
-        ramp: float = 0.5,
-        start: PairStart = "least-squares",
-    ) -> None:
+    def __init__(self, sampling: Sampling, settings: LIHTSettings) -> None:
         super().__init__()
-        if not 0 < ramp <= 1:
-            raise must("ramp", "be in (0, 1]", ramp)
-        self.sampling, self.ramp = sampling, ramp
-        feedback, feedforward = operator_pair(sampling, start)
+        layers = settings.layers
+        self.sampling, self.ramp = sampling, settings.ramp
+        feedback, feedforward = operator_pair(sampling, settings.start)
         self.feedback = nn.Parameter(feedback.repeat(layers, 1, 1))  # W (layers, n, n)
         self.feedforward = nn.Parameter(feedforward.repeat(layers, 1, 1))  # B (layers, n, m)
-        self.threshold = nn.Parameter(torch.full((layers, len(feedback)), theta / SCALE))
+        self.threshold = nn.Parameter(torch.full((layers, len(feedback)), settings.theta / SCALE))
 
     def forward(self, frames: Tensor) -> Tensor:
         """Unmix frames (B, T, S, S) into label grids (B, T, cS, cS), grey levels."""

@@ -20,34 +20,39 @@ Differs from the paper:
 
 from __future__ import annotations
 
+import msgspec
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from csist_bench.methods.networks.common.images import channels_last
 from csist_bench.methods.networks.common.sampling import Sampling
-from csist_bench.methods.networks.unfolding.phases import SIDE_CHANNELS, channels_last
+from csist_bench.methods.networks.unfolding.phases import SIDE_CHANNELS
 
 SCALE = 100.0  # grey levels
 SPARSE_STEP = 1.0
 
 
+class RPCANetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Settings of RPCANet."""
+
+    stages: int = 6
+    features: int = 32
+    target_weight: float = 0.9
+    reconstruction_weight: float = 0.09
+
+
 class RPCANet(nn.Module):
     """RPCANet; `stages` stages of 113,316 parameters at 32 features."""
 
+    Settings = RPCANetSettings
     resizable = True
 
-    def __init__(
-        self,
-        sampling: Sampling,
-        stages: int = 6,
-        features: int = 32,
-        target_weight: float = 0.9,
-        reconstruction_weight: float = 0.09,
-    ) -> None:
+    def __init__(self, sampling: Sampling, settings: RPCANetSettings) -> None:
         super().__init__()
         self.sampling = sampling
-        self.target_weight, self.reconstruction_weight = target_weight, reconstruction_weight
-        self.stages = nn.ModuleList(Stage(features) for _ in range(stages))
+        self.target_weight, self.reconstruction_weight = settings.target_weight, settings.reconstruction_weight
+        self.stages = nn.ModuleList(Stage(settings.features) for _ in range(settings.stages))
 
     def forward(self, frames: Tensor) -> Tensor:
         """Unmix frames (B, T, S, S) into label grids (B, T, cS, cS), grey levels."""

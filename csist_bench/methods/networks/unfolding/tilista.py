@@ -16,41 +16,44 @@ Differs from the paper:
 
 from __future__ import annotations
 
-from typing import Literal
-
+import msgspec
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from csist_bench.methods.networks.common.sampling import Sampling
-from csist_bench.methods.networks.unfolding.dense import feedforward_matrix
+from csist_bench.methods.networks.unfolding.lista_init import Start, feedforward_matrix
 from csist_bench.methods.networks.unfolding.shrinkage import shrink_with_support
 
 SCALE = 100.0  # grey levels
 
 
-class TiLISTA(nn.Module):
-    """TiLISTA; `theta` starts the thresholds, grey levels; `support` and `support_max` are in percent."""
+class TiLISTASettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Settings of TiLISTA."""
 
+    layers: int = 16
+    theta: float = 5.0  # start value of the thresholds, grey levels
+    support: float = 1.2  # percent of the nodes trusted in the first layer; each layer adds as many
+    support_max: float = 13.0  # percent
+    start: Start = "least-squares"
+
+
+class TiLISTA(nn.Module):
+    """Layers that share the imaging operator, each with a matrix, a step and thresholds of its own."""
+
+    Settings = TiLISTASettings
     resizable = False
     stacked_layers = True
 
-    def __init__(
-        self,
-        sampling: Sampling,
-        layers: int = 16,
-        theta: float = 5.0,
-        support: float = 1.2,
-        support_max: float = 13.0,
-        start: Literal["least-squares", "gradient"] = "least-squares",
-    ) -> None:
+    def __init__(self, sampling: Sampling, settings: TiLISTASettings) -> None:
         super().__init__()
+        layers = settings.layers
         self.sampling = sampling
-        feedforward = feedforward_matrix(sampling, start)
+        feedforward = feedforward_matrix(sampling, settings.start)
         self.feedforward = nn.Parameter(feedforward.repeat(layers, 1, 1))  # W (layers, n, m)
-        self.threshold = nn.Parameter(torch.full((layers, len(feedforward)), theta / SCALE))
+        self.threshold = nn.Parameter(torch.full((layers, len(feedforward)), settings.theta / SCALE))
         self.step = nn.Parameter(torch.ones(layers))  # alpha
-        self.trusted = [min(support * (layer + 1), support_max) / 100 for layer in range(layers)]
+        self.trusted = [min(settings.support * (layer + 1), settings.support_max) / 100 for layer in range(layers)]
 
     def forward(self, frames: Tensor) -> Tensor:
         """Unmix frames (B, T, S, S) into label grids (B, T, cS, cS), grey levels."""

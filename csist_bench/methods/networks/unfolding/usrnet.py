@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import msgspec
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -29,31 +30,35 @@ SCALE = 100.0  # grey levels
 SMALLEST = 1e-6  # keeps alpha away from 0
 
 
-class USRNet(nn.Module):
-    """USRNet; `noise_sigma` (grey levels) is what the hyper-parameter network is told."""
+class USRNetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Settings of USRNet."""
 
+    iterations: int = 8
+    features: int = 16
+    blocks: int = 2
+    hidden: int = 64
+    noise_sigma: float = 0.0  # grey levels, as the hyper-parameter network is told
+
+
+class USRNet(nn.Module):
+    """Exact data steps and one denoiser in turn."""
+
+    Settings = USRNetSettings
     resizable = True
 
-    def __init__(
-        self,
-        sampling: Sampling,
-        iterations: int = 8,
-        features: int = 16,
-        blocks: int = 2,
-        hidden: int = 64,
-        noise_sigma: float = 0.0,
-    ) -> None:
+    def __init__(self, sampling: Sampling, settings: USRNetSettings) -> None:
         super().__init__()
-        self.sampling, self.noise_sigma = sampling, noise_sigma
+        hidden = settings.hidden
+        self.sampling, self.noise_sigma = sampling, settings.noise_sigma
         self.hyper = nn.Sequential(
             nn.Linear(2, hidden),
             nn.ReLU(),
             nn.Linear(hidden, hidden),
             nn.ReLU(),
-            nn.Linear(hidden, 2 * iterations),
+            nn.Linear(hidden, 2 * settings.iterations),
             nn.Softplus(),
         )
-        self.prior = ResUNet(features, blocks)
+        self.prior = ResUNet(settings.features, settings.blocks)
 
     def forward(self, frames: Tensor) -> Tensor:
         """Unmix frames (B, T, S, S) into label grids (B, T, cS, cS), grey levels."""

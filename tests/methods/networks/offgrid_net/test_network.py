@@ -15,7 +15,7 @@ from csist_bench.methods.networks.base import build_network
 from csist_bench.methods.networks.common.correctness import THRESHOLDS, expected_correctness
 from csist_bench.methods.networks.common.rendering import SceneLabels, frames_from_targets
 from csist_bench.methods.networks.common.set_loss import LEARNED, PRESENCE, SCORE
-from csist_bench.methods.networks.offgrid_net.neighbours import NeighbourAttention, NeighbourConvolution
+from csist_bench.methods.networks.offgrid_net.temporal_attention import TemporalAttention, TemporalConvolution
 from csist_bench.methods.networks.offgrid_net.windows import blob_centre, border_distances, windows_about
 from csist_bench.methods.networks.points import BLOCK, PointRunner
 from csist_bench.methods.networks.weight_files import shipped_weights
@@ -74,7 +74,7 @@ def test_a_single_set_scores_by_its_presence_and_errors() -> None:
 def test_judging_alternatives_does_not_move_them() -> None:
     model = network("alternatives=3")
     frames = torch.from_numpy(render_shard(load_data_recipe("seqcsist"), [0]).frames)
-    found = model._answers(frames, None)
+    found = model._found(frames, None)
     assert [tuple(part.shape) for part in found] == [(20, 3, 4, LEARNED), (20, 3), (20, 3, 4), (20, 3)]
     (found.weight.sum() + found.correctness.sum()).backward()
     assert model.head.weight.grad is None
@@ -122,7 +122,7 @@ def test_a_frame_depends_on_its_neighbours_within_reach_and_no_others(reach: int
 
 def test_attention_is_the_weighted_mean_written_out() -> None:
     torch.manual_seed(0)
-    layer = NeighbourAttention(4, 1, reach=1)
+    layer = TemporalAttention(4, 1, reach=1)
     nn.init.normal_(layer.lag)
     x, context, place = torch.randn(1, 5, 4), torch.randn(1, 5, 4), torch.randn(1, 5, 3)
     query = layer.query(layer.query_norm(x))[0]
@@ -138,7 +138,7 @@ def test_attention_is_the_weighted_mean_written_out() -> None:
 
 def test_convolution_in_time_is_a_sum_over_lags() -> None:
     torch.manual_seed(0)
-    layer = NeighbourConvolution(4, reach=1)
+    layer = TemporalConvolution(4, reach=1)
     context, place = torch.randn(1, 5, 4), torch.randn(1, 5, 3)
     seen, expected = layer.norm(context)[0], []
     for t in range(5):
@@ -162,7 +162,7 @@ def test_alternatives_start_as_polygons_turned_with_the_blob() -> None:
     windows = windows_about(frames[:, 0], blob_centre(frames[:, 0]), 7)
     turn = model.moments.turn(model.moments.seen(windows, torch.ones(2)))
     with torch.no_grad():
-        sets = model._answers(frames, None).slots[..., :2]
+        sets = model._found(frames, None).slots[..., :2]
     for n in range(2):
         arms = sets[n] - sets[n, 0].mean(dim=0)
         torch.testing.assert_close(arms.norm(dim=-1), torch.full((2, 4), 0.3))

@@ -49,7 +49,8 @@ ADVERSARIAL = ("srgan", "esrgan", "bsrgan")
 def build(name, optics=None, **settings):
     torch.manual_seed(0)
     sampling = Sampling.from_optics(optics or Optics())
-    return registry.load_class(registry.find(name))(sampling, **{**SMALL[name], **settings})
+    kind = registry.load_class(registry.find(name))
+    return kind(sampling, kind.Settings(**{**SMALL[name], **settings}))
 
 
 def random_frames(*shape, seed=0):
@@ -68,8 +69,9 @@ def perturb(model, seed=1):
 @pytest.mark.parametrize("name", PARAMETERS)
 def test_size_is_the_benchmarks(name):
     sampling = Sampling.from_optics(Optics())
+    kind = registry.load_class(registry.find(name))
     with torch.device("meta"):
-        model = registry.load_class(registry.find(name))(sampling)
+        model = kind(sampling, kind.Settings())
     assert count_parameters(model) == PARAMETERS[name]
 
 

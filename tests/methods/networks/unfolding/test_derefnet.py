@@ -18,7 +18,7 @@ CENTRES = range(1, 6)
 @pytest.fixture
 def model() -> DeRefNet:
     torch.manual_seed(0)
-    network = DeRefNet(Sampling.from_optics(Optics(size=SIZE)), phases=2, features=6, blocks=2)
+    network = DeRefNet(Sampling.from_optics(Optics(size=SIZE)), DeRefNet.Settings(phases=2, features=6, blocks=2))
     with torch.no_grad():  # away from the start values, so that every part matters
         for parameter in network.parameters():
             parameter += 0.05 * torch.randn_like(parameter)
@@ -54,7 +54,7 @@ def test_batched_loss_and_gradients_equal_the_loop(model: DeRefNet, scene) -> No
 def test_full_size_has_the_published_parameters() -> None:
     sampling = Sampling.from_optics(Optics())
     with torch.device("meta"):
-        network = DeRefNet(sampling.to("meta"))
+        network = DeRefNet(sampling.to("meta"), DeRefNet.Settings())
     position = sum(p.numel() for p in network.position.parameters())
     total = sum(p.numel() for p in network.parameters())
     assert (total, total - position) == (1_482_879, 295_869)
@@ -62,14 +62,14 @@ def test_full_size_has_the_published_parameters() -> None:
 
 def test_phases_take_the_weights_of_ista_net() -> None:
     sampling = Sampling.from_optics(Optics(size=3))
-    source = ISTANet(sampling, phases=2, features=4)
-    target = DeRefNet(sampling, phases=2, features=4, blocks=1)
+    source = ISTANet(sampling, ISTANet.Settings(phases=2, features=4))
+    target = DeRefNet(sampling, DeRefNet.Settings(phases=2, features=4, blocks=1))
     target.phases.load_state_dict(source.phases.state_dict())
 
 
 def test_every_parameter_receives_gradient_at_the_start(scene) -> None:
     torch.manual_seed(0)
-    network = DeRefNet(Sampling.from_optics(Optics(size=SIZE)), phases=2, features=6, blocks=2)
+    network = DeRefNet(Sampling.from_optics(Optics(size=SIZE)), DeRefNet.Settings(phases=2, features=6, blocks=2))
     network.loss(*scene, slice(0, 7))["total"].backward()
     assert [name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()] == []
 

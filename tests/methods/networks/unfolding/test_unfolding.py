@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from csist_bench.errors import InputError
+from csist_bench.methods.networks.base import network_from_settings
 from csist_bench.methods.networks.common.sampling import Sampling, fit_initialiser
 from csist_bench.methods.networks.unfolding.dista_net import DISTANet
 from csist_bench.methods.networks.unfolding.fista_net import FISTANet
@@ -21,6 +22,7 @@ from csist_bench.methods.networks.unfolding.rpcanet import RPCANet
 from csist_bench.methods.networks.unfolding.shrinkage import hard_threshold, shrink_with_support, soft_threshold
 from csist_bench.methods.networks.unfolding.tilista import TiLISTA
 from csist_bench.methods.networks.unfolding.usrnet import USRNet
+from csist_bench.methods.registry import find
 from csist_bench.recipes import load_data_recipe
 from csist_bench.simulation.optics import Optics, grid_from_targets
 from csist_bench.simulation.rendering import render_shard
@@ -71,14 +73,14 @@ def sampling() -> Sampling:
 
 def build(kind: type, sampling: Sampling) -> torch.nn.Module:
     torch.manual_seed(0)
-    return kind(copy.deepcopy(sampling), **SMALL[kind])
+    return kind(copy.deepcopy(sampling), kind.Settings(**SMALL[kind]))
 
 
 @pytest.mark.parametrize("kind", PARAMETERS, ids=lambda kind: kind.__name__)
 def test_full_size_has_the_benchmarks_parameters(kind: type) -> None:
     sampling = Sampling.from_optics(OPTICS)
     with torch.device("meta"):
-        model = kind(sampling.to("meta"))
+        model = kind(sampling.to("meta"), kind.Settings())
     assert sum(p.numel() for p in model.parameters()) == PARAMETERS[kind]
 
 
@@ -138,7 +140,7 @@ def test_same_weights_work_on_a_window(kind: type, sampling: Sampling) -> None:
 def test_untrained_shrinkage_networks_already_sharpen(kind: type, sampling: Sampling, data) -> None:
     frames, labels = data
     with torch.no_grad():
-        answer = kind(sampling)(frames)
+        answer = kind(sampling, kind.Settings())(frames)
         guess = sampling.initial(frames)
     assert (answer - labels).square().mean() < (guess - labels).square().mean()
 
@@ -155,19 +157,19 @@ def ista_steps(frames: torch.Tensor, sampling: Sampling, steps: int, theta: floa
 
 
 def test_lista_with_analytic_weights_is_ista(sampling: Sampling, data) -> None:
-    model = LISTA(sampling, layers=5, theta=2.0, start="gradient")
+    model = LISTA(sampling, LISTA.Settings(layers=5, theta=2.0, start="gradient"))
     expected = ista_steps(data[0], sampling, steps=5, theta=2.0)
     torch.testing.assert_close(model(data[0]).double(), expected, rtol=1e-4, atol=1e-2)
 
 
 def test_tilista_without_support_selection_is_ista(sampling: Sampling, data) -> None:
-    model = TiLISTA(sampling, layers=4, theta=2.0, support=0.0, start="gradient")
+    model = TiLISTA(sampling, TiLISTA.Settings(layers=4, theta=2.0, support=0.0, start="gradient"))
     expected = ista_steps(data[0], sampling, steps=4, theta=2.0)
     torch.testing.assert_close(model(data[0]).double(), expected, rtol=1e-4, atol=1e-2)
 
 
 def test_lamp_follows_the_papers_recursion(sampling: Sampling, data) -> None:
-    model = LAMP(sampling, layers=3, shrinkage=1.0, onsager=1.0)
+    model = LAMP(sampling, LAMP.Settings(layers=3, shrinkage=1.0, onsager=1.0))
     phi = torch.tensor(OPTICS.sampling_matrix, dtype=torch.float32)
     y = data[0][0, 0].flatten() / 100
     x, v = torch.zeros(1089), torch.zeros(121)
@@ -222,7 +224,7 @@ def test_hard_threshold_by_hand() -> None:
     answer = hard_threshold(x, torch.tensor(1.0), ramp=0.5)
     torch.testing.assert_close(answer, torch.tensor([-3.0, -1.0, 0.0, 0.0, 0.5, 1.0, 1.0, 2.0]), atol=1e-5, rtol=0)
     with pytest.raises(InputError, match="ramp"):
-        LIHT(Sampling.from_optics(Optics(size=3)), ramp=0.0)
+        LIHT(Sampling.from_optics(Optics(size=3)), LIHT.Settings(ramp=0.0))
 
 
 def test_support_selection_by_hand() -> None:
@@ -236,13 +238,13 @@ def test_support_selection_by_hand() -> None:
 def test_liht_from_the_identity_adds_what_least_squares_sees_once_a_layer() -> None:
     sampling = Sampling.from_optics(Optics(size=3))
     frames = torch.rand(1, 2, 3, 3, generator=torch.Generator().manual_seed(1)) * 100
-    found = LIHT(sampling, layers=4, theta=0.0, start="identity")(frames)
+    found = LIHT(sampling, LIHT.Settings(layers=4, theta=0.0, start="identity"))(frames)
     torch.testing.assert_close(found, 5 * sampling.initial(frames.flatten(0, 1))[None], rtol=1e-4, atol=1e-3)
 
 
 def test_unknown_start_is_named() -> None:
-    with pytest.raises(InputError, match="unknown start 'grad'; did you mean 'gradient'"):
-        LISTA(Sampling.from_optics(Optics(size=3)), start="grad")
+    with pytest.raises(InputError, match="lista settings: start must be one of least-squares, gradient, identity"):
+        network_from_settings(find("lista"), Optics(size=3), {"start": "grad"})
 
 
 def test_phases_need_two_features() -> None:

@@ -12,8 +12,8 @@ from numpy.polynomial.hermite_e import hermeval
 from csist_bench.methods.networks.common.rendering import frames_from_targets
 from csist_bench.methods.networks.common.sampling import Sampling
 from csist_bench.methods.networks.common.set_loss import LEARNED, PRESENCE
-from csist_bench.methods.networks.offgrid_net.judge import rest_of
-from csist_bench.methods.networks.offgrid_net.moments import ORDER, WIDTH, BlobMoments, Seen
+from csist_bench.methods.networks.offgrid_net.hermite_moments import ORDER, WIDTH, HermiteMoments, Seen
+from csist_bench.methods.networks.offgrid_net.mixture_weights import rest_of
 from csist_bench.methods.networks.offgrid_net.windows import blob_centre, centroid, windows_about
 from csist_bench.simulation.optics import Optics
 from csist_bench.simulation.rendering import frames_from_targets as simulated_frames
@@ -27,7 +27,7 @@ def windows_of(xy: np.ndarray) -> torch.Tensor:
 
 def test_moments_are_sums_over_hermite_polynomials() -> None:
     windows = windows_of(np.array([[[5.1, 4.8], [5.4, 5.3]]]))
-    moments = BlobMoments(Sampling.from_optics(Optics()), 7)
+    moments = HermiteMoments(Sampling.from_optics(Optics()), 7)
     found = moments._both(moments.seen(windows, torch.ones(1)))[0].double().numpy()
     row, column = centroid(windows)[0].double().numpy()
     u, v = (np.arange(7) - 3 - column) / WIDTH, (np.arange(7) - 3 - row) / WIDTH
@@ -50,7 +50,7 @@ def test_moments_are_of_unit_size_whatever_the_noise(noise: float) -> None:
     rng = np.random.default_rng(0)
     xy = 5.0 + rng.uniform(-0.5, 0.5, (400, 1, 2)) + rng.uniform(-0.5, 0.5, (400, 3, 2))
     windows = windows_of(xy) + noise * torch.from_numpy(rng.normal(size=(400, 7, 7))).float()
-    moments = BlobMoments(Sampling.from_optics(Optics()), 7)
+    moments = HermiteMoments(Sampling.from_optics(Optics()), 7)
     features = moments(moments.seen(windows, torch.full((400,), noise)))
     assert features.shape == (400, 56)
     assert 0.2 < features.std(dim=0).median() < 1.5
@@ -60,17 +60,17 @@ def test_moments_are_of_unit_size_whatever_the_noise(noise: float) -> None:
 def test_what_is_left_of_a_window_is_nothing_for_the_true_set_and_noise_for_its_units() -> None:
     xy = np.array([[[5.1, 4.8], [5.4, 5.3]]])
     windows = windows_of(xy)
-    moments = BlobMoments(Sampling.from_optics(Optics()), 7)
+    moments = HermiteMoments(Sampling.from_optics(Optics()), 7)
     noise = torch.tensor([2.0])
     true, wrong = torch.tensor([[5.1, 4.8], [5.4, 5.3]]), torch.tensor([[5.1, 5.3], [5.4, 4.8]])
     places = torch.stack([true, wrong]).unsqueeze(0) - 5.0 - centroid(windows).flip(1)  # the window is about pixel 5
-    light = torch.full((1, 2, 2), 235.0)
+    intensity = torch.full((1, 2, 2), 235.0)
     seen = moments.seen(windows, noise)
-    rest = moments.of_rest(seen, places, light)
+    rest = moments.of_rest(seen, places, intensity)
     assert rest[0, 0].abs().max() < 1e-3
     assert rest[0, 1].abs().max() > 1.0
     # As by the image of the set.
-    left = windows - frames_from_targets(wrong - 2.0, light[0, 1], 0.5, 7)
+    left = windows - frames_from_targets(wrong - 2.0, intensity[0, 1], 0.5, 7)
     plain = (seen.rows @ left @ seen.columns.mT)[0] / 2.0
     gain = (seen.columns[0].square().sum(dim=1) * seen.rows[0].square().sum(dim=1)[:, None]).sqrt()
     p, q = moments.orders.unbind(dim=1)
@@ -78,13 +78,13 @@ def test_what_is_left_of_a_window_is_nothing_for_the_true_set_and_noise_for_its_
     draws = windows + 2.0 * torch.randn((2000, 7, 7), generator=torch.Generator().manual_seed(0))
     about = true - 5.0 - centroid(draws).flip(1)[:, None, None]
     seen = moments.seen(draws, noise.expand(2000))
-    spread = moments.of_rest(seen, about, light[:, :1].expand(2000, 1, 2)).std(dim=0)
+    spread = moments.of_rest(seen, about, intensity[:, :1].expand(2000, 1, 2)).std(dim=0)
     torch.testing.assert_close(spread, torch.ones_like(spread), atol=0.1, rtol=0.0)
 
 
 def test_what_is_left_adds_up_over_frames_while_noise_does_not() -> None:
     rng = np.random.default_rng(0)
-    moments, t = BlobMoments(Sampling.from_optics(Optics()), 7), 9
+    moments, t = HermiteMoments(Sampling.from_optics(Optics()), 7), 9
     arms = np.array([[0.3, 0.0], [-0.3, 0.0]])
     xy = 5.0 + np.linspace(-1.0, 1.0, t)[:, None, None] * [0.9, 0.4] + arms
     frames = torch.tensor(simulated_frames(xy, np.full((t, 2), 235.0), Optics()) + rng.normal(0.0, 2.0, (t, 11, 11)))
@@ -107,7 +107,7 @@ def test_what_is_left_adds_up_over_frames_while_noise_does_not() -> None:
 
 
 def turn_of(frames: torch.Tensor) -> np.ndarray:
-    moments = BlobMoments(Sampling.from_optics(Optics()), 7)
+    moments = HermiteMoments(Sampling.from_optics(Optics()), 7)
     return moments.turn(moments.seen(windows_about(frames, blob_centre(frames), 7), torch.ones(len(frames)))).numpy()
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from csist_bench.methods.networks.offgrid_net.path import fitted_places, paths
+from csist_bench.methods.networks.offgrid_net.path_smoothing import fitted_places, smooth_paths
 from csist_bench.methods.networks.offgrid_net.windows import centroid
 from csist_bench.simulation.optics import Optics
 from csist_bench.simulation.rendering import frames_from_targets
@@ -39,7 +39,7 @@ def test_its_noise_is_that_of_the_best_unbiased_fit() -> None:
 
 
 def smoothed(places: torch.Tensor, reach: int) -> torch.Tensor:
-    return paths(places, reach)[:, :, reach]
+    return smooth_paths(places, reach)[:, :, reach]
 
 
 @pytest.mark.parametrize(("reach", "degree"), [(2, 1), (19, 3)])
@@ -48,7 +48,7 @@ def test_smooth_paths_are_kept_and_noise_is_lessened(reach: int, degree: int) ->
     time = torch.linspace(-1.0, 1.0, 20, dtype=torch.float64)
     powers = torch.stack([time**p for p in range(degree + 1)], dim=1)
     path = powers @ torch.randn((degree + 1, 2), generator=generator, dtype=torch.float64)
-    found = paths(path[None], reach)[0]
+    found = smooth_paths(path[None], reach)[0]
     for lag in range(-reach, reach + 1):
         inside = torch.arange(max(0, -lag), min(20, 20 - lag))
         torch.testing.assert_close(found[inside, reach + lag], path[inside + lag], atol=1e-9, rtol=0)
@@ -60,7 +60,7 @@ def test_smooth_paths_are_kept_and_noise_is_lessened(reach: int, degree: int) ->
 def test_frames_out_of_reach_have_no_say() -> None:
     places = torch.zeros((1, 12, 2), dtype=torch.float64)
     places[0, 6] = 1.0
-    told = paths(places, 2)[0].abs().sum(dim=(1, 2)) > 1e-12
+    told = smooth_paths(places, 2)[0].abs().sum(dim=(1, 2)) > 1e-12
     assert told.tolist() == [4 <= frame <= 8 for frame in range(12)]
 
 

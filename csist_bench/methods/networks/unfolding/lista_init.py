@@ -7,19 +7,14 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from csist_bench.errors import unknown
 from csist_bench.methods.networks.common.sampling import Sampling
 
 Start = Literal["least-squares", "gradient"]
-STARTS = ("least-squares", "gradient")
 PairStart = Literal["least-squares", "gradient", "identity"]
-PAIR_STARTS = (*STARTS, "identity")
 
 
 def feedforward_matrix(sampling: Sampling, start: Start) -> Tensor:
     """Return the matrix from frames to grids, shape (n, m): Q, or Phi^T / L."""
-    if start not in STARTS:
-        raise unknown("start", start, STARTS)
     if start == "least-squares":
         return sampling.initialiser.clone()
     return sampling.matrix().T / sampling.lipschitz
@@ -30,8 +25,6 @@ def operator_pair(sampling: Sampling, start: PairStart) -> tuple[Tensor, Tensor]
 
     With the start "identity" W = I and B = Q, as in the benchmark's LIHT: every layer adds B y once more.
     """
-    if start not in PAIR_STARTS:
-        raise unknown("start", start, PAIR_STARTS)
     if start == "identity":
         feedforward = feedforward_matrix(sampling, "least-squares")
         return torch.eye(len(feedforward)), feedforward

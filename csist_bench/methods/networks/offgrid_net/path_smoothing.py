@@ -23,7 +23,7 @@ CUBIC_FROM = 4  # frames on either side: fewer are fitted by a line
 def fitted_places(windows: Tensor, start: Tensor, blob_sigma: float) -> Tensor:
     """Return where (row, column) a round blob fits windows (N, W, W) best, px from the middle, (N, 2).
 
-    The blob is a Gaussian of `blob_sigma` px integrated over pixels; its light is fitted too. `start` is (N, 2).
+    The blob is a Gaussian of `blob_sigma` px integrated over pixels; its flux is fitted too. `start` is (N, 2).
     """
     half = windows.shape[-1] // 2
     edges = torch.arange(-half, half + 2, dtype=windows.dtype, device=windows.device) - 0.5
@@ -32,15 +32,15 @@ def fitted_places(windows: Tensor, start: Tensor, blob_sigma: float) -> Tensor:
         u = (edges - place.unsqueeze(-1)) / blob_sigma  # (N, 2, W + 1)
         rows, columns = torch.special.ndtr(u).diff(dim=-1).unbind(dim=1)
         down, across = (-torch.exp(-0.5 * u.square()).diff(dim=-1)).unbind(dim=1)  # up to a factor, their derivatives
-        light = _dot(windows, rows, columns) / (rows.square().sum(dim=1) * columns.square().sum(dim=1))
+        flux = _dot(windows, rows, columns) / (rows.square().sum(dim=1) * columns.square().sum(dim=1))
         steps = []
         for seen, side, moved, other in (
             (_dot(windows, down, columns), rows, down, columns),
             (_dot(windows, rows, across), columns, across, rows),
         ):
             square = other.square().sum(dim=1)
-            rest = seen - light * (side * moved).sum(dim=1) * square
-            steps.append(rest / (light * moved.square().sum(dim=1) * square).clamp_min(1.0))
+            rest = seen - flux * (side * moved).sum(dim=1) * square
+            steps.append(rest / (flux * moved.square().sum(dim=1) * square).clamp_min(1.0))
         place = (place + blob_sigma * math.sqrt(2 * math.pi) * torch.stack(steps, dim=1)).clamp(-MOST, MOST)
     return place
 
@@ -49,7 +49,7 @@ def _dot(windows: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     return torch.einsum("nij,ni,nj->n", windows, rows, columns)
 
 
-def paths(places: Tensor, reach: int) -> Tensor:
+def smooth_paths(places: Tensor, reach: int) -> Tensor:
     """Return, for every frame, where the path through the frames at most `reach` away passes around it.
 
     Parameters

@@ -14,7 +14,7 @@ from torch.nn import functional
 PLACE = 3  # time, row, column
 
 
-class NeighbourAttention(nn.Module):
+class TemporalAttention(nn.Module):
     """One layer: queries from the frame, keys and values from the frames at most `reach` away."""
 
     def __init__(self, width: int, heads: int, reach: int) -> None:
@@ -49,7 +49,7 @@ class NeighbourAttention(nn.Module):
         return near.masked_fill(lag.abs() > self.reach, float("-inf"))
 
 
-class NeighbourConvolution(nn.Module):
+class TemporalConvolution(nn.Module):
     """One layer: a linear map of the 2 `reach` + 1 frames, the same for every frame; 0 beyond the sequence's ends."""
 
     def __init__(self, width: int, reach: int) -> None:

@@ -49,7 +49,7 @@ class Seen(NamedTuple):
     unit: Tensor
 
 
-class BlobMoments(nn.Module):
+class HermiteMoments(nn.Module):
     """Maps windows about blobs to features of unit size; `count` of them.
 
     Parameters
@@ -105,7 +105,7 @@ class BlobMoments(nn.Module):
         moments = self._picked(rows @ windows @ columns.mT)
         return Seen(middle, flux, rows, columns, moments, self._picked(gain) * noise.unsqueeze(1))
 
-    def of_rest(self, seen: Seen, place: Tensor, light: Tensor) -> Tensor:
+    def of_rest(self, seen: Seen, place: Tensor, intensity: Tensor) -> Tensor:
         """Return moments of what A sets of K targets leave of windows, in units of their noise.
 
         The image of a target is a product of two profiles, and so are its moments: no image is made.
@@ -116,22 +116,22 @@ class BlobMoments(nn.Module):
             Of N windows.
         place : Tensor, shape (N, A, K, 2), px
             (x, y) from the windows' centroids.
-        light : Tensor, shape (N, A, K), grey levels
+        intensity : Tensor, shape (N, A, K), grey levels
 
         Returns
         -------
         Tensor, shape (N, A, count / 2)
         """
-        rest = seen.moments.unsqueeze(1) - self._of_targets(seen, place, light, self.psf_sigma)
+        rest = seen.moments.unsqueeze(1) - self._of_targets(seen, place, intensity, self.psf_sigma)
         return rest / seen.unit.unsqueeze(1)
 
-    def _of_targets(self, seen: Seen, place: Tensor, light: Tensor, psf_sigma: float) -> Tensor:
+    def _of_targets(self, seen: Seen, place: Tensor, intensity: Tensor, psf_sigma: float) -> Tensor:
         """Return the moments (N, A, count / 2) of sets of targets as `of_rest` takes them."""
         first = seen.middle.flip(1).unsqueeze(1) + self.window // 2  # from the first pixel
         along = profiles(place.flatten(1, 2) + first, psf_sigma, self.window)  # (N, A K, 2, W)
         along_x, along_y = along.unbind(dim=2)
-        by_p = (along_x @ seen.columns.mT).unflatten(1, light.shape[1:])  # (N, A, K, ORDER + 1)
-        by_q = (along_y @ seen.rows.mT).unflatten(1, light.shape[1:]) * light.unsqueeze(-1)
+        by_p = (along_x @ seen.columns.mT).unflatten(1, intensity.shape[1:])  # (N, A, K, ORDER + 1)
+        by_q = (along_y @ seen.rows.mT).unflatten(1, intensity.shape[1:]) * intensity.unsqueeze(-1)
         return self._picked(by_q.mT @ by_p)
 
     def _picked(self, by_order: Tensor) -> Tensor:
@@ -183,9 +183,9 @@ def _usual_frames(sampling: Sampling) -> Tensor:
     node = torch.randint(-reach, reach + 1, (SCENES, 4, 2), generator=generator)
     middle = sampling.grid_size // 2 + torch.randint(-reach, reach + 1, (SCENES, 1, 2), generator=generator)
     row, column = (node + middle).clamp(0, sampling.grid_size - 1).unbind(dim=-1)
-    light = LIGHT * (torch.arange(4) < targets).float()
+    intensity = LIGHT * (torch.arange(4) < targets).float()
     grids = torch.zeros(SCENES, sampling.grid_size**2)
-    grids.scatter_add_(1, row * sampling.grid_size + column, light)
+    grids.scatter_add_(1, row * sampling.grid_size + column, intensity)
     with torch.no_grad():
         frames: Tensor = sampling(grids.unflatten(1, (sampling.grid_size, sampling.grid_size)).to(sampling.axis_matrix))
     return frames

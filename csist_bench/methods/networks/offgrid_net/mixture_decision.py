@@ -46,7 +46,7 @@ MOST_LEAN = 0.5  # log of the weights' ratio: of alternatives nearer to each oth
 USUAL_DEVIATION = 5.0  # standard errors: a deviation beyond, such as of a wrong arrangement, pulls no more than this
 
 
-class Answer(nn.Module):
+class MixtureDecision(nn.Module):
     """Maps A alternatives of K slots to one set of answers; untrained, to what `likeliest` says."""
 
     pairs: Tensor
@@ -149,17 +149,19 @@ def leaning(slots: Tensor, turn: Tensor) -> Tensor:
     It is the cosine of four times the angle between them, as far as a set has one: that of the fourth moment of its
     slots about their middle.
     """
-    light = slots[..., PRESENCE].sigmoid()
+    presence = slots[..., PRESENCE].sigmoid()
     place = slots[..., :INTENSITY]
-    middle = (light.unsqueeze(-1) * place).sum(dim=2, keepdim=True) / light.sum(dim=2).clamp_min(1e-6)[..., None, None]
+    middle = (presence.unsqueeze(-1) * place).sum(dim=2, keepdim=True) / presence.sum(dim=2).clamp_min(1e-6)[
+        ..., None, None
+    ]
     u, v = (place - middle).unbind(dim=-1)
     square, product = u.square() - v.square(), 2.0 * u * v  # of (u + i v)^2, real and imaginary part
-    real = (light * (square.square() - product.square())).sum(dim=2)
-    imaginary = (light * 2.0 * square * product).sum(dim=2)
+    real = (presence * (square.square() - product.square())).sum(dim=2)
+    imaginary = (presence * 2.0 * square * product).sum(dim=2)
     return MOST_LEAN * torch.cos(torch.atan2(imaginary, real) - 4.0 * turn.unsqueeze(1))
 
 
-def answer_loss(answers: Tensor, xy: Tensor, intensity: Tensor) -> dict[str, Tensor]:
+def decision_loss(answers: Tensor, xy: Tensor, intensity: Tensor) -> dict[str, Tensor]:
     """Return the mean loss of answers (N, K, 8) per frame, "answer": of places, scores and standard errors.
 
     Places learn the softened correctness under the assignment that is best by it and the presences, scores the true
@@ -168,7 +170,7 @@ def answer_loss(answers: Tensor, xy: Tensor, intensity: Tensor) -> dict[str, Ten
     Parameters
     ----------
     answers : Tensor, shape (N, K, 8)
-        As `Answer` returns them.
+        As `MixtureDecision` returns them.
     xy : Tensor, shape (N, J, 2), px
         J <= K targets; NaN where there is none.
     intensity : Tensor, shape (N, J), grey levels

@@ -1,4 +1,4 @@
-"""Precision of the arithmetic in training: float32, TF32, or mixed with bfloat16 or float16."""
+"""Number types of the arithmetic in training: float32, TF32, or mixed with bfloat16 or float16."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from typing import Literal
 
 import torch
 
-Precision = Literal["float32", "tf32", "bfloat16", "float16"]
+TrainingDtype = Literal["float32", "tf32", "bfloat16", "float16"]
 
 _MIXED = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
-class Arithmetic:
+class MixedPrecision:
     """Autocast and, for float16, the loss scale that keeps small gradients from vanishing."""
 
-    def __init__(self, precision: Precision, device: torch.device) -> None:
+    def __init__(self, dtype: TrainingDtype, device: torch.device) -> None:
         self.device = device
-        self.dtype = _MIXED.get(precision)
-        self.scaler = torch.amp.GradScaler(device.type, enabled=precision == "float16")
-        torch.backends.cuda.matmul.allow_tf32 = precision != "float32"
-        torch.backends.cudnn.allow_tf32 = precision != "float32"
+        self.dtype = _MIXED.get(dtype)
+        self.scaler = torch.amp.GradScaler(device.type, enabled=dtype == "float16")
+        torch.backends.cuda.matmul.allow_tf32 = dtype != "float32"
+        torch.backends.cudnn.allow_tf32 = dtype != "float32"
         torch.backends.cudnn.benchmark = True  # every batch has the same shape
 
     def autocast(self) -> torch.autocast:

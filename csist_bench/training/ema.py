@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 
-class WeightAverage:
+class EMA:
     """The moving average of a network's parameters: average <- d average + (1 - d) weights after every step.
 
     The decay d starts low, min(decay, (1 + n) / (10 + n)) after n steps, so that the first weights are soon forgotten.

@@ -18,11 +18,11 @@ from csist_bench.methods.networks.common.set_loss import (
     SIGMA_X,
     Alternatives,
 )
-from csist_bench.methods.networks.offgrid_net.answering import (
+from csist_bench.methods.networks.offgrid_net.mixture_decision import (
     MOST_LEAN,
     USUAL_DEVIATION,
-    Answer,
-    answer_loss,
+    MixtureDecision,
+    decision_loss,
     leaning,
     likeliest,
 )
@@ -31,9 +31,9 @@ from tests.helpers.slots import some_alternatives, some_slots
 SENSOR = torch.tensor([[0.4, 0.3, 0.0]])
 
 
-def scrambled(alternatives: int) -> Answer:
+def scrambled(alternatives: int) -> MixtureDecision:
     """Return a network whose answers depend on all that it sees."""
-    answer = Answer(alternatives)
+    answer = MixtureDecision(alternatives)
     generator = torch.Generator().manual_seed(0)
     for parameter in answer.parameters():
         nn.init.normal_(parameter, std=1.0, generator=generator)
@@ -50,7 +50,7 @@ def test_the_likeliest_alternative_is_answered_with_its_scores() -> None:
         assert torch.equal(answers[n, :, : PRESENCE + 1], found.slots[n, best, :, : PRESENCE + 1])
         assert torch.equal(answers[n, :, SCORE], found.correctness[n, best])
     assert len(set(best_of)) > 1
-    torch.testing.assert_close(Answer(3)(found, SENSOR.expand(6, 3)), answers)  # untrained, it says the same
+    torch.testing.assert_close(MixtureDecision(3)(found, SENSOR.expand(6, 3)), answers)  # untrained, it says the same
 
 
 def test_alternatives_lean_to_the_one_that_the_turn_points_at() -> None:
@@ -120,12 +120,15 @@ def test_the_loss_is_of_places_scores_and_errors() -> None:
     answers[0, :, INTENSITY] = 235.0
     answers[0, :, SIGMA_X:LEARNED] = torch.tensor([0.1, 0.2, 10.0])
     answers[0, :, SCORE] = torch.tensor([0.5, -1.0])
-    xy, light = torch.tensor([[[0.06, 0.08]]]), torch.tensor([[230.0]])  # 0.1 px from the first; none for the second
+    xy, intensity = (
+        torch.tensor([[[0.06, 0.08]]]),
+        torch.tensor([[230.0]]),
+    )  # 0.1 px from the first; none for the second
     score = answers[0, :, SCORE].sigmoid()
     right = -(0.8 * score[0].log() + 0.2 * (1 - score[0]).log()) - (1 - score[1]).log()
     place = 1 - soft_correctness(torch.tensor(0.1))
     errors = 0.5 * (0.6**2 + 0.4**2 + 0.5**2) + torch.tensor(0.1 * 0.2 * 0.1).log()
-    torch.testing.assert_close(answer_loss(answers, xy, light)["answer"], place + right + errors)
+    torch.testing.assert_close(decision_loss(answers, xy, intensity)["answer"], place + right + errors)
 
 
 def test_a_slot_that_will_not_be_answered_takes_no_target() -> None:
@@ -134,7 +137,7 @@ def test_a_slot_that_will_not_be_answered_takes_no_target() -> None:
     answers[0, :, PRESENCE] = torch.tensor([9.0, -9.0])
     answers[0, :, SIGMA_X:LEARNED] = 1.0
     answers.requires_grad_(True)
-    answer_loss(answers, torch.zeros((1, 1, 2)), torch.zeros((1, 1)))["answer"].backward()
+    decision_loss(answers, torch.zeros((1, 1, 2)), torch.zeros((1, 1)))["answer"].backward()
     assert answers.grad is not None
     assert answers.grad[0, 0, 0] > 0.1
     assert answers.grad[0, 1, 0] == 0.0
@@ -144,7 +147,7 @@ def test_a_deviation_beyond_all_errors_pulls_no_more_than_one_at_their_bound() -
     answers = torch.zeros((1, 1, COLUMNS))
     answers[..., SIGMA_X : SIGMA_X + 2], answers[..., SIGMA_X + 2] = torch.tensor([0.001, 1.0]), 1.0
     answers.requires_grad_(True)
-    answer_loss(answers, torch.tensor([[[0.2, 0.0]]]), torch.tensor([[0.0]]))["answer"].backward()
+    decision_loss(answers, torch.tensor([[[0.2, 0.0]]]), torch.tensor([[0.0]]))["answer"].backward()
     assert answers.grad is not None
     # d/ds (u^2 / 2 + u^2 log(d / (u s)) + log s): larger errors are wanted, however far the target is.
     expected = (1 - USUAL_DEVIATION**2) / 0.001
@@ -165,12 +168,12 @@ def test_it_learns_to_answer_between_two_places_that_are_as_likely() -> None:
     xy = 0.01 * torch.randn((n, 1, 2), generator=generator)
     xy[::2, 0, 0] -= 0.09
     xy[1::2, 0, 0] += 0.09
-    light = 235.0 + torch.randn((n, 1), generator=generator)
-    sensor, answer = SENSOR.expand(n, 3), Answer(2)
+    intensity = 235.0 + torch.randn((n, 1), generator=generator)
+    sensor, answer = SENSOR.expand(n, 3), MixtureDecision(2)
     optimiser = torch.optim.Adam(answer.parameters(), lr=3e-2)
     for _ in range(300):
         optimiser.zero_grad()
-        answer_loss(answer(found, sensor), xy, light)["answer"].backward()
+        decision_loss(answer(found, sensor), xy, intensity)["answer"].backward()
         optimiser.step()
     learned = answer(found, sensor)[0, 0]
     # 0.09 px from both: within four of five thresholds, or nearly; at either place a target in two is within two.

@@ -1,7 +1,7 @@
-"""Judging alternatives by what they leave of the window: the light that a set of targets does not explain.
+"""Weights of alternatives by what they leave of the window: the light that a set of targets does not explain.
 
 That light tells which of several arrangements is right far more sharply than a window by itself does: where the noise
-is low, a wrong one leaves many times the noise. It is seen in Hermite moments (`layers.moments`), each in units of its
+is low, a wrong one leaves many times the noise. It is seen in Hermite moments (`hermite_moments`), each in units of its
 noise, beside the set itself and the network's features of the frame.
 """
 
@@ -11,12 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from csist_bench.methods.networks.common.set_loss import INTENSITY, LEARNED, PRESENCE, SIGMA_X
-from csist_bench.methods.networks.offgrid_net.moments import BlobMoments, Seen, compressed
+from csist_bench.methods.networks.offgrid_net.hermite_moments import HermiteMoments, Seen, compressed
 
 USUAL_INTENSITY, INTENSITY_SPREAD = 235.0, 10.0  # grey levels: bring intensities near one
 
 
-class Judge(nn.Module):
+class MixtureWeights(nn.Module):
     """Maps alternatives to a logit for each set, and one for each of its slots.
 
     Parameters
@@ -55,7 +55,7 @@ class Judge(nn.Module):
         return decided[..., 0], decided[..., 1:]
 
 
-def rest_of(moments: BlobMoments, seen: Seen, slots: Tensor, reach: int, ahead: Tensor | None = None) -> Tensor:
+def rest_of(moments: HermiteMoments, seen: Seen, slots: Tensor, reach: int, ahead: Tensor | None = None) -> Tensor:
     """Return the moments of what sets of slots leave of their own windows and, with `reach`, of those around them.
 
     Targets that keep their arrangement leave alike in every frame, while noise does not: moments of what a frame's sets
@@ -77,19 +77,19 @@ def rest_of(moments: BlobMoments, seen: Seen, slots: Tensor, reach: int, ahead: 
         Compressed by asinh.
     """
     b, t = slots.shape[:2]
-    place, light = slots[..., :INTENSITY], slots[..., INTENSITY] * slots[..., PRESENCE].sigmoid()
+    place, expected = slots[..., :INTENSITY], slots[..., INTENSITY] * slots[..., PRESENCE].sigmoid()
 
     def left(frame: slice, of: slice, places: Tensor) -> Tensor:
         there = Seen(*(x[:, frame].flatten(0, 1) for x in seen))
-        rest = moments.of_rest(there, places.flatten(0, 1), light[:, of].flatten(0, 1))
+        rest = moments.of_rest(there, places.flatten(0, 1), expected[:, of].flatten(0, 1))
         return rest.unflatten(0, (b, -1))
 
     own = left(slice(None), slice(None), place)
     if not reach:
         return compressed(own)
     if ahead is None:
-        all_light = light.sum(dim=-1)[..., None, None].clamp_min(1.0)
-        middle = (light.unsqueeze(-1) * place).sum(dim=-2, keepdim=True) / all_light
+        total_intensity = expected.sum(dim=-1)[..., None, None].clamp_min(1.0)
+        middle = (expected.unsqueeze(-1) * place).sum(dim=-2, keepdim=True) / total_intensity
         place, ahead = place - middle, place.new_zeros((*place.shape[:2], 2 * reach + 1, 2))
     total, count = torch.zeros_like(own), own.new_zeros(t)
     for lag in range(-min(reach, t - 1), min(reach, t - 1) + 1):
