@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Meta
 
 from csist_bench import files
+from csist_bench.conventions import PriorTier
 from csist_bench.errors import InputError, must, unknown
 
 Positive = Annotated[float, Meta(gt=0)]
@@ -112,6 +113,16 @@ class DataRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         if self.dtype != "float32" and not 0 < self.bits <= {"uint8": 8, "uint16": 16}[self.dtype]:
             raise must("bits", f"be in 1..{8 if self.dtype == 'uint8' else 16} for dtype={self.dtype!r}", self.bits)
         frame_range(self.scored_frames, self.frames, name="scored_frames")
+
+    @property
+    def prior_tier(self) -> PriorTier:
+        """What is known of the scenes by whoever has learned from them.
+
+        Freely placed targets teach no more than their brightness and number; of turned ones the axes stay unknown.
+        """
+        if self.directions == "free":
+            return "B"
+        return "D-rotated" if self.rotate else "D"
 
     def split_sizes(self) -> dict[str, int]:
         """Return the number of trajectories of each split: floor for val and test, the rest to train."""

@@ -249,6 +249,7 @@ def _solver(
             raise must("decoders", "be one for a method that answers points", ", ".join(decoders))
         points = build_training_free(row, overrides)
         about |= {"decoder": "own", "settings": parse_overrides(overrides)}
+        about["prior_tier"] = getattr(points, "prior_tier", row.prior_tier)
         return _Solver(
             lambda frames: points.detect(frames, camera),
             [lambda found, frames: found],
@@ -263,6 +264,7 @@ def _solver(
     else:
         solver = build_training_free(row, overrides)
         about["settings"] = parse_overrides(overrides)
+        about["prior_tier"] = getattr(solver, "prior_tier", row.prior_tier)
 
         def heat_maps(frames: NDArray[Any]) -> NDArray[Any]:
             return np.asarray(solver.heat_maps(frames, camera))

@@ -10,7 +10,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from csist_bench.conventions import PriorTier
 from csist_bench.errors import InputError
+from csist_bench.methods.knowledge import tier_of_weights
 from csist_bench.methods.networks.base import resolve_settings
 from csist_bench.methods.networks.shipped import shipped_weights
 from csist_bench.methods.networks.weights import fill_weights, load_weights
@@ -26,6 +28,7 @@ class Start:
     whole: bool
     digest: str
     where: str
+    prior_tier: PriorTier = "D"
 
     def fill(self, model: nn.Module) -> None:
         """Copy the tensors into a network.
@@ -73,4 +76,10 @@ def starting_weights(
     whole = card.method == method.name and (
         not recipe.start_from or resolve_settings(method, card.settings) == settings
     )
-    return Start(model.state_dict(), whole, digest, str(file))
+    return Start(
+        model.state_dict(),
+        whole,
+        digest,
+        str(file),
+        tier_of_weights(card.prior_tier, card.dataset, card.recipe),
+    )
