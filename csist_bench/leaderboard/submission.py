@@ -14,7 +14,7 @@ from csist_bench.datasets import Split, Store
 from csist_bench.detections import Detections
 from csist_bench.errors import InputError, must, show, unknown
 from csist_bench.evaluation import EVALUATOR_VERSION
-from csist_bench.evaluation.report import Report, evaluate
+from csist_bench.evaluation.report import DetailOptions, Provenance, Report, evaluate
 from csist_bench.evaluation.truth import Truth
 from csist_bench.leaderboard.datasets import dataset_label, dataset_recipe
 from csist_bench.leaderboard.rows import Row, board_lock, checked_row, read_rows, standing, write_rows
@@ -114,7 +114,8 @@ def score_submission(
     _refuse_other_data(where, read.header, store, split)
     truth = Truth.from_split(part)
     detections = _ranked(where, read.detections, claim.rank)
-    report = evaluate(detections, truth, full=True, bootstrap=bootstrap, header=read.header)
+    options = DetailOptions(bootstrap)
+    report = evaluate(detections, truth, full=True, options=options, provenance=Provenance(read.header))
     if report.missing_frames:
         raise InputError(
             f"{where}: the file misses {report.missing_frames:,} of {report.frames_scored:,} scored frames; answer all"
