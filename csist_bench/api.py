@@ -156,14 +156,15 @@ def evaluate(
     >>> cb.evaluate(cb.unmix(data.test, "ml"), data.test).to_dict()["targets"] > 0
     True
     """
+    from csist_bench.evaluation.report import DetailOptions, Provenance
     from csist_bench.evaluation.report import evaluate as score
     from csist_bench.evaluation.truth import Truth
 
     scored = data.scored_frames if frames is None else frames
     truth = Truth.from_split(data, scored)
-    grid = (data.recipe.c, data.recipe.size)
-    standard = scored == data.scored_frames
-    return score(detections, truth, matching=matching, full=full, grid=grid, standard_frames=standard)
+    options = DetailOptions(grid=(data.recipe.c, data.recipe.size))
+    provenance = Provenance(standard_frames=scored == data.scored_frames)
+    return score(detections, truth, matching=matching, full=full, options=options, provenance=provenance)
 
 
 def load_predictions(path: str | Path, data: Split | None = None) -> Detections:

@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Meta
 
 from csist_bench import files
-from csist_bench.conventions import GRID_THRESHOLD
+from csist_bench.conventions import GRID_THRESHOLD, PriorTier
 from csist_bench.errors import InputError, must, unknown
 
 Positive = Annotated[float, Meta(gt=0)]
@@ -130,6 +130,16 @@ class DataRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     def shift(self) -> float:
         """What scenes are moved by from their place in an 11 x 11 frame, px along either axis."""
         return self.reference - REFERENCE
+
+    @property
+    def prior_tier(self) -> PriorTier:
+        """What is known of the scenes by whoever has learned from them.
+
+        Freely placed targets teach no more than their brightness and number; of turned ones the axes stay unknown.
+        """
+        if self.directions == "free":
+            return "B"
+        return "D-rotated" if self.rotate else "D"
 
     def split_sizes(self) -> dict[str, int]:
         """Return the number of trajectories of each split: floor for val and test, the rest to train."""

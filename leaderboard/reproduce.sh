@@ -14,7 +14,7 @@ made() { # name recipe [set options]: make a set unless it is there
   csist-bench generate --recipe "$recipe" --out "$data/$name.zarr" --resume "$@" 2> /dev/null
 }
 
-row() { # set method ranks [settings]: run once, submit once per ranking; TIER=A names another prior tier
+row() { # set method ranks [settings]: run once, submit once per ranking
   local set=$1 method=$2 ranks=$3
   shift 3
   # Compiles what is not compiled yet, so that the rate is that of the method.
@@ -22,7 +22,7 @@ row() { # set method ranks [settings]: run once, submit once per ranking; TIER=A
   csist-bench run "$method" --data "$data/$set.zarr" --out "$work/preds.npz" --overwrite "$@"
   for rank in $ranks; do
     csist-bench submit "$work/preds.npz" --data "$data/$set.zarr" --tier reproduced --rank "$rank" \
-      ${TIER:+--prior-tier "$TIER"} --leaderboard "$board"
+      --leaderboard "$board"
   done
 }
 
@@ -55,7 +55,7 @@ row seqcsist ista score --set lambda=3
 
 for set in seqcsist seqcsist-8bit noise1 noise2 noise3 noise5; do
   row "$set" ml "$both"
-  TIER=A row "$set" ml score --set brightness=free
+  row "$set" ml score --set brightness=free
   row "$set" ml-seq "$both" --set frames=5
   row "$set" ml-seq "$both"
   for frames in 1 5 20; do row "$set" group-map "$both" --set "frames=$frames"; done
@@ -66,12 +66,12 @@ for set in seqcsist-rotated rotated-noise2 rotated-noise5; do
   row "$set" ml score
   row "$set" ml-seq score
   row "$set" group-map score
-  TIER=D-rotated row "$set" group-map score --set axes=rotated
+  row "$set" group-map score --set axes=rotated
 done
 row seqcsist-rotated-scaled ml score
 row seqcsist-rotated-scaled ml-seq score
 row seqcsist-rotated-scaled group-map score
-TIER=D-rotated row seqcsist-rotated-scaled group-map score --set axes=rotated --set radius=0.33 --set radius_sd=0.08
+row seqcsist-rotated-scaled group-map score --set axes=rotated --set radius=0.33 --set radius_sd=0.08
 row seqcsist-dense ml score
 row seqcsist-dense ml-seq score
 row seqcsist-dense group-map score --set directions=compass

@@ -71,7 +71,7 @@ def command(
       csist-bench evaluate maps.npz --ceiling --report report/
     """
     from csist_bench.datasets import open_store
-    from csist_bench.evaluation.report import evaluate
+    from csist_bench.evaluation.report import DetailOptions, Provenance, evaluate
     from csist_bench.predictions import read_predictions
 
     store = open_store(data)
@@ -92,13 +92,10 @@ def command(
         truth,
         matching=matching,
         full=folder is not None,
-        bootstrap=bootstrap,
-        seed=seed,
-        grid=(store.recipe.c, store.recipe.size),
-        header=read.header,
-        standard_frames=truth.frames == part.scored_frames,
-        unverified=mismatch is not None,
-        warnings=tuple(read.warnings),
+        options=DetailOptions(bootstrap, seed, (store.recipe.c, store.recipe.size)),
+        provenance=Provenance(
+            read.header, truth.frames == part.scored_frames, mismatch is not None, tuple(read.warnings)
+        ),
     )
     _show(report, read, _ceiling_of(store, truth) if ceiling else None, as_json, folder)
 

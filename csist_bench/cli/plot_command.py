@@ -128,7 +128,7 @@ def pr_command(predictions: str, data: str, split: str, out: str) -> None:
     matched = match(read.detections, truth)
     names = [ap_name(threshold) for threshold in matched.thresholds]
     curves = {name: curve(hits, truth.n_targets) for name, hits in zip(names, matched.hits)}
-    report = evaluate(read.detections, truth, header=read.header)
+    report = evaluate(read.detections, truth)
     title = f"{read.header.method.get('name', Path(predictions).name)}: CSO-mAP {report.cso_map:.2f} %"
     precision_recall_picture(curves, out, dict(zip(names, report.ap)), title)
     note(f"{out}: {title}")

@@ -33,23 +33,15 @@ def assign(cost: Floats, rows: int, columns: int, column_of: Ints) -> None:
         column = 0
         while True:
             done[column] = True
-            holder, least, following = owner[column], np.inf, 0
+            holder = owner[column]
             for j in range(1, columns + 1):
                 if not done[j]:
                     reduced = cost[holder - 1, j - 1] - row_dual[holder] - column_dual[j]
                     if reduced < slack[j]:
                         slack[j] = reduced
                         previous[j] = column
-                    if slack[j] < least:
-                        least = slack[j]
-                        following = j
-            for j in range(columns + 1):
-                if done[j]:
-                    row_dual[owner[j]] += least
-                    column_dual[j] -= least
-                else:
-                    slack[j] -= least
-            column = following
+            column = least_slack(slack, done)
+            shift_duals(slack[column], done, owner, row_dual, column_dual, slack)
             if owner[column] == 0:
                 break
         while column != 0:
@@ -58,6 +50,30 @@ def assign(cost: Floats, rows: int, columns: int, column_of: Ints) -> None:
     for j in range(1, columns + 1):
         if owner[j] > 0:
             column_of[owner[j] - 1] = j - 1
+
+
+@jit
+def least_slack(slack: Floats, done: NDArray[np.bool_]) -> int:
+    """Return the column of least slack that is not done; of equal ones the first."""
+    following, least = 0, np.inf
+    for j in range(1, len(slack)):
+        if not done[j] and slack[j] < least:
+            least = slack[j]
+            following = j
+    return following
+
+
+@jit
+def shift_duals(
+    least: float, done: NDArray[np.bool_], owner: Ints, row_dual: Floats, column_dual: Floats, slack: Floats
+) -> None:
+    """Move the potentials so that the column of least slack can be reached."""
+    for j in range(len(done)):
+        if done[j]:
+            row_dual[owner[j]] += least
+            column_dual[j] -= least
+        else:
+            slack[j] -= least
 
 
 @jit
@@ -138,16 +154,17 @@ def ospa(xy: Floats, start: Ints, target_xy: Floats, target_count: Ints, cutoff:
 
 @jit
 def weighted_average_precision(
-    places: Ints, start: Ints, trajectory: Ints, weights: Ints, target_count: Ints, drawn: Ints, seen: Ints, out: Floats
+    places: Ints, start: Ints, trajectory: Ints, weights: Ints, target_count: Ints, scratch: Ints, out: Floats
 ) -> None:
     """Write AP (a fraction) of each resample and threshold into `out` (B, D).
 
     `places` lists the ranks of the hits, those of threshold d from start[d] to start[d + 1]; `trajectory` (n,) numbers
     the resampled units of the ranked detections; `weights` (B, N) says how often each unit is drawn, `target_count`
     (N,) how many targets it has. A detection of weight w stands for w copies that follow one another: their precision
-    rises over a hit's copies, so its value after the last copy bounds them all. `drawn` and `seen` (n,) are scratch. A
-    resample without targets gets 0.
+    rises over a hit's copies, so its value after the last copy bounds them all. `scratch` is (2, n). A resample
+    without targets gets 0.
     """
+    drawn, seen = scratch[0], scratch[1]  # copies of each detection, and of all down to it
     for b in range(len(weights)):
         total, so_far = 0, 0
         for unit in range(len(target_count)):

@@ -73,8 +73,8 @@ def bootstrap_intervals(
     out = np.empty((resamples, len(matched.hits)))
     places = [np.flatnonzero(row) for row in matched.hits]
     start = np.cumsum([0, *map(len, places)])
-    drawn, seen = np.empty((2, len(trajectory)), dtype=np.int64)
-    kernel.weighted_average_precision(np.concatenate(places), start, trajectory, weights, targets, drawn, seen, out)
+    scratch = np.empty((2, len(trajectory)), dtype=np.int64)
+    kernel.weighted_average_precision(np.concatenate(places), start, trajectory, weights, targets, scratch, out)
     samples = 100 * np.column_stack([out, out.mean(axis=1)])
     low, high = np.percentile(samples, INTERVAL_PERCENTILES, axis=0)
     return tuple((float(a), float(b)) for a, b in zip(low, high))

@@ -157,6 +157,24 @@ def _axis_response(position: Floats, camera: Camera) -> tuple[Floats, Floats]:
 
 
 @dataclass(frozen=True, eq=False)
+class ImagedTargets:
+    """Targets as a camera sees them: positions (N, T, K, 2) px, intensities (N, T, K) grey levels, information.
+
+    NaN marks an absent target. `information` (N, T, 3K, 3K) is that of `frame_information`.
+    """
+
+    xy: Floats
+    intensity: Floats
+    information: Floats
+    camera: Camera
+
+    @classmethod
+    def of(cls, xy: Floats, intensity: Floats, camera: Camera) -> ImagedTargets:
+        """Compute what the frames of the targets tell of them."""
+        return cls(xy, intensity, frame_information(xy, intensity, camera), camera)
+
+
+@dataclass(frozen=True, eq=False)
 class CramerRaoSample:
     """Estimates drawn with the Cramer-Rao covariance: D draws of every trajectory, and the median standard error, px.
 
@@ -171,24 +189,15 @@ class CramerRaoSample:
 
 
 def sample_cramer_rao(
-    line: CramerRaoLine,
-    information: Floats,
-    xy: Floats,
-    intensity: Floats,
-    camera: Camera,
-    scored: range,
-    rng: np.random.Generator,
-    draws: int = 4,
+    line: CramerRaoLine, targets: ImagedTargets, scored: range, rng: np.random.Generator, draws: int = 4
 ) -> CramerRaoSample:
     """Draw estimates ~ N(truth, C_t) of the targets in the scored frames, under one line's knowledge.
 
     Parameters
     ----------
     line : CramerRaoLine
-    information : ndarray, shape (N, T, 3K, 3K)
-        From `frame_information`, for the same targets.
-    xy : ndarray, shape (N, T, K, 2), px; intensity : ndarray, shape (N, T, K), grey levels
-        The truth; NaN marks an absent target.
+    targets : ImagedTargets
+        The truth, and what the frames tell of it.
     scored : range of frames to answer
     draws : number of estimates of each trajectory
 
@@ -199,19 +208,20 @@ def sample_cramer_rao(
     """
     if draws < 1:
         raise must("draws", "be at least 1", draws)
-    n, _, k, _ = xy.shape
+    n, t, k, _ = targets.xy.shape
     error = np.zeros((draws, n, len(scored), 3 * k))
     variance = np.zeros((n, len(scored), 3 * k))
-    for window, answered in windows(xy.shape[1], line.frames, scored):
-        design = _design(line, xy, window)
-        factor = _inverse_factor(line, design, information[:, window.start : window.stop], camera, k)
+    for window, answered in windows(t, line.frames, scored):
+        design = _design(line, targets.xy, window)
+        information = targets.information[:, window.start : window.stop]
+        factor = _inverse_factor(line, design, information, targets.camera, k)
         normal = rng.standard_normal((draws, n, factor.shape[-1]))
         for frame in answered:
             spread = design[:, frame - window.start] @ factor  # (n, 3K, P); C_t = spread spread'
             row = frame - scored.start
             error[:, :, row] = np.einsum("nip,dnp->dni", spread, normal)
             variance[:, row] = (spread**2).sum(axis=-1)
-    return _as_sample(xy, intensity, scored, error, variance)
+    return _as_sample(targets.xy, targets.intensity, scored, error, variance)
 
 
 def windows(frames: int, width: int, scored: range) -> Iterator[tuple[range, list[int]]]:

@@ -12,7 +12,7 @@ from csist_bench.conventions import AP_NAMES, AP_TITLES
 from csist_bench.detections import Detections
 from csist_bench.errors import must
 from csist_bench.evaluation.average_precision import average_precision
-from csist_bench.evaluation.cramer_rao import LINES, CramerRaoLine, frame_information, sample_cramer_rao
+from csist_bench.evaluation.cramer_rao import LINES, CramerRaoLine, ImagedTargets, sample_cramer_rao
 from csist_bench.evaluation.matching import match
 from csist_bench.evaluation.truth import Truth
 from csist_bench.simulation.camera import Camera
@@ -91,14 +91,14 @@ def cramer_rao_table(
     rows = truth.trajectories
     rows = rows[np.linspace(0, len(rows) - 1, min(trajectories, len(rows))).astype(np.int64)]
     xy, intensity, count = truth.xy[rows], truth.intensity[rows], truth.count[rows]
-    information = frame_information(xy, intensity, camera)
+    targets = ImagedTargets.of(xy, intensity, camera)
     repeated = Truth.from_arrays(
         np.tile(xy, (draws, 1, 1, 1)), np.tile(intensity, (draws, 1, 1)), np.tile(count, (draws, 1)), truth.frames
     )
     table = []
     for line in lines:
         rng = np.random.default_rng([seed, *line.name.encode()])
-        sample = sample_cramer_rao(line, information, xy, intensity, camera, truth.frames, rng, draws)
+        sample = sample_cramer_rao(line, targets, truth.frames, rng, draws)
         ranked = _average_precisions(sample.detections, repeated)
         brightness = _average_precisions(replace(sample.detections, score=sample.intensity), repeated)
         table.append(CramerRaoRow(line, ranked, brightness, sample.position_sd))

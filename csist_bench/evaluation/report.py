@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,33 @@ from csist_bench.predictions import Header
 Floats = NDArray[np.float64]
 
 CURVE_POINTS = 500
+
+
+@dataclass(frozen=True)
+class DetailOptions:
+    """How the details of a report are computed.
+
+    `bootstrap` resamples of trajectories (0: no intervals) drawn with `seed`; `grid` holds the nodes per pixel and the
+    pixels per side of the label grid, for PSNR and SSIM.
+    """
+
+    bootstrap: int = 1000
+    seed: int = 0
+    grid: tuple[int, int] = (3, 11)
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where detections come from: their file's header, and what the reader of a report should be told.
+
+    `standard_frames` says that the frames are those that the data set scores, `unverified` that the detections are of
+    other data than they are scored on.
+    """
+
+    header: Header = field(default_factory=Header)
+    standard_frames: bool = True
+    unverified: bool = False
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,13 +166,8 @@ def evaluate(
     *,
     matching: str = "nearest",
     full: bool = False,
-    bootstrap: int = 1000,
-    seed: int = 0,
-    grid: tuple[int, int] = (3, 11),
-    header: Header | None = None,
-    standard_frames: bool = True,
-    unverified: bool = False,
-    warnings: tuple[str, ...] = (),
+    options: DetailOptions | None = None,
+    provenance: Provenance | None = None,
 ) -> Report:
     """Score detections by the protocol.
 
@@ -155,19 +177,17 @@ def evaluate(
         The second is a variant and is reported under another name.
     full : bool
         Add operating points, OSPA, image quality, breakdowns and intervals.
-    bootstrap : int
-        Resamples of trajectories for the intervals; 0 leaves them out.
-    grid : (int, int)
-        Nodes per pixel and pixels per side of the label grid (for PSNR and SSIM).
-    header : Header, optional
-        Of the prediction file; its `n_frames` tells empty frames from missing ones.
+    options : DetailOptions, optional
+        How those are computed.
+    provenance : Provenance, optional
+        Where the detections come from; the `n_frames` of its header tells empty frames from missing ones.
 
     Raises
     ------
     InputError
         If a detection lies in a trajectory or frame that does not exist, or `matching` is unknown.
     """
-    header = header or Header()
+    options, provenance = options or DetailOptions(), provenance or Provenance()
     matched = match(detections, truth, matching=matching)
     aps = RankedHits.from_matched(matched, truth.n_targets).average_precisions()
     return Report(
@@ -180,12 +200,12 @@ def evaluate(
         detections=len(matched.detections),
         targets=truth.n_targets,
         ignored_detections=matched.ignored,
-        missing_frames=missing_frames(matched, truth, header),
-        header=header,
-        standard_frames=standard_frames and len(truth.trajectories) == len(truth.count),
-        unverified=unverified,
-        warnings=warnings,
-        details=_details(matched, truth, bootstrap, seed, grid) if full else None,
+        missing_frames=missing_frames(matched, truth, provenance.header),
+        header=provenance.header,
+        standard_frames=provenance.standard_frames and len(truth.trajectories) == len(truth.count),
+        unverified=provenance.unverified,
+        warnings=provenance.warnings,
+        details=_details(matched, truth, options) if full else None,
     )
 
 
@@ -206,10 +226,10 @@ def missing_frames(matched: Matched, truth: Truth, header: Header) -> int:
     return min(empty, max(0, truth.n_frames - answered))
 
 
-def _details(matched: Matched, truth: Truth, bootstrap: int, seed: int, grid: tuple[int, int]) -> Details:
-    per_frame = PerFrame(ospa(matched, truth), image_quality(matched, truth, *grid))
+def _details(matched: Matched, truth: Truth, options: DetailOptions) -> Details:
+    per_frame = PerFrame(ospa(matched, truth), image_quality(matched, truth, *options.grid))
     names = [ap_name(threshold) for threshold in matched.thresholds]
-    intervals = bootstrap_intervals(matched, truth, bootstrap, seed) if bootstrap else ()
+    intervals = bootstrap_intervals(matched, truth, options.bootstrap, options.seed) if options.bootstrap else ()
     return Details(
         metrics=metrics("all", matched, truth, per_frame),
         by_targets=by_targets(matched, truth, per_frame),

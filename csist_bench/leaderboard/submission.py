@@ -14,7 +14,7 @@ from csist_bench.datasets import Split, Store
 from csist_bench.detections import Detections
 from csist_bench.errors import InputError, must, show, unknown
 from csist_bench.evaluation import EVALUATOR_VERSION
-from csist_bench.evaluation.report import Report, evaluate
+from csist_bench.evaluation.report import DetailOptions, Provenance, Report, evaluate
 from csist_bench.evaluation.truth import Truth
 from csist_bench.leaderboard.datasets import dataset_label, dataset_recipe
 from csist_bench.leaderboard.rows import Row, board_lock, checked_row, read_rows, standing, write_rows
@@ -24,7 +24,6 @@ from csist_bench.simulation.camera import Camera
 
 BOOTSTRAP = 1000
 _BLOCK = 1 << 20
-PRETRAINED = "training started from other trained weights"  # note of such a network's row
 
 
 @dataclass(frozen=True)
@@ -115,7 +114,8 @@ def score_submission(
     _refuse_other_data(where, read.header, store, split)
     truth = Truth.from_split(part)
     detections = _ranked(where, read.detections, claim.rank)
-    report = evaluate(detections, truth, full=True, bootstrap=bootstrap, header=read.header)
+    options = DetailOptions(bootstrap)
+    report = evaluate(detections, truth, full=True, options=options, provenance=Provenance(read.header))
     if report.missing_frames:
         raise InputError(
             f"{where}: the file misses {report.missing_frames:,} of {report.frames_scored:,} scored frames; answer all"
@@ -128,7 +128,7 @@ def score_submission(
         "tier": claim.status,
         "rank": claim.rank,
         "code": claim.code,
-        "note": claim.note or (PRETRAINED if read.header.method.get("pretrained") else ""),
+        "note": _note_text(read.header.method, claim.note),
         "evaluator": EVALUATOR_VERSION,
         "predictions_sha256": predictions_digest(Path(predictions)),
         "date": claim.date or datetime.date.today().isoformat(),
@@ -202,18 +202,16 @@ def _of_method(where: str, claim: Claim, read: Predictions, store: Store) -> dic
     """Return the columns about the method: what is claimed, else what the file says, else what the registry knows."""
     said = read.header.method
     row = _registered(where, said.get("registry_name"))
-    known: dict[str, Any] = (
-        {"paper": row.paper, "family": row.family, "prior_tier": _prior_tier(row, said)} if row else {}
-    )
+    known: dict[str, Any] = {"paper": row.paper, "family": row.family, "prior_tier": row.prior_tier} if row else {}
     known |= {
         "method": said.get("name"),
         "decoder": said.get("decoder"),
         "settings": _settings_text(said, store),
         "frames_per_second": _rate(where, said, read.header.n_frames),
-        **{name: said.get(name) for name in _COPIED},
+        **{name: said[name] for name in _COPIED if said.get(name) is not None},
         **(_costs(row, said) if row and (claim.parameters is None or claim.macs_per_frame is None) else {}),
     }
-    names = ("method", "family", "prior_tier", "paper", "decoder", "settings", "frames_per_second", *_COSTS, *_COPIED)
+    names = ("method", "family", "paper", "decoder", "settings", "frames_per_second", *_COSTS, *_COPIED)
     values = {name: getattr(claim, name, None) for name in names}
     values = {name: known.get(name) if value is None else value for name, value in values.items()}
     values["decoder"] = values["decoder"] or "own"
@@ -226,7 +224,7 @@ def _of_method(where: str, claim: Claim, read: Predictions, store: Store) -> dic
 
 
 _COSTS = ("parameters", "macs_per_frame")
-_COPIED = ("hardware", "training_minutes", "training_device", "recipe_hash", "seed")
+_COPIED = ("prior_tier", "hardware", "training_minutes", "training_device", "recipe_hash", "seed")
 
 
 def _registered(where: str, name: object) -> Method | None:
@@ -237,13 +235,12 @@ def _registered(where: str, name: object) -> Method | None:
     return METHODS[name]
 
 
-def _prior_tier(row: Method, said: Mapping[str, Any]) -> str:
-    """Return what the method knows; a network knows the law of its training, and that of any weights before."""
-    learned = row.trainable and not said.get("pretrained")
-    scenes = str(said.get("trained_on", "")) if learned else ""
-    if scenes == "seqcsist-free":
-        return "B"
-    return "D-rotated" if scenes.startswith("seqcsist-rotated") else row.prior_tier
+def _note_text(said: Mapping[str, Any], note: str) -> str:
+    """Return the row's note, which says of a network whether its training began from other weights."""
+    if not said.get("pretrained") or "begun from" in note:
+        return note
+    begun = " ".join(f"begun from the weights of {said.get('begun_from') or 'another run'}".split())
+    return f"{begun}; {note}" if note else begun
 
 
 def _settings_text(said: Mapping[str, Any], store: Store) -> str:

@@ -111,7 +111,8 @@ class FitterRunner(Runner):
         self.camera = camera
         self.alone = row.context == "frame"
         self.threads = os.cpu_count() or 1
-        self.about = [_named(row) | {"decoder": "own", "settings": dict(options.settings)}]
+        about = {"prior_tier": getattr(self.method, "prior_tier", row.prior_tier), "settings": dict(options.settings)}
+        self.about = [_named(row) | about | {"decoder": "own"}]
 
     def solve(self, frames: NDArray[Any]) -> Detections:
         """Return the method's detections."""
@@ -135,7 +136,7 @@ class GridRunner(Runner):
             method = build_training_free(row, options.settings)
             self._heat_maps = lambda frames: np.asarray(method.heat_maps(frames, camera))
             self.threads = os.cpu_count() or 1
-            about = {"settings": dict(options.settings)}
+            about = {"prior_tier": row.prior_tier, "settings": dict(options.settings)}
         named: dict[Decoder, dict[str, Any]] = {
             "grid": {"decoder": "grid", "threshold": options.threshold},
             "polish": {"decoder": "polish"},

@@ -14,11 +14,12 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from torch import Tensor
 
+from csist_bench.conventions import PriorTier
 from csist_bench.errors import InputError, show
 from csist_bench.files import replace_file
 from csist_bench.methods.networks.base import plain_tensors
@@ -39,6 +40,7 @@ class RunRecipe(msgspec.Struct, frozen=True, kw_only=True):
     dataset: str
     fingerprint: str | None
     initial_weights: str = ""  # digest of the weights that training starts from, if any
+    prior_tier: PriorTier | Literal[""] = ""  # what the network will know, of the data and from its first weights
 
 
 class Progress(msgspec.Struct, kw_only=True):

@@ -20,8 +20,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from csist_bench.conventions import PriorTier
 from csist_bench.datasets import Store
 from csist_bench.errors import InputError, show
+from csist_bench.methods.knowledge import most_known, tier_of_law
 from csist_bench.methods.networks.base import network_from_settings, require_finite_weights, resolve_settings
 from csist_bench.methods.networks.common.sampling import Sampling
 from csist_bench.methods.networks.weights import WeightsCard, in_half_precision, save_weights
@@ -116,6 +118,7 @@ def train(
         dataset=recipe.stream.title if recipe.stream else store.recipe.name,
         fingerprint=store.fingerprint,
         initial_weights=start.digest if start else saved.initial_weights if saved else "",
+        prior_tier=saved.prior_tier if saved else _prior_tier(store, recipe, start),
     )
     with joined(device) as (world, own_device), StopRequest(options.max_minutes) as stop:
         folder = options.folder
@@ -396,4 +399,12 @@ def _card(method: Method, told: RunRecipe, recipe: TrainingRecipe, optics: Optic
         step=0,
         device=where,
         initial_weights=told.initial_weights,
+        prior_tier=told.prior_tier,
     )
+
+
+def _prior_tier(store: Store, recipe: TrainingRecipe, start: Start | None) -> PriorTier:
+    """Return what the network will know: the laws that it learns from, and what its first weights know already."""
+    names = recipe.stream.scenes if recipe.stream else [STORED]
+    laws = [store.recipe.prior_tier if name == STORED else tier_of_law(name) for name in names]
+    return most_known([*laws, *([start.prior_tier] if start else [])])

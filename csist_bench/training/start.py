@@ -10,7 +10,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from csist_bench.conventions import PriorTier
 from csist_bench.errors import InputError
+from csist_bench.methods.knowledge import tier_of_weights
 from csist_bench.methods.networks.base import resolve_settings
 from csist_bench.methods.networks.weight_files import shipped_weights
 from csist_bench.methods.networks.weights import fill_weights, load_weights
@@ -27,6 +29,7 @@ class Start:
     digest: str
     where: str
     minutes: float  # of training them
+    prior_tier: PriorTier = "D"
 
     def fill(self, model: nn.Module) -> None:
         """Copy the tensors into a network.
@@ -79,4 +82,11 @@ def starting_weights(
     whole = card.method == method.name and (
         not recipe.start_from or resolve_settings(method, card.settings) == settings
     )
-    return Start(model.state_dict(), whole, digest, str(file), card.minutes)
+    return Start(
+        model.state_dict(),
+        whole,
+        digest,
+        str(file),
+        card.minutes,
+        tier_of_weights(card.prior_tier, card.dataset, card.recipe),
+    )

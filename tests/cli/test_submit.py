@@ -11,9 +11,7 @@ from csist_bench.cli import main
 from csist_bench.datasets import Store, open_store
 from csist_bench.datasets.generation import generate
 from csist_bench.detections import Detections
-from csist_bench.leaderboard import read_rows
-from csist_bench.leaderboard.submission import _prior_tier
-from csist_bench.methods.registry import METHODS
+from csist_bench.leaderboard import read_rows, standing
 from csist_bench.predictions import Header, write_predictions
 from csist_bench.recipes import load_data_recipe
 from tests.helpers.rows import row
@@ -384,19 +382,55 @@ def test_every_command_shows_an_example(bench):
 
 
 @pytest.mark.parametrize(
-    ("method", "scenes", "tier"),
+    ("said", "options", "tier"),
     [
-        ("espcn", "seqcsist", "D"),
-        ("espcn", "seqcsist-rotated-scaled", "D-rotated"),
-        ("espcn", "seqcsist-free", "B"),
-        ("espcn", "seqcsist + seqcsist-free", "D"),
-        ("ista", "seqcsist-free", "A"),
+        ({}, (), "A"),  # what the registry knows
+        ({"prior_tier": "D-rotated"}, (), "D-rotated"),
+        ({"prior_tier": "D-rotated"}, ("--prior-tier", "C"), "C"),
     ],
 )
-def test_a_network_knows_the_law_that_it_was_trained_on(method: str, scenes: str, tier: str) -> None:
-    assert _prior_tier(METHODS[method], {"trained_on": scenes}) == tier
+def test_the_prior_tier_is_claimed_or_in_the_header_or_that_of_the_registry(bench, truth, said, options, tier):
+    code, out, err = bench.submit(bench.file(truth, method={**ABOUT, **said}), "--dry-run", "--json", *options)
+    assert code == 0, err
+    assert json.loads(out)["prior_tier"] == tier
 
 
-def test_a_network_that_started_from_other_weights_claims_no_lesser_knowledge() -> None:
-    said = {"trained_on": "seqcsist-free", "pretrained": True}
-    assert _prior_tier(METHODS["offgrid-net"], said) == "D"
+def test_a_header_with_an_unknown_prior_tier_is_refused(bench, truth):
+    code, _, err = bench.submit(bench.file(truth, method={**ABOUT, "prior_tier": "E"}), "--dry-run")
+    assert code == 2
+    assert "prior_tier must be one of A, B, C, D, D-rotated, got E" in err
+
+
+@pytest.mark.parametrize(
+    ("said", "note", "shown"),
+    [
+        ({}, "mine", "mine"),
+        ({"pretrained": False, "begun_from": ""}, "", ""),
+        (
+            {"pretrained": True, "begun_from": "ista-net sha256:0123"},
+            "",
+            "begun from the weights of ista-net sha256:0123",
+        ),
+        ({"pretrained": True}, "mine", "begun from the weights of another run; mine"),
+        ({"pretrained": True, "begun_from": "x"}, "begun from the layers of mine", "begun from the layers of mine"),
+    ],
+)
+def test_a_row_says_that_its_training_began_from_other_weights(bench, truth, said, note, shown):
+    code, out, err = bench.submit(
+        bench.file(truth, method={**ABOUT, **said}), "--dry-run", "--json", *(("--note", note) if note else ())
+    )
+    assert code == 0, err
+    assert json.loads(out)["note"] == shown
+
+
+def test_a_row_of_another_prior_tier_answers_another_question(bench, truth):
+    first = bench.file(truth, "first.json", method={**ABOUT, "prior_tier": "D-rotated"})
+    assert bench.submit(first)[0] == 0
+    other = bench.file(truth, "other.json", method={**ABOUT, "prior_tier": "D"})
+    assert bench.submit(other)[0] == 0
+    again = bench.file(truth, "again.json", method={**ABOUT, "prior_tier": "D-rotated", "run": 2})
+    assert bench.submit(again)[0] == 2
+    assert bench.submit(again, "--supersede")[0] == 0
+    rows = read_rows(bench.board)
+    assert rows[2].supersedes == rows[0].predictions_sha256
+    assert standing(rows) == rows[1:]

@@ -12,7 +12,7 @@ from csist_bench.detections import Detections
 from csist_bench.errors import InputError
 from csist_bench.evaluation.average_precision import RankedHits, average_precision, curve, merge
 from csist_bench.evaluation.matching import match, ranking
-from csist_bench.evaluation.report import evaluate
+from csist_bench.evaluation.report import DetailOptions, evaluate
 from tests.helpers.scenes import detections_of, frames_of, random_scene, truth_of
 from tests.reference import naive_scoring as naive
 
@@ -212,7 +212,7 @@ def test_inputs_are_left_alone():
     targets, rows = random_scene(np.random.default_rng(8))
     detections = detections_of(rows)
     before = {name: column.copy() for name, column in detections.columns().items()}
-    evaluate(detections, truth_of(targets, 2, 3), full=True, bootstrap=10)
+    evaluate(detections, truth_of(targets, 2, 3), full=True, options=DetailOptions(bootstrap=10))
     for name, column in detections.columns().items():
         np.testing.assert_array_equal(column, before[name])
 

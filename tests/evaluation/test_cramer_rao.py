@@ -14,6 +14,7 @@ from csist_bench.errors import InputError
 from csist_bench.evaluation.cramer_rao import (
     LINES,
     CramerRaoLine,
+    ImagedTargets,
     frame_information,
     pixel_information,
     sample_cramer_rao,
@@ -40,9 +41,8 @@ def _scenes(n: int, *overrides: str):
 
 
 def _sample(line: CramerRaoLine, scenes, camera: Camera, draws: int = 1, scored: range = SCORED):
-    information = frame_information(scenes.xy, scenes.intensity, camera)
-    rng = np.random.default_rng(0)
-    return sample_cramer_rao(line, information, scenes.xy, scenes.intensity, camera, scored, rng, draws)
+    targets = ImagedTargets.of(scenes.xy, scenes.intensity, camera)
+    return sample_cramer_rao(line, targets, scored, np.random.default_rng(0), draws)
 
 
 @pytest.mark.parametrize("mean", [0.0, 200.0, 253.0, 254.5, 256.0, 300.0])

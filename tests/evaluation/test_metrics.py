@@ -10,7 +10,7 @@ from csist_bench.evaluation.ceilings import ceiling_text, grid_ceiling, snapped_
 from csist_bench.evaluation.image_quality import image_quality, ssim
 from csist_bench.evaluation.matching import match
 from csist_bench.evaluation.metrics import best_f1, cardinality, rmse
-from csist_bench.evaluation.report import evaluate
+from csist_bench.evaluation.report import DetailOptions, evaluate
 from csist_bench.simulation.optics import Optics, grid_from_targets
 from tests.helpers.scenes import detections_of, frames_of, random_scene, truth_of
 from tests.reference import naive_scoring as naive
@@ -95,7 +95,7 @@ def test_image_quality_of_the_truth_is_perfect_and_needs_intensities():
     assert perfect.psnr(np.ones(1, dtype=bool)) == np.inf
     assert perfect.ssim[0] == pytest.approx(1)
     assert image_quality(match(detections_of(rows), truth), truth, 3, 11) is None
-    report = evaluate(detections_of(rows), truth, full=True, bootstrap=5)
+    report = evaluate(detections_of(rows), truth, full=True, options=DetailOptions(bootstrap=5))
     assert report.to_dict()["figures"]["psnr"] is None
 
 
@@ -103,7 +103,7 @@ def test_breakdowns_are_scores_of_the_frames_alone():
     rng = np.random.default_rng(3)
     targets, rows = random_scene(rng, n=3, t=4)
     truth = truth_of(targets, 3, 4)
-    details = evaluate(detections_of(rows), truth, full=True, bootstrap=0).details
+    details = evaluate(detections_of(rows), truth, full=True, options=DetailOptions(bootstrap=0)).details
     assert sum(row.frames for row in details.by_targets) == 12
     assert sum(row.frames for row in details.by_separation) == 12
     frames = frames_of(targets, rows, 4)
@@ -149,7 +149,7 @@ def test_weighted_ap_equals_the_ap_of_repeated_trajectories():
         start = np.cumsum([0, *map(len, places)])
         per_trajectory = truth.frame_count
         kernel.weighted_average_precision(
-            np.concatenate(places), start, matched.frame, weights, per_trajectory, *scratch, out
+            np.concatenate(places), start, matched.frame, weights, per_trajectory, scratch, out
         )
         for row, values in zip(weights, out):
             expected = _weighted(targets, rows, row) if (row * per_trajectory).sum() else (0.0,) * 5

@@ -16,6 +16,7 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
+from csist_bench.conventions import PriorTier
 from csist_bench.detections import Detections, concatenate
 from csist_bench.errors import must, require_finite, require_shape
 from csist_bench.methods.fitting.counts import LARGEST_COUNT, blank_frames, count_candidates
@@ -61,6 +62,11 @@ class GroupMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     def __post_init__(self) -> None:
         if self.window % 2 == 0:
             raise must("window", "be odd", self.window)
+
+    @property
+    def prior_tier(self) -> PriorTier:
+        """What it knows: the generator, turned by any angle where its axes may be."""
+        return "D" if self.axes == "fixed" else "D-rotated"
 
     def detect(self, frames: NDArray[Any], camera: Camera) -> Detections:
         """Find the targets of frames by MAP fits of groups.

@@ -20,6 +20,7 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
+from csist_bench.conventions import PriorTier
 from csist_bench.detections import Detections
 from csist_bench.methods.fitting.counts import Law
 from csist_bench.methods.fitting.frames import detections_from_fits, pixels_from_frames, window_side
@@ -49,6 +50,11 @@ class MaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     samples: Annotated[int, Meta(ge=0, le=1_000_000)] = 256  # of the posterior; 0: the mode is the answer
     sampled_above: Annotated[float, Meta(ge=0)] = 0.25  # px: predicted error from which the posterior is sampled
     seed: Annotated[int, Meta(ge=0)] = 0  # of the samples' fixed random tables
+
+    @property
+    def prior_tier(self) -> PriorTier:
+        """What it knows: the optics, and the brightness law unless that is free."""
+        return "B" if self.brightness == "law" else "A"
 
     def detect(self, frames: NDArray[Any], camera: Camera) -> Detections:
         """Unmix every frame by itself.

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from csist_bench.errors import must
+from csist_bench.methods.knowledge import tier_of_weights
 from csist_bench.methods.networks.weight_files import weights_file
 from csist_bench.methods.registry import Method, load_class, settings_of
 from csist_bench.simulation.camera import Camera
@@ -34,11 +35,18 @@ def trained(
         "settings": _departures(row, card),
         "recipe_hash": card.recipe_hash,
         "trained_on": card.dataset,
-        "pretrained": bool(card.initial_weights or card.recipe.get("start_from")),
+        "prior_tier": tier_of_weights(card.prior_tier, card.dataset, card.recipe),
+        "begun_from": _begun_from(card),
         "training_minutes": round(card.minutes, 2),
         "training_device": card.device,
         "seed": card.recipe.get("seed"),
     }
+
+
+def _begun_from(card: WeightsCard) -> str:
+    """Return what weights the training started from: a method, a digest of the file, or both; nothing if from none."""
+    digest = f"sha256:{card.initial_weights[:12]}" if card.initial_weights else ""
+    return " ".join(text for text in (card.recipe.get("start_from"), digest) if text)
 
 
 def _departures(row: Method, card: WeightsCard) -> dict[str, Any]:

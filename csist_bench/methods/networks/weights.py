@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import torch
@@ -19,6 +19,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from csist_bench import __version__
+from csist_bench.conventions import PriorTier
 from csist_bench.errors import InputError, must, show
 from csist_bench.files import replace_file
 from csist_bench.methods import registry
@@ -48,6 +49,7 @@ class WeightsCard(msgspec.Struct, frozen=True, kw_only=True):
     minutes: float = 0.0  # training time up to this step; from scheme 2 on with that of the weights it started from
     device: str = "cpu"
     initial_weights: str = ""  # digest of the weights that training started from, if any
+    prior_tier: PriorTier | Literal[""] = ""  # what the network knows; cards older than this field have none
     code_version: str = __version__
     format: str = FORMAT
 

@@ -1,0 +1,69 @@
+"""What a method knows of the scenes: by its settings, or by the laws that it was trained on."""
+
+from __future__ import annotations
+
+import pytest
+
+from csist_bench.methods.knowledge import most_known, tier_of_law, tier_of_weights
+from csist_bench.methods.registry import METHODS, build_training_free
+from csist_bench.recipes import load_data_recipe
+
+
+@pytest.mark.parametrize(
+    ("name", "overrides", "tier"),
+    [
+        ("seqcsist", (), "D"),
+        ("seqcsist-dense", (), "D"),
+        ("csist-100k", (), "D"),
+        ("seqcsist", ("rotate=true",), "D-rotated"),
+        ("seqcsist-rotated-scaled", (), "D-rotated"),
+        ("seqcsist-rotated-scaled", ("rotate=false",), "D"),
+        ("seqcsist-free", (), "B"),
+        ("seqcsist", ("directions=free",), "B"),
+    ],
+)
+def test_the_fields_of_a_data_recipe_tell_the_tier_and_its_name_does_not(name, overrides, tier):
+    assert load_data_recipe(name, overrides).prior_tier == tier
+
+
+@pytest.mark.parametrize(
+    ("told", "dataset", "training", "tier"),
+    [
+        ("", "seqcsist", {}, "D"),
+        ("", "seqcsist-rotated", {}, "D-rotated"),
+        ("", "seqcsist", {"stream": None}, "D"),
+        ("", "seqcsist", {"stream": {"scenes": {"seqcsist-free": 1.0}}}, "B"),
+        ("", "", {"stream": {"scenes": {"seqcsist-free": 1.0, "seqcsist-rotated": 2.0}}}, "D-rotated"),
+        ("", "", {"stream": {"scenes": {"seqcsist-rotated": 1.0, "seqcsist": 1.0}}}, "D"),
+        ("", "a set of my own", {}, "D"),
+        ("C", "seqcsist", {}, "C"),
+    ],
+)
+def test_the_card_of_weights_tells_what_they_know(told, dataset, training, tier):
+    assert tier_of_weights(told, dataset, training) == tier
+
+
+def test_to_know_the_axes_is_more_than_to_know_them_up_to_a_rotation():
+    assert most_known(["D-rotated", "B", "C"]) == "D-rotated"
+    assert most_known(["D-rotated", "D"]) == "D"
+    assert tier_of_law("no such recipe") == "D"
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "tier"),
+    [
+        ("ml", (), "B"),
+        ("ml", ("brightness=free",), "A"),
+        ("group-map", (), "D"),
+        ("group-map", ("directions=compass",), "D"),
+        ("group-map", ("axes=rotated",), "D-rotated"),
+    ],
+)
+def test_the_settings_of_a_method_without_training_tell_what_it_knows(name, settings, tier):
+    assert build_training_free(METHODS[name], settings).prior_tier == tier
+
+
+def test_the_usual_settings_are_of_the_tier_that_the_registry_shows():
+    for method in METHODS.values():
+        if not method.trainable:
+            assert getattr(build_training_free(method), "prior_tier", method.prior_tier) == method.prior_tier
