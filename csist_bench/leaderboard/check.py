@@ -26,7 +26,7 @@ def check(path: str | Path, store: Store | None = None) -> tuple[int, list[str]]
     Parameters
     ----------
     store : Store, optional
-        Data whose fingerprint the rows of that name and seed must bear.
+        Data whose fingerprint the rows of that name and seed must have.
     """
     path = Path(path)
     numbered, problems = read_numbered(path)
@@ -97,7 +97,7 @@ def _registered(row: Row) -> Method | None:
 
 @cache
 def _shipped_hashes(method: str) -> frozenset[str] | None:
-    """Return the hashes of every shipped recipe of a network, as its weights bear them; None without PyTorch."""
+    """Return the hashes of every shipped recipe of a network, as in the cards of its weights; None without PyTorch."""
     if not torch_works():  # a network's settings are spelled out by its class
         return None
     from csist_bench.training.recipe import training_hash, training_recipe
