@@ -31,7 +31,7 @@ class Matched:
 
     `frame` (n,) numbers the scored frames, `distance` (n,) px is to the matched target where there is a hit and to the
     nearest one elsewhere (inf without targets), `hits` (D, n) tells true positives per threshold. With the Hungarian
-    variant the distance of a hit differs per threshold, hence `distance` (D, n) in both cases.
+    variant the distance of a hit differs per threshold, so that `distance` is (D, n) in both cases.
     """
 
     detections: Detections

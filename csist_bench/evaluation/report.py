@@ -99,7 +99,7 @@ class Report:
 
     @property
     def metric(self) -> str:
-        """The name the score goes by; a variant never bears the plain one."""
+        """The name the score goes by; a variant never has the plain one."""
         return "CSO-mAP" if self.matching == "nearest" else f"CSO-mAP ({self.matching} matching)"
 
     def scores(self) -> dict[str, float]:
@@ -220,9 +220,9 @@ def missing_frames(matched: Matched, truth: Truth, header: Header) -> int:
         return empty
     answered = header.n_frames
     if header.frames and (parts := header.frames.partition(":")) and parts[0].isdigit() and parts[2].isdigit():
-        said = range(int(parts[0]), int(parts[2]))
-        inside = len(range(max(said.start, truth.frames.start), min(said.stop, truth.frames.stop)))
-        answered = answered * inside // max(len(said), 1)
+        named = range(int(parts[0]), int(parts[2]))
+        inside = len(range(max(named.start, truth.frames.start), min(named.stop, truth.frames.stop)))
+        answered = answered * inside // max(len(named), 1)
     return min(empty, max(0, truth.n_frames - answered))
 
 

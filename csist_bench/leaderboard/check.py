@@ -25,7 +25,7 @@ def check(path: str | Path, store: Store | None = None) -> tuple[int, list[str]]
     Parameters
     ----------
     store : Store, optional
-        Data whose fingerprint the rows of that name and seed must bear.
+        Data whose fingerprint the rows of that name and seed must have.
     """
     path = Path(path)
     numbered, problems = read_numbered(path)

@@ -184,14 +184,14 @@ def read_rows(path: str | Path, missing_ok: bool = False) -> list[Row]:
     Raises
     ------
     InputError
-        If the file is missing or not a table of these columns, or a value is ill: its line and column are named.
+        If the file is missing or not a table of these columns, or a value is invalid: its line and column are named.
     """
     path = Path(path)
     if missing_ok and not path.is_file():
         return []
     numbered, problems = read_numbered(path)
     if problems:
-        more = f" (and {len(problems) - 1} more ill rows)" if len(problems) > 1 else ""
+        more = f" (and {len(problems) - 1} more invalid rows)" if len(problems) > 1 else ""
         raise InputError(problems[0] + more)
     return [row for _, row in numbered]
 

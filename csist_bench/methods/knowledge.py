@@ -9,12 +9,12 @@ from csist_bench.conventions import PriorTier
 from csist_bench.errors import InputError
 from csist_bench.recipes import load_data_recipe
 
-# From the least to the most: who knows the axes knows more than who knows them up to a rotation.
+# From the least knowledge to the most; to know the axes is more than to know them up to a rotation.
 ORDER: tuple[PriorTier, ...] = ("A", "B", "C", "D-rotated", "D")
 
 
 def most_known(tiers: Iterable[PriorTier]) -> PriorTier:
-    """Return the tier of whoever knows all that each of the tiers stands for."""
+    """Return the tier that stands for the most knowledge."""
     return max(tiers, key=ORDER.index)
 
 

@@ -143,7 +143,7 @@ def _refuse_duplicates(detections: Detections, where: str, label: Label) -> None
 
 
 def _strictly_rising(keys: tuple[NDArray[Any], ...]) -> bool:
-    """Tell whether rows rise strictly by the last key, then the one before it, and so on (as files of ours do)."""
+    """Tell whether rows rise strictly by the last key, then the one before it, and so on, as in files written here."""
     rising = np.zeros(len(keys[0]) - 1, dtype=bool)
     for key in keys:
         rising = (key[1:] > key[:-1]) | ((key[1:] == key[:-1]) & rising)

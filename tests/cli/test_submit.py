@@ -1,90 +1,16 @@
-"""`submit`, `leaderboard` and `plot` on the command line, on a test split of 7 trajectories."""
+"""`submit` on the command line, on a test split of 7 trajectories."""
+
+from __future__ import annotations
 
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from csist_bench.cli import main
-from csist_bench.datasets import Store, open_store
-from csist_bench.datasets.generation import generate
-from csist_bench.detections import Detections
 from csist_bench.leaderboard import read_rows, standing
-from csist_bench.predictions import Header, write_predictions
-from csist_bench.recipes import load_data_recipe
+from tests.helpers.bench import ABOUT
 from tests.helpers.rows import row
-
-RECIPE = ["trajectories=12", "splits=[0.0, 0.34, 0.66]"]
-ABOUT = {"name": "ISTA", "registry_name": "ista", "decoder": "grid", "seconds": 2.0, "hardware": "cpu (2 cores)"}
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory) -> Store:
-    path = tmp_path_factory.mktemp("data") / "seqcsist.zarr"
-    generate(path, load_data_recipe("seqcsist", RECIPE))
-    return open_store(path)
-
-
-@pytest.fixture(scope="module")
-def truth(store) -> Detections:
-    """Every scored target, ranked by brightness, with standard errors."""
-    part = store.split("test")
-    xy, intensity = part.target_xy[:, 2:18], part.target_intensity[:, 2:18]
-    b, t, k = np.nonzero(np.isfinite(intensity))
-    x, y, s = xy[b, t, k, 0], xy[b, t, k, 1], intensity[b, t, k]
-    return Detections(b, t + 2, x, y, s, s, np.full(len(x), 0.02), np.full(len(x), 0.02), np.ones(len(x)))
-
-
-class Bench:
-    """The command line over one data set and one leaderboard."""
-
-    def __init__(self, folder: Path, store: Store, capsys: pytest.CaptureFixture[str]) -> None:
-        self.folder, self.store, self.capsys = folder, store, capsys
-        self.board = folder / "leaderboard" / "leaderboard.csv"
-
-    def file(self, detections: Detections, name: str = "preds.json", **header) -> str:
-        part = self.store.split("test")
-        values = {
-            "method": ABOUT,
-            "dataset": "seqcsist",
-            "split": "test",
-            "fingerprint": self.store.fingerprint,
-            "n_frames": 16 * part.n_trajectories,
-            **header,
-        }
-        write_predictions(self.folder / name, detections, Header(**values))
-        return str(self.folder / name)
-
-    def __call__(self, *arguments: str) -> tuple[int, str, str]:
-        self.capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main(list(arguments))
-        said = self.capsys.readouterr()
-        return int(ended.value.code or 0), said.out, said.err
-
-    def submit(self, predictions: str, *options: str) -> tuple[int, str, str]:
-        fixed = ("--data", self.store.path, "--leaderboard", str(self.board), "--bootstrap", "50")
-        return self("submit", predictions, *fixed, *options)
-
-    def leaderboard(self, *options: str) -> tuple[int, str, str]:
-        return self("leaderboard", "--leaderboard", str(self.board), *options)
-
-
-@pytest.fixture
-def bench(tmp_path, store, capsys) -> Bench:
-    return Bench(tmp_path, store, capsys)
-
-
-# --- submit -----------------------------------------------------------------------------------------------------
-
-
-def test_the_row_says_that_training_started_from_other_weights(bench, truth):
-    path = bench.file(truth, method=ABOUT | {"pretrained": True})
-    assert bench.submit(path)[0] == 0
-    assert bench.submit(path, "--note", "my own", "--rank", "brightness")[0] == 0
-    assert [row.note for row in read_rows(bench.board)] == ["training started from other trained weights", "my own"]
 
 
 def test_a_submission_is_scored_here_and_filled_from_the_header(bench, truth):
@@ -201,7 +127,7 @@ def test_what_does_not_belong_is_refused_in_one_line_and_nothing_is_written(benc
         (["--split", "nothing"], "unknown split 'nothing'"),
     ],
 )
-def test_ill_claims_are_refused(bench, truth, options, message):
+def test_invalid_claims_are_refused(bench, truth, options, message):
     code, _, err = bench.submit(bench.file(truth), *options)
     assert code == 2
     assert message in err
@@ -264,121 +190,6 @@ def test_missing_files_are_one_line(bench, truth):
     code, _, err = bench("submit", bench.file(truth), "--data", str(bench.folder / "none.zarr"))
     assert code == 2
     assert "csist-bench generate" in err
-
-
-# --- leaderboard ------------------------------------------------------------------------------------------------
-
-
-def test_where_there_is_no_leaderboard_that_of_the_version_is_shown(bench, monkeypatch):
-    monkeypatch.chdir(bench.folder)
-    code, out, err = bench("leaderboard")
-    assert code == 0
-    assert "DeRefNet" in out
-    assert "51.55" in out
-    assert "reproduced" in out
-    assert "this is the leaderboard of the installed version" in err
-    code, _, err = bench.leaderboard()
-    assert code == 2
-    assert "not found" in err
-
-
-def test_the_leaderboard_is_written_as_markdown_and_html(bench, truth):
-    bench.submit(bench.file(truth))
-    page, readme = bench.folder / "out" / "index.html", bench.folder / "out" / "README.md"
-    code, out, _ = bench.leaderboard("--markdown", str(readme), "--html", str(page))
-    assert (code, out) == (0, "")
-    assert page.read_text().startswith("<!doctype html>")
-    assert bench.leaderboard("--markdown")[1] == readme.read_text()
-    assert "| ISTA | traditional | submitted |" in readme.read_text()
-
-
-def test_check_fails_with_one_line_a_fault(bench):
-    from csist_bench.leaderboard.rows import write_rows
-
-    write_rows(bench.board, [row(), row(note="b", evaluator="0.9")])
-    code, out, _ = bench.leaderboard("--check")
-    assert code == 1
-    assert out.count("\n") == 1
-    assert f"{bench.board}:3: ML, seqcsist: evaluator must be 1.0, got 0.9" in out
-
-
-def test_check_against_data_compares_fingerprints(bench):
-    from csist_bench.leaderboard.rows import write_rows
-
-    label = "seqcsist trajectories=12 splits=[0.0,0.34,0.66]"
-    write_rows(bench.board, [row(dataset=label, dataset_recipe=label), row()])
-    assert bench.leaderboard("--check")[0] == 0
-    code, out, _ = bench.leaderboard("--check", "--data", bench.store.path)
-    assert code == 1
-    assert f"dataset_fingerprint must be {bench.store.fingerprint}" in out
-
-
-def test_lines_are_computed_from_the_data_and_shown(bench, truth):
-    bench.submit(bench.file(truth))
-    code, out, _ = bench.leaderboard("--lines", "--data", bench.store.path)
-    assert code == 0
-    label = "seqcsist trajectories=12 splits=[0.0,0.34,0.66]"
-    assert f"{label}, test: 3-fold grid, ranked by brightness: " in out
-    shown = bench.leaderboard("--dataset", label)[1]
-    assert "3-fold grid, any ranking: " in shown
-    assert "Cramer-Rao limit, tier B: 1 frame: 100.0" in shown
-
-
-# --- plot -------------------------------------------------------------------------------------------------------
-
-PNG = b"\x89PNG\r\n\x1a\n"
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["frames", "PREDS", "--trajectory", "1"],
-        ["frames", "--frames", "3:5"],
-        ["trajectory", "PREDS"],
-        ["pr", "PREDS"],
-        ["calibration", "PREDS"],
-    ],
-)
-def test_plots_of_predictions(bench, truth, arguments):
-    rng = np.random.default_rng(0)
-    noisy = replace(truth, x=truth.x + rng.normal(0, 0.02, len(truth)), y=truth.y + rng.normal(0, 0.02, len(truth)))
-    preds, out = bench.file(noisy), bench.folder / "picture.png"
-    filled = [preds if word == "PREDS" else word for word in arguments]
-    code, _, err = bench("plot", *filled, "--data", bench.store.path, "--out", str(out))
-    assert code == 0, err
-    assert out.read_bytes().startswith(PNG)
-    if arguments[0] == "calibration":
-        assert float(err.rsplit(" ", 1)[1]) == pytest.approx(1.0, abs=0.15)
-    if arguments[0] == "pr":
-        assert "ISTA: CSO-mAP" in err
-
-
-def test_plot_errors_are_one_line(bench, truth):
-    preds = bench.file(truth)
-    bare = bench.file(Detections(truth.trajectory, truth.frame, truth.x, truth.y, truth.score), "bare.json")
-    foreign = bench.file(truth, "foreign.json", fingerprint="sha256:" + "0" * 64)
-    data = ("--data", bench.store.path)
-    for arguments, message in (
-        (("frames", preds, *data, "--out", "x.gif"), "unknown picture format '.gif'"),
-        (("frames", preds, *data, "--trajectory", "99"), "--trajectory must be in [0, 7), got 99"),
-        (("frames", preds, *data, "--frames", "5:50"), "--frames must be 'all' or START:STOP"),
-        (("calibration", bare, *data), "predictions must have sigma_x and sigma_y"),
-        (("pr", foreign, *data), "fingerprint must be that of"),
-        (("training", str(bench.folder / "none")), "not found"),
-        (("leaderboard", "--leaderboard", str(bench.board), "--dataset", "x"), "not found"),
-    ):
-        code, _, err = bench("plot", *arguments)
-        assert code == 2
-        assert message in err
-        assert err.count("\n") == 1
-
-
-def test_every_command_shows_an_example(bench):
-    for words in (["submit"], ["leaderboard"], *(["plot", k] for k in (
-        "frames", "trajectory", "pr", "training", "leaderboard", "calibration"))):  # fmt: skip
-        code, out, _ = bench(*words, "--help")
-        assert code == 0
-        assert f"csist-bench {' '.join(words)}" in out.split("Options:")[0].split("Example")[1]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,7 @@
-import csv
+"""What a report holds."""
+
+from __future__ import annotations
+
 import json
 
 import numpy as np
@@ -8,10 +11,29 @@ from csist_bench.conventions import ap_name
 from csist_bench.detections import Detections
 from csist_bench.evaluation import EVALUATOR_VERSION
 from csist_bench.evaluation.report import DetailOptions, Provenance, evaluate
-from csist_bench.evaluation.report_text import report_text, write_report
 from csist_bench.evaluation.truth import Truth
 from csist_bench.predictions import Header
 from tests.helpers.scenes import detections_of, random_scene, truth_of
+
+
+def test_unscored_frames_are_ignored_and_counted_and_missing_ones_too():
+    targets = [[(5, 5)]] * 8
+    truth = truth_of(targets, 2, 4, frames=range(1, 3))
+    rows = [(0, 0, 5, 5, 9), (0, 1, 5, 5, 8), (1, 3, 5, 5, 7), (1, 2, 5, 5, 6)]
+    report = evaluate(detections_of(rows), truth)
+    assert (report.frames_scored, report.targets, report.detections, report.ignored_detections) == (4, 4, 2, 2)
+    assert report.missing_frames == 2
+    assert report.ap == (50.0,) * 5
+    assert report.frames == "1:3"
+
+
+def test_inputs_are_left_alone():
+    targets, rows = random_scene(np.random.default_rng(8))
+    detections = detections_of(rows)
+    before = {name: column.copy() for name, column in detections.columns().items()}
+    evaluate(detections, truth_of(targets, 2, 3), full=True, options=DetailOptions(bootstrap=10))
+    for name, column in detections.columns().items():
+        np.testing.assert_array_equal(column, before[name])
 
 
 @pytest.fixture
@@ -49,46 +71,6 @@ def test_missing_frames_are_told_from_empty_ones_by_the_header(answered, missing
     truth = truth_of([[(5, 5)]] * 4, 1, 4)
     detections = detections_of([(0, 0, 5, 5, 1), (0, 1, 5, 5, 1)])
     assert evaluate(detections, truth, provenance=Provenance(Header(n_frames=answered))).missing_frames == missing
-
-
-def test_text_tells_the_score_and_every_departure(scene):
-    truth, detections = scene
-    text = report_text(evaluate(detections, truth, provenance=Provenance(Header({"name": "ISTA"}))))
-    assert "ISTA" in text.splitlines()[0]
-    assert "official" not in text
-    text = report_text(evaluate(detections, truth, provenance=Provenance(unverified=True, standard_frames=False)))
-    assert "UNVERIFIED" in text
-    assert "subset or other frames" in text
-
-
-def test_full_text_has_the_breakdowns_and_definitions(scene):
-    truth, detections = scene
-    text = report_text(evaluate(detections, truth, full=True, options=DetailOptions(bootstrap=20)))
-    for part in ("95 % from", "best F1", "By number of targets", "K = 2", "By separation", "Definitions", "OSPA:"):
-        assert part in text
-    assert "nan" not in text
-
-
-def test_report_folder(scene, tmp_path):
-    truth, detections = scene
-    report = evaluate(detections, truth, full=True, options=DetailOptions(bootstrap=20))
-    write_report(report, tmp_path / "out")
-    names = {"report.json", "report.txt", "breakdown.csv", "operating_points.csv", "curves.csv"}
-    assert {path.name for path in (tmp_path / "out").iterdir()} == names
-    assert json.loads((tmp_path / "out" / "report.json").read_text()) == report.to_dict()
-    with (tmp_path / "out" / "breakdown.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert float(rows[0]["cso_map"]) == report.cso_map
-    assert len(rows) == 1 + len(report.details.by_targets) + len(report.details.by_separation)
-    with (tmp_path / "out" / "curves.csv").open(newline="") as file:
-        curves = [row for row in csv.DictReader(file) if row["threshold"] == "ap25"]
-    assert [float(row["recall"]) for row in curves] == report.details.curves["ap25"][0].tolist()
-
-
-def test_plain_report_folder_has_no_tables(scene, tmp_path):
-    truth, detections = scene
-    write_report(evaluate(detections, truth), tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {"report.json", "report.txt"}
 
 
 @pytest.mark.parametrize(("frames", "missing"), [("0:2", 0), ("2:4", 2), ("1:3", 1), (None, 0)])

@@ -1,11 +1,23 @@
 """Rows for tests: measured ones with the provenance that a submission writes."""
 
+import csv
 import hashlib
+from pathlib import Path
 from typing import Any
 
-from csist_bench.leaderboard.rows import Row, checked_row
+from csist_bench.leaderboard.lines import Line
+from csist_bench.leaderboard.rows import COLUMNS, Row, checked_row, write_rows
 
 FINGERPRINT = "sha256:" + "a" * 64
+LINES = [
+    Line(dataset="seqcsist", split="test", kind=kind, label=label, cso_map=value, dataset_fingerprint=FINGERPRINT)
+    for kind, label, value in (
+        ("ceiling", "grid", 47.6),
+        ("ceiling", "any", 58.4),
+        ("limit", "B", 100),
+        ("limit", "C", 100),
+    )
+]
 
 
 def digest(name: str) -> str:
@@ -41,3 +53,17 @@ def row(**changes: Any) -> Row:
         "date": "2026-01-31",
     }
     return checked_row({**values, **changes}, "row")
+
+
+def written(path: Path, *rows: Row) -> Path:
+    write_rows(path, rows)
+    return path
+
+
+def edited(path: Path, line: int, column: str, text: str) -> None:
+    """Put a text into one cell of a leaderboard file (lines counted from 1, the heading's)."""
+    with path.open(newline="") as file:
+        table = list(csv.reader(file))
+    table[line - 1][COLUMNS.index(column)] = text
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows(table)

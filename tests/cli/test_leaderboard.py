@@ -1,0 +1,60 @@
+"""`leaderboard` on the command line, on a test split of 7 trajectories."""
+
+from __future__ import annotations
+
+from tests.helpers.rows import row
+
+
+def test_where_there_is_no_leaderboard_that_of_the_version_is_shown(bench, monkeypatch):
+    monkeypatch.chdir(bench.folder)
+    code, out, err = bench("leaderboard")
+    assert code == 0
+    assert "DeRefNet" in out
+    assert "51.55" in out
+    assert "reproduced" in out
+    assert "this is the leaderboard of the installed version" in err
+    code, _, err = bench.leaderboard()
+    assert code == 2
+    assert "not found" in err
+
+
+def test_the_leaderboard_is_written_as_markdown_and_html(bench, truth):
+    bench.submit(bench.file(truth))
+    page, readme = bench.folder / "out" / "index.html", bench.folder / "out" / "README.md"
+    code, out, _ = bench.leaderboard("--markdown", str(readme), "--html", str(page))
+    assert (code, out) == (0, "")
+    assert page.read_text().startswith("<!doctype html>")
+    assert bench.leaderboard("--markdown")[1] == readme.read_text()
+    assert "| ISTA | traditional | submitted |" in readme.read_text()
+
+
+def test_check_fails_with_one_line_a_fault(bench):
+    from csist_bench.leaderboard.rows import write_rows
+
+    write_rows(bench.board, [row(), row(note="b", evaluator="0.9")])
+    code, out, _ = bench.leaderboard("--check")
+    assert code == 1
+    assert out.count("\n") == 1
+    assert f"{bench.board}:3: ML, seqcsist: evaluator must be 1.0, got 0.9" in out
+
+
+def test_check_against_data_compares_fingerprints(bench):
+    from csist_bench.leaderboard.rows import write_rows
+
+    label = "seqcsist trajectories=12 splits=[0.0,0.34,0.66]"
+    write_rows(bench.board, [row(dataset=label, dataset_recipe=label), row()])
+    assert bench.leaderboard("--check")[0] == 0
+    code, out, _ = bench.leaderboard("--check", "--data", bench.store.path)
+    assert code == 1
+    assert f"dataset_fingerprint must be {bench.store.fingerprint}" in out
+
+
+def test_lines_are_computed_from_the_data_and_shown(bench, truth):
+    bench.submit(bench.file(truth))
+    code, out, _ = bench.leaderboard("--lines", "--data", bench.store.path)
+    assert code == 0
+    label = "seqcsist trajectories=12 splits=[0.0,0.34,0.66]"
+    assert f"{label}, test: 3-fold grid, ranked by brightness: " in out
+    shown = bench.leaderboard("--dataset", label)[1]
+    assert "3-fold grid, any ranking: " in shown
+    assert "Cramer-Rao limit, tier B: 1 frame: 100.0" in shown

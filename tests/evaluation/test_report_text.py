@@ -1,0 +1,71 @@
+"""A report in words, and as a folder of files."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from csist_bench.evaluation.report import DetailOptions, Provenance, evaluate
+from csist_bench.evaluation.report_text import report_text, write_report
+from csist_bench.predictions import Header
+from tests.helpers.scenes import detections_of, random_scene, truth_of
+
+
+def test_hungarian_goes_by_another_name():
+    truth = truth_of([[(5, 5)]], 1, 1)
+    report = evaluate(detections_of([(0, 0, 5, 5, 9)]), truth, matching="hungarian")
+    table = report.to_dict()
+    assert "cso_map" not in table
+    assert table["hungarian_cso_map"] == 100.0
+    assert not table["official"]
+    assert "CSO-mAP (hungarian matching) 100.00" in report_text(report)
+
+
+@pytest.fixture
+def scene():
+    targets, rows = random_scene(np.random.default_rng(1), n=3, t=4)
+    detections = detections_of(rows, intensity=np.full(len(rows), 200.0))
+    return truth_of(targets, 3, 4), detections
+
+
+def test_text_tells_the_score_and_every_departure(scene):
+    truth, detections = scene
+    text = report_text(evaluate(detections, truth, provenance=Provenance(Header({"name": "ISTA"}))))
+    assert "ISTA" in text.splitlines()[0]
+    assert "official" not in text
+    text = report_text(evaluate(detections, truth, provenance=Provenance(unverified=True, standard_frames=False)))
+    assert "UNVERIFIED" in text
+    assert "subset or other frames" in text
+
+
+def test_full_text_has_the_breakdowns_and_definitions(scene):
+    truth, detections = scene
+    text = report_text(evaluate(detections, truth, full=True, options=DetailOptions(bootstrap=20)))
+    for part in ("95 % from", "best F1", "By number of targets", "K = 2", "By separation", "Definitions", "OSPA:"):
+        assert part in text
+    assert "nan" not in text
+
+
+def test_report_folder(scene, tmp_path):
+    truth, detections = scene
+    report = evaluate(detections, truth, full=True, options=DetailOptions(bootstrap=20))
+    write_report(report, tmp_path / "out")
+    names = {"report.json", "report.txt", "breakdown.csv", "operating_points.csv", "curves.csv"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == names
+    assert json.loads((tmp_path / "out" / "report.json").read_text()) == report.to_dict()
+    with (tmp_path / "out" / "breakdown.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert float(rows[0]["cso_map"]) == report.cso_map
+    assert len(rows) == 1 + len(report.details.by_targets) + len(report.details.by_separation)
+    with (tmp_path / "out" / "curves.csv").open(newline="") as file:
+        curves = [row for row in csv.DictReader(file) if row["threshold"] == "ap25"]
+    assert [float(row["recall"]) for row in curves] == report.details.curves["ap25"][0].tolist()
+
+
+def test_plain_report_folder_has_no_tables(scene, tmp_path):
+    truth, detections = scene
+    write_report(evaluate(detections, truth), tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"report.json", "report.txt"}

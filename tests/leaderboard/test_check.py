@@ -1,0 +1,96 @@
+"""Checks of a leaderboard: each fault of a row is one line."""
+
+from __future__ import annotations
+
+import pytest
+
+from csist_bench import files
+from csist_bench.leaderboard.check import check
+from tests.helpers.rows import digest, edited, row, written
+
+
+def test_good_rows_pass_every_check(tmp_path):
+    old = row(note="old", predictions_sha256=digest("old"))
+    new = row(note="new", supersedes=digest("old"))
+    noisy = row(dataset="seqcsist-noise sigma=5", dataset_recipe="seqcsist-noise noise_sigma=5.0", noise_sigma=5.0)
+    stranger = row(method="MyNet", family="unfolding", tier="submitted", recipe_hash=digest("own"))
+    assert check(written(tmp_path / "leaderboard.csv", old, new, noisy, stranger)) == (4, [])
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"evaluator": "0.9"}, "evaluator must be 1.0, got 0.9"),
+        ({"cso_map": 60.1}, "cso_map must be the mean of the five APs (60.000000), got 60.100000"),
+        ({"ap05": 50.0, "ap10": 20.0}, "ap05..ap25 must not fall"),
+        ({"cso_map_low": 60.5}, "cso_map must lie in its interval"),
+        ({"dataset": "seqcsist-8bit"}, "dataset must be 'seqcsist' for the recipe"),
+        ({"dataset_recipe": "nothing"}, "dataset must be 'nothing' for the recipe"),
+        ({"dataset_recipe": "seqcsist sigma=2"}, "unknown field 'sigma'"),
+        ({"dataset_recipe": ""}, "dataset_recipe must be given"),
+        ({"noise_sigma": 2.0}, "noise_sigma must be the recipe's 0"),
+        ({"family": "unfolding"}, "family must be off-grid, got unfolding"),
+        ({"method": "MyNet"}, "tier must be submitted: no method of this name is in the registry"),
+        ({"supersedes": digest("nothing")}, "supersedes must name the predictions of an earlier row"),
+    ],
+)
+def test_each_fault_of_a_row_is_one_line(tmp_path, changes, message):
+    path = written(tmp_path / "leaderboard.csv", row(note="before"), row(note="invalid", **changes))
+    count, problems = check(path)
+    assert count == 2
+    assert len(problems) == 1
+    assert problems[0].startswith(f"{path}:3: ")
+    assert message in problems[0]
+
+
+def test_faults_between_rows_are_found(tmp_path):
+    first = row(predictions_sha256=digest("one"))
+    twin = row(note="twin", predictions_sha256=digest("one"))
+    other_data = row(note="other", dataset_fingerprint=digest("data"))
+    stolen = row(method="ML-seq", prior_tier="C", supersedes=digest("one"))
+    _, problems = check(written(tmp_path / "leaderboard.csv", first, twin, other_data, stolen))
+    assert [p.split(": ", 2)[2].split(",")[0] for p in problems] == [
+        "these predictions are there already",
+        "dataset_fingerprint must be that of the other rows",
+        "supersedes must name a row of the same method",
+    ]
+
+
+def test_invalid_rows_do_not_hide_what_is_wrong_with_the_others(tmp_path):
+    path = written(tmp_path / "leaderboard.csv", row(), row(note="b", evaluator="0.9"))
+    edited(path, 2, "ap05", "x")
+    count, problems = check(path)
+    assert count == 2
+    assert [p.split(":")[1] for p in problems] == ["2", "3"]
+
+
+def test_a_reproduced_network_must_bear_the_hash_of_a_shipped_recipe(tmp_path, monkeypatch):
+    from csist_bench.leaderboard import check as module
+
+    monkeypatch.setattr(module, "_shipped_hashes", lambda method: frozenset({digest(method)}))
+    network = {"method": "EDSR", "family": "super-resolution", "decoder": "grid", "prior_tier": "D", "parameters": 5}
+    good = row(**network, recipe_hash=digest("edsr"))
+    bad = row(**network, recipe_hash=digest("something"), seed=1)
+    own = row(**network, recipe_hash=digest("something"), tier="submitted")
+    _, problems = check(written(tmp_path / "leaderboard.csv", good, bad, own))
+    assert len(problems) == 1
+    assert "recipe_hash must be that of a shipped recipe of 'edsr'" in problems[0]
+
+
+def test_the_hash_of_a_shipped_recipe_is_the_one_that_training_writes(tmp_path, monkeypatch):
+    pytest.importorskip("torch")
+    from csist_bench.leaderboard.check import _shipped_hashes
+    from csist_bench.methods.registry import METHODS
+    from csist_bench.training.recipe import training_hash, training_recipe
+
+    folder = tmp_path / "methods"
+    folder.mkdir()
+    (folder / "espcn.toml").write_text('method = "espcn"\n[training]\nlr = 2e-3\n')
+    (folder / "espcn-long.toml").write_text('method = "espcn"\n[training]\nepochs = 50\n')
+    monkeypatch.setattr(files, "packaged", lambda kind: tmp_path)
+    _shipped_hashes.cache_clear()
+    found = _shipped_hashes("espcn")
+    _shipped_hashes.cache_clear()
+    tables = [{"lr": 2e-3}, {"epochs": 50}]
+    expected = {training_hash(METHODS["espcn"], {}, training_recipe(table)) for table in tables}
+    assert found == expected

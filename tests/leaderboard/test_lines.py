@@ -1,0 +1,21 @@
+"""Reference lines of a data set, kept beside the leaderboard."""
+
+from __future__ import annotations
+
+import pytest
+
+from csist_bench.errors import InputError
+from csist_bench.leaderboard.lines import Line, read_lines, replace_lines
+from tests.helpers.rows import FINGERPRINT, LINES
+
+
+def test_lines_of_a_data_set_replace_its_old_ones_and_no_others(tmp_path):
+    other = [Line(dataset="x", split="test", kind="limit", label="l", cso_map=1.0, dataset_fingerprint=FINGERPRINT)]
+    replace_lines(tmp_path, LINES)
+    replace_lines(tmp_path, other)
+    replace_lines(tmp_path, LINES[:1])
+    assert read_lines(tmp_path) == [*other, LINES[0]]
+    assert read_lines(tmp_path / "none") == []
+    (tmp_path / "lines.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(InputError, match="not a table of reference lines"):
+        read_lines(tmp_path)
