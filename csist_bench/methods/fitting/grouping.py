@@ -24,14 +24,14 @@ LONGEST_GROUP = 64  # frames fitted jointly at most; longer sequences are cut in
 class Plan:
     """Groups of m frames to fit jointly: `members` (G, m), -1 = left out, from frame `first` (G,) of the sequence on.
 
-    Frame `frames[i]` is answered from its place `seats[i]` in group `groups[i]`.
+    Frame `frames[i]` is answered from its offset `frame_offsets[i]` within group `groups[i]`.
     """
 
     members: Ints
     first: Ints
     frames: Ints
     groups: Ints
-    seats: Ints
+    frame_offsets: Ints
 
 
 def plan_groups(blank: Bools, trajectories: Ints, frames: int, length: int) -> Plan:
@@ -53,9 +53,11 @@ def plan_groups(blank: Bools, trajectories: Ints, frames: int, length: int) -> P
     members = np.where(blank[index], -1, index).reshape(-1, m)
     every = trajectories[:, None] * frames + np.arange(frames)[None, :]
     groups = np.arange(len(trajectories))[:, None] * len(starts) + of_frame[None, :]
-    seats = np.broadcast_to(np.arange(frames) - starts[of_frame], every.shape)
+    frame_offsets = np.broadcast_to(np.arange(frames) - starts[of_frame], every.shape)
     kept = ~blank[every]
-    return Plan(members, np.tile(starts, len(trajectories)), every[kept], groups[kept], seats[kept].astype(np.int64))
+    return Plan(
+        members, np.tile(starts, len(trajectories)), every[kept], groups[kept], frame_offsets[kept].astype(np.int64)
+    )
 
 
 def plans_of(survey: Survey, blank: Bools, shape: tuple[int, int], length: int, camera: Camera) -> Iterator[Plan]:

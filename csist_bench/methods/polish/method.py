@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from csist_bench.detections import Detections, concatenate
 from csist_bench.errors import must, require_finite
-from csist_bench.methods.fitting.counts import Law
+from csist_bench.methods.fitting.counts import BrightnessLaw
 from csist_bench.methods.fitting.frames import detections_from_fits, pixels_from_frames, window_side
 from csist_bench.methods.fitting.noise_model import noise_model_of
 from csist_bench.methods.polish._kernels import polish_frames, polish_points, polish_workspace
@@ -76,7 +76,8 @@ class Polish(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         side = window_side(0, camera, pixels.shape[2:])
         polish_frames(
             maps.reshape(n, *maps.shape[2:]), pixels.reshape(n, *pixels.shape[2:]), c, 1 / (12 * c**2) + self.error**2,
-            noise_model_of(camera, frames.dtype.kind in "iu"), Law(camera.intensity_min, camera.intensity_max, False),
+            noise_model_of(camera, frames.dtype.kind in "iu"),
+            BrightnessLaw(camera.intensity_min, camera.intensity_max, False),
             self.iterations, self.tolerance, polish_workspace(k, side), theta, sigma, score, count, found,
         )  # fmt: skip
         short = found < count

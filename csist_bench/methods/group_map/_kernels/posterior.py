@@ -1,8 +1,8 @@
 """The posterior of one fitted group hypothesis: evidence and errors under the scene law, positions, answers.
 
-Each job of `methods.group_map._kernels.fit` ends in a normal law N(state, C). The kernels here correct it for the
-uniform law of the intensities and for a known start, and read positions and their errors from it. Numbers come out,
-nothing is checked.
+Each hypothesis of `methods.group_map._kernels.fit` ends in a normal law N(state, C). The kernels here correct it for
+the uniform law of the intensities and for a known start, and read positions and their errors from it. Numbers come
+out, nothing is checked.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ NO_WEIGHT = 15.0  # in log weight below the heaviest draw
 
 
 @jit
-def conclude(
+def laplace_posterior(
     state: Floats,
     factor: Floats,
     cost: Floats,
@@ -34,19 +34,19 @@ def conclude(
     prior: Floats,
     bounds: Floats,
     draws: Floats,
-    temper: Floats,
+    variance_inflation: Floats,
     covariance: Floats,
     log_evidence: Floats,
 ) -> None:
-    """Turn J fitted jobs of equal K into covariances and log evidences under the uniform intensity law.
+    """Turn J fitted hypotheses of equal K into covariances and log evidences under the uniform intensity law.
 
     Parameters
     ----------
-    state, factor, cost, log_volume : as `fit_jobs` leaves them; `state` moves to the mean under the uniform law
+    state, factor, cost, log_volume : as `fit_hypotheses` leaves them; `state` moves to the mean under the uniform law
     first : the index of the first intensity
-    prior : (2, U), mean and precision
+    prior : (2, U), mean and inverse variance
     bounds : lowest and highest intensity, and the softness of their edges, grey levels
-    temper : (J,), the factor by which residuals exceed the told noise (1: as told)
+    variance_inflation : (J,), the factor by which residuals exceed the camera's noise (1: they do not)
     covariance, log_evidence : out, (J, U, U) and (J,)
     """
     unknowns = state.shape[1]
@@ -56,17 +56,17 @@ def conclude(
         change = 0.0
         if bounds[1] > bounds[0]:
             change = uniform_intensities(first, bounds, draws, prior[:, first], state[j], covariance[j])
-        log_evidence[j] = -0.5 * cost[j] / temper[j] + log_volume[j] + prior_volume + change
+        log_evidence[j] = -0.5 * cost[j] / variance_inflation[j] + log_volume[j] + prior_volume + change
         for u in range(unknowns):
             for v in range(unknowns):
-                covariance[j, u, v] *= temper[j]
+                covariance[j, u, v] *= variance_inflation[j]
 
 
 @jit
 def uniform_intensities(
     first: int, bounds: Floats, draws: Floats, prior: Floats, state: Floats, covariance: Floats
 ) -> float:
-    """Correct one job, in place, from the normal intensity law to the uniform one; return the change of log evidence.
+    """Correct one hypothesis, in place, from the normal intensity law to the uniform one; return its gain of evidence.
 
     The posterior of the intensities, N(s, S) under the normal law, is averaged over `draws` (n, K) of standard normal
     numbers with weight uniform / normal. The other unknowns follow by linear regression on the intensities.
@@ -75,7 +75,7 @@ def uniform_intensities(
     ----------
     first : the index of the first intensity in `state` (U,) and `covariance` (U, U)
     bounds : lowest and highest intensity, and the softness of their edges, grey levels
-    prior : (2,), mean and precision of the normal law
+    prior : (2,), mean and inverse variance of the normal law
     """
     targets, unknowns = draws.shape[1], state.shape[0]
     root = covariance[first : first + targets, first : first + targets].copy()
@@ -154,20 +154,20 @@ def condition_on_start(
     mark_sd: float,
     basis: Floats,
     offset: Floats,
-    turns: bool,
+    rotates: bool,
     state: Floats,
     covariance: Floats,
     log_evidence: Floats,
 ) -> None:
-    """Condition jobs on a reference point that starts on one of a few known coordinates of the scene's first axis.
+    """Condition hypotheses on a reference point that starts on one of a few known coordinates of the first axis.
 
-    The coordinate h'p of the start is linear in the path and, where the scene turns, in the angle; the nearest mark a
+    The coordinate h'p of the start is linear in the path and, where the scene rotates, in the angle; the nearest mark a
     by log N(a; h'p, h'Ch + mark_sd^2) is taken as observed (a Kalman update), and the log mean over the marks joins the
     log evidence.
 
     Parameters
     ----------
-    marks : (J, M), px, the coordinates open to each job
+    marks : (J, M), px, the coordinates open to each hypothesis
     basis : (D,), of the frame at which they hold
     offset : (J, 2), the pivot less the centre of turning, px; marks are counted from there
     """
@@ -176,7 +176,7 @@ def condition_on_start(
     slope[:degrees] = basis
     for j in range(state.shape[0]):
         start = offset[j, 0]
-        if turns:
+        if rotates:
             cos, sin = math.cos(state[j, -1]), math.sin(state[j, -1])
             start = cos * offset[j, 0] + sin * offset[j, 1]
             slope[-1] = cos * offset[j, 1] - sin * offset[j, 0]
@@ -203,7 +203,7 @@ def condition_on_start(
 
 
 @jit
-def place_jobs(
+def place_hypotheses(
     state: Floats,
     covariance: Floats,
     arms: Floats,
@@ -213,14 +213,14 @@ def place_jobs(
     xy: Floats,
     spread: Floats,
 ) -> None:
-    """Fill the positions (J, K, 2) of each job's targets at one frame, and their spreads, as `place` does."""
+    """Fill the positions (J, K, 2) of each hypothesis at one frame, and their spreads, as `place_targets` does."""
     sigma = np.empty((arms.shape[1], 2))
     for j in range(state.shape[0]):
-        place(state[j], covariance[j], arms[j], pivots[j], basis, drift, 0.0, xy[j], sigma, spread[j])
+        place_targets(state[j], covariance[j], arms[j], pivots[j], basis, drift, 0.0, xy[j], sigma, spread[j])
 
 
 @jit
-def place(
+def place_targets(
     state: Floats,
     covariance: Floats,
     arms: Floats,
@@ -232,14 +232,14 @@ def place(
     sigma: Floats,
     spread: Floats,
 ) -> None:
-    """Write the positions (K, 2) of a job's targets at one frame, with their errors; px.
+    """Write the positions (K, 2) of a hypothesis's targets at one frame, with their errors; px.
 
     `sigma` (K, 2) are the standard errors of x and y, `spread` (K, 2) those along the error ellipse's major and minor
     axis; `arm_sd` is the scatter of single arms about their common length.
     """
     targets, degrees, unknowns = arms.shape[0], basis.shape[0], state.shape[0]
-    turns = unknowns == 2 * degrees + 2 + targets
-    cos, sin = (math.cos(state[-1]), math.sin(state[-1])) if turns else (1.0, 0.0)
+    rotates = unknowns == 2 * degrees + 2 + targets
+    cos, sin = (math.cos(state[-1]), math.sin(state[-1])) if rotates else (1.0, 0.0)
     slope, product = np.empty((2, unknowns)), np.empty((2, unknowns))
     for k in range(targets):
         slope[:] = 0.0
@@ -253,7 +253,7 @@ def place(
         slope[0, 2 * degrees] = cos * arms[k, 0] - sin * arms[k, 1]
         slope[1, 2 * degrees] = sin * arms[k, 0] + cos * arms[k, 1]
         xy[k, 0], xy[k, 1] = pivot[0] + cos * u - sin * v, pivot[1] + sin * u + cos * v
-        if turns:
+        if rotates:
             slope[0, unknowns - 1], slope[1, unknowns - 1] = pivot[1] - xy[k, 1], xy[k, 0] - pivot[0]
         product[:] = 0.0
         for axis in range(2):
@@ -278,8 +278,8 @@ def place(
 @jit
 def answer_frames(
     frame: Ints,
-    seat: Ints,
-    job: Ints,
+    frame_offset: Ints,
+    hypothesis: Ints,
     state: Floats,
     covariance: Floats,
     arms: Floats,
@@ -288,18 +288,18 @@ def answer_frames(
     drift: Floats,
     arm_sd: float,
     weight: Floats,
-    elsewhere: Floats,
+    p_hit_otherwise: Floats,
     xy: Floats,
     sigma: Floats,
     light: Floats,
     score: Floats,
 ) -> None:
-    """Fill the slots of n frames from the jobs chosen for them, all of equal K.
+    """Fill the slots of n frames from the hypotheses chosen for them, all of equal K.
 
     Parameters
     ----------
-    frame, seat, job : (n,), the frame to answer, its place in its group, the chosen job
-    weight, elsewhere : (n,) and (n, K), from `decide`
+    frame, frame_offset, hypothesis : (n,), the frame to answer, its offset in its group, the chosen hypothesis
+    weight, p_hit_otherwise : (n,) and (n, K), from `choose_hypotheses`
     xy, sigma : out, (F, Kmax, 2) px; the first K slots are filled
     light : out, (F, Kmax, 2), intensities and their standard errors, grey levels
     score : out, (F, Kmax), the expected share of thresholds at which the target is right
@@ -307,9 +307,9 @@ def answer_frames(
     targets, degrees = arms.shape[1], basis.shape[1]
     spread = np.empty((targets, 2))
     for row in range(frame.shape[0]):
-        f, j, t = frame[row], job[row], seat[row]
-        place(state[j], covariance[j], arms[j], pivots[j], basis[t], drift[t], arm_sd, xy[f], sigma[f], spread)
+        f, j, t = frame[row], hypothesis[row], frame_offset[row]
+        place_targets(state[j], covariance[j], arms[j], pivots[j], basis[t], drift[t], arm_sd, xy[f], sigma[f], spread)
         for k in range(targets):
             s = 2 * degrees + 1 + k
             light[f, k, 0], light[f, k, 1] = state[j, s], math.sqrt(max(covariance[j, s, s], 0.0))
-            score[f, k] = weight[row] * hit_probability(0.0, spread[k, 0], spread[k, 1]) + elsewhere[row, k]
+            score[f, k] = weight[row] * hit_probability(0.0, spread[k, 0], spread[k, 1]) + p_hit_otherwise[row, k]
