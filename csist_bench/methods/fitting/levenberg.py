@@ -40,6 +40,13 @@ class Prior(NamedTuple):
     least: float
 
 
+class StoppingRule(NamedTuple):
+    """A fit ends after `iterations` steps, or where a step promises or brings less than `tolerance` of the cost."""
+
+    iterations: int
+    tolerance: float
+
+
 class FrameWorkspace(NamedTuple):
     """Scratch of one fit of up to K targets in an n x n window."""
 
@@ -138,24 +145,22 @@ def fit_frame(
     window: FrameWindow,
     noise_model: NoiseModel,
     prior: Prior,
-    iterations: int,
-    tolerance: float,
+    stop: StoppingRule,
     work: FrameWorkspace,
 ) -> float:
     """Fit theta (K, 3) in place by Levenberg-Marquardt and return the cost reached.
 
-    Ends when a step promises or brings less than `tolerance`, or after `iterations` steps. The undamped normal matrix
-    at the end is in `work.normal`.
+    The undamped normal matrix at the end is in `work.normal`.
     """
     k = theta.shape[0]
     n = 3 * k
-    trial, step = work.trial[:k], work.step[:n]
+    trial, step, tolerance = work.trial[:k], work.step[:n], stop.tolerance
     left, right = window.column - REACH, window.column + window.pixels.shape[1] - 1 + REACH
     top, bottom = window.row - REACH, window.row + window.pixels.shape[0] - 1 + REACH
     cost = cost_of(theta, window, noise_model, prior, work)
     gather_equations(theta, noise_model, prior, work)
     damping = 1e-2
-    for _ in range(iterations):
+    for _ in range(stop.iterations):
         promised = damped_step(n, damping, work.normal, work.gradient, work.factor, step)
         if promised < 0.0:
             damping *= 10.0

@@ -10,12 +10,20 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 from scipy.stats import qmc
 
-from csist_bench.methods.fitting.grouping import Plan, Slots
+from csist_bench.methods.fitting.answers import FrameAnswers
+from csist_bench.methods.fitting.grouping import Plan
 from csist_bench.methods.fitting.noise_model import NoiseModel
 from csist_bench.methods.fitting.survey import Survey
-from csist_bench.methods.group_map._kernels import decision as group_decision
-from csist_bench.methods.group_map._kernels import fit as group_fitting
-from csist_bench.methods.group_map._kernels import posterior as group_posterior
+from csist_bench.methods.group_map._kernels.decision import choose_hypotheses, prune
+from csist_bench.methods.group_map._kernels.fit import Groups, Hypotheses, fit_hypotheses
+from csist_bench.methods.group_map._kernels.posterior import (
+    ChosenHypotheses,
+    Posteriors,
+    answer_frames,
+    condition_on_start,
+    laplace_posterior,
+    place_hypotheses,
+)
 from csist_bench.methods.group_map.scene_law import (
     MIDDLE,
     direction_sets,
@@ -73,49 +81,31 @@ class GroupModel:
 
 
 @dataclass(frozen=True, eq=False)
-class Hypotheses:
-    """Fitted hypotheses of equal K, as `group_fitting.fit_jobs` takes and leaves them."""
+class CountFits:
+    """All fits of one number of targets: the groups, the hypotheses that stayed, and their posteriors."""
 
-    group: Ints
-    arms: Floats
-    state: Floats
-    cost: Floats
-    log_volume: Floats
-    factor: Floats
-
-    def select(self, index: NDArray[np.generic]) -> Hypotheses:
-        """Return the hypotheses picked by a mask or an index array."""
-        return Hypotheses(
-            self.group[index],
-            self.arms[index],
-            self.state[index],
-            self.cost[index],
-            self.log_volume[index],
-            self.factor[index],
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class HypothesisPosteriors:
-    """Jobs of equal K with their posterior: covariance (J, U, U), log evidence (J,), and at mid-group xy, spread."""
-
-    groups: group_fitting.Groups
+    groups: Groups
     hypotheses: Hypotheses
-    covariance: Floats
-    log_evidence: Floats
-    xy: Floats
-    spread: Floats
+    posteriors: Posteriors
+
+    def __len__(self) -> int:
+        return len(self.hypotheses.group)
+
+    @property
+    def targets(self) -> int:
+        """Targets of every hypothesis."""
+        return int(self.hypotheses.arms.shape[1])
 
 
-def answer_plan(survey: Survey, plan: Plan, allowed: Bools, model: GroupModel, slots: Slots) -> None:
-    """Fill the slots of every frame of a plan; `allowed` (G, counts) says which target counts are open."""
+def answer_plan(survey: Survey, plan: Plan, allowed: Bools, model: GroupModel, answers: FrameAnswers) -> None:
+    """Answer every frame of a plan; `allowed` (G, counts) says which target counts are open."""
     path = start_path(survey, plan.members)
-    tables = []
+    fits = []
     for count in np.flatnonzero(allowed.any(axis=0)):
         chosen = np.flatnonzero(allowed[:, count])
-        tables.append(fit_count(survey, plan, path, chosen, int(count), model))
-    if tables:
-        answer_best(plan, tables, model, slots)
+        fits.append(fit_count(survey, plan, path, chosen, int(count), model))
+    if fits:
+        answer_best(plan, fits, model, answers)
 
 
 def start_path(survey: Survey, members: Ints) -> Floats:
@@ -128,12 +118,10 @@ def start_path(survey: Survey, members: Ints) -> Floats:
     return np.asarray(np.linalg.solve(normal, right))
 
 
-def fit_count(
-    survey: Survey, plan: Plan, path: Floats, chosen: Ints, count: int, model: GroupModel
-) -> HypothesisPosteriors:
+def fit_count(survey: Survey, plan: Plan, path: Floats, chosen: Ints, count: int, model: GroupModel) -> CountFits:
     """Fit all hypotheses of `count` targets to the chosen groups, in rounds, dropping the hopeless ones after each."""
     m = plan.members.shape[1]
-    groups = group_fitting.Groups(
+    groups = Groups(
         survey.windows,
         survey.origins,
         plan.members,
@@ -145,16 +133,7 @@ def fit_count(
     )
     hypotheses = start_hypotheses(path, chosen, count, groups.prior, model)
     for iterations, margin in ROTATED_LEVELS if model.rotates else LEVELS:
-        group_fitting.fit_hypotheses(
-            groups,
-            hypotheses.group,
-            hypotheses.arms,
-            iterations,
-            hypotheses.state,
-            hypotheses.cost,
-            hypotheses.log_volume,
-            hypotheses.factor,
-        )
+        fit_hypotheses(groups, hypotheses, iterations)
         keep, variance_inflation = pruned(hypotheses, plan, survey, margin, model)
         hypotheses, variance_inflation = hypotheses.select(keep), variance_inflation[keep]
     return posteriors_of(hypotheses, variance_inflation, plan.first, groups, model)
@@ -190,9 +169,7 @@ def pruned(
     keep, variance_inflation = np.empty(len(hypotheses.group), np.bool_), np.empty(len(hypotheses.group))
     # With shot noise the cost holds log variances and is no chi-square.
     sigmas = MISFIT_SIGMAS if model.camera.shot_gain == 0.0 else np.inf
-    group_decision.prune(
-        hypotheses.group, hypotheses.cost, hypotheses.log_volume, pixels, sigmas, margin, variance_inflation, keep
-    )
+    prune(hypotheses, pixels, sigmas, margin, variance_inflation, keep)
     return keep, variance_inflation
 
 
@@ -204,86 +181,47 @@ def normal_draws(count: int) -> Floats:
 
 
 def posteriors_of(
-    hypotheses: Hypotheses, variance_inflation: Floats, first: Ints, groups: group_fitting.Groups, model: GroupModel
-) -> HypothesisPosteriors:
+    hypotheses: Hypotheses, variance_inflation: Floats, first: Ints, groups: Groups, model: GroupModel
+) -> CountFits:
     """Turn fits into evidences, under the uniform brightness law, and positions at the middle of each group."""
-    (j, count), u, middle = hypotheses.arms.shape[:2], hypotheses.state.shape[1], len(groups.basis) // 2
-    out = HypothesisPosteriors(
-        groups, hypotheses, np.empty((j, u, u)), np.empty(j), np.empty((j, count, 2)), np.empty((j, count, 2))
-    )
-    light = model.camera
-    bounds = np.array([light.intensity_min, light.intensity_max, EDGE_SOFTNESS])
-    pivots = groups.pivots[hypotheses.group]
-    group_posterior.laplace_posterior(
-        hypotheses.state, hypotheses.factor, hypotheses.cost, hypotheses.log_volume, 2 * groups.basis.shape[1] + 1,
-        groups.prior, bounds, normal_draws(count), variance_inflation, out.covariance, out.log_evidence,
-    )  # fmt: skip
-    if model.start_known(len(groups.basis)):
+    (j, count), camera, frames = hypotheses.arms.shape[:2], model.camera, len(groups.basis)
+    out = Posteriors.empty(j, hypotheses.state.shape[1], count)
+    bounds = np.array([camera.intensity_min, camera.intensity_max, EDGE_SOFTNESS])
+    laplace_posterior(hypotheses, groups, bounds, normal_draws(count), variance_inflation, out)
+    if model.start_known(frames):
         marks = start_marks(first[hypotheses.group], model.step, model.rotates) - MIDDLE
-        group_posterior.condition_on_start(
-            marks,
-            START_SD,
-            groups.basis[0],
-            pivots - MIDDLE,
-            model.rotates,
-            hypotheses.state,
-            out.covariance,
-            out.log_evidence,
-        )
-    group_posterior.place_hypotheses(
-        hypotheses.state,
-        out.covariance,
-        hypotheses.arms,
-        pivots,
-        groups.basis[middle],
-        groups.drift[middle],
-        out.xy,
-        out.spread,
-    )
+        condition_on_start(marks, START_SD, MIDDLE, model.rotates, hypotheses, groups, out)
+    place_hypotheses(hypotheses, groups, frames // 2, out)
     out.log_evidence[:] -= np.log(len(model.arms(count)))
-    return out
+    return CountFits(groups, hypotheses, out)
 
 
-def answer_best(plan: Plan, tables: list[HypothesisPosteriors], model: GroupModel, slots: Slots) -> None:
-    """Choose one hypothesis for each group, over all counts, and write its targets into the slots of its frames."""
-    group = np.concatenate([table.hypotheses.group for table in tables])
-    count = np.concatenate([np.full(len(table.hypotheses.group), table.xy.shape[1]) for table in tables])
-    total, largest = len(group), int(count.max())
-    evidence = np.concatenate([table.log_evidence for table in tables])
-    xy, spread = np.zeros((2, total, largest, 2))
-    offsets = np.cumsum([0, *(len(table.hypotheses.group) for table in tables)])
-    for table, low in zip(tables, offsets):
-        high, k = low + len(table.hypotheses.group), table.xy.shape[1]
-        xy[low:high, :k], spread[low:high, :k] = table.xy, table.spread
+def answer_best(plan: Plan, fits: list[CountFits], model: GroupModel, answers: FrameAnswers) -> None:
+    """Choose one hypothesis for each group, over all counts, and answer the group's frames by it."""
+    group = np.concatenate([fit.hypotheses.group for fit in fits])
+    count = np.concatenate([np.full(len(fit), fit.targets) for fit in fits])
+    evidence = np.concatenate([fit.posteriors.log_evidence for fit in fits])
+    offsets = np.cumsum([0, *map(len, fits)])
+    groups, largest = len(plan.members), int(count.max())
+    xy, spread = np.zeros((2, len(group), largest, 2))
+    for fit, low in zip(fits, offsets):
+        xy[low : low + len(fit), : fit.targets] = fit.posteriors.xy
+        spread[low : low + len(fit), : fit.targets] = fit.posteriors.spread
     order = np.argsort(group, kind="stable")
-    bounds = np.searchsorted(group[order], np.arange(len(plan.members) + 1))
-    chosen, weight = np.empty(len(plan.members), np.int64), np.empty(len(plan.members))
-    p_hit_otherwise = np.zeros((len(plan.members), largest))
-    group_decision.choose_hypotheses(
-        bounds, evidence[order], count[order], xy[order], spread[order], chosen, weight, p_hit_otherwise
-    )
+    bounds = np.searchsorted(group[order], np.arange(groups + 1))
+    chosen, weight, p_hit_otherwise = np.empty(groups, np.int64), np.empty(groups), np.zeros((groups, largest))
+    choose_hypotheses(bounds, evidence[order], count[order], xy[order], spread[order], chosen, weight, p_hit_otherwise)
     hypothesis = order[chosen]
-    for table, low in zip(tables, offsets):
-        fill_slots(plan, table, hypothesis - low, weight, p_hit_otherwise, model, slots)
+    for fit, low in zip(fits, offsets):
+        here = chosen_of(plan, len(fit), hypothesis - low, weight, p_hit_otherwise)
+        answer_frames(here, fit.hypotheses, fit.groups, model.arm_sd, fit.posteriors.covariance, answers)
 
 
-def fill_slots(
-    plan: Plan,
-    table: HypothesisPosteriors,
-    hypothesis: Ints,
-    weight: Floats,
-    p_hit_otherwise: Floats,
-    model: GroupModel,
-    slots: Slots,
-) -> None:
-    """Write the answers of the groups whose chosen hypothesis (by index into `table`) lies in this table."""
-    mine = (hypothesis >= 0) & (hypothesis < len(table.hypotheses.group))
+def chosen_of(plan: Plan, number: int, hypothesis: Ints, weight: Floats, p_hit_otherwise: Floats) -> ChosenHypotheses:
+    """Return the frames of a plan whose group chose one of `number` hypotheses, counted from the first of these."""
+    mine = (hypothesis >= 0) & (hypothesis < number)
     rows = np.flatnonzero(mine[plan.groups])
-    group, frames = plan.groups[rows], plan.frames[rows]
-    slots.count[frames] = table.xy.shape[1]
-    group_posterior.answer_frames(
-        frames, plan.frame_offsets[rows], hypothesis[group], table.hypotheses.state, table.covariance,
-        table.hypotheses.arms, table.groups.pivots[table.hypotheses.group], table.groups.basis, table.groups.drift,
-        model.arm_sd,
-        weight[group], p_hit_otherwise[group], slots.xy, slots.sigma, slots.light, slots.score,
-    )  # fmt: skip
+    group = plan.groups[rows]
+    return ChosenHypotheses(
+        plan.frames[rows], plan.frame_offsets[rows], hypothesis[group], weight[group], p_hit_otherwise[group]
+    )

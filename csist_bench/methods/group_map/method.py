@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from csist_bench.detections import Detections, concatenate
 from csist_bench.errors import must, require_finite, require_shape
+from csist_bench.methods.fitting.answers import FrameAnswers
 from csist_bench.methods.fitting.counts import LARGEST_COUNT, blank_frames, count_candidates
-from csist_bench.methods.fitting.grouping import Slots, plans_of
+from csist_bench.methods.fitting.grouping import plans_of
 from csist_bench.methods.fitting.noise_model import noise_model_of
 from csist_bench.methods.fitting.survey import survey_frames
 from csist_bench.methods.group_map.hypotheses import GroupModel, answer_plan
@@ -101,12 +102,12 @@ class GroupMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         near = EDGE_SIGMAS * model.camera.optics.psf_sigma + self.radius - 0.5
         survey = survey_frames(flat, self.window, model.noise_model.saturation, near)
         blank = blank_frames(survey, model.camera)
-        slots = Slots.empty(b * t)
+        answers = FrameAnswers.empty(b * t, LARGEST_COUNT)
         length = t if self.frames in (20, "all") else min(int(self.frames), t)
         for plan in plans_of(survey, blank, (b, t), length, model.camera):
             allowed = count_candidates(survey, plan.members, model.camera, self.max_targets)
-            answer_plan(survey, plan, allowed, model, slots)
-        return slots.detections(b, t)
+            answer_plan(survey, plan, allowed, model, answers)
+        return answers.detections(b, t)
 
     def _model(self, frames: NDArray[Any], camera: Camera) -> GroupModel:
         rounded = bool(np.isfinite(camera.saturation) and (frames == np.rint(frames)).all())

@@ -25,13 +25,14 @@ from numpy.typing import NDArray
 
 from csist_bench.detections import Detections
 from csist_bench.errors import must, require_finite, require_shape
+from csist_bench.methods.fitting.answers import FrameAnswers
 from csist_bench.methods.fitting.counts import (
     LARGEST_COUNT,
     blank_frames,
     count_candidates,
     intensity_law,
 )
-from csist_bench.methods.fitting.grouping import Plan, Slots, plans_of
+from csist_bench.methods.fitting.grouping import Plan, plans_of
 from csist_bench.methods.fitting.noise_model import NoiseModel, noise_model_of
 from csist_bench.methods.fitting.survey import Survey, survey_frames
 from csist_bench.methods.ml_seq._kernels.motion import MotionModel, unknowns
@@ -97,15 +98,15 @@ class SequenceMaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fiel
         if flat.size and np.abs(flat).max() > BRIGHTEST_PIXEL:
             raise must("frames", f"hold values within +-{BRIGHTEST_PIXEL:g}", np.abs(flat).max())
         b, t = frames.shape[:2]
-        slots = Slots.empty(b * t)
+        found = FrameAnswers.empty(b * t, LARGEST_COUNT)
         if b * t:
-            self._answer(_Scene.of(flat - camera.background, camera, whole_numbers), (b, t), slots)
-        return slots.detections(b, t)
+            self._answer(_Scene.of(flat - camera.background, camera, whole_numbers), (b, t), found)
+        return found.detections(b, t)
 
-    def _answer(self, scene: _Scene, shape: tuple[int, int], slots: Slots) -> None:
+    def _answer(self, scene: _Scene, shape: tuple[int, int], found: FrameAnswers) -> None:
         length = shape[1] if self.frames == "all" or self.frames >= WHOLE else min(self.frames, shape[1])
         for plan in plans_of(scene.survey, self._blank(scene), shape, length, scene.camera):
-            self._answer_plan(scene, plan, slots)
+            self._answer_plan(scene, plan, found)
 
     def _blank(self, scene: _Scene) -> Bools:
         if self.brightness == "law":
@@ -113,20 +114,20 @@ class SequenceMaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fiel
         sd = scene.survey.windows.shape[1] * math.sqrt(scene.noise_model.variance)
         return np.asarray(scene.survey.flux < BLANK_SIGMAS * sd)
 
-    def _answer_plan(self, scene: _Scene, plan: Plan, slots: Slots) -> None:
+    def _answer_plan(self, scene: _Scene, plan: Plan, found: FrameAnswers) -> None:
         """Try the numbers of targets that each window's light allows; with free brightness, one more while it helps."""
         seen = np.asarray((plan.members >= 0).any(axis=1))
         best = np.full(len(seen), -np.inf)
         if self.brightness == "law":
             allowed = count_candidates(scene.survey, plan.members, scene.camera, LARGEST_COUNT)
             for k in range(1, LARGEST_COUNT + 1):
-                self._try_count(k, np.flatnonzero(allowed[:, k]), scene, plan, best, slots)
+                self._try_count(k, np.flatnonzero(allowed[:, k]), scene, plan, best, found)
             return
         growing = np.flatnonzero(seen)
         for k in range(1, LARGEST_COUNT + 1):
-            growing = self._try_count(k, growing, scene, plan, best, slots)
+            growing = self._try_count(k, growing, scene, plan, best, found)
 
-    def _try_count(self, k: int, chosen: Ints, scene: _Scene, plan: Plan, best: Floats, slots: Slots) -> Ints:
+    def _try_count(self, k: int, chosen: Ints, scene: _Scene, plan: Plan, best: Floats, found: FrameAnswers) -> Ints:
         """Fit the windows `chosen` with k targets; keep and return those that beat their best evidence so far."""
         if not len(chosen):
             return chosen
@@ -155,7 +156,7 @@ class SequenceMaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fiel
         better = evidence > best[chosen]
         best[chosen[better]] = evidence[better]
         row, column = np.nonzero((answered >= 0) & better[:, None])
-        _store(slots, plan.frames[rank[row, column]], answers, row, column)
+        _store(found, plan.frames[rank[row, column]], answers, row, column)
         return chosen[better]
 
     def _degree(self, frames: int) -> int:
@@ -236,13 +237,11 @@ def _offsets_answered(plan: Plan, chosen: Ints) -> tuple[Ints, Ints]:
     return answered, rank
 
 
-def _store(slots: Slots, frames: Ints, answers: Answers, row: Ints, column: Ints) -> None:
-    """Write the answers of (row, column) to the slots of their frames."""
+def _store(found: FrameAnswers, frames: Ints, answers: Answers, row: Ints, column: Ints) -> None:
+    """Write the answers of (row, column) to their frames."""
     theta, covariance = answers.theta[row, column], answers.covariance[row, column]
     k = theta.shape[1]
-    slots.count[frames] = k
-    slots.xy[frames, :k] = theta[..., :2]
-    slots.sigma[frames, :k] = np.sqrt(covariance[..., :2])
-    slots.light[frames, :k, 0] = theta[..., 2]
-    slots.light[frames, :k, 1] = np.sqrt(covariance[..., 3])
-    slots.score[frames, :k] = answers.score[row, column]
+    found.targets[frames] = k
+    found.theta[frames, :k] = theta
+    found.sigma[frames, :k] = np.sqrt(covariance[..., [0, 1, 3]])
+    found.score[frames, :k] = answers.score[row, column]

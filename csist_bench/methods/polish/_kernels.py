@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.jit import jit
+from csist_bench.methods.fitting.answers import FrameAnswers
 from csist_bench.methods.fitting.counts import BrightnessLaw
 from csist_bench.methods.fitting.hit_probability import round_hit_probability
 from csist_bench.methods.fitting.levenberg import (
     FrameWindow,
     FrameWorkspace,
     Prior,
+    StoppingRule,
     cost_of,
     factor_of,
     fit_frame,
@@ -151,8 +153,7 @@ def refine(
     row: int,
     column: int,
     noise_model: NoiseModel,
-    iterations: int,
-    tolerance: float,
+    stop: StoppingRule,
     work: PolishWorkspace,
     theta: Floats,
     sigma: Floats,
@@ -162,7 +163,7 @@ def refine(
     cut_window(frame, row, column, work.pixels)
     copy_rows(work.mean[:k], theta)
     window, prior = FrameWindow(work.pixels, row, column), Prior(work.mean, work.inverse_variance, 0.0)
-    fit_frame(theta, window, noise_model, prior, iterations, tolerance, work.fit)
+    fit_frame(theta, window, noise_model, prior, stop, work.fit)
     cost_of(theta, window, noise_model, prior, work.fit)
     gather_equations(theta, noise_model, prior, work.fit)
     # The prior's inverse variance on every unknown makes the matrix positive definite.
@@ -175,22 +176,12 @@ def refine(
 
 @jit
 def polish_points(
-    frames: Floats,
-    count: Ints,
-    noise_model: NoiseModel,
-    iterations: int,
-    tolerance: float,
-    work: PolishWorkspace,
-    theta: Floats,
-    sigma: Floats,
+    frames: Floats, noise_model: NoiseModel, stop: StoppingRule, work: PolishWorkspace, answers: FrameAnswers
 ) -> None:
-    """Polish answers theta (F, K, 3) of frames (F, H, W) in place; their errors sigma (F, K, 3) are the prior's.
-
-    `count` (F,) tells how many there are.
-    """
-    n = work.pixels.shape[0]
+    """Polish the answers of frames (F, H, W) in place; the errors they have are the prior's."""
+    n, theta, sigma = work.pixels.shape[0], answers.theta, answers.sigma
     for f in range(frames.shape[0]):
-        k = count[f]
+        k = answers.targets[f]
         if k == 0:
             continue
         row, column = window_origin(frames[f], n)
@@ -198,7 +189,17 @@ def polish_points(
             for u in range(3):
                 work.mean[m, u] = theta[f, m, u]
                 work.inverse_variance[m, u] = 1.0 / sigma[f, m, u] ** 2
-        refine(frames[f], row, column, noise_model, iterations, tolerance, work, theta[f, :k], sigma[f])
+        refine(frames[f], row, column, noise_model, stop, work, theta[f, :k], sigma[f])
+
+
+@jit
+def set_cell_prior(variance: float, law: BrightnessLaw, work: PolishWorkspace) -> None:
+    """Set what the prior knows before any place is: `variance` (px^2) along each axis, and the law of brightness."""
+    mean = 0.5 * (law.low + law.high)
+    work.inverse_variance[:, 0] = 1.0 / variance
+    work.inverse_variance[:, 1] = 1.0 / variance
+    work.inverse_variance[:, 2] = 12.0 / max((law.high - law.low) ** 2, 1e-6 * mean * mean)
+    work.mean[:, 2] = mean
 
 
 @jit
@@ -206,29 +207,19 @@ def polish_frames(
     heat_maps: Floats,
     frames: Floats,
     c: int,
-    variance: float,
     noise_model: NoiseModel,
     law: BrightnessLaw,
-    iterations: int,
-    tolerance: float,
+    stop: StoppingRule,
     work: PolishWorkspace,
-    theta: Floats,
-    sigma: Floats,
-    score: Floats,
-    count: Ints,
+    answers: FrameAnswers,
     found: Ints,
 ) -> None:
-    """Polish heat maps (F, c H, c W), which are consumed, into theta, sigma (F, K, 3) and score (F, K).
+    """Polish heat maps (F, c H, c W), which are consumed, by the prior that `set_cell_prior` set.
 
-    `variance` (px^2) is the cell prior's along each axis. `count` (F,) is the number of targets by flux, `found`
-    (F,) that in the map; frames with fewer found are left alone.
+    The number of targets is that by flux, `found` (F,) that in the map; frames with fewer found are left alone.
     """
-    n, most = work.pixels.shape[0], theta.shape[1]
-    mean = 0.5 * (law.low + law.high)
-    work.inverse_variance[:, 0] = 1.0 / variance
-    work.inverse_variance[:, 1] = 1.0 / variance
-    work.inverse_variance[:, 2] = 12.0 / max((law.high - law.low) ** 2, 1e-6 * mean * mean)
-    work.mean[:, 2] = mean
+    n, most = work.pixels.shape[0], answers.theta.shape[1]
+    count, theta, sigma, score = answers.targets, answers.theta, answers.sigma, answers.score
     places = np.zeros((most, 2))
     for f in range(frames.shape[0]):
         row, column = window_origin(frames[f], n)
@@ -238,6 +229,6 @@ def polish_frames(
             continue
         k = count[f]
         copy_rows(places[:k], work.mean)
-        refine(frames[f], row, column, noise_model, iterations, tolerance, work, theta[f, :k], sigma[f])
+        refine(frames[f], row, column, noise_model, stop, work, theta[f, :k], sigma[f])
         for m in range(k):
             score[f, m] = round_hit_probability(0.5 * (sigma[f, m, 0] ** 2 + sigma[f, m, 1] ** 2))

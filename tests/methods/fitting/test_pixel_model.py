@@ -71,7 +71,7 @@ def test_the_window_holds_the_blob_and_stays_inside(where):
 
 
 @pytest.mark.parametrize(
-    "gain,limit,edge", [(0.0, math.inf, math.inf), (0.7, math.inf, math.inf), (0.0, 60.0, 59.5), (0.7, 60.0, 60.0)]
+    "gain,saturation,edge", [(0.0, math.inf, math.inf), (0.7, math.inf, math.inf), (0.0, 60.0, 59.5), (0.7, 60.0, 60.0)]
 )
 def test_cost_score_and_normal_equations_equal_the_naive_ones(gain, saturation, edge):
     rng, theta = scene(1)

@@ -42,7 +42,8 @@ def test_fits_agree_with_a_general_solver(frames: int, rotates: bool) -> None:
     state = np.tile(prior[0], (4, 1))
     start = state.copy()
     cost, volume, factor = np.empty(4), np.empty(4), np.empty((4, state.shape[1], state.shape[1]))
-    group_fitting.fit_hypotheses(groups, np.zeros(4, np.int64), arms, 25, state, cost, volume, factor)
+    hypotheses = group_fitting.Hypotheses(np.zeros(4, np.int64), arms, state, cost, volume, factor)
+    group_fitting.fit_hypotheses(groups, hypotheses, 25)
     for hypothesis in range(4):
         naive = NaiveGroup(windows, origins, pivot, basis, drift, arms[hypothesis], prior, 2.0, 0.5, rotates)
         best, best_cost, best_volume = naive.fit(state[hypothesis] if rotates else start[hypothesis])
@@ -66,7 +67,8 @@ def test_left_out_frames_do_not_count() -> None:
         )  # fmt: skip
         state, u = prior[:1].copy(), prior.shape[1]
         work = np.empty(1), np.empty(1), np.empty((1, u, u))
-        group_fitting.fit_hypotheses(groups, np.zeros(1, np.int64), direction_sets("axes", 4), 4, state, *work)
+        hypotheses = group_fitting.Hypotheses(np.zeros(1, np.int64), direction_sets("axes", 4), state, *work)
+        group_fitting.fit_hypotheses(groups, hypotheses, 4)
         answers.append(state)
     np.testing.assert_array_equal(answers[0], answers[1])
 
@@ -113,7 +115,7 @@ def test_hit_probability_agrees_with_sampling(offset: float, major: float, minor
 
 def test_a_solution_found_twice_counts_once() -> None:
     xy = np.array([[[1.0, 1.0], [2.0, 2.0]], [[2.0, 2.001], [1.0, 1.0]], [[1.0, 2.0], [2.0, 1.0]]])
-    probability = group_decision.posterior(np.array([0.0, -0.1, 0.0]), np.array([2, 2, 2]), xy)
+    probability = group_decision.hypothesis_probabilities(np.array([0.0, -0.1, 0.0]), np.array([2, 2, 2]), xy)
     np.testing.assert_allclose(probability, [0.5, 0.0, 0.5])
 
 

@@ -302,7 +302,7 @@ def test_twenty_frames_or_more_mean_the_whole_sequence() -> None:
     for number in (20, 25):
         found = SequenceMaximumLikelihood(frames=number).detect(frames, camera)
         np.testing.assert_array_equal(found.x, WHOLE.detect(frames, camera).x)
-    assert WHOLE == SequenceMaximumLikelihood(frames="all")
+    assert SequenceMaximumLikelihood(frames="all") == WHOLE
 
 
 def test_no_frames_give_no_detections() -> None:

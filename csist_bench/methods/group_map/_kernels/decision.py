@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from csist_bench.jit import jit
 from csist_bench.methods.fitting.hit_probability import hit_probability
+from csist_bench.methods.group_map._kernels.fit import Hypotheses
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -24,9 +25,7 @@ ELIGIBLE = 0.2  # and one less probable than this share of the best is never the
 
 @jit
 def prune(
-    group: Ints,
-    cost: Floats,
-    log_volume: Floats,
+    hypotheses: Hypotheses,
     pixels: Floats,
     misfit_sigmas: float,
     margin: float,
@@ -37,17 +36,17 @@ def prune(
 
     Parameters
     ----------
-    group : (J,), ascending
-    cost, log_volume : (J,), as `fit_hypotheses` leaves them
+    hypotheses : J fitted ones, ascending in their groups
     pixels : (G,), how many pixels each group compares
     misfit_sigmas : the best cost of a group may exceed what noise explains by this many standard deviations
     variance_inflation : (J,), out: the factor of the group's excess beyond that, else 1; evidences are divided by it
     keep : (J,), out
     """
-    hypotheses, low = group.shape[0], 0
-    while low < hypotheses:
+    group, cost, log_volume = hypotheses.group, hypotheses.cost, hypotheses.log_volume
+    number, low = group.shape[0], 0
+    while low < number:
         high, best_cost = low, math.inf
-        while high < hypotheses and group[high] == group[low]:
+        while high < number and group[high] == group[low]:
             best_cost = min(best_cost, cost[high])
             high += 1
         n = max(pixels[group[low]], 1.0)
@@ -109,10 +108,10 @@ def choose_hypotheses(
 @jit
 def hypothesis_probabilities(log_evidence: Floats, count: Ints, xy: Floats) -> Floats:
     """Return the probabilities of the hypotheses of one group; a solution found twice keeps its more probable copy."""
-    hypotheses = log_evidence.shape[0]
+    number = log_evidence.shape[0]
     probability: Floats = np.exp(log_evidence - log_evidence.max())
-    for j in range(hypotheses):
-        for h in range(hypotheses):
+    for j in range(number):
+        for h in range(number):
             better = log_evidence[h] > log_evidence[j] or (log_evidence[h] == log_evidence[j] and h < j)
             if better and probability[j] > 0.0 and count[h] == count[j] and same_targets(xy[h], xy[j], count[j]):
                 probability[j] = 0.0

@@ -51,32 +51,37 @@ class Groups(NamedTuple):
     noise_model: NoiseModel
 
 
-@jit
-def fit_hypotheses(
-    groups: Groups,
-    group: Ints,
-    arms: Floats,
-    iterations: int,
-    state: Floats,
-    cost: Floats,
-    log_volume: Floats,
-    factor: Floats,
-) -> None:
-    """Take Gauss-Newton steps for J hypotheses of equal K.
+class Hypotheses(NamedTuple):
+    """J hypotheses of equal K: the group of each, (J,), its arms at radius 1, (J, K, 2), and its fit.
 
-    Parameters
-    ----------
-    group, arms : (J,), the group of each hypothesis; (J, K, 2), its arms at radius 1
-    state : (J, U), in: the start; out: the last step's end
-    cost : (J,), out: -2 log (likelihood x prior) that the last quadratic model gives at its minimum
-    log_volume : (J,), out: minus half the log determinant of the last normal matrix
-    factor : (J, U, U), out: lower Cholesky factor of the last normal matrix
+    state : (J, U), the unknowns
+    cost : (J,), -2 log (likelihood x prior) that the last quadratic model gives at its minimum
+    log_volume : (J,), minus half the log determinant of the last normal matrix
+    factor : (J, U, U), lower Cholesky factor of the last normal matrix
     """
-    hypotheses, targets, unknowns = state.shape[0], arms.shape[1], state.shape[1]
+
+    group: Ints
+    arms: Floats
+    state: Floats
+    cost: Floats
+    log_volume: Floats
+    factor: Floats
+
+    def select(self, index: NDArray[np.generic]) -> Hypotheses:
+        """Return the hypotheses picked by a mask or an index array."""
+        return Hypotheses(*(part[index] for part in self))
+
+
+@jit
+def fit_hypotheses(groups: Groups, hypotheses: Hypotheses, iterations: int) -> None:
+    """Take Gauss-Newton steps from the state of every hypothesis, and leave its fit."""
+    group, arms, state, factor = hypotheses.group, hypotheses.arms, hypotheses.state, hypotheses.factor
+    cost, log_volume = hypotheses.cost, hypotheses.log_volume
+    number, targets, unknowns = state.shape[0], arms.shape[1], state.shape[1]
     size, degrees = groups.windows.shape[1], groups.basis.shape[1]
     local = unknowns - 2 * degrees + 2
     # Blocks of nearly equal width, so that little is wasted on filling up the last one.
-    lanes = -(-hypotheses // max(-(-hypotheses // LANES), 1))
+    lanes = -(-number // max(-(-number // LANES), 1))
     lane_group, arm, p = np.empty(lanes, np.int64), np.empty((targets, 2, lanes)), np.empty((unknowns, lanes))
     normal, step = np.empty((unknowns, unknowns, lanes)), np.empty((unknowns, lanes))
     frame_normal, frame_gradient = np.empty((local, local, lanes)), np.empty((local, lanes))
@@ -86,9 +91,9 @@ def fit_hypotheses(
         np.empty((4, targets, size, lanes)),
     )
     light, present, total = np.empty((size, size, lanes)), np.empty(lanes), np.empty(lanes)
-    for first in range(0, hypotheses, lanes):
+    for first in range(0, number, lanes):
         for lane in range(lanes):
-            hypothesis = min(first + lane, hypotheses - 1)
+            hypothesis = min(first + lane, number - 1)
             lane_group[lane], arm[:, :, lane], p[:, lane] = group[hypothesis], arms[hypothesis], state[hypothesis]
         for _ in range(iterations):
             start_from_prior(p, groups.prior, normal, step, total)
@@ -105,7 +110,7 @@ def fit_hypotheses(
             factorise(normal)
             solve_lanes(normal, step, total)
             advance(p, step, degrees, targets)
-        for lane in range(min(lanes, hypotheses - first)):
+        for lane in range(min(lanes, number - first)):
             hypothesis = first + lane
             state[hypothesis], cost[hypothesis], factor[hypothesis] = p[:, lane], total[lane], normal[:, :, lane]
             log_volume[hypothesis] = 0.0

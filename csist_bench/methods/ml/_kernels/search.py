@@ -14,12 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.jit import jit
+from csist_bench.methods.fitting.answers import FrameAnswers
 from csist_bench.methods.fitting.counts import BrightnessLaw
 from csist_bench.methods.fitting.hit_probability import round_hit_probability
 from csist_bench.methods.fitting.levenberg import (
     FrameWindow,
     FrameWorkspace,
     Prior,
+    StoppingRule,
     cost_of,
     factor_of,
     fit_frame,
@@ -52,8 +54,7 @@ class SearchSettings(NamedTuple):
 
     max_targets: int
     starts: int
-    iterations: int
-    tolerance: float
+    stop: StoppingRule
     psf_sigma: float
 
 
@@ -129,7 +130,7 @@ def fit_count(
             theta[k, 0] = window.column + x + roots[k].real
             theta[k, 1] = window.row + y + roots[k].imag
             theta[k, 2] = prior.mean[k, 2]
-        cost = fit_frame(theta, window, noise_model, prior, settings.iterations, settings.tolerance, scratch.fit)
+        cost = fit_frame(theta, window, noise_model, prior, settings.stop, scratch.fit)
         if cost < lowest:
             lowest = cost
             copy_rows(theta, scratch.best)
@@ -279,10 +280,9 @@ def find_frames(
     settings: SearchSettings,
     scratch: SearchWorkspace,
     origin: Ints,
-    theta: Floats,
-    count: Ints,
+    answers: FrameAnswers,
 ) -> None:
-    """Fit frames (F, H, W), background subtracted: window origins (F, 2), theta (F, max_targets, 3) and count (F,)."""
+    """Fit frames (F, H, W), background subtracted; writes window origins (F, 2), theta and the number of targets."""
     n = scratch.pixels.shape[0]
     for f in range(frames.shape[0]):
         row, column = window_origin(frames[f], n)
@@ -290,7 +290,7 @@ def find_frames(
         cut_window(frames[f], row, column, scratch.pixels)
         window = FrameWindow(scratch.pixels, row, column)
         cut = touches_border(frames[f], window, math.sqrt(noise_model.variance))
-        count[f] = count_targets(window, noise_model, cut, law, settings, scratch, theta[f])
+        answers.targets[f] = count_targets(window, noise_model, cut, law, settings, scratch, answers.theta[f])
 
 
 @jit
@@ -308,15 +308,13 @@ def state_frames(
     settings: SearchSettings,
     scratch: SearchWorkspace,
     origin: Ints,
-    theta: Floats,
-    sigma: Floats,
-    score: Floats,
-    count: Ints,
+    answers: FrameAnswers,
     worst: Floats,
 ) -> None:
-    """State how sure the fits are: sigma (F, K, 3), score (F, K), largest error (F,); unseen targets are uncounted."""
+    """Fill the fits' sigma, score and largest error (F,) of each frame; targets that are not seen are dropped."""
+    theta, sigma, score = answers.theta, answers.sigma, answers.score
     for f in range(frames.shape[0]):
-        k = count[f]
+        k = answers.targets[f]
         if k == 0:
             continue
         row, column = origin[f, 0], origin[f, 1]
@@ -325,7 +323,7 @@ def state_frames(
         if is_seen(k, window, noise_model, prior, theta[f], scratch):
             worst[f] = state_errors(theta[f, :k], window, noise_model, prior, scratch, sigma[f, :k], score[f, :k])
         else:
-            count[f] = 0
+            answers.targets[f] = 0
 
 
 @jit
@@ -338,22 +336,20 @@ def decide_frames(
     draws: Draws,
     scratch: SearchWorkspace,
     origin: Ints,
-    theta: Floats,
-    sigma: Floats,
-    score: Floats,
-    count: Ints,
+    answers: FrameAnswers,
 ) -> None:
     """Replace the mode, its errors and scores by the posterior's decision, in the frames of the given indices."""
     for f in chosen_frames:
-        k = count[f]
+        k = answers.targets[f]
         row, column = origin[f, 0], origin[f, 1]
         cut_window(frames[f], row, column, scratch.pixels)
         window, prior = FrameWindow(scratch.pixels, row, column), final_prior(k, law, settings, scratch)
+        theta = answers.theta[f, :k]
         effective = sample_posterior(
-            theta[f, :k], window, noise_model, prior, settings.psf_sigma, draws, scratch.fit, scratch.samples
+            theta, window, noise_model, prior, settings.psf_sigma, draws, scratch.fit, scratch.samples
         )
         if effective > LEAST_SAMPLES:
             chosen = scratch.chosen[:, :k].copy()
             resample(scratch.samples, chosen)
-            choose_positions(theta[f, :k], chosen, chosen.shape[0], score[f, :k])
-            sample_spread(theta[f, :k], chosen, chosen.shape[0], sigma[f, :k])
+            choose_positions(theta, chosen, chosen.shape[0], answers.score[f, :k])
+            sample_spread(theta, chosen, chosen.shape[0], answers.sigma[f, :k])
