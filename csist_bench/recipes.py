@@ -252,7 +252,7 @@ def _choices(kind: type[msgspec.Struct], field: str) -> list[str]:
     pending = [declared]
     while pending:
         part = pending.pop()
-        words += [str(word) for word in get_args(part) if not get_args(word) and isinstance(word, str)]
+        words += [str(word) for word in get_args(part) if not get_args(word) and isinstance(word, str | int)]
         pending += [inner for inner in get_args(part) if get_args(inner)]
     return words
 

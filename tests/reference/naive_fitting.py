@@ -16,12 +16,12 @@ def naive_model(theta, rows, columns, psf_sigma):
     return image
 
 
-def naive_cost(pixels, model, variance, gain=0.0, limit=np.inf, edge=np.inf):
+def naive_cost(pixels, model, variance, gain=0.0, saturation=np.inf, edge=np.inf):
     """Return -2 log likelihood, pixel by pixel: Gaussian of variance + gain * m, Tobit where clipped."""
     total = 0.0
     for y, m in zip(pixels.ravel(), model.ravel()):
         spread = variance + gain * max(m, 0.0)
-        if y >= limit:
+        if y >= saturation:
             total -= 2 * log_ndtr((m - edge) / np.sqrt(spread))
         else:
             total += (y - m) ** 2 / spread + np.log(spread / variance)

@@ -45,7 +45,7 @@ def naive_equations(
     shape: tuple[int, int, bool],
     sigma: float,
     mean: np.ndarray,
-    precision: np.ndarray,
+    inverse_variance: np.ndarray,
 ) -> tuple[float, np.ndarray, np.ndarray]:
     """Return the cost, A = J'J + prior and the gradient J'r + prior's, J by central differences."""
     residual = naive_residuals(a, frames, times, centre, shape, sigma)
@@ -58,5 +58,5 @@ def naive_equations(
         change -= naive_residuals(up, frames, times, centre, shape, sigma)
         jacobian[:, p] = change / (2 * STEP)
     away = mean - a
-    cost = float(residual @ residual + precision @ away**2)
-    return cost, jacobian.T @ jacobian + np.diag(precision), jacobian.T @ residual + precision * away
+    cost = float(residual @ residual + inverse_variance @ away**2)
+    return cost, jacobian.T @ jacobian + np.diag(inverse_variance), jacobian.T @ residual + inverse_variance * away

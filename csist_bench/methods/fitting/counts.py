@@ -21,7 +21,7 @@ MARGIN = 0.005  # of the light; the window loses up to 4e-4 of it, rounding and 
 CHANGE_SIGMAS = 6.0
 
 
-class Law(NamedTuple):
+class BrightnessLaw(NamedTuple):
     """What is known of brightness: its range, grey levels; `free`: nothing."""
 
     low: float

@@ -1,4 +1,4 @@
-"""Frames in, detections out: what the fits of single frames share."""
+"""Frames as the fits of single frames take them, and the side of their windows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from csist_bench.detections import Detections, detections_from_slots
 from csist_bench.errors import must, require_finite, require_shape
 from csist_bench.simulation.camera import Camera
 
@@ -30,24 +29,6 @@ def pixels_from_frames(frames: NDArray[Any], camera: Camera) -> Floats:
     require_finite("frames", pixels)
     pixels -= camera.background
     return pixels
-
-
-def detections_from_fits(theta: Floats, sigma: Floats, score: Floats, count: NDArray[Any]) -> Detections:
-    """Turn the fits of flattened frames into rows.
-
-    Parameters
-    ----------
-    theta, sigma : ndarray, shape (B * T, K, 3)
-        x, y (px) and intensity (grey levels), and their standard errors.
-    score : ndarray, shape (B * T, K)
-    count : integer ndarray, shape (B, T)
-        How many of a frame's K are used.
-    """
-    shape = (*count.shape, theta.shape[1])
-    theta, sigma = theta.reshape(*shape, 3), sigma.reshape(*shape, 3)
-    return detections_from_slots(
-        theta[..., :2], score.reshape(shape), count, theta[..., 2], sigma[..., :2], sigma[..., 2]
-    )
 
 
 def window_side(asked: int, camera: Camera, shape: tuple[int, ...]) -> int:

@@ -1,4 +1,4 @@
-"""Which frames are fitted together, and room for the answers of every frame."""
+"""Which frames are fitted together."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from csist_bench.detections import Detections, detections_from_slots
-from csist_bench.methods.fitting.counts import LARGEST_COUNT, varying_trajectories
+from csist_bench.methods.fitting.counts import varying_trajectories
 from csist_bench.methods.fitting.survey import Survey
 from csist_bench.simulation.camera import Camera
 
@@ -24,14 +23,14 @@ LONGEST_GROUP = 64  # frames fitted jointly at most; longer sequences are cut in
 class Plan:
     """Groups of m frames to fit jointly: `members` (G, m), -1 = left out, from frame `first` (G,) of the sequence on.
 
-    Frame `frames[i]` is answered from its place `seats[i]` in group `groups[i]`.
+    Frame `frames[i]` is answered from its offset `frame_offsets[i]` within group `groups[i]`.
     """
 
     members: Ints
     first: Ints
     frames: Ints
     groups: Ints
-    seats: Ints
+    frame_offsets: Ints
 
 
 def plan_groups(blank: Bools, trajectories: Ints, frames: int, length: int) -> Plan:
@@ -53,9 +52,11 @@ def plan_groups(blank: Bools, trajectories: Ints, frames: int, length: int) -> P
     members = np.where(blank[index], -1, index).reshape(-1, m)
     every = trajectories[:, None] * frames + np.arange(frames)[None, :]
     groups = np.arange(len(trajectories))[:, None] * len(starts) + of_frame[None, :]
-    seats = np.broadcast_to(np.arange(frames) - starts[of_frame], every.shape)
+    frame_offsets = np.broadcast_to(np.arange(frames) - starts[of_frame], every.shape)
     kept = ~blank[every]
-    return Plan(members, np.tile(starts, len(trajectories)), every[kept], groups[kept], seats[kept].astype(np.int64))
+    return Plan(
+        members, np.tile(starts, len(trajectories)), every[kept], groups[kept], frame_offsets[kept].astype(np.int64)
+    )
 
 
 def plans_of(survey: Survey, blank: Bools, shape: tuple[int, int], length: int, camera: Camera) -> Iterator[Plan]:
@@ -68,33 +69,3 @@ def plans_of(survey: Survey, blank: Bools, shape: tuple[int, int], length: int, 
         plan = plan_groups(blank, trajectories, shape[1], together)
         if len(plan.frames):
             yield plan
-
-
-@dataclass(frozen=True, eq=False)
-class Slots:
-    """Answers of F frames: count (F,), xy and sigma (F, K, 2) px, light (F, K, 2) grey levels, score (F, K)."""
-
-    count: Ints
-    xy: Floats
-    sigma: Floats
-    light: Floats
-    score: Floats
-
-    @classmethod
-    def empty(cls, frames: int) -> Slots:
-        """Return answers of `frames` frames without any target."""
-        k = LARGEST_COUNT
-        xy, sigma, light = np.zeros((3, frames, k, 2))
-        return cls(np.zeros(frames, np.int64), xy, sigma, light, np.zeros((frames, k)))
-
-    def detections(self, trajectories: int, frames: int) -> Detections:
-        """Return the answers of B x T frames as rows."""
-        b, t, k = trajectories, frames, self.score.shape[1]
-        return detections_from_slots(
-            self.xy.reshape(b, t, k, 2),
-            self.score.reshape(b, t, k),
-            self.count.reshape(b, t),
-            self.light[..., 0].reshape(b, t, k),
-            self.sigma.reshape(b, t, k, 2),
-            self.light[..., 1].reshape(b, t, k),
-        )

@@ -24,7 +24,7 @@ MAX_DAMPING = 1e8
 REACH = 1.0  # px beyond the window's outer pixel centres where a target may still be placed
 
 
-class Window(NamedTuple):
+class FrameWindow(NamedTuple):
     """Pixels (n, n) of a window, background subtracted, and its origin (row, column)."""
 
     pixels: Floats
@@ -33,14 +33,21 @@ class Window(NamedTuple):
 
 
 class Prior(NamedTuple):
-    """Gaussian prior of each unknown, `mean` and `precision` (>= K, 3), and the least intensity allowed."""
+    """Gaussian prior of each unknown, `mean` and `inverse_variance` (>= K, 3), and the least intensity allowed."""
 
     mean: Floats
-    precision: Floats
+    inverse_variance: Floats
     least: float
 
 
-class Workspace(NamedTuple):
+class StoppingRule(NamedTuple):
+    """A fit ends after `iterations` steps, or where a step promises or brings less than `tolerance` of the cost."""
+
+    iterations: int
+    tolerance: float
+
+
+class FrameWorkspace(NamedTuple):
     """Scratch of one fit of up to K targets in an n x n window."""
 
     a: Floats
@@ -58,7 +65,7 @@ class Workspace(NamedTuple):
     trial: Floats
 
 
-def workspace(targets: int, size: int) -> Workspace:
+def frame_workspace(targets: int, size: int) -> FrameWorkspace:
     """Return the scratch for up to `targets` targets in a window of `size` px a side (not compiled)."""
     n = 3 * targets
     a, da, b, db = np.zeros((4, targets, size))
@@ -66,22 +73,22 @@ def workspace(targets: int, size: int) -> Workspace:
     normal, factor = np.zeros((2, n, n))
     jacobian, gradient, step = np.zeros((3, n))
     trial = np.zeros((targets, 3))
-    return Workspace(a, da, b, db, model, score, curvature, jacobian, normal, factor, gradient, step, trial)
+    return FrameWorkspace(a, da, b, db, model, score, curvature, jacobian, normal, factor, gradient, step, trial)
 
 
 @jit
 def penalty(theta: Floats, prior: Prior) -> float:
-    """Return the prior's -2 log density up to a constant: the sum of precision (theta - mean)^2."""
+    """Return the prior's -2 log density up to a constant: the sum of inverse variance (theta - mean)^2."""
     total = 0.0
     for k in range(theta.shape[0]):
         for u in range(3):
             away = theta[k, u] - prior.mean[k, u]
-            total += prior.precision[k, u] * away * away
+            total += prior.inverse_variance[k, u] * away * away
     return total
 
 
 @jit
-def cost_of(theta: Floats, window: Window, noise_model: NoiseModel, prior: Prior, work: Workspace) -> float:
+def cost_of(theta: Floats, window: FrameWindow, noise_model: NoiseModel, prior: Prior, work: FrameWorkspace) -> float:
     """Return the cost of theta (K, 3); leaves responses, model, score and curvature in the workspace."""
     k = theta.shape[0]
     window_model(
@@ -109,7 +116,7 @@ def cost_of(theta: Floats, window: Window, noise_model: NoiseModel, prior: Prior
 
 
 @jit
-def gather(theta: Floats, noise_model: NoiseModel, prior: Prior, work: Workspace) -> None:
+def gather_equations(theta: Floats, noise_model: NoiseModel, prior: Prior, work: FrameWorkspace) -> None:
     """Fill the normal matrix and gradient, prior included, at the theta of the last `cost_of`."""
     k = theta.shape[0]
     base = 1.0 / noise_model.variance if noise_model.gain == 0.0 else 0.0
@@ -128,35 +135,33 @@ def gather(theta: Floats, noise_model: NoiseModel, prior: Prior, work: Workspace
     )
     for m in range(k):
         for u in range(3):
-            work.normal[3 * m + u, 3 * m + u] += prior.precision[m, u]
-            work.gradient[3 * m + u] -= prior.precision[m, u] * (theta[m, u] - prior.mean[m, u])
+            work.normal[3 * m + u, 3 * m + u] += prior.inverse_variance[m, u]
+            work.gradient[3 * m + u] -= prior.inverse_variance[m, u] * (theta[m, u] - prior.mean[m, u])
 
 
 @jit
-def fit(
+def fit_frame(
     theta: Floats,
-    window: Window,
+    window: FrameWindow,
     noise_model: NoiseModel,
     prior: Prior,
-    iterations: int,
-    tolerance: float,
-    work: Workspace,
+    stop: StoppingRule,
+    work: FrameWorkspace,
 ) -> float:
     """Fit theta (K, 3) in place by Levenberg-Marquardt and return the cost reached.
 
-    Ends when a step promises or brings less than `tolerance`, or after `iterations` steps. The undamped normal matrix
-    at the end is in `work.normal`.
+    The undamped normal matrix at the end is in `work.normal`.
     """
     k = theta.shape[0]
     n = 3 * k
-    trial, step = work.trial[:k], work.step
+    trial, step, tolerance = work.trial[:k], work.step[:n], stop.tolerance
     left, right = window.column - REACH, window.column + window.pixels.shape[1] - 1 + REACH
     top, bottom = window.row - REACH, window.row + window.pixels.shape[0] - 1 + REACH
     cost = cost_of(theta, window, noise_model, prior, work)
-    gather(theta, noise_model, prior, work)
+    gather_equations(theta, noise_model, prior, work)
     damping = 1e-2
-    for _ in range(iterations):
-        promised = damped_step(n, damping, work)
+    for _ in range(stop.iterations):
+        promised = damped_step(n, damping, work.normal, work.gradient, work.factor, step)
         if promised < 0.0:
             damping *= 10.0
             if damping > MAX_DAMPING:
@@ -172,7 +177,7 @@ def fit(
             gain = cost - reached
             copy_rows(trial, theta)
             cost = reached
-            gather(theta, noise_model, prior, work)
+            gather_equations(theta, noise_model, prior, work)
             damping = max(damping * 0.1, 1e-9)
             if gain < tolerance and promised < 2.0 * tolerance:
                 break
@@ -186,20 +191,19 @@ def fit(
 
 
 @jit
-def damped_step(n: int, damping: float, work: Workspace) -> float:
-    """Write the Marquardt step to `work.step` and return the decrease of cost it promises; -1 without a factor."""
-    factor = work.factor
+def damped_step(n: int, damping: float, normal: Floats, gradient: Floats, factor: Floats, step: Floats) -> float:
+    """Write the Marquardt step of n unknowns and return the decrease of cost it promises; -1 without a factor."""
     for p in range(n):
         for r in range(p):
-            factor[p, r] = work.normal[p, r]
-        factor[p, p] = work.normal[p, p] * (1.0 + damping) + 1e-300
-        work.step[p] = work.gradient[p]
+            factor[p, r] = normal[p, r]
+        factor[p, p] = normal[p, p] * (1.0 + damping) + 1e-300
+        step[p] = gradient[p]
     if not cholesky(factor, n):
         return -1.0
-    solve(factor, n, work.step)
+    solve(factor, n, step)
     promised = 0.0
     for p in range(n):
-        promised += work.step[p] * (work.gradient[p] + damping * work.normal[p, p] * work.step[p])
+        promised += step[p] * (gradient[p] + damping * normal[p, p] * step[p])
     return promised
 
 
@@ -210,7 +214,7 @@ def shorten(step: Floats, targets: int) -> None:
     for m in range(targets):
         longest = max(longest, abs(step[3 * m]), abs(step[3 * m + 1]))
     if longest > STEP_LIMIT:
-        for p in range(3 * targets):
+        for p in range(step.shape[0]):
             step[p] *= STEP_LIMIT / longest
 
 

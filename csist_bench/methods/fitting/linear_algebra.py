@@ -68,3 +68,21 @@ def log_determinant(factor: Floats, n: int) -> float:
     for i in range(n):
         total += math.log(factor[i, i])
     return 2.0 * total
+
+
+@jit
+def copy_array(source: Floats, out: Floats) -> None:
+    """Copy an array into another of its shape (plain loops compile several times faster than a slice assignment)."""
+    flat_source, flat_out = source.ravel(), out.ravel()
+    for i in range(flat_source.shape[0]):
+        flat_out[i] = flat_source[i]
+
+
+@jit
+def solve_lower(row: Floats, factor: Floats, n: int) -> None:
+    """Replace a row (n,) by L^-1 row, L the Cholesky `factor`: its products with other such rows are covariances."""
+    for i in range(n):
+        total = row[i]
+        for j in range(i):
+            total -= factor[i, j] * row[j]
+        row[i] = total / factor[i, i]

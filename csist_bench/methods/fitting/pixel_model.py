@@ -162,7 +162,7 @@ def pixel_terms(
     model: Floats,
     variance: float,
     gain: float,
-    limit: float,
+    saturation: float,
     edge: float,
     score: Floats,
     curvature: Floats,
@@ -173,14 +173,14 @@ def pixel_terms(
     ----------
     variance : of the read noise, grey levels squared
     gain : of the shot noise; a pixel's variance is variance + gain * max(m, 0)
-    limit, edge : a pixel at or above `limit` is clipped, and says only that the light was at or above `edge`: the Tobit
-        term -2 log Phi((m - edge) / sd), with weight r (r + z) / variance, r = phi(z) / Phi(z)
+    saturation, edge : a pixel at or above `saturation` is clipped, and says only that the light was at or above
+        `edge`: the Tobit term -2 log Phi((m - edge) / sd), with weight r (r + z) / variance, r = phi(z) / Phi(z)
     score, curvature : out, the shape of the pixels; curvature is the expected one (clipped: the observed one)
     """
     cost = 0.0
     rows, columns = pixels.shape
     inverse = 1.0 / variance
-    if gain == 0.0 and limit == math.inf:
+    if gain == 0.0 and saturation == math.inf:
         for i in range(rows):
             for j in range(columns):
                 residual = pixels[i, j] - model[i, j]
@@ -191,7 +191,7 @@ def pixel_terms(
     for i in range(rows):
         for j in range(columns):
             spread = variance + gain * max(model[i, j], 0.0)
-            if pixels[i, j] >= limit:
+            if pixels[i, j] >= saturation:
                 sd = math.sqrt(spread)
                 z = (model[i, j] - edge) / sd
                 log_probability, ratio = log_tail(z)

@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 from csist_bench.conventions import PriorTier
 from csist_bench.detections import Detections, concatenate
 from csist_bench.errors import must, require_finite, require_shape
+from csist_bench.methods.fitting.answers import FrameAnswers
 from csist_bench.methods.fitting.counts import LARGEST_COUNT, blank_frames, count_candidates
-from csist_bench.methods.fitting.grouping import Slots, plans_of
+from csist_bench.methods.fitting.grouping import plans_of
 from csist_bench.methods.fitting.noise_model import noise_model_of
 from csist_bench.methods.fitting.survey import survey_frames
-from csist_bench.methods.group_map.hypotheses import Model, answer_plan
+from csist_bench.methods.group_map.hypotheses import GroupModel, answer_plan
 from csist_bench.recipes import NonNegative, Positive
 from csist_bench.simulation.camera import Camera
 
@@ -31,23 +32,23 @@ Floats = NDArray[np.float64]
 
 EDGE_SIGMAS = 3.0  # a target nearer to the border of the frame loses light
 FRAMES_AT_A_TIME = 2000  # bounds the memory of the fits
-WHOLE = 20  # the setting `frames` that means the whole sequence, of whatever length
 
 
 class GroupMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Settings of the group MAP fit, and the method itself.
 
-    `frames` is 1 (each frame alone), 5 (the window centred on the frame) or 20 (the whole sequence). `axes` are fixed
-    or turned by one unknown angle for each group. Lengths in px: `radius` and `radius_sd` are the prior of the arms at
-    the middle of a group, `growth` their growth per frame, `arm_sd` the scatter of single arms.
+    `frames` is 1 (each frame alone), 5 (the window centred on the frame) or "all" (the whole sequence; 20 means "all"
+    too, whatever its length). `axes` are fixed or rotated by one unknown angle for each group. Lengths in px: `radius`
+    and `radius_sd` are the prior of the arms at the middle of a group, `growth` their growth per frame, `arm_sd` the
+    scatter of single arms.
 
-    Two laws of the generator's path can be told as well. `step` is the reference's motion along the scene's own first
-    axis, px per frame; it shows a turned scene its angle (0: learn the angle from the arms alone). With `start`
+    Two laws of the generator's path can be used as well. `step` is the reference's motion along the scene's own first
+    axis, px per frame; it shows a rotated scene its angle (0: learn the angle from the arms alone). With `start`
     "integer" the reference sets off, in the sequence's frame 0, from an integer first coordinate 1..9 and moves by
     `step` towards the far side: true of SeqCSIST, not of a sequence cut out of its middle.
     """
 
-    frames: Literal[1, 5, 20] = 20
+    frames: Literal[1, 5, 20, "all"] = "all"
     axes: Literal["fixed", "rotated"] = "fixed"
     directions: Literal["axes", "compass"] = "axes"
     radius: Positive = 0.307
@@ -101,22 +102,22 @@ class GroupMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         run = max(1, FRAMES_AT_A_TIME // max(t, 1))
         return concatenate([self._detect(frames[i : i + run], model).shifted(i) for i in range(0, b if t else 0, run)])
 
-    def _detect(self, frames: NDArray[Any], model: Model) -> Detections:
+    def _detect(self, frames: NDArray[Any], model: GroupModel) -> Detections:
         b, t, size = frames.shape[:3]
         flat = np.array(frames, dtype=np.float64).reshape(-1, size, size) - model.camera.background
         near = EDGE_SIGMAS * model.camera.optics.psf_sigma + self.radius - 0.5
         survey = survey_frames(flat, self.window, model.noise_model.saturation, near)
         blank = blank_frames(survey, model.camera)
-        slots = Slots.empty(b * t)
-        length = t if self.frames == WHOLE else min(self.frames, t)
+        answers = FrameAnswers.empty(b * t, LARGEST_COUNT)
+        length = t if self.frames in (20, "all") else min(int(self.frames), t)
         for plan in plans_of(survey, blank, (b, t), length, model.camera):
             allowed = count_candidates(survey, plan.members, model.camera, self.max_targets)
-            answer_plan(survey, plan, allowed, model, slots)
-        return slots.detections(b, t)
+            answer_plan(survey, plan, allowed, model, answers)
+        return answers.detections(b, t)
 
-    def _model(self, frames: NDArray[Any], camera: Camera) -> Model:
+    def _model(self, frames: NDArray[Any], camera: Camera) -> GroupModel:
         rounded = bool(np.isfinite(camera.saturation) and (frames == np.rint(frames)).all())
-        return Model(
+        return GroupModel(
             camera,
             noise_model_of(camera, rounded),
             (self.radius, self.radius_sd),

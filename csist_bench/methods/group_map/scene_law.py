@@ -14,7 +14,7 @@ from csist_bench.simulation.scenes import LAYOUTS
 
 Floats = NDArray[np.float64]
 
-FLAT = 1e-6  # precision of an unknown that is left to the data
+FLAT = 1e-6  # inverse variance of an unknown that is left to the data
 SPEED_SD = 0.06  # px per frame and axis; the generator's reference moves 0.04 along x and up to 0.12 along y
 BEND_SD = 0.03  # px; second Legendre coefficient of a path over 20 frames
 BEND_DECAY = 0.25  # each further coefficient is smaller by this factor; it grows with the n-th power of the duration
@@ -52,8 +52,8 @@ def path_basis(frames: int) -> Floats:
 
 
 @lru_cache(maxsize=64)
-def path_precision(frames: int) -> Floats:
-    """Return the prior precision of the path's coefficients along one axis, shape (degree + 1,), 1 / px^2."""
+def path_inverse_variance(frames: int) -> Floats:
+    """Return the prior inverse variance of the path's coefficients along one axis, shape (degree + 1,), 1 / px^2."""
     degree = path_degree(frames)
     sd = np.empty(degree + 1)
     sd[0] = FLAT**-0.5
@@ -64,28 +64,31 @@ def path_precision(frames: int) -> Floats:
 
 
 @lru_cache(maxsize=64)
-def prior_of(count: int, frames: int, radius: tuple[float, float], turns: bool, step: float, camera: Camera) -> Floats:
-    """Return mean and precision, shape (2, U), of (c_u, c_v, radius, s_1..s_K[, angle]).
+def prior_of(
+    count: int, frames: int, radius: tuple[float, float], rotates: bool, step: float, camera: Camera
+) -> Floats:
+    """Return mean and inverse variance, shape (2, U), of (c_u, c_v, radius, s_1..s_K[, angle]).
 
-    `radius` is the prior's mean and standard deviation, px, at the middle of the group. In a turned scene the reference
-    moves `step` px per frame along the scene's own first axis, and by any smooth curve across it (0: both alike).
+    `radius` is the prior's mean and standard deviation, px, at the middle of the group. In a rotated scene the
+    reference moves `step` px per frame along the scene's own first axis, and by any smooth curve across it (0: both
+    alike).
     """
-    path = path_precision(frames)
+    path = path_inverse_variance(frames)
     along_mean, along = np.zeros_like(path), path.copy()
-    if turns and step > 0:
+    if rotates and step > 0:
         along_mean[1:2] = step * (frames - 1) / 2
         along[1:] = UNIFORM_SD**-2
     # Quarter turns are in the sets, so an angle that only the arms show needs to reach over one; the sum over the sets
     # of this prior is flat within 15 %.
     angle = FLAT if step > 0 and frames > 1 else QUARTER_SD**-2
     mean, sd = intensity_law(camera)
-    means = [*along_mean, *np.zeros_like(path), radius[0], *[mean] * count, *[0.0] * turns]
-    precisions = [*along, *path, radius[1] ** -2, *[sd**-2] * count, *[angle] * turns]
-    return np.array([means, precisions])
+    means = [*along_mean, *np.zeros_like(path), radius[0], *[mean] * count, *[0.0] * rotates]
+    inverse_variances = [*along, *path, radius[1] ** -2, *[sd**-2] * count, *[angle] * rotates]
+    return np.array([means, inverse_variances])
 
 
 def start_angles(path: Floats, along: float) -> Floats:
-    """Return angles from which to fit turned scenes, shape (G, A), rad, given their paths (G, D, 2).
+    """Return angles from which to fit rotated scenes, shape (G, A), rad, given their paths (G, D, 2).
 
     The sets of arms differ by quarter turns, so four angles within one cover all. Where the path's linear coefficient
     `along` the first axis is known, px, one of size v lies acos(along / v) off that axis, to either side; as noise
@@ -99,14 +102,14 @@ def start_angles(path: Floats, along: float) -> Floats:
     return np.stack([heading - off, heading + off, heading - off - WIDER, heading + off + WIDER], axis=1)
 
 
-def start_marks(frame: NDArray[np.int64], step: float, turns: bool) -> Floats:
+def start_marks(frame: NDArray[np.int64], step: float, rotates: bool) -> Floats:
     """Return the first coordinates a reference point can have at each of n frames, shape (n, 9), px.
 
-    It starts at one of the integers 1..9 and moves `step` px per frame towards the far side. A turned scene is read
+    It starts at one of the integers 1..9 and moves `step` px per frame towards the far side. A rotated scene is read
     with its motion along the positive first axis, so its second half appears mirrored about 5.
     """
     start = np.arange(1.0, 10.0)
     heading = np.where(start < MIDDLE, 1.0, -1.0)
-    if turns:
+    if rotates:
         start, heading = np.where(start < MIDDLE, start, 2 * MIDDLE - start), np.ones(9)
     return np.asarray(start + step * heading * frame[:, None])

@@ -22,12 +22,19 @@ from numpy.typing import NDArray
 
 from csist_bench.conventions import PriorTier
 from csist_bench.detections import Detections
-from csist_bench.methods.fitting.counts import Law
-from csist_bench.methods.fitting.frames import detections_from_fits, pixels_from_frames, window_side
-from csist_bench.methods.fitting.levenberg import workspace
-from csist_bench.methods.fitting.noise_model import noise_model_of
-from csist_bench.methods.ml._kernels.posterior import Draws, cloud_of, draws_from_generator
-from csist_bench.methods.ml._kernels.search import Bench, Search, decide_frames, find_frames, state_frames
+from csist_bench.methods.fitting.answers import FrameAnswers
+from csist_bench.methods.fitting.counts import BrightnessLaw
+from csist_bench.methods.fitting.frames import pixels_from_frames, window_side
+from csist_bench.methods.fitting.levenberg import StoppingRule, frame_workspace
+from csist_bench.methods.fitting.noise_model import NoiseModel, noise_model_of
+from csist_bench.methods.ml._kernels.posterior import Draws, draws_from_generator, empty_samples
+from csist_bench.methods.ml._kernels.search import (
+    SearchSettings,
+    SearchWorkspace,
+    decide_frames,
+    find_frames,
+    state_frames,
+)
 from csist_bench.simulation.camera import Camera
 
 Floats = NDArray[np.float64]
@@ -76,36 +83,26 @@ class MaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
         """
         pixels = pixels_from_frames(frames, camera)
         b, t = frames.shape[:2]
-        flat = pixels.reshape(b * t, *pixels.shape[2:])
-        k = self.max_targets
-        theta, sigma = np.zeros((len(flat), k, 3)), np.zeros((len(flat), k, 3))
-        score, count = np.zeros((len(flat), k)), np.zeros(len(flat), np.int64)
-        self._unmix(flat, frames, camera, theta, sigma, score, count)
-        return detections_from_fits(theta, sigma, score, count.reshape(b, t))
-
-    def _unmix(
-        self,
-        flat: Floats,
-        frames: NDArray[Any],
-        camera: Camera,
-        theta: Floats,
-        sigma: Floats,
-        score: Floats,
-        count: NDArray[np.int64],
-    ) -> None:
+        answers = FrameAnswers.empty(b * t, self.max_targets)
         noise_model = noise_model_of(camera, frames.dtype.kind in "iu")
-        # A law this wide does not tell one target from two: evidence has to.
+        self._answer(pixels.reshape(b * t, *pixels.shape[2:]), camera, noise_model, answers)
+        return answers.detections(b, t)
+
+    def _answer(self, frames: Floats, camera: Camera, noise_model: NoiseModel, answers: FrameAnswers) -> None:
+        # A law this wide does not separate one target from two: evidence has to.
         wide = camera.intensity_max > WIDEST_LAW * camera.intensity_min
-        law = Law(camera.intensity_min, camera.intensity_max, wide or self.brightness == "free")
-        search = Search(self.max_targets, self.starts, self.iterations, self.tolerance, camera.optics.psf_sigma)
-        reused = bench(self.max_targets, window_side(self.window, camera, flat.shape[1:]), max(self.samples, 1))
-        origin, worst = np.zeros((len(flat), 2), np.int64), np.zeros(len(flat))
-        find_frames(flat, noise_model, law, search, reused, origin, theta, count)
-        state_frames(flat, noise_model, law, search, reused, origin, theta, sigma, score, count, worst)
-        unsure = np.flatnonzero((count >= LEAST_SAMPLED) & (worst > self.sampled_above) & np.isfinite(worst))
+        law = BrightnessLaw(camera.intensity_min, camera.intensity_max, wide or self.brightness == "free")
+        stop = StoppingRule(self.iterations, self.tolerance)
+        settings = SearchSettings(self.max_targets, self.starts, stop, camera.optics.psf_sigma)
+        side = window_side(self.window, camera, frames.shape[1:])
+        scratch = search_workspace(self.max_targets, side, max(self.samples, 1))
+        origin, worst = np.zeros((len(frames), 2), np.int64), np.zeros(len(frames))
+        find_frames(frames, noise_model, law, settings, scratch, origin, answers)
+        state_frames(frames, noise_model, law, settings, scratch, origin, answers, worst)
+        unsure = np.flatnonzero((answers.targets >= LEAST_SAMPLED) & (worst > self.sampled_above) & np.isfinite(worst))
         if self.samples and len(unsure):
             tables = draws(self.seed, self.samples, self.max_targets)
-            decide_frames(flat, unsure, noise_model, law, search, tables, reused, origin, theta, sigma, score, count)
+            decide_frames(frames, unsure, noise_model, law, settings, tables, scratch, origin, answers)
 
 
 @functools.lru_cache(maxsize=4)
@@ -114,19 +111,19 @@ def draws(seed: int, samples: int, targets: int) -> Draws:
     return draws_from_generator(np.random.default_rng(seed), TABLE_FACTOR * samples, targets)
 
 
-def bench(targets: int, side: int, samples: int = 1) -> Bench:
+def search_workspace(targets: int, side: int, samples: int = 1) -> SearchWorkspace:
     """Return the reused arrays of one run."""
-    return Bench(
+    return SearchWorkspace(
         pixels=np.zeros((side, side)),
-        work=workspace(targets, side),
+        fit=frame_workspace(targets, side),
         mean=np.zeros((targets, 3)),
-        precision=np.zeros((targets, 3)),
+        inverse_variance=np.zeros((targets, 3)),
         power=np.zeros(targets + 1, np.complex128),
         coefficient=np.zeros(targets + 1, np.complex128),
         theta=np.zeros((targets, 3)),
         best=np.zeros((targets, 3)),
         centre=np.zeros(3),
         covariance=np.zeros((3 * targets, 3 * targets)),
-        cloud=cloud_of(samples, targets),
+        samples=empty_samples(samples, targets),
         chosen=np.zeros((CHOSEN, targets, 3)),
     )

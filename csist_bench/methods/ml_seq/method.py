@@ -25,16 +25,17 @@ from numpy.typing import NDArray
 
 from csist_bench.detections import Detections
 from csist_bench.errors import must, require_finite, require_shape
+from csist_bench.methods.fitting.answers import FrameAnswers
 from csist_bench.methods.fitting.counts import (
     LARGEST_COUNT,
     blank_frames,
     count_candidates,
     intensity_law,
 )
-from csist_bench.methods.fitting.grouping import Plan, Slots, plans_of
+from csist_bench.methods.fitting.grouping import Plan, plans_of
 from csist_bench.methods.fitting.noise_model import NoiseModel, noise_model_of
 from csist_bench.methods.fitting.survey import Survey, survey_frames
-from csist_bench.methods.ml_seq._kernels.motion import Model, unknowns
+from csist_bench.methods.ml_seq._kernels.motion import MotionModel, unknowns
 from csist_bench.methods.ml_seq._kernels.search import Answers, Times, solve_windows
 from csist_bench.simulation.camera import NOISE_FLOOR_FLOAT, Camera
 
@@ -42,7 +43,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-WHOLE = 20  # the setting `frames` that means the whole sequence, of whatever length
+WHOLE = 20  # from here on the setting `frames` means the whole sequence, of whatever length
 BRIGHTEST_PIXEL = 1e9  # grey levels; far beyond any noise_model, and safe to square
 WINDOW_SIGMAS = 4.0  # half width of the fitted pixels: 5 x 5 at 0.5 px
 EDGE_SIGMAS = 4.0  # a group nearer to the frame's border loses light
@@ -56,12 +57,13 @@ BEND_SD, BEND_DECAY = 0.1, 0.3  # px over 20 frames for the second Legendre coef
 class SequenceMaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Settings of the sequence fit, and the method itself.
 
-    `frames` are fitted together: below 20 the window centred on each frame, from 20 on the whole sequence. `motion` is
-    that of a rigid group, or a polynomial for each target; `degree` of the path, 0 = by the length of the window.
+    `frames` are fitted together: the window centred on each frame, or "all", the whole sequence. From 20 on a number
+    means "all" too, whatever the length of the sequence. `motion` is that of a rigid group, or a polynomial for each
+    target; `degree` of the path, 0 = by the length of the window.
     `brightness` follows the camera's law or is free.
     """
 
-    frames: Annotated[int, Meta(ge=1)] = WHOLE
+    frames: Annotated[int, Meta(ge=1)] | Literal["all"] = "all"
     motion: Literal["rigid", "polynomial"] = "rigid"
     degree: Annotated[int, Meta(ge=0, le=8)] = 0
     brightness: Literal["law", "free"] = "law"
@@ -96,15 +98,15 @@ class SequenceMaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fiel
         if flat.size and np.abs(flat).max() > BRIGHTEST_PIXEL:
             raise must("frames", f"hold values within +-{BRIGHTEST_PIXEL:g}", np.abs(flat).max())
         b, t = frames.shape[:2]
-        slots = Slots.empty(b * t)
+        found = FrameAnswers.empty(b * t, LARGEST_COUNT)
         if b * t:
-            self._answer(_Scene.of(flat - camera.background, camera, whole_numbers), (b, t), slots)
-        return slots.detections(b, t)
+            self._answer(_Scene.of(flat - camera.background, camera, whole_numbers), (b, t), found)
+        return found.detections(b, t)
 
-    def _answer(self, scene: _Scene, shape: tuple[int, int], slots: Slots) -> None:
-        length = shape[1] if self.frames >= WHOLE else min(self.frames, shape[1])
+    def _answer(self, scene: _Scene, shape: tuple[int, int], found: FrameAnswers) -> None:
+        length = shape[1] if self.frames == "all" or self.frames >= WHOLE else min(self.frames, shape[1])
         for plan in plans_of(scene.survey, self._blank(scene), shape, length, scene.camera):
-            self._answer_plan(scene, plan, slots)
+            self._answer_plan(scene, plan, found)
 
     def _blank(self, scene: _Scene) -> Bools:
         if self.brightness == "law":
@@ -112,25 +114,25 @@ class SequenceMaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fiel
         sd = scene.survey.windows.shape[1] * math.sqrt(scene.noise_model.variance)
         return np.asarray(scene.survey.flux < BLANK_SIGMAS * sd)
 
-    def _answer_plan(self, scene: _Scene, plan: Plan, slots: Slots) -> None:
+    def _answer_plan(self, scene: _Scene, plan: Plan, found: FrameAnswers) -> None:
         """Try the numbers of targets that each window's light allows; with free brightness, one more while it helps."""
         seen = np.asarray((plan.members >= 0).any(axis=1))
         best = np.full(len(seen), -np.inf)
         if self.brightness == "law":
             allowed = count_candidates(scene.survey, plan.members, scene.camera, LARGEST_COUNT)
             for k in range(1, LARGEST_COUNT + 1):
-                self._try_count(k, np.flatnonzero(allowed[:, k]), scene, plan, best, slots)
+                self._try_count(k, np.flatnonzero(allowed[:, k]), scene, plan, best, found)
             return
         growing = np.flatnonzero(seen)
         for k in range(1, LARGEST_COUNT + 1):
-            growing = self._try_count(k, growing, scene, plan, best, slots)
+            growing = self._try_count(k, growing, scene, plan, best, found)
 
-    def _try_count(self, k: int, chosen: Ints, scene: _Scene, plan: Plan, best: Floats, slots: Slots) -> Ints:
+    def _try_count(self, k: int, chosen: Ints, scene: _Scene, plan: Plan, best: Floats, found: FrameAnswers) -> Ints:
         """Fit the windows `chosen` with k targets; keep and return those that beat their best evidence so far."""
         if not len(chosen):
             return chosen
         members = np.ascontiguousarray(plan.members[chosen])
-        answered, rank = _seats(plan, chosen)
+        answered, rank = _offsets_answered(plan, chosen)
         times = _times(members.shape[1], self._degree(members.shape[1]))
         model = self._model(k, times, scene.camera)
         answers = Answers.empty(answered.shape[0], answered.shape[1], k)
@@ -147,14 +149,14 @@ class SequenceMaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fiel
             start,
             answers,
         )
-        evidence = answers.evidence + 0.5 * float(np.log(model.precision).sum())
+        evidence = answers.evidence + 0.5 * float(np.log(model.inverse_variance).sum())
         if self.brightness == "free":
             # Without a law a target can be split in two at no cost, which Laplace's evidence does not see.
             evidence -= k * math.log(members.shape[1] * scene.survey.windows[0].size)
         better = evidence > best[chosen]
         best[chosen[better]] = evidence[better]
-        row, seat = np.nonzero((answered >= 0) & better[:, None])
-        _store(slots, plan.frames[rank[row, seat]], answers, row, seat)
+        row, column = np.nonzero((answered >= 0) & better[:, None])
+        _store(found, plan.frames[rank[row, column]], answers, row, column)
         return chosen[better]
 
     def _degree(self, frames: int) -> int:
@@ -164,23 +166,23 @@ class SequenceMaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fiel
             return min(frames - 1, 2)
         return 5 if self.motion == "rigid" else 3
 
-    def _model(self, k: int, times: Times, camera: Camera) -> Model:
+    def _model(self, k: int, times: Times, camera: Camera) -> MotionModel:
         rigid = self.motion == "rigid"
         frames, degree = times.basis.shape
         p = unknowns(k, degree, rigid)
-        mean, precision = np.zeros(p), np.zeros(p)
+        mean, inverse_variance = np.zeros(p), np.zeros(p)
         law_mean, law_sd = intensity_law(camera)
         mean[2 : 3 * k : 3] = law_mean
-        precision[2 : 3 * k : 3] = (law_sd if self.brightness == "law" else camera.intensity_max) ** -2
+        inverse_variance[2 : 3 * k : 3] = (law_sd if self.brightness == "law" else camera.intensity_max) ** -2
         for axis in range(2):
-            precision[axis : 3 * k : 3] = (EXTENT_SIGMAS * camera.optics.psf_sigma) ** -2
-        path = _path_precision(frames, degree)
+            inverse_variance[axis : 3 * k : 3] = (EXTENT_SIGMAS * camera.optics.psf_sigma) ** -2
+        path = _path_inverse_variance(frames, degree)
         if rigid:
             growth = GROWTH_SD * max(frames - 1, 1) / 2
-            precision[3 * k :] = np.concatenate([path, path, [growth**-2]])
+            inverse_variance[3 * k :] = np.concatenate([path, path, [growth**-2]])
         else:
-            precision[3 * k :] = np.repeat(path, 2 * k)
-        return Model(k, degree, rigid, mean, precision)
+            inverse_variance[3 * k :] = np.repeat(path, 2 * k)
+        return MotionModel(k, degree, rigid, mean, inverse_variance)
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,35 +212,36 @@ def _times(frames: int, degree: int) -> Times:
     return Times(u, np.ascontiguousarray(np.polynomial.legendre.legvander(u, degree)[:, 1:]))
 
 
-def _path_precision(frames: int, degree: int) -> Floats:
-    """Return the prior precision of a path's coefficients along one axis, shape (degree,), 1 / px^2."""
+def _path_inverse_variance(frames: int, degree: int) -> Floats:
+    """Return the prior inverse variance of a path's coefficients along one axis, shape (degree,), 1 / px^2."""
     d = np.arange(2, degree + 1)
     bends = BEND_SD * BEND_DECAY ** (d - 2) * ((frames - 1) / 19) ** d
     return np.asarray(np.concatenate([[SPEED_SD * max(frames - 1, 1) / 2], bends])[:degree] ** -2)
 
 
-def _seats(plan: Plan, chosen: Ints) -> tuple[Ints, Ints]:
-    """Return the seats that each chosen window answers, (J, R), -1 = none, and the row of the plan behind each."""
-    place = np.full(len(plan.members), -1)
-    place[chosen] = np.arange(len(chosen))
-    rows = np.flatnonzero(place[plan.groups] >= 0)
-    job = place[plan.groups[rows]]
-    order = np.argsort(job, kind="stable")
-    rows, job = rows[order], job[order]
-    column = np.arange(len(job)) - np.searchsorted(job, np.arange(len(chosen)))[job]
+def _offsets_answered(plan: Plan, chosen: Ints) -> tuple[Ints, Ints]:
+    """Return which frames each chosen window answers, (J, R), -1 = none, and the row of the plan behind each.
+
+    A frame is given by its offset within the window.
+    """
+    index = np.full(len(plan.members), -1)
+    index[chosen] = np.arange(len(chosen))
+    rows = np.flatnonzero(index[plan.groups] >= 0)
+    window = index[plan.groups[rows]]
+    order = np.argsort(window, kind="stable")
+    rows, window = rows[order], window[order]
+    column = np.arange(len(window)) - np.searchsorted(window, np.arange(len(chosen)))[window]
     shape = (len(chosen), int(column.max(initial=0)) + 1)
     answered, rank = np.full(shape, -1), np.zeros(shape, np.int64)
-    answered[job, column], rank[job, column] = plan.seats[rows], rows
+    answered[window, column], rank[window, column] = plan.frame_offsets[rows], rows
     return answered, rank
 
 
-def _store(slots: Slots, frames: Ints, answers: Answers, row: Ints, seat: Ints) -> None:
-    """Write the answers of (row, seat) to the slots of their frames."""
-    theta, covariance = answers.theta[row, seat], answers.covariance[row, seat]
+def _store(found: FrameAnswers, frames: Ints, answers: Answers, row: Ints, column: Ints) -> None:
+    """Write the answers of (row, column) to their frames."""
+    theta, covariance = answers.theta[row, column], answers.covariance[row, column]
     k = theta.shape[1]
-    slots.count[frames] = k
-    slots.xy[frames, :k] = theta[..., :2]
-    slots.sigma[frames, :k] = np.sqrt(covariance[..., :2])
-    slots.light[frames, :k, 0] = theta[..., 2]
-    slots.light[frames, :k, 1] = np.sqrt(covariance[..., 3])
-    slots.score[frames, :k] = answers.score[row, seat]
+    found.targets[frames] = k
+    found.theta[frames, :k] = theta
+    found.sigma[frames, :k] = np.sqrt(covariance[..., [0, 1, 3]])
+    found.score[frames, :k] = answers.score[row, column]

@@ -9,9 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.jit import jit
-from csist_bench.methods.fitting.counts import Law
+from csist_bench.methods.fitting.answers import FrameAnswers
+from csist_bench.methods.fitting.counts import BrightnessLaw
 from csist_bench.methods.fitting.hit_probability import round_hit_probability
-from csist_bench.methods.fitting.levenberg import Prior, Window, Workspace, cost_of, factor_of, fit, gather, workspace
+from csist_bench.methods.fitting.levenberg import (
+    FrameWindow,
+    FrameWorkspace,
+    Prior,
+    StoppingRule,
+    cost_of,
+    factor_of,
+    fit_frame,
+    frame_workspace,
+    gather_equations,
+)
 from csist_bench.methods.fitting.linear_algebra import copy_rows, inverse
 from csist_bench.methods.fitting.noise_model import NoiseModel
 from csist_bench.methods.fitting.pixel_model import cut_window, window_origin
@@ -25,12 +36,12 @@ APART = 0.25  # of a node's pitch: how far targets of one node start from its mi
 
 
 class PolishWorkspace(NamedTuple):
-    """Reused arrays: the window's pixels, scratch of its fit, prior mean and precision (K, 3), and the covariance."""
+    """Reused arrays: the window's pixels, scratch of its fit, the prior (K, 3) and the covariance."""
 
     pixels: Floats
-    fit: Workspace
+    fit: FrameWorkspace
     mean: Floats
-    precision: Floats
+    inverse_variance: Floats
     covariance: Floats
 
 
@@ -38,9 +49,9 @@ def polish_workspace(targets: int, side: int) -> PolishWorkspace:
     """Return the reused arrays for up to `targets` targets in a window of `side` px."""
     return PolishWorkspace(
         pixels=np.zeros((side, side)),
-        fit=workspace(targets, side),
+        fit=frame_workspace(targets, side),
         mean=np.zeros((targets, 3)),
-        precision=np.zeros((targets, 3)),
+        inverse_variance=np.zeros((targets, 3)),
         covariance=np.zeros((3 * targets, 3 * targets)),
     )
 
@@ -57,7 +68,7 @@ def brightest_node(mass: Floats) -> tuple[int, int]:
 
 
 @jit
-def absorb(mass: Floats, row: int, column: int, law: Law, place: Floats) -> None:
+def absorb(mass: Floats, row: int, column: int, law: BrightnessLaw, place: Floats) -> None:
     """Take one target's mass out of a map at a node and, where that is short, its neighbours; write its node, (2,).
 
     A node with less than the faintest target's intensity is half of a target smeared over several: the rest comes from
@@ -90,7 +101,7 @@ def absorb(mass: Floats, row: int, column: int, law: Law, place: Floats) -> None
 
 
 @jit
-def places_from_map(mass: Floats, count: int, law: Law, c: int, places: Floats) -> int:
+def places_from_map(mass: Floats, count: int, law: BrightnessLaw, c: int, places: Floats) -> int:
     """Write the positions (x, y), px, of up to `count` targets found in a heat map into `places`; consumes the map.
 
     Returns how many were found before the map was empty. Two targets of one node are set apart a little, along the line
@@ -122,13 +133,15 @@ def places_from_map(mass: Floats, count: int, law: Law, c: int, places: Floats) 
 
 
 @jit
-def count_from_light(frame: Floats, heat_map: Floats, row: int, column: int, size: int, limit: float, law: Law) -> int:
+def count_from_light(
+    frame: Floats, heat_map: Floats, row: int, column: int, size: int, saturation: float, law: BrightnessLaw
+) -> int:
     """Return the window's flux over the mean intensity, rounded; where pixels are clipped, the map's mass if larger."""
     flux, clipped = 0.0, False
     for i in range(row, row + size):
         for j in range(column, column + size):
             flux += frame[i, j]
-            clipped |= frame[i, j] >= limit
+            clipped |= frame[i, j] >= saturation
     if clipped:
         flux = max(flux, heat_map.sum())
     return max(math.floor(2.0 * flux / (law.low + law.high) + 0.5), 0)
@@ -140,21 +153,20 @@ def refine(
     row: int,
     column: int,
     noise_model: NoiseModel,
-    iterations: int,
-    tolerance: float,
+    stop: StoppingRule,
     work: PolishWorkspace,
     theta: Floats,
     sigma: Floats,
 ) -> None:
-    """Fit theta (K, 3) to the window at (row, column), from the means and by the precisions that `work` holds."""
+    """Fit theta (K, 3) to the window at (row, column), from and by the prior that `work` holds."""
     k = theta.shape[0]
     cut_window(frame, row, column, work.pixels)
     copy_rows(work.mean[:k], theta)
-    window, prior = Window(work.pixels, row, column), Prior(work.mean, work.precision, 0.0)
-    fit(theta, window, noise_model, prior, iterations, tolerance, work.fit)
+    window, prior = FrameWindow(work.pixels, row, column), Prior(work.mean, work.inverse_variance, 0.0)
+    fit_frame(theta, window, noise_model, prior, stop, work.fit)
     cost_of(theta, window, noise_model, prior, work.fit)
-    gather(theta, noise_model, prior, work.fit)
-    # The prior's precision on every unknown makes the matrix positive definite.
+    gather_equations(theta, noise_model, prior, work.fit)
+    # The prior's inverse variance on every unknown makes the matrix positive definite.
     factor_of(work.fit.normal, 3 * k, work.fit.factor)
     inverse(work.fit.factor, 3 * k, work.covariance)
     for m in range(k):
@@ -164,30 +176,30 @@ def refine(
 
 @jit
 def polish_points(
-    frames: Floats,
-    count: Ints,
-    noise_model: NoiseModel,
-    iterations: int,
-    tolerance: float,
-    work: PolishWorkspace,
-    theta: Floats,
-    sigma: Floats,
+    frames: Floats, noise_model: NoiseModel, stop: StoppingRule, work: PolishWorkspace, answers: FrameAnswers
 ) -> None:
-    """Polish answers theta (F, K, 3) of frames (F, H, W) in place; their errors sigma (F, K, 3) are the prior's.
-
-    `count` (F,) tells how many there are.
-    """
-    n = work.pixels.shape[0]
+    """Polish the answers of frames (F, H, W) in place; the errors they have are the prior's."""
+    n, theta, sigma = work.pixels.shape[0], answers.theta, answers.sigma
     for f in range(frames.shape[0]):
-        k = count[f]
+        k = answers.targets[f]
         if k == 0:
             continue
         row, column = window_origin(frames[f], n)
         for m in range(k):
             for u in range(3):
                 work.mean[m, u] = theta[f, m, u]
-                work.precision[m, u] = 1.0 / sigma[f, m, u] ** 2
-        refine(frames[f], row, column, noise_model, iterations, tolerance, work, theta[f, :k], sigma[f])
+                work.inverse_variance[m, u] = 1.0 / sigma[f, m, u] ** 2
+        refine(frames[f], row, column, noise_model, stop, work, theta[f, :k], sigma[f])
+
+
+@jit
+def set_cell_prior(variance: float, law: BrightnessLaw, work: PolishWorkspace) -> None:
+    """Set what the prior knows before any place is: `variance` (px^2) along each axis, and the law of brightness."""
+    mean = 0.5 * (law.low + law.high)
+    work.inverse_variance[:, 0] = 1.0 / variance
+    work.inverse_variance[:, 1] = 1.0 / variance
+    work.inverse_variance[:, 2] = 12.0 / max((law.high - law.low) ** 2, 1e-6 * mean * mean)
+    work.mean[:, 2] = mean
 
 
 @jit
@@ -195,29 +207,19 @@ def polish_frames(
     heat_maps: Floats,
     frames: Floats,
     c: int,
-    variance: float,
     noise_model: NoiseModel,
-    law: Law,
-    iterations: int,
-    tolerance: float,
+    law: BrightnessLaw,
+    stop: StoppingRule,
     work: PolishWorkspace,
-    theta: Floats,
-    sigma: Floats,
-    score: Floats,
-    count: Ints,
+    answers: FrameAnswers,
     found: Ints,
 ) -> None:
-    """Polish heat maps (F, c H, c W), which are consumed, into theta, sigma (F, K, 3) and score (F, K).
+    """Polish heat maps (F, c H, c W), which are consumed, by the prior that `set_cell_prior` set.
 
-    `variance` (px^2) is the cell prior's along each axis. `count` (F,) is the number of targets by flux, `found`
-    (F,) that in the map; frames with fewer found are left alone.
+    The number of targets is that by flux, `found` (F,) that in the map; frames with fewer found are left alone.
     """
-    n, most = work.pixels.shape[0], theta.shape[1]
-    mean = 0.5 * (law.low + law.high)
-    work.precision[:, 0] = 1.0 / variance
-    work.precision[:, 1] = 1.0 / variance
-    work.precision[:, 2] = 12.0 / max((law.high - law.low) ** 2, 1e-6 * mean * mean)
-    work.mean[:, 2] = mean
+    n, most = work.pixels.shape[0], answers.theta.shape[1]
+    count, theta, sigma, score = answers.targets, answers.theta, answers.sigma, answers.score
     places = np.zeros((most, 2))
     for f in range(frames.shape[0]):
         row, column = window_origin(frames[f], n)
@@ -227,6 +229,6 @@ def polish_frames(
             continue
         k = count[f]
         copy_rows(places[:k], work.mean)
-        refine(frames[f], row, column, noise_model, iterations, tolerance, work, theta[f, :k], sigma[f])
+        refine(frames[f], row, column, noise_model, stop, work, theta[f, :k], sigma[f])
         for m in range(k):
             score[f, m] = round_hit_probability(0.5 * (sigma[f, m, 0] ** 2 + sigma[f, m, 1] ** 2))

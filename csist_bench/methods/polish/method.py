@@ -24,10 +24,12 @@ from numpy.typing import NDArray
 
 from csist_bench.detections import Detections, concatenate
 from csist_bench.errors import must, require_finite
-from csist_bench.methods.fitting.counts import Law
-from csist_bench.methods.fitting.frames import detections_from_fits, pixels_from_frames, window_side
+from csist_bench.methods.fitting.answers import FrameAnswers
+from csist_bench.methods.fitting.counts import BrightnessLaw
+from csist_bench.methods.fitting.frames import pixels_from_frames, window_side
+from csist_bench.methods.fitting.levenberg import StoppingRule
 from csist_bench.methods.fitting.noise_model import noise_model_of
-from csist_bench.methods.polish._kernels import polish_frames, polish_points, polish_workspace
+from csist_bench.methods.polish._kernels import polish_frames, polish_points, polish_workspace, set_cell_prior
 from csist_bench.simulation.camera import Camera
 
 Floats = NDArray[np.float64]
@@ -70,18 +72,21 @@ class Polish(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         pixels = pixels_from_frames(frames, camera)
         maps, c = _checked_maps(heat_maps, pixels)
         b, t, k = pixels.shape[0], pixels.shape[1], self.max_targets
-        n = b * t
-        theta, sigma, score = np.zeros((n, k, 3)), np.zeros((n, k, 3)), np.zeros((n, k))
-        count, found = np.zeros(n, np.int64), np.zeros(n, np.int64)
-        side = window_side(0, camera, pixels.shape[2:])
+        answers, found = FrameAnswers.empty(b * t, k), np.zeros(b * t, np.int64)
+        work = polish_workspace(k, window_side(0, camera, pixels.shape[2:]))
+        law = BrightnessLaw(camera.intensity_min, camera.intensity_max, False)
+        set_cell_prior(1 / (12 * c**2) + self.error**2, law, work)
         polish_frames(
-            maps.reshape(n, *maps.shape[2:]), pixels.reshape(n, *pixels.shape[2:]), c, 1 / (12 * c**2) + self.error**2,
-            noise_model_of(camera, frames.dtype.kind in "iu"), Law(camera.intensity_min, camera.intensity_max, False),
-            self.iterations, self.tolerance, polish_workspace(k, side), theta, sigma, score, count, found,
+            maps.reshape(b * t, *maps.shape[2:]), pixels.reshape(b * t, *pixels.shape[2:]), c,
+            noise_model_of(camera, frames.dtype.kind in "iu"), law, self._stop, work, answers, found,
         )  # fmt: skip
-        short = found < count
-        polished = detections_from_fits(theta, sigma, score, np.where(short, 0, count).reshape(b, t))
+        short = found < answers.targets
+        polished = answers._replace(targets=np.where(short, 0, answers.targets)).detections(b, t)
         return concatenate([polished, _without_map(frames, short.reshape(b, t), camera, fallback)]).ordered()
+
+    @property
+    def _stop(self) -> StoppingRule:
+        return StoppingRule(self.iterations, self.tolerance)
 
     def refine(self, found: Detections, frames: NDArray[Any], camera: Camera) -> Detections:
         """Carry the answers of a method that gives error bars to the frames' own likelihood.
@@ -98,24 +103,31 @@ class Polish(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         """
         pixels = pixels_from_frames(frames, camera)
         b, t = pixels.shape[:2]
-        found = found.ordered()
-        columns = found.columns()
-        if not {"intensity", "sigma_x", "sigma_y", "sigma_intensity"} <= columns.keys():
-            raise must("detections", "have intensity and errors to be polished", ", ".join(columns))
-        index = found.trajectory * t + found.frame
-        count = np.bincount(index, minlength=b * t).astype(np.int64)
-        slot = np.arange(len(found)) - np.repeat(np.cumsum(count) - count, count)
-        k = int(count.max(initial=1))
-        theta, sigma, score = np.zeros((b * t, k, 3)), np.ones((b * t, k, 3)), np.zeros((b * t, k))
-        theta[index, slot] = np.stack([columns[name] for name in ("x", "y", "intensity")], axis=-1)
-        sigma[index, slot] = np.stack([columns[f"sigma_{name}"] for name in ("x", "y", "intensity")], axis=-1)
-        score[index, slot] = found.score
-        work = polish_workspace(k, window_side(0, camera, pixels.shape[2:]))
+        answers = _as_answers(found.ordered(), b, t)
         polish_points(
-            pixels.reshape(b * t, *pixels.shape[2:]), count, noise_model_of(camera, frames.dtype.kind in "iu"),
-            self.iterations, self.tolerance, work, theta, sigma,
-        )  # fmt: skip
-        return detections_from_fits(theta, sigma, score, count.reshape(b, t))
+            pixels.reshape(b * t, *pixels.shape[2:]),
+            noise_model_of(camera, frames.dtype.kind in "iu"),
+            self._stop,
+            polish_workspace(answers.score.shape[1], window_side(0, camera, pixels.shape[2:])),
+            answers,
+        )
+        return answers.detections(b, t)
+
+
+def _as_answers(found: Detections, b: int, t: int) -> FrameAnswers:
+    """Return detections of B x T frames, ordered by frame, as the kernels take them; room is left with errors of 1."""
+    columns = found.columns()
+    if not {"intensity", "sigma_x", "sigma_y", "sigma_intensity"} <= columns.keys():
+        raise must("detections", "have intensity and errors to be polished", ", ".join(columns))
+    index = found.trajectory * t + found.frame
+    count = np.bincount(index, minlength=b * t).astype(np.int64)
+    place = np.arange(len(found)) - np.repeat(np.cumsum(count) - count, count)
+    answers = FrameAnswers.empty(b * t, int(count.max(initial=1)))
+    answers.targets[:], answers.sigma[:] = count, 1.0
+    answers.theta[index, place] = np.stack([columns[name] for name in ("x", "y", "intensity")], axis=-1)
+    answers.sigma[index, place] = np.stack([columns[f"sigma_{name}"] for name in ("x", "y", "intensity")], axis=-1)
+    answers.score[index, place] = found.score
+    return answers
 
 
 def _without_map(frames: NDArray[Any], short: NDArray[np.bool_], camera: Camera, fallback: FrameMethod) -> Detections:

@@ -12,12 +12,19 @@ from scipy.stats import norm
 from csist_bench.methods.fitting import linear_algebra
 from csist_bench.methods.fitting import pixel_model as fitting
 from csist_bench.methods.fitting.hit_probability import round_hit_probability
-from csist_bench.methods.fitting.levenberg import Prior, Window, cost_of, fit, gather, workspace
+from csist_bench.methods.fitting.levenberg import (
+    FrameWindow,
+    Prior,
+    cost_of,
+    fit_frame,
+    frame_workspace,
+    gather_equations,
+)
 from csist_bench.methods.fitting.noise_model import NoiseModel
 from csist_bench.methods.fitting.starts import prony_start
-from csist_bench.methods.ml._kernels.decision import assign, decide, hits
+from csist_bench.methods.ml._kernels.decision import assign, choose_positions, hits
 from csist_bench.methods.ml._kernels.posterior import draws_from_generator, moments_of, taylor_of
-from csist_bench.methods.ml._kernels.starts import moments
+from csist_bench.methods.ml._kernels.starts import harmonic_moments
 from csist_bench.simulation.optics import pixel_response
 from tests.reference.naive_fitting import naive_cost, naive_jacobian, naive_model
 
@@ -64,42 +71,42 @@ def test_the_window_holds_the_blob_and_stays_inside(where):
 
 
 @pytest.mark.parametrize(
-    "gain,limit,edge", [(0.0, math.inf, math.inf), (0.7, math.inf, math.inf), (0.0, 60.0, 59.5), (0.7, 60.0, 60.0)]
+    "gain,saturation,edge", [(0.0, math.inf, math.inf), (0.7, math.inf, math.inf), (0.0, 60.0, 59.5), (0.7, 60.0, 60.0)]
 )
-def test_cost_score_and_normal_equations_equal_the_naive_ones(gain, limit, edge):
+def test_cost_score_and_normal_equations_equal_the_naive_ones(gain, saturation, edge):
     rng, theta = scene(1)
     variance = 4.0
-    pixels = np.minimum(naive_model(theta, ROWS, COLUMNS, 0.5) + 2 * rng.standard_normal((5, 5)), limit)
+    pixels = np.minimum(naive_model(theta, ROWS, COLUMNS, 0.5) + 2 * rng.standard_normal((5, 5)), saturation)
     theta += rng.normal(0, [0.05, 0.05, 5.0], theta.shape)
-    work = workspace(3, 5)
-    noise_model = NoiseModel(fitting.psf_table(0.5), variance, gain, limit, edge)
+    work = frame_workspace(3, 5)
+    noise_model = NoiseModel(fitting.psf_table(0.5), variance, gain, saturation, edge)
     prior = Prior(np.zeros((3, 3)), np.zeros((3, 3)), 0.0)
-    cost = cost_of(theta, Window(pixels, ROWS[0], COLUMNS[0]), noise_model, prior, work)
+    cost = cost_of(theta, FrameWindow(pixels, ROWS[0], COLUMNS[0]), noise_model, prior, work)
     model = naive_model(theta, ROWS, COLUMNS, 0.5)
-    assert cost == pytest.approx(naive_cost(pixels, model, variance, gain, limit, edge), rel=1e-9)
+    assert cost == pytest.approx(naive_cost(pixels, model, variance, gain, saturation, edge), rel=1e-9)
 
-    gather(theta, noise_model, prior, work)
+    gather_equations(theta, noise_model, prior, work)
     step = 1e-5
     for p in range(9):
         shift = np.zeros(9)
         shift[p] = step
         up = naive_cost(
-            pixels, naive_model(theta + shift.reshape(3, 3), ROWS, COLUMNS, 0.5), variance, gain, limit, edge
+            pixels, naive_model(theta + shift.reshape(3, 3), ROWS, COLUMNS, 0.5), variance, gain, saturation, edge
         )
         down = naive_cost(
-            pixels, naive_model(theta - shift.reshape(3, 3), ROWS, COLUMNS, 0.5), variance, gain, limit, edge
+            pixels, naive_model(theta - shift.reshape(3, 3), ROWS, COLUMNS, 0.5), variance, gain, saturation, edge
         )
         assert work.gradient[p] == pytest.approx(-0.25 * (up - down) / step, rel=1e-4, abs=1e-4)
 
     jacobian = naive_jacobian(theta, ROWS, COLUMNS, 0.5)
     spread = variance + gain * model.ravel()
     weight = 1 / spread + 0.5 * (gain / spread) ** 2
-    clipped = pixels.ravel() >= limit
+    clipped = pixels.ravel() >= saturation
     z = (model.ravel() - edge) / np.sqrt(spread)
     with np.errstate(invalid="ignore"):
         ratio = np.exp(norm.logpdf(z) - log_ndtr(z))
         weight = np.where(clipped, ratio * (ratio + z) / spread, weight)
-    assert clipped.any() == np.isfinite(limit)
+    assert clipped.any() == np.isfinite(saturation)
     expected = jacobian.T @ (weight[:, None] * jacobian)
     np.testing.assert_allclose(work.normal, expected, rtol=1e-5, atol=1e-7 * abs(expected).max())
 
@@ -139,7 +146,9 @@ def test_a_fit_from_nearby_returns_to_the_truth_of_noise_free_pixels():
     start = theta + rng.normal(0, [0.03, 0.03, 2.0], theta.shape)
     prior = Prior(np.zeros((3, 3)), np.zeros((3, 3)), 0.0)
     noise_model = NoiseModel(fitting.psf_table(0.5), 0.01, 0.0, math.inf, math.inf)
-    cost = fit(start, Window(pixels, ROWS[0], COLUMNS[0]), noise_model, prior, 200, 1e-9, workspace(3, 5))
+    cost = fit_frame(
+        start, FrameWindow(pixels, ROWS[0], COLUMNS[0]), noise_model, prior, 200, 1e-9, frame_workspace(3, 5)
+    )
     assert cost < 1e-6
     np.testing.assert_allclose(start, theta, rtol=1e-4, atol=1e-3)
 
@@ -159,7 +168,7 @@ def test_a_single_target_has_no_moments_and_a_pair_has_its_own():
     for points in (pair.mean() * np.ones(1), pair):
         theta = np.array([[z.real, z.imag, 100.0] for z in points])
         pixels = naive_model(theta, np.arange(5), np.arange(5), 0.5)
-        x, y, square = moments(pixels, 0.5, table, a, b, slope, power)
+        x, y, square = harmonic_moments(pixels, 0.5, table, a, b, slope, power)
         wanted = np.mean((points - pair.mean()) ** 2)
         assert abs(complex(x, y) - pair.mean()) < 0.03
         assert abs(power[2] - wanted) < 0.012
@@ -214,7 +223,7 @@ def test_the_decision_goes_where_most_samples_are():
     samples = np.repeat(cluster[None], 32, axis=0) + rng.normal(0, [0.03, 0.03, 0], (32, 2, 3))
     samples[::4] = [[0.0, 0.3, 235.0], [0.0, -0.3, 235.0]]
     answer, score = np.array([[0.0, 0.3, 235.0], [0.0, -0.3, 235.0]]), np.zeros(2)
-    decide(answer, samples, 32, score)
+    choose_positions(answer, samples, 32, score)
     np.testing.assert_allclose(answer[np.argsort(answer[:, 0]), :2], [[-0.3, 0], [0.3, 0]], atol=0.04)
     assert (score > 0.6).all()
     assert (score <= 0.76).all()

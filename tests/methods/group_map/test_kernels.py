@@ -22,17 +22,17 @@ from csist_bench.simulation.rendering import render_shard
 from tests.reference.naive_group import NaiveGroup
 
 
-@pytest.mark.parametrize("turns", [False, True])
+@pytest.mark.parametrize("rotates", [False, True])
 @pytest.mark.parametrize("frames", [1, 5, 20])
-def test_fits_agree_with_a_general_solver(frames: int, turns: bool) -> None:
+def test_fits_agree_with_a_general_solver(frames: int, rotates: bool) -> None:
     recipe = load_data_recipe(
-        "seqcsist", ["seed=3", "noise_sigma=2", "k_min=3", "k_max=3", f"rotate={str(turns).lower()}"]
+        "seqcsist", ["seed=3", "noise_sigma=2", "k_min=3", "k_max=3", f"rotate={str(rotates).lower()}"]
     )
     camera = Camera.from_recipe(recipe)
     pixels = np.ascontiguousarray(render_shard(recipe, range(1)).frames[0, :frames], dtype=np.float64)
     windows, origins, centroids, _ = survey_frames(pixels, 5, np.inf, 1.3)
     basis, drift = path_basis(frames), 0.0007 * (np.arange(frames) - (frames - 1) / 2)
-    prior = prior_of(3, frames, (0.307, 0.005), turns, 0.0, camera)
+    prior = prior_of(3, frames, (0.307, 0.005), rotates, 0.0, camera)
     pivot = centroids[:, :2].mean(axis=0)
     groups = group_fitting.Groups(
         windows, origins, np.arange(frames)[None], pivot[None], basis, drift, prior,
@@ -42,13 +42,14 @@ def test_fits_agree_with_a_general_solver(frames: int, turns: bool) -> None:
     state = np.tile(prior[0], (4, 1))
     start = state.copy()
     cost, volume, factor = np.empty(4), np.empty(4), np.empty((4, state.shape[1], state.shape[1]))
-    group_fitting.fit_jobs(groups, np.zeros(4, np.int64), arms, 25, state, cost, volume, factor)
-    for job in range(4):
-        naive = NaiveGroup(windows, origins, pivot, basis, drift, arms[job], prior, 2.0, 0.5, turns)
-        best, best_cost, best_volume = naive.fit(state[job] if turns else start[job])
-        assert cost[job] == pytest.approx(best_cost, rel=1e-5)
-        np.testing.assert_allclose(naive.positions(state[job]), naive.positions(best), atol=2e-4)
-        assert volume[job] == pytest.approx(best_volume, abs=0.02)
+    hypotheses = group_fitting.Hypotheses(np.zeros(4, np.int64), arms, state, cost, volume, factor)
+    group_fitting.fit_hypotheses(groups, hypotheses, 25)
+    for hypothesis in range(4):
+        naive = NaiveGroup(windows, origins, pivot, basis, drift, arms[hypothesis], prior, 2.0, 0.5, rotates)
+        best, best_cost, best_volume = naive.fit(state[hypothesis] if rotates else start[hypothesis])
+        assert cost[hypothesis] == pytest.approx(best_cost, rel=1e-5)
+        np.testing.assert_allclose(naive.positions(state[hypothesis]), naive.positions(best), atol=2e-4)
+        assert volume[hypothesis] == pytest.approx(best_volume, abs=0.02)
 
 
 def test_left_out_frames_do_not_count() -> None:
@@ -66,18 +67,19 @@ def test_left_out_frames_do_not_count() -> None:
         )  # fmt: skip
         state, u = prior[:1].copy(), prior.shape[1]
         work = np.empty(1), np.empty(1), np.empty((1, u, u))
-        group_fitting.fit_jobs(groups, np.zeros(1, np.int64), direction_sets("axes", 4), 4, state, *work)
+        hypotheses = group_fitting.Hypotheses(np.zeros(1, np.int64), direction_sets("axes", 4), state, *work)
+        group_fitting.fit_hypotheses(groups, hypotheses, 4)
         answers.append(state)
     np.testing.assert_array_equal(answers[0], answers[1])
 
 
 @pytest.mark.parametrize("mean, sd", [(235.0, 8.0), (247.0, 6.0), (222.0, 3.0)])
 def test_the_uniform_law_truncates_the_intensities(mean: float, sd: float) -> None:
-    precision = 1 / 75.0
-    wide = 1 / (1 / sd**2 + precision)  # the posterior under the normal law, from a likelihood N(mean, sd^2)
-    centre = wide * (mean / sd**2 + precision * 235.0)
+    inverse_variance = 1 / 75.0
+    wide = 1 / (1 / sd**2 + inverse_variance)  # the posterior under the normal law, from a likelihood N(mean, sd^2)
+    centre = wide * (mean / sd**2 + inverse_variance * 235.0)
     state, covariance = np.array([0.0, centre]), np.array([[1.0, 0.5 * wide], [0.5 * wide, wide]])
-    bounds, prior = np.array([220.0, 250.0, 0.01]), np.array([235.0, precision])
+    bounds, prior = np.array([220.0, 250.0, 0.01]), np.array([235.0, inverse_variance])
     # Points of a fine regular quantile grid stand in for the quasi-random ones.
     draws = truncnorm.ppf((np.arange(20_000) + 0.5) / 20_000, -9, 9)[:, None]
     group_posterior.uniform_intensities(1, bounds, draws, prior, state, covariance)
@@ -113,7 +115,7 @@ def test_hit_probability_agrees_with_sampling(offset: float, major: float, minor
 
 def test_a_solution_found_twice_counts_once() -> None:
     xy = np.array([[[1.0, 1.0], [2.0, 2.0]], [[2.0, 2.001], [1.0, 1.0]], [[1.0, 2.0], [2.0, 1.0]]])
-    probability = group_decision.posterior(np.array([0.0, -0.1, 0.0]), np.array([2, 2, 2]), xy)
+    probability = group_decision.hypothesis_probabilities(np.array([0.0, -0.1, 0.0]), np.array([2, 2, 2]), xy)
     np.testing.assert_allclose(probability, [0.5, 0.0, 0.5])
 
 
@@ -123,6 +125,6 @@ def test_plans_answer_every_frame_once_from_its_own_group(frames: int, length: i
     blank[frames + frames // 2] = True
     plan = plan_groups(blank, np.arange(2), frames, length)
     assert sorted(plan.frames.tolist()) == np.flatnonzero(~blank).tolist()
-    np.testing.assert_array_equal(plan.members[plan.groups, plan.seats], plan.frames)
+    np.testing.assert_array_equal(plan.members[plan.groups, plan.frame_offsets], plan.frames)
     assert (plan.members != frames + frames // 2).all()
     assert (plan.members // frames == plan.members[:, :1] // frames)[plan.members >= 0].mean() > 0.5

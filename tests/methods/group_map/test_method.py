@@ -249,6 +249,7 @@ def test_a_window_as_long_as_the_sequence_is_the_sequence() -> None:
     frames = shard.frames[:, :5]
     window, whole = GroupMap(frames=5).detect(frames, camera), GroupMap(frames=20).detect(frames, camera)
     np.testing.assert_array_equal(window.x, whole.x)
+    np.testing.assert_array_equal(window.x, GroupMap(frames="all").detect(frames, camera).x)
 
 
 def test_integer_frames_are_answered_as_their_float_values() -> None:
@@ -269,7 +270,7 @@ def test_bad_frames_and_settings_are_named() -> None:
         GroupMap(window=7).detect(np.zeros((1, 1, 5, 5)), Camera(Optics(size=5)))
     with pytest.raises(InputError, match="window must be odd"):
         GroupMap(window=6)
-    with pytest.raises(InputError, match="frames must"):
+    with pytest.raises(InputError, match="frames must be one of 1, 5, 20, all, got 7"):
         convert({"frames": 7}, GroupMap, "group-map settings")
 
 

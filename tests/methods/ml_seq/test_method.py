@@ -14,8 +14,8 @@ from csist_bench.evaluation.matching import match
 from csist_bench.evaluation.truth import Truth
 from csist_bench.methods.fitting.noise_model import NoiseModel
 from csist_bench.methods.fitting.pixel_model import psf_table
-from csist_bench.methods.ml_seq._kernels.fit import Window, equations, workspace
-from csist_bench.methods.ml_seq._kernels.motion import Model, covariances, unknowns
+from csist_bench.methods.ml_seq._kernels.fit import SequenceWindow, joint_equations, sequence_workspace
+from csist_bench.methods.ml_seq._kernels.motion import MotionModel, covariances, unknowns
 from csist_bench.methods.ml_seq._kernels.starts import smooth_path
 from csist_bench.methods.ml_seq.method import SequenceMaximumLikelihood
 from csist_bench.methods.registry import build_training_free, find
@@ -67,14 +67,16 @@ def _random_fit(seed: int, k: int, degree: int, rigid: bool):
 def test_joint_equations_equal_the_naive_ones(seed: int, k: int, degree: int, rigid: bool) -> None:
     rng, a, times, centre = _random_fit(seed, k, degree, rigid)
     frames = rng.normal(0, 20, (4, 11, 11))
-    mean, precision = rng.standard_normal(len(a)), rng.uniform(0.1, 2, len(a))
+    mean, inverse_variance = rng.standard_normal(len(a)), rng.uniform(0.1, 2, len(a))
     basis = np.ascontiguousarray(np.polynomial.legendre.legvander(times, degree)[:, 1:])
-    window = Window(frames, np.zeros((4, 2), np.int64), np.arange(4), times, basis, centre)
-    work, p = workspace(k, 11, len(a)), len(a)
+    window = SequenceWindow(frames, np.zeros((4, 2), np.int64), np.arange(4), times, basis, centre)
+    work, p = sequence_workspace(k, 11, len(a)), len(a)
     normal, gradient = np.empty((p, p)), np.empty(p)
     noise_model = NoiseModel(psf_table(0.5), 9.0, 0.0, np.inf, np.inf)
-    cost = equations(a, window, Model(k, degree, rigid, mean, precision), noise_model, work, normal, gradient)
-    expected = naive_equations(a, frames, times, centre, (k, degree, rigid), 3.0, mean, precision)
+    cost = joint_equations(
+        a, window, MotionModel(k, degree, rigid, mean, inverse_variance), noise_model, work, normal, gradient
+    )
+    expected = naive_equations(a, frames, times, centre, (k, degree, rigid), 3.0, mean, inverse_variance)
     assert cost == pytest.approx(expected[0], rel=1e-9)
     scale = np.abs(expected[1]).max()
     np.testing.assert_allclose(np.tril(normal), np.tril(expected[1]), rtol=1e-5, atol=1e-6 * scale)
@@ -97,7 +99,7 @@ def test_covariances_equal_the_dense_product(seed: int, k: int, degree: int, rig
         ).ravel() / 2e-5
     expected = dense @ np.linalg.inv(root @ root.T) @ dense.T
     found, basis = np.empty((k, 4)), np.polynomial.legendre.legvander([u], degree)[0, 1:].copy()
-    model = Model(k, degree, rigid, np.zeros(p), np.ones(p))
+    model = MotionModel(k, degree, rigid, np.zeros(p), np.ones(p))
     covariances(a, u, basis, model, np.linalg.cholesky(root @ root.T), np.zeros((3, p)), found)
     for m in range(k):
         block = expected[3 * m : 3 * m + 3, 3 * m : 3 * m + 3]
@@ -292,6 +294,15 @@ def test_dense_scenes_are_answered() -> None:
     right = _counts(found, (20, 20)) == shard.scenes.count
     assert right[shard.scenes.count <= 6].all()
     assert _is_sound(found)
+
+
+def test_twenty_frames_or_more_mean_the_whole_sequence() -> None:
+    shard, camera = _set("seqcsist", 2, "noise_sigma=2")
+    frames = np.concatenate([shard.frames, shard.frames[:, ::-1]], axis=1)
+    for number in (20, 25):
+        found = SequenceMaximumLikelihood(frames=number).detect(frames, camera)
+        np.testing.assert_array_equal(found.x, WHOLE.detect(frames, camera).x)
+    assert SequenceMaximumLikelihood(frames="all") == WHOLE
 
 
 def test_no_frames_give_no_detections() -> None:

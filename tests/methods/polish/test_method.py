@@ -8,7 +8,7 @@ import pytest
 
 from csist_bench.detections import Detections
 from csist_bench.errors import InputError
-from csist_bench.methods.fitting.counts import Law
+from csist_bench.methods.fitting.counts import BrightnessLaw
 from csist_bench.methods.ml.method import MaximumLikelihood
 from csist_bench.methods.polish._kernels import places_from_map
 from csist_bench.methods.polish.method import Polish
@@ -18,7 +18,7 @@ from csist_bench.simulation.optics import Optics, grid_from_targets
 from csist_bench.simulation.rendering import frames_from_targets, render_shard
 
 ALONE = MaximumLikelihood().detect
-LAW = Law(220.0, 250.0, False)
+LAW = BrightnessLaw(220.0, 250.0, False)
 
 
 @functools.cache

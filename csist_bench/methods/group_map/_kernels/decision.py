@@ -12,42 +12,41 @@ from numpy.typing import NDArray
 
 from csist_bench.jit import jit
 from csist_bench.methods.fitting.hit_probability import hit_probability
+from csist_bench.methods.group_map._kernels.fit import Hypotheses
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-SAME_POSITION = 0.02  # px; two jobs whose targets all agree this closely are one solution found twice
+SAME_POSITION = 0.02  # px; two hypotheses whose targets all agree this closely are one solution found twice
 NEGLIGIBLE = 1e-3  # a hypothesis less probable than this is left out of the averages
 ELIGIBLE = 0.2  # and one less probable than this share of the best is never the answer
 
 
 @jit
-def race(
-    group: Ints,
-    cost: Floats,
-    log_volume: Floats,
+def prune(
+    hypotheses: Hypotheses,
     pixels: Floats,
     misfit_sigmas: float,
     margin: float,
-    temper: Floats,
+    variance_inflation: Floats,
     keep: Bools,
 ) -> None:
-    """Find which jobs trail the best log evidence of their group by less than `margin`.
+    """Find which hypotheses trail the best log evidence of their group by less than `margin`.
 
     Parameters
     ----------
-    group : (J,), ascending
-    cost, log_volume : (J,), as `fit_jobs` leaves them
+    hypotheses : J fitted ones, ascending in their groups
     pixels : (G,), how many pixels each group compares
     misfit_sigmas : the best cost of a group may exceed what noise explains by this many standard deviations
-    temper : (J,), out: the factor of the group's excess beyond that, else 1; evidences are divided by it
+    variance_inflation : (J,), out: the factor of the group's excess beyond that, else 1; evidences are divided by it
     keep : (J,), out
     """
-    jobs, low = group.shape[0], 0
-    while low < jobs:
+    group, cost, log_volume = hypotheses.group, hypotheses.cost, hypotheses.log_volume
+    number, low = group.shape[0], 0
+    while low < number:
         high, best_cost = low, math.inf
-        while high < jobs and group[high] == group[low]:
+        while high < number and group[high] == group[low]:
             best_cost = min(best_cost, cost[high])
             high += 1
         n = max(pixels[group[low]], 1.0)
@@ -57,13 +56,13 @@ def race(
         for j in range(low, high):
             best = max(best, -0.5 * cost[j] / factor + log_volume[j])
         for j in range(low, high):
-            temper[j] = factor
+            variance_inflation[j] = factor
             keep[j] = -0.5 * cost[j] / factor + log_volume[j] >= best - margin
         low = high
 
 
 @jit
-def decide(
+def choose_hypotheses(
     bounds: Ints,
     log_evidence: Floats,
     count: Ints,
@@ -71,25 +70,25 @@ def decide(
     spread: Floats,
     chosen: Ints,
     weight: Floats,
-    elsewhere: Floats,
+    p_hit_otherwise: Floats,
 ) -> None:
-    """Weigh the jobs of each group and choose the one whose targets are expected to score most.
+    """Weigh the hypotheses of each group and choose the one whose targets are expected to score most.
 
     Parameters
     ----------
-    bounds : (G + 1,), the jobs of group g are bounds[g]..bounds[g + 1] - 1
+    bounds : (G + 1,), the hypotheses of group g are bounds[g]..bounds[g + 1] - 1
     log_evidence, count, xy, spread : (J,), (J,), (J, K, 2) px, (J, K, 2) px along the error's axes
-    chosen : (G,), out: the job chosen (0 where a group has none)
+    chosen : (G,), out: the hypothesis chosen (0 where a group has none)
     weight : (G,), out: the posterior probability of its hypothesis
-    elsewhere : (G, K), out: the probability, averaged over the thresholds, that a target of it is right although its
-        hypothesis is wrong
+    p_hit_otherwise : (G, K), out: the probability, averaged over the thresholds, that a target of it is right although
+        its hypothesis is wrong
     """
     for g in range(bounds.shape[0] - 1):
         low, high = bounds[g], bounds[g + 1]
         chosen[g], weight[g] = 0, 0.0
         if low == high:
             continue
-        probability = posterior(log_evidence[low:high], count[low:high], xy[low:high])
+        probability = hypothesis_probabilities(log_evidence[low:high], count[low:high], xy[low:high])
         best, best_value = low, -1.0
         for c in range(low, high):
             if probability[c - low] < ELIGIBLE * probability.max():
@@ -97,22 +96,22 @@ def decide(
             value = 0.0
             for k in range(count[c]):
                 value += probability[c - low] * hit_probability(0.0, spread[c, k, 0], spread[c, k, 1])
-                value += right_elsewhere(c, k, low, high, probability, count, xy, spread)
+                value += hit_under_others(c, k, low, high, probability, count, xy, spread)
             if value > best_value:
                 best, best_value = c, value
         chosen[g] = best
         weight[g] = probability[best - low]
         for k in range(count[best]):
-            elsewhere[g, k] = right_elsewhere(best, k, low, high, probability, count, xy, spread)
+            p_hit_otherwise[g, k] = hit_under_others(best, k, low, high, probability, count, xy, spread)
 
 
 @jit
-def posterior(log_evidence: Floats, count: Ints, xy: Floats) -> Floats:
-    """Return the probabilities of the jobs of one group; a solution found twice keeps its more probable copy."""
-    jobs = log_evidence.shape[0]
+def hypothesis_probabilities(log_evidence: Floats, count: Ints, xy: Floats) -> Floats:
+    """Return the probabilities of the hypotheses of one group; a solution found twice keeps its more probable copy."""
+    number = log_evidence.shape[0]
     probability: Floats = np.exp(log_evidence - log_evidence.max())
-    for j in range(jobs):
-        for h in range(jobs):
+    for j in range(number):
+        for h in range(number):
             better = log_evidence[h] > log_evidence[j] or (log_evidence[h] == log_evidence[j] and h < j)
             if better and probability[j] > 0.0 and count[h] == count[j] and same_targets(xy[h], xy[j], count[j]):
                 probability[j] = 0.0
@@ -130,10 +129,10 @@ def same_targets(one: Floats, other: Floats, count: int) -> bool:
 
 
 @jit
-def right_elsewhere(
+def hit_under_others(
     c: int, k: int, low: int, high: int, probability: Floats, count: Ints, xy: Floats, spread: Floats
 ) -> float:
-    """Return the probability that target k of job c is right under the other jobs low..high - 1 of its group."""
+    """Return the probability that target k of hypothesis c is right under the others low..high - 1 of its group."""
     total = 0.0
     for h in range(low, high):
         if h != c and probability[h - low] >= NEGLIGIBLE:

@@ -2,12 +2,13 @@
 
 In frame t of a group the targets stand at x_k(t) = pivot + R(angle) (sum_i basis[t, i] c_i + (radius + drift_t) e_k),
 with e_k the arms of one hypothesis, a path of few coefficients c_i = (c_u, c_v), and intensities s_k shared by all
-frames. The whole scene, path and arms, turns by R(angle); without an angle R = 1. The unknowns of one fit are
+frames. The whole scene, path and arms, is rotated by R(angle); without an angle R = 1. The unknowns of one fit are
 state (U,) = (c_u, c_v, radius, s_1..s_K[, angle]), with independent normal priors.
 
-A job is one hypothesis for one group. `fit_jobs` takes Gauss-Newton steps for LANES jobs side by side: the last axis
-of every work array is the lane, so that each innermost loop is the same arithmetic on neighbouring numbers. Pixels
-are compared with the model as `csist_bench.methods.fitting.pixel_model` does. Numbers come out, nothing is checked.
+A hypothesis is one set of arms for one group. `fit_hypotheses` takes Gauss-Newton steps for LANES of them side by
+side: the last axis of every work array is the lane, so that each innermost loop is the same arithmetic on neighbouring
+numbers. Pixels are compared with the model as `csist_bench.methods.fitting.pixel_model` does. Numbers come out, nothing
+is checked.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from csist_bench.methods.fitting.pixel_model import axis_response, pixel_terms
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-LANES = 64  # jobs fitted side by side at most
+LANES = 64  # hypotheses fitted side by side at most
 RADIUS_STEP = 0.1  # px; the longest step of the radius in one iteration
 ANGLE_STEP = 0.35  # rad
 PATH_STEP = 0.4  # px
@@ -37,7 +38,7 @@ class Groups(NamedTuple):
     windows, origins : (F, n, n) grey levels and (F, 2), from `survey`
     members, pivots : (G, m), the frames of each group, -1 = left out; (G, 2), the point paths are counted from, px
     basis, drift : (m, D), values of the path's basis; (m,), px, growth of the radius
-    prior : (2, U), mean and precision of the unknowns
+    prior : (2, U), mean and inverse variance of the unknowns
     """
 
     windows: Floats
@@ -50,62 +51,71 @@ class Groups(NamedTuple):
     noise_model: NoiseModel
 
 
-@jit
-def fit_jobs(
-    groups: Groups,
-    group: Ints,
-    arms: Floats,
-    iterations: int,
-    state: Floats,
-    cost: Floats,
-    log_volume: Floats,
-    factor: Floats,
-) -> None:
-    """Take Gauss-Newton steps for J jobs of equal K.
+class Hypotheses(NamedTuple):
+    """J hypotheses of equal K: the group of each, (J,), its arms at radius 1, (J, K, 2), and its fit.
 
-    Parameters
-    ----------
-    group, arms : (J,), the group of each job; (J, K, 2), its arms at radius 1
-    state : (J, U), in: the start; out: the last step's end
-    cost : (J,), out: -2 log (likelihood x prior) that the last quadratic model gives at its minimum
-    log_volume : (J,), out: minus half the log determinant of the last normal matrix
-    factor : (J, U, U), out: lower Cholesky factor of the last normal matrix
+    state : (J, U), the unknowns
+    cost : (J,), -2 log (likelihood x prior) that the last quadratic model gives at its minimum
+    log_volume : (J,), minus half the log determinant of the last normal matrix
+    factor : (J, U, U), lower Cholesky factor of the last normal matrix
     """
-    jobs, targets, unknowns = state.shape[0], arms.shape[1], state.shape[1]
+
+    group: Ints
+    arms: Floats
+    state: Floats
+    cost: Floats
+    log_volume: Floats
+    factor: Floats
+
+    def select(self, index: NDArray[np.generic]) -> Hypotheses:
+        """Return the hypotheses picked by a mask or an index array."""
+        return Hypotheses(*(part[index] for part in self))
+
+
+@jit
+def fit_hypotheses(groups: Groups, hypotheses: Hypotheses, iterations: int) -> None:
+    """Take Gauss-Newton steps from the state of every hypothesis, and leave its fit."""
+    group, arms, state, factor = hypotheses.group, hypotheses.arms, hypotheses.state, hypotheses.factor
+    cost, log_volume = hypotheses.cost, hypotheses.log_volume
+    number, targets, unknowns = state.shape[0], arms.shape[1], state.shape[1]
     size, degrees = groups.windows.shape[1], groups.basis.shape[1]
     local = unknowns - 2 * degrees + 2
     # Blocks of nearly equal width, so that little is wasted on filling up the last one.
-    lanes = -(-jobs // max(-(-jobs // LANES), 1))
+    lanes = -(-number // max(-(-number // LANES), 1))
     lane_group, arm, p = np.empty(lanes, np.int64), np.empty((targets, 2, lanes)), np.empty((unknowns, lanes))
     normal, step = np.empty((unknowns, unknowns, lanes)), np.empty((unknowns, lanes))
     frame_normal, frame_gradient = np.empty((local, local, lanes)), np.empty((local, lanes))
-    turn, lever, response = np.empty((2, lanes)), np.empty((targets, 2, lanes)), np.empty((4, targets, size, lanes))
+    rotation, arm_vector, response = (
+        np.empty((2, lanes)),
+        np.empty((targets, 2, lanes)),
+        np.empty((4, targets, size, lanes)),
+    )
     light, present, total = np.empty((size, size, lanes)), np.empty(lanes), np.empty(lanes)
-    for first in range(0, jobs, lanes):
+    for first in range(0, number, lanes):
         for lane in range(lanes):
-            job = min(first + lane, jobs - 1)
-            lane_group[lane], arm[:, :, lane], p[:, lane] = group[job], arms[job], state[job]
+            hypothesis = min(first + lane, number - 1)
+            lane_group[lane], arm[:, :, lane], p[:, lane] = group[hypothesis], arms[hypothesis], state[hypothesis]
         for _ in range(iterations):
             start_from_prior(p, groups.prior, normal, step, total)
-            find_turn(p, unknowns == 2 * degrees + 2 + targets, turn)
+            find_rotation(p, unknowns == 2 * degrees + 2 + targets, rotation)
             for t in range(groups.members.shape[1]):
                 clipped = load_frame(groups, lane_group, t, light, present)
-                respond(groups, p, lane_group, t, arm, turn, lever, response)
+                lane_responses(groups, p, lane_group, t, arm, rotation, arm_vector, response)
                 intensity = p[2 * degrees + 1 : 2 * degrees + 1 + targets]
                 frame_equations(
-                    intensity, arm, turn, lever, response, light, present, groups.noise_model, clipped,
+                    intensity, arm, rotation, arm_vector, response, light, present, groups.noise_model, clipped,
                     frame_normal, frame_gradient, total,
                 )  # fmt: skip
-                gather(frame_normal, frame_gradient, groups.basis[t], normal, step)
+                add_frame_equations(frame_normal, frame_gradient, groups.basis[t], normal, step)
             factorise(normal)
             solve_lanes(normal, step, total)
             advance(p, step, degrees, targets)
-        for lane in range(min(lanes, jobs - first)):
-            job = first + lane
-            state[job], cost[job], factor[job] = p[:, lane], total[lane], normal[:, :, lane]
-            log_volume[job] = 0.0
+        for lane in range(min(lanes, number - first)):
+            hypothesis = first + lane
+            state[hypothesis], cost[hypothesis], factor[hypothesis] = p[:, lane], total[lane], normal[:, :, lane]
+            log_volume[hypothesis] = 0.0
             for u in range(unknowns):
-                log_volume[job] -= math.log(normal[u, u, lane])
+                log_volume[hypothesis] -= math.log(normal[u, u, lane])
 
 
 @jit
@@ -123,11 +133,11 @@ def start_from_prior(p: Floats, prior: Floats, normal: Floats, step: Floats, tot
 
 
 @jit
-def find_turn(p: Floats, turns: bool, turn: Floats) -> None:
-    """Write cosine and sine of each lane's angle, the last unknown (where there is one), into `turn` (2, LANES)."""
-    for lane in range(turn.shape[-1]):
-        turn[0, lane] = math.cos(p[-1, lane]) if turns else 1.0
-        turn[1, lane] = math.sin(p[-1, lane]) if turns else 0.0
+def find_rotation(p: Floats, rotates: bool, rotation: Floats) -> None:
+    """Write cosine and sine of each lane's angle, the last unknown (where there is one), into `rotation` (2, LANES)."""
+    for lane in range(rotation.shape[-1]):
+        rotation[0, lane] = math.cos(p[-1, lane]) if rotates else 1.0
+        rotation[1, lane] = math.sin(p[-1, lane]) if rotates else 0.0
 
 
 @jit
@@ -147,10 +157,17 @@ def load_frame(groups: Groups, lane_group: Ints, t: int, light: Floats, present:
 
 
 @jit
-def respond(
-    groups: Groups, p: Floats, lane_group: Ints, t: int, arm: Floats, turn: Floats, lever: Floats, response: Floats
+def lane_responses(
+    groups: Groups,
+    p: Floats,
+    lane_group: Ints,
+    t: int,
+    arm: Floats,
+    rotation: Floats,
+    arm_vector: Floats,
+    response: Floats,
 ) -> None:
-    """Place the targets of frame t: `lever` (K, 2, LANES) from the pivot, in the scene's own axes, and the responses.
+    """Place the targets of frame t, `arm_vector` (K, 2, LANES) from the pivot in the scene's axes; fill the responses.
 
     `response` (4, K, n, LANES) holds the pixel integrals along x, their derivatives, and the same along y.
     """
@@ -164,10 +181,10 @@ def respond(
             along += basis[i] * p[i, lane]
             across += basis[i] * p[degrees + i, lane]
         radius = p[2 * degrees, lane] + groups.drift[t]
-        cos, sin = turn[0, lane], turn[1, lane]
+        cos, sin = rotation[0, lane], rotation[1, lane]
         for k in range(arm.shape[0]):
             u, v = along + radius * arm[k, 0, lane], across + radius * arm[k, 1, lane]
-            lever[k, 0, lane], lever[k, 1, lane] = u, v
+            arm_vector[k, 0, lane], arm_vector[k, 1, lane] = u, v
             axis_response(groups.pivots[g, 0] + cos * u - sin * v, groups.origins[f, 1], table, q, dq)
             for i in range(size):
                 response[0, k, i, lane], response[1, k, i, lane] = q[i], dq[i]
@@ -180,8 +197,8 @@ def respond(
 def frame_equations(
     intensity: Floats,
     arm: Floats,
-    turn: Floats,
-    lever: Floats,
+    rotation: Floats,
+    arm_vector: Floats,
     response: Floats,
     light: Floats,
     present: Floats,
@@ -204,7 +221,7 @@ def frame_equations(
     gradient[:] = 0.0
     for i in range(size):
         for j in range(size):
-            pixel_columns(intensity, arm, turn, lever, response, i, j, column, model)
+            pixel_columns(intensity, arm, rotation, arm_vector, response, i, j, column, model)
             if general:
                 compare_general(light[i, j], model, noise_model, present, score, curvature, total)
             else:
@@ -226,8 +243,8 @@ def frame_equations(
 def pixel_columns(
     intensity: Floats,
     arm: Floats,
-    turn: Floats,
-    lever: Floats,
+    rotation: Floats,
+    arm_vector: Floats,
     response: Floats,
     i: int,
     j: int,
@@ -236,7 +253,7 @@ def pixel_columns(
 ) -> None:
     """Fill one pixel's row of the Jacobian, `column` (local, LANES), and its model light."""
     targets, local, lanes = arm.shape[0], column.shape[0], column.shape[1]
-    turns = local == 4 + targets
+    rotates = local == 4 + targets
     column[:] = 0.0
     model[:] = 0.0
     for k in range(targets):
@@ -245,15 +262,15 @@ def pixel_columns(
             value = response[0, k, j, lane] * response[2, k, i, lane]
             by_x = s * response[1, k, j, lane] * response[2, k, i, lane]
             by_y = s * response[0, k, j, lane] * response[3, k, i, lane]
-            by_u = turn[0, lane] * by_x + turn[1, lane] * by_y
-            by_v = turn[0, lane] * by_y - turn[1, lane] * by_x
+            by_u = rotation[0, lane] * by_x + rotation[1, lane] * by_y
+            by_v = rotation[0, lane] * by_y - rotation[1, lane] * by_x
             model[lane] += s * value
             column[0, lane] += by_u
             column[1, lane] += by_v
             column[2, lane] += arm[k, 0, lane] * by_u + arm[k, 1, lane] * by_v
             column[3 + k, lane] = value
-            if turns:
-                column[local - 1, lane] += lever[k, 0, lane] * by_v - lever[k, 1, lane] * by_u
+            if rotates:
+                column[local - 1, lane] += arm_vector[k, 0, lane] * by_v - arm_vector[k, 1, lane] * by_u
 
 
 @jit
@@ -279,7 +296,9 @@ def compare_general(
 
 
 @jit
-def gather(frame_normal: Floats, frame_gradient: Floats, basis: Floats, normal: Floats, step: Floats) -> None:
+def add_frame_equations(
+    frame_normal: Floats, frame_gradient: Floats, basis: Floats, normal: Floats, step: Floats
+) -> None:
     """Add one frame's equations to the group's: M' F M and M' g, M the map from path coefficients to r(t)."""
     lanes = frame_gradient.shape[-1]
     degrees, local = basis.shape[0], frame_gradient.shape[0]

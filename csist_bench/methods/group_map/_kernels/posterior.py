@@ -1,20 +1,23 @@
 """The posterior of one fitted group hypothesis: evidence and errors under the scene law, positions, answers.
 
-Each job of `methods.group_map._kernels.fit` ends in a normal law N(state, C). The kernels here correct it for the
-uniform law of the intensities and for a known start, and read positions and their errors from it. Numbers come out,
-nothing is checked.
+Each hypothesis of `methods.group_map._kernels.fit` ends in a normal law N(state, C). The kernels here correct it for
+the uniform law of the intensities and for a known start, and read positions and their errors from it. Numbers come
+out, nothing is checked.
 """
 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.jit import jit
+from csist_bench.methods.fitting.answers import FrameAnswers
 from csist_bench.methods.fitting.hit_probability import hit_probability
 from csist_bench.methods.fitting.linear_algebra import cholesky, inverse
+from csist_bench.methods.group_map._kernels.fit import Groups, Hypotheses
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -24,49 +27,79 @@ FEWEST_DRAWS = 6.0  # effective number of draws from which moments are taken
 NO_WEIGHT = 15.0  # in log weight below the heaviest draw
 
 
+class Posteriors(NamedTuple):
+    """Posteriors of J hypotheses of equal K: covariance (J, U, U) and log evidence (J,).
+
+    At the frame that hypotheses are compared in, `xy` (J, K, 2), px, are their targets' positions and `spread`
+    (J, K, 2), px, the standard deviations along the axes of the error ellipse.
+    """
+
+    covariance: Floats
+    log_evidence: Floats
+    xy: Floats
+    spread: Floats
+
+    @classmethod
+    def empty(cls, number: int, unknowns: int, targets: int) -> Posteriors:
+        """Return room for the posteriors of `number` hypotheses."""
+        covariance = np.empty((number, unknowns, unknowns))
+        return cls(covariance, np.empty(number), np.empty((number, targets, 2)), np.empty((number, targets, 2)))
+
+
+class ChosenHypotheses(NamedTuple):
+    """What n frames are answered by, from hypotheses of equal K.
+
+    frame, frame_offset : (n,), the frame, and its offset in its group
+    hypothesis : (n,), the one chosen for its group
+    weight, p_hit_otherwise : (n,) and (n, K), from `choose_hypotheses`
+    """
+
+    frame: Ints
+    frame_offset: Ints
+    hypothesis: Ints
+    weight: Floats
+    p_hit_otherwise: Floats
+
+
 @jit
-def conclude(
-    state: Floats,
-    factor: Floats,
-    cost: Floats,
-    log_volume: Floats,
-    first: int,
-    prior: Floats,
+def laplace_posterior(
+    hypotheses: Hypotheses,
+    groups: Groups,
     bounds: Floats,
     draws: Floats,
-    temper: Floats,
-    covariance: Floats,
-    log_evidence: Floats,
+    variance_inflation: Floats,
+    posteriors: Posteriors,
 ) -> None:
-    """Turn J fitted jobs of equal K into covariances and log evidences under the uniform intensity law.
+    """Turn J fitted hypotheses into covariances and log evidences under the uniform intensity law.
 
     Parameters
     ----------
-    state, factor, cost, log_volume : as `fit_jobs` leaves them; `state` moves to the mean under the uniform law
-    first : the index of the first intensity
-    prior : (2, U), mean and precision
+    hypotheses : as `fit_hypotheses` leaves them; the state moves to the mean under the uniform law
     bounds : lowest and highest intensity, and the softness of their edges, grey levels
-    temper : (J,), the factor by which residuals exceed the told noise (1: as told)
-    covariance, log_evidence : out, (J, U, U) and (J,)
+    draws : (n, K), standard normal numbers
+    variance_inflation : (J,), the factor by which residuals exceed the camera's noise (1: they do not)
+    posteriors : out
     """
-    unknowns = state.shape[1]
+    state, prior, covariance = hypotheses.state, groups.prior, posteriors.covariance
+    unknowns, first = state.shape[1], 2 * groups.basis.shape[1] + 1
     prior_volume = 0.5 * np.log(prior[1]).sum()
     for j in range(state.shape[0]):
-        inverse(factor[j], unknowns, covariance[j])
+        inverse(hypotheses.factor[j], unknowns, covariance[j])
         change = 0.0
         if bounds[1] > bounds[0]:
             change = uniform_intensities(first, bounds, draws, prior[:, first], state[j], covariance[j])
-        log_evidence[j] = -0.5 * cost[j] / temper[j] + log_volume[j] + prior_volume + change
+        misfit = -0.5 * hypotheses.cost[j] / variance_inflation[j]
+        posteriors.log_evidence[j] = misfit + hypotheses.log_volume[j] + prior_volume + change
         for u in range(unknowns):
             for v in range(unknowns):
-                covariance[j, u, v] *= temper[j]
+                covariance[j, u, v] *= variance_inflation[j]
 
 
 @jit
 def uniform_intensities(
     first: int, bounds: Floats, draws: Floats, prior: Floats, state: Floats, covariance: Floats
 ) -> float:
-    """Correct one job, in place, from the normal intensity law to the uniform one; return the change of log evidence.
+    """Correct one hypothesis, in place, from the normal intensity law to the uniform one; return its gain of evidence.
 
     The posterior of the intensities, N(s, S) under the normal law, is averaged over `draws` (n, K) of standard normal
     numbers with weight uniform / normal. The other unknowns follow by linear regression on the intensities.
@@ -75,7 +108,7 @@ def uniform_intensities(
     ----------
     first : the index of the first intensity in `state` (U,) and `covariance` (U, U)
     bounds : lowest and highest intensity, and the softness of their edges, grey levels
-    prior : (2,), mean and precision of the normal law
+    prior : (2,), mean and inverse variance of the normal law
     """
     targets, unknowns = draws.shape[1], state.shape[0]
     root = covariance[first : first + targets, first : first + targets].copy()
@@ -152,34 +185,34 @@ def weigh_draws(
 def condition_on_start(
     marks: Floats,
     mark_sd: float,
-    basis: Floats,
-    offset: Floats,
-    turns: bool,
-    state: Floats,
-    covariance: Floats,
-    log_evidence: Floats,
+    middle: float,
+    rotates: bool,
+    hypotheses: Hypotheses,
+    groups: Groups,
+    posteriors: Posteriors,
 ) -> None:
-    """Condition jobs on a reference point that starts on one of a few known coordinates of the scene's first axis.
+    """Condition hypotheses on a reference point that starts on one of a few known coordinates of the first axis.
 
-    The coordinate h'p of the start is linear in the path and, where the scene turns, in the angle; the nearest mark a
+    The coordinate h'p of the start is linear in the path and, where the scene rotates, in the angle; the nearest mark a
     by log N(a; h'p, h'Ch + mark_sd^2) is taken as observed (a Kalman update), and the log mean over the marks joins the
     log evidence.
 
     Parameters
     ----------
-    marks : (J, M), px, the coordinates open to each job
-    basis : (D,), of the frame at which they hold
-    offset : (J, 2), the pivot less the centre of turning, px; marks are counted from there
+    marks : (J, M), px, the coordinates open to each hypothesis in the first frame of its group, from `middle`
+    middle : px, of the centre that scenes rotate about, along both axes
     """
+    basis, pivots, group, state = groups.basis[0], groups.pivots, hypotheses.group, hypotheses.state
+    covariance, log_evidence = posteriors.covariance, posteriors.log_evidence
     degrees, unknowns, choices = basis.shape[0], state.shape[1], marks.shape[1]
     slope, gain = np.zeros(unknowns), np.empty(unknowns)
     slope[:degrees] = basis
     for j in range(state.shape[0]):
-        start = offset[j, 0]
-        if turns:
+        start, across = pivots[group[j], 0] - middle, pivots[group[j], 1] - middle
+        if rotates:
             cos, sin = math.cos(state[j, -1]), math.sin(state[j, -1])
-            start = cos * offset[j, 0] + sin * offset[j, 1]
-            slope[-1] = cos * offset[j, 1] - sin * offset[j, 0]
+            slope[-1] = cos * across - sin * start
+            start = cos * start + sin * across
         for i in range(degrees):
             start += basis[i] * state[j, i]
         variance = mark_sd * mark_sd
@@ -203,24 +236,19 @@ def condition_on_start(
 
 
 @jit
-def place_jobs(
-    state: Floats,
-    covariance: Floats,
-    arms: Floats,
-    pivots: Floats,
-    basis: Floats,
-    drift: float,
-    xy: Floats,
-    spread: Floats,
-) -> None:
-    """Fill the positions (J, K, 2) of each job's targets at one frame, and their spreads, as `place` does."""
+def place_hypotheses(hypotheses: Hypotheses, groups: Groups, frame: int, posteriors: Posteriors) -> None:
+    """Fill the positions of every hypothesis's targets, and their spreads, at one frame of its group."""
+    state, arms, covariance = hypotheses.state, hypotheses.arms, posteriors.covariance
     sigma = np.empty((arms.shape[1], 2))
     for j in range(state.shape[0]):
-        place(state[j], covariance[j], arms[j], pivots[j], basis, drift, 0.0, xy[j], sigma, spread[j])
+        place_targets(
+            state[j], covariance[j], arms[j], groups.pivots[hypotheses.group[j]], groups.basis[frame],
+            groups.drift[frame], 0.0, posteriors.xy[j], sigma, posteriors.spread[j],
+        )  # fmt: skip
 
 
 @jit
-def place(
+def place_targets(
     state: Floats,
     covariance: Floats,
     arms: Floats,
@@ -232,14 +260,14 @@ def place(
     sigma: Floats,
     spread: Floats,
 ) -> None:
-    """Write the positions (K, 2) of a job's targets at one frame, with their errors; px.
+    """Write the positions (K, 2) of a hypothesis's targets at one frame, with their errors; px.
 
     `sigma` (K, 2) are the standard errors of x and y, `spread` (K, 2) those along the error ellipse's major and minor
     axis; `arm_sd` is the scatter of single arms about their common length.
     """
     targets, degrees, unknowns = arms.shape[0], basis.shape[0], state.shape[0]
-    turns = unknowns == 2 * degrees + 2 + targets
-    cos, sin = (math.cos(state[-1]), math.sin(state[-1])) if turns else (1.0, 0.0)
+    rotates = unknowns == 2 * degrees + 2 + targets
+    cos, sin = (math.cos(state[-1]), math.sin(state[-1])) if rotates else (1.0, 0.0)
     slope, product = np.empty((2, unknowns)), np.empty((2, unknowns))
     for k in range(targets):
         slope[:] = 0.0
@@ -253,7 +281,7 @@ def place(
         slope[0, 2 * degrees] = cos * arms[k, 0] - sin * arms[k, 1]
         slope[1, 2 * degrees] = sin * arms[k, 0] + cos * arms[k, 1]
         xy[k, 0], xy[k, 1] = pivot[0] + cos * u - sin * v, pivot[1] + sin * u + cos * v
-        if turns:
+        if rotates:
             slope[0, unknowns - 1], slope[1, unknowns - 1] = pivot[1] - xy[k, 1], xy[k, 0] - pivot[0]
         product[:] = 0.0
         for axis in range(2):
@@ -277,39 +305,27 @@ def place(
 
 @jit
 def answer_frames(
-    frame: Ints,
-    seat: Ints,
-    job: Ints,
-    state: Floats,
-    covariance: Floats,
-    arms: Floats,
-    pivots: Floats,
-    basis: Floats,
-    drift: Floats,
+    chosen: ChosenHypotheses,
+    hypotheses: Hypotheses,
+    groups: Groups,
     arm_sd: float,
-    weight: Floats,
-    elsewhere: Floats,
-    xy: Floats,
-    sigma: Floats,
-    light: Floats,
-    score: Floats,
+    covariance: Floats,
+    answers: FrameAnswers,
 ) -> None:
-    """Fill the slots of n frames from the jobs chosen for them, all of equal K.
-
-    Parameters
-    ----------
-    frame, seat, job : (n,), the frame to answer, its place in its group, the chosen job
-    weight, elsewhere : (n,) and (n, K), from `decide`
-    xy, sigma : out, (F, Kmax, 2) px; the first K slots are filled
-    light : out, (F, Kmax, 2), intensities and their standard errors, grey levels
-    score : out, (F, Kmax), the expected share of thresholds at which the target is right
-    """
+    """Fill the answers of frames from the hypotheses chosen for them; a score is the expected share of thresholds."""
+    state, arms, pivots, basis = hypotheses.state, hypotheses.arms, groups.pivots, groups.basis
     targets, degrees = arms.shape[1], basis.shape[1]
     spread = np.empty((targets, 2))
-    for row in range(frame.shape[0]):
-        f, j, t = frame[row], job[row], seat[row]
-        place(state[j], covariance[j], arms[j], pivots[j], basis[t], drift[t], arm_sd, xy[f], sigma[f], spread)
+    for row in range(chosen.frame.shape[0]):
+        f, j, t = chosen.frame[row], chosen.hypothesis[row], chosen.frame_offset[row]
+        theta, sigma = answers.theta[f], answers.sigma[f]
+        place_targets(
+            state[j], covariance[j], arms[j], pivots[hypotheses.group[j]], basis[t],
+            groups.drift[t], arm_sd, theta, sigma, spread,
+        )  # fmt: skip
+        answers.targets[f] = targets
         for k in range(targets):
             s = 2 * degrees + 1 + k
-            light[f, k, 0], light[f, k, 1] = state[j, s], math.sqrt(max(covariance[j, s, s], 0.0))
-            score[f, k] = weight[row] * hit_probability(0.0, spread[k, 0], spread[k, 1]) + elsewhere[row, k]
+            theta[k, 2], sigma[k, 2] = state[j, s], math.sqrt(max(covariance[j, s, s], 0.0))
+            right_here = chosen.weight[row] * hit_probability(0.0, spread[k, 0], spread[k, 1])
+            answers.score[f, k] = right_here + chosen.p_hit_otherwise[row, k]

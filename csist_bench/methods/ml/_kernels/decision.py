@@ -89,7 +89,7 @@ def shifted(answer: Floats, samples: Floats, kept: int, out: Floats) -> None:
 
 
 @jit
-def decide(theta: Floats, samples: Floats, kept: int, score: Floats) -> None:
+def choose_positions(theta: Floats, samples: Floats, kept: int, score: Floats) -> None:
     """Replace `theta` (K, 3) by the answer with the most expected hits, and fill its shares, `score` (K,).
 
     Candidates are theta itself, some of the samples, and mean shifts from the best of them.
@@ -117,7 +117,7 @@ def decide(theta: Floats, samples: Floats, kept: int, score: Floats) -> None:
 
 
 @jit
-def spread(theta: Floats, samples: Floats, kept: int, sigma: Floats) -> None:
+def sample_spread(theta: Floats, samples: Floats, kept: int, sigma: Floats) -> None:
     """Fill `sigma` (K, 3) with the root mean square distance of the samples, each assigned one to one, to theta."""
     k = theta.shape[0]
     sigma[:] = 0.0

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.jit import jit
-from csist_bench.methods.fitting.levenberg import Prior, Window, Workspace, cost_of
+from csist_bench.methods.fitting.levenberg import FrameWindow, FrameWorkspace, Prior, cost_of
 from csist_bench.methods.fitting.linear_algebra import cholesky
 from csist_bench.methods.fitting.noise_model import NoiseModel
 from csist_bench.methods.fitting.pixel_model import ROOT_2
@@ -27,8 +27,8 @@ Floats = NDArray[np.float64]
 
 MOMENTS = 6  # total, centre (x, y), second moments (xx, xy, yy)
 WIDENING = 1.2  # of the moments' Gaussian, so that its tails cover the posterior's
-LEAST_RADIUS = 0.15  # px, of the ring about which the moments' precision is taken
-SERIES = 10  # order of the Taylor series of responses, written out in `respond`
+LEAST_RADIUS = 0.15  # px, of the ring about which the moments' inverse variance is taken
+SERIES = 10  # order of the Taylor series of responses, written out in `taylor_response`
 VOLUME_FREE = 4  # targets for which the volume element is constant: dX = |S|^((K - 4) / 2) dS dP
 
 
@@ -43,7 +43,7 @@ class Draws(NamedTuple):
     arrangement: Floats
 
 
-class Cloud(NamedTuple):
+class Samples(NamedTuple):
     """Samples of one frame, sample index last: x, y, s (K, M), moments (6, M), scratch a, b (K, M), log weight (M,)."""
 
     x: Floats
@@ -69,11 +69,11 @@ def draws_from_generator(rng: np.random.Generator, samples: int, targets: int) -
     return Draws(rng.standard_normal((MOMENTS, samples)), rng.standard_normal((targets, samples)), arrangement)
 
 
-def cloud_of(samples: int, targets: int) -> Cloud:
-    """Return the arrays for `samples` samples of up to `targets` targets."""
-    x, y, s, a, b = np.zeros((5, targets, samples))
-    model, weight = np.zeros((2, samples))
-    return Cloud(x, y, s, np.zeros((MOMENTS, samples)), a, b, model, weight)
+def empty_samples(number: int, targets: int) -> Samples:
+    """Return the arrays for `number` samples of up to `targets` targets."""
+    x, y, s, a, b = np.zeros((5, targets, number))
+    model, weight = np.zeros((2, number))
+    return Samples(x, y, s, np.zeros((MOMENTS, number)), a, b, model, weight)
 
 
 @jit
@@ -97,14 +97,14 @@ def moments_of(theta: Floats, out: Floats) -> None:
 def moment_factor(
     moments: Floats,
     targets: int,
-    window: Window,
+    window: FrameWindow,
     noise_model: NoiseModel,
     prior: Prior,
-    work: Workspace,
+    work: FrameWorkspace,
     ring: Floats,
     factor: Floats,
 ) -> bool:
-    """Write the Cholesky factor of the moments' precision to `factor` (6, 6), taken about a ring of equal targets.
+    """Write the Cholesky factor of the moments' information to `factor` (6, 6), taken about a ring of equal targets.
 
     For a ring with moments S = r^2 I, stretching it by a symmetric E changes S by 2 r^2 E; so the derivative of the
     model in S is that of the displacements E x over 2 r^2.
@@ -136,7 +136,7 @@ def moment_factor(
             for p in range(MOMENTS):
                 for q in range(p + 1):
                     factor[p, q] += work.curvature[i, j] * row[p] * row[q]
-    factor[0, 0] += prior.precision[0, 2] / targets
+    factor[0, 0] += prior.inverse_variance[0, 2] / targets
     for p in range(MOMENTS):
         for q in range(p + 1):
             factor[p, q] /= WIDENING * WIDENING
@@ -144,7 +144,7 @@ def moment_factor(
 
 
 @jit
-def chance(moments: Floats, salt: float) -> float:
+def hash_fraction(moments: Floats, salt: float) -> float:
     """Return a number of [0, 1) from digits of a frame's light that carry no sense."""
     digits = moments[0] * 7548.776662 + moments[1] * 56984.02910 + moments[2] * 43015.97090
     digits = (digits - math.floor(digits)) * salt
@@ -152,12 +152,12 @@ def chance(moments: Floats, salt: float) -> float:
 
 
 @jit
-def draw_moments(moments: Floats, factor: Floats, draws: Draws, first: int, cloud: Cloud) -> None:
+def draw_moments(moments: Floats, factor: Floats, draws: Draws, first: int, samples: Samples) -> None:
     """Draw the six moments of every sample and start its log weight: minus the log density of the draw.
 
     A draw whose second moments are impossible keeps the weight -inf and harmless moments.
     """
-    value, weight = cloud.moments, cloud.weight
+    value, weight = samples.moments, samples.weight
     for p in range(MOMENTS - 1, -1, -1):
         for m in range(weight.shape[0]):
             value[p, m] = draws.moments[p, first + m]
@@ -179,15 +179,15 @@ def draw_moments(moments: Floats, factor: Floats, draws: Draws, first: int, clou
 
 
 @jit
-def draw_targets(targets: int, prior: Prior, draws: Draws, begin: int, turn: float, cloud: Cloud) -> None:
+def draw_targets(targets: int, prior: Prior, draws: Draws, begin: int, rotation: float, samples: Samples) -> None:
     """Turn moments into targets: shares of the total, positions sqrt(K) P A; adds the volume element to the weights.
 
-    The rows' arrangements are turned by `turn` rad, so that like scenes are not met by the same luck throughout.
+    The rows' arrangements are turned by `rotation` rad, so that like scenes are not met by the same luck throughout.
     """
-    value, weight = cloud.moments, cloud.weight
-    sd = 1.0 / math.sqrt(prior.precision[0, 2])
-    cosine, sine = math.sqrt(targets) * math.cos(turn), math.sqrt(targets) * math.sin(turn)
-    mean, centre_x, centre_y = cloud.model, cloud.a[0], cloud.b[0]
+    value, weight = samples.moments, samples.weight
+    sd = 1.0 / math.sqrt(prior.inverse_variance[0, 2])
+    cosine, sine = math.sqrt(targets) * math.cos(rotation), math.sqrt(targets) * math.sin(rotation)
+    mean, centre_x, centre_y = samples.model, samples.a[0], samples.b[0]
     mean[:] = 0.0
     centre_x[:] = 0.0
     centre_y[:] = 0.0
@@ -203,17 +203,17 @@ def draw_targets(targets: int, prior: Prior, draws: Draws, begin: int, turn: flo
             weight[m] += 0.5 * away * away
             u, v = draws.arrangement[targets, 0, k, begin + m], draws.arrangement[targets, 1, k, begin + m]
             first, second = cosine * u - sine * v, sine * u + cosine * v
-            cloud.x[k, m] = first * upper
-            cloud.y[k, m] = first * lower + second * corner
-            cloud.s[k, m] = value[0, m] / targets + sd * away
-            centre_x[m] += cloud.x[k, m] * cloud.s[k, m] / value[0, m]
-            centre_y[m] += cloud.y[k, m] * cloud.s[k, m] / value[0, m]
+            samples.x[k, m] = first * upper
+            samples.y[k, m] = first * lower + second * corner
+            samples.s[k, m] = value[0, m] / targets + sd * away
+            centre_x[m] += samples.x[k, m] * samples.s[k, m] / value[0, m]
+            centre_y[m] += samples.y[k, m] * samples.s[k, m] / value[0, m]
     for k in range(targets):
         for m in range(weight.shape[0]):
-            cloud.x[k, m] += value[1, m] - centre_x[m]
-            cloud.y[k, m] += value[2, m] - centre_y[m]
-            away = cloud.s[k, m] - prior.mean[k, 2]
-            weight[m] -= 0.5 * prior.precision[k, 2] * away * away
+            samples.x[k, m] += value[1, m] - centre_x[m]
+            samples.y[k, m] += value[2, m] - centre_y[m]
+            away = samples.s[k, m] - prior.mean[k, 2]
+            weight[m] -= 0.5 * prior.inverse_variance[k, 2] * away * away
     if targets != VOLUME_FREE:
         for m in range(weight.shape[0]):
             determinant = value[3, m] * value[5, m] - value[4, m] * value[4, m]
@@ -240,7 +240,7 @@ def taylor_of(position: float, first: int, psf_sigma: float, coefficient: Floats
 
 
 @jit
-def respond(place: Floats, centre: float, c: Floats, out: Floats) -> None:
+def taylor_response(place: Floats, centre: float, c: Floats, out: Floats) -> None:
     """Write one pixel's response to targets at `place` (M,) from its Taylor coefficients c (11,) about `centre`."""
     c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10 = c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10]
     for m in range(place.shape[0]):
@@ -254,11 +254,11 @@ def respond(place: Floats, centre: float, c: Floats, out: Floats) -> None:
 def weigh_pixels(
     targets: int,
     moments: Floats,
-    window: Window,
+    window: FrameWindow,
     noise_model: NoiseModel,
     psf_sigma: float,
     curvature: Floats,
-    cloud: Cloud,
+    samples: Samples,
 ) -> None:
     """Add every sample's log likelihood to its weight.
 
@@ -270,15 +270,15 @@ def weigh_pixels(
     columns, rows = np.empty((n, SERIES + 1)), np.empty((n, SERIES + 1))
     taylor_of(moments[1], window.column, psf_sigma, columns)
     taylor_of(moments[2], window.row, psf_sigma, rows)
-    a, b, model, weight = np.empty((n, targets, cloud.weight.shape[0])), cloud.b, cloud.model, cloud.weight
+    a, b, model, weight = np.empty((n, targets, samples.weight.shape[0])), samples.b, samples.model, samples.weight
     for j in range(n):
         for k in range(targets):
-            respond(cloud.x[k], moments[1], columns[j], a[j, k])
+            taylor_response(samples.x[k], moments[1], columns[j], a[j, k])
     for i in range(n):
         for k in range(targets):
-            respond(cloud.y[k], moments[2], rows[i], b[k])
+            taylor_response(samples.y[k], moments[2], rows[i], b[k])
             for m in range(weight.shape[0]):
-                b[k, m] *= cloud.s[k, m]
+                b[k, m] *= samples.s[k, m]
         for j in range(n):
             pixel = window.pixels[i, j]
             clipped = pixel >= noise_model.saturation
@@ -297,27 +297,27 @@ def weigh_pixels(
 
 
 @jit
-def sample(
+def sample_posterior(
     mode: Floats,
-    window: Window,
+    window: FrameWindow,
     noise_model: NoiseModel,
     prior: Prior,
     psf_sigma: float,
     draws: Draws,
-    work: Workspace,
-    cloud: Cloud,
+    work: FrameWorkspace,
+    samples: Samples,
 ) -> float:
-    """Fill a cloud with weighted samples about the mode (K, 3); return the effective number of samples."""
+    """Draw weighted samples about the mode (K, 3); return the effective number of samples."""
     k = mode.shape[0]
     moments, factor = np.empty(MOMENTS), np.empty((MOMENTS, MOMENTS))
     moments_of(mode, moments)
     if not moment_factor(moments, k, window, noise_model, prior, work, work.trial, factor):
         return 0.0
-    first = int(chance(moments, 1.0) * (draws.shares.shape[1] - cloud.weight.shape[0]))
-    draw_moments(moments, factor, draws, first, cloud)
-    draw_targets(k, prior, draws, first, 2.0 * math.pi * chance(moments, 89.0), cloud)
-    weigh_pixels(k, moments, window, noise_model, psf_sigma, work.curvature, cloud)
-    weight = cloud.weight
+    first = int(hash_fraction(moments, 1.0) * (draws.shares.shape[1] - samples.weight.shape[0]))
+    draw_moments(moments, factor, draws, first, samples)
+    draw_targets(k, prior, draws, first, 2.0 * math.pi * hash_fraction(moments, 89.0), samples)
+    weigh_pixels(k, moments, window, noise_model, psf_sigma, work.curvature, samples)
+    weight = samples.weight
     highest = weight.max()
     if highest == -math.inf:
         return 0.0
@@ -332,13 +332,13 @@ def sample(
 
 
 @jit
-def resample(cloud: Cloud, chosen: Floats) -> None:
+def resample(samples: Samples, chosen: Floats) -> None:
     """Fill `chosen` (L, K, 3) with samples drawn systematically in proportion to their weights."""
     size = chosen.shape[0]
-    m, reached = 0, cloud.weight[0]
+    m, reached = 0, samples.weight[0]
     for c in range(size):
-        while reached < (c + 0.5) / size and m < cloud.weight.shape[0] - 1:
+        while reached < (c + 0.5) / size and m < samples.weight.shape[0] - 1:
             m += 1
-            reached += cloud.weight[m]
+            reached += samples.weight[m]
         for k in range(chosen.shape[1]):
-            chosen[c, k, 0], chosen[c, k, 1], chosen[c, k, 2] = cloud.x[k, m], cloud.y[k, m], cloud.s[k, m]
+            chosen[c, k, 0], chosen[c, k, 1], chosen[c, k, 2] = samples.x[k, m], samples.y[k, m], samples.s[k, m]

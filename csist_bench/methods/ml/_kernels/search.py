@@ -14,15 +14,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.jit import jit
-from csist_bench.methods.fitting.counts import Law
+from csist_bench.methods.fitting.answers import FrameAnswers
+from csist_bench.methods.fitting.counts import BrightnessLaw
 from csist_bench.methods.fitting.hit_probability import round_hit_probability
-from csist_bench.methods.fitting.levenberg import Prior, Window, Workspace, cost_of, factor_of, fit, gather
+from csist_bench.methods.fitting.levenberg import (
+    FrameWindow,
+    FrameWorkspace,
+    Prior,
+    StoppingRule,
+    cost_of,
+    factor_of,
+    fit_frame,
+    gather_equations,
+)
 from csist_bench.methods.fitting.linear_algebra import copy_rows, inverse, log_determinant
 from csist_bench.methods.fitting.noise_model import NoiseModel
 from csist_bench.methods.fitting.pixel_model import cut_window, window_origin
-from csist_bench.methods.ml._kernels.decision import decide, spread
-from csist_bench.methods.ml._kernels.posterior import Cloud, Draws, resample, sample
-from csist_bench.methods.ml._kernels.starts import moments, start
+from csist_bench.methods.ml._kernels.decision import choose_positions, sample_spread
+from csist_bench.methods.ml._kernels.posterior import Draws, Samples, resample, sample_posterior
+from csist_bench.methods.ml._kernels.starts import harmonic_moments, write_start
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -39,35 +49,34 @@ LEAST_SAMPLES = 8.0
 LOG_2PI = math.log(2.0 * math.pi)
 
 
-class Search(NamedTuple):
+class SearchSettings(NamedTuple):
     """How hard to look: the most targets, starts per count, limits of a fit; and the PSF's width in px."""
 
     max_targets: int
     starts: int
-    iterations: int
-    tolerance: float
+    stop: StoppingRule
     psf_sigma: float
 
 
-class Bench(NamedTuple):
+class SearchWorkspace(NamedTuple):
     """Reused arrays: the window's pixels, scratch of fits, prior, moments and best theta of one frame."""
 
     pixels: Floats
-    work: Workspace
+    fit: FrameWorkspace
     mean: Floats
-    precision: Floats
+    inverse_variance: Floats
     power: NDArray[np.complex128]
     coefficient: NDArray[np.complex128]
     theta: Floats
     best: Floats
     centre: Floats
     covariance: Floats
-    cloud: Cloud
+    samples: Samples
     chosen: Floats
 
 
 @jit
-def flux_bracket(flux: float, noise: float, law: Law) -> tuple[int, int]:
+def flux_bracket(flux: float, noise: float, law: BrightnessLaw) -> tuple[int, int]:
     """Return the least and largest target count whose summed brightness agrees with the window's flux.
 
     Where no count does (brightness outside its law), the nearest count stands alone.
@@ -82,7 +91,7 @@ def flux_bracket(flux: float, noise: float, law: Law) -> tuple[int, int]:
 
 
 @jit
-def set_prior(targets: int, flux: float, law: Law, over: bool, bench: Bench) -> Prior:
+def set_prior(targets: int, flux: float, law: BrightnessLaw, over: bool, scratch: SearchWorkspace) -> Prior:
     """Return the brightness prior for a count; positions are free.
 
     With no law, or more light than the largest count explains (`over`), it is broad about an equal share of the flux.
@@ -91,58 +100,75 @@ def set_prior(targets: int, flux: float, law: Law, over: bool, bench: Bench) -> 
     if law.free or over:
         mean = max(flux, 1.0) / targets
         variance = (FREE_SPREAD * mean) ** 2
-    bench.mean[:, 2] = mean
-    bench.precision[:, 2] = 1.0 / max(variance, 1e-6 * mean * mean)
-    return Prior(bench.mean, bench.precision, LEAST_SHARE * mean)
+    scratch.mean[:, 2] = mean
+    scratch.inverse_variance[:, 2] = 1.0 / max(variance, 1e-6 * mean * mean)
+    return Prior(scratch.mean, scratch.inverse_variance, LEAST_SHARE * mean)
 
 
 @jit
 def fit_count(
-    targets: int, window: Window, noise_model: NoiseModel, prior: Prior, search: Search, bench: Bench
+    targets: int,
+    window: FrameWindow,
+    noise_model: NoiseModel,
+    prior: Prior,
+    settings: SearchSettings,
+    scratch: SearchWorkspace,
 ) -> float:
-    """Fit `targets` targets from every start; leave the best theta in `bench.best` and return its cost."""
+    """Fit `targets` targets from every start; leave the best theta in `scratch.best` and return its cost."""
     lowest = math.inf
-    theta = bench.theta[:targets]
+    theta = scratch.theta[:targets]
     roots = np.empty(targets, np.complex128)
-    x, y, square = bench.centre[0], bench.centre[1], bench.centre[2]
+    x, y, square = scratch.centre[0], scratch.centre[1], scratch.centre[2]
     pixels = window.pixels.size
     # Residuals far below the noise mean that there was none, and no other basin can do better. One or two targets have
     # one basin only.
     settled = 0.1 * pixels if targets > 2 else pixels + 3.0 * math.sqrt(2.0 * pixels)
-    for which in range(search.starts):
-        if not start(which, bench.power, square, roots, bench.coefficient):
+    for which in range(settings.starts):
+        if not write_start(which, scratch.power, square, roots, scratch.coefficient):
             break
         for k in range(targets):
             theta[k, 0] = window.column + x + roots[k].real
             theta[k, 1] = window.row + y + roots[k].imag
             theta[k, 2] = prior.mean[k, 2]
-        cost = fit(theta, window, noise_model, prior, search.iterations, search.tolerance, bench.work)
+        cost = fit_frame(theta, window, noise_model, prior, settings.stop, scratch.fit)
         if cost < lowest:
             lowest = cost
-            copy_rows(theta, bench.best)
+            copy_rows(theta, scratch.best)
         if lowest < settled:
             break
     return lowest
 
 
 @jit
-def log_evidence(
-    theta: Floats, cost: float, window: Window, noise_model: NoiseModel, prior: Prior, area: float, work: Workspace
+def frame_log_evidence(
+    theta: Floats,
+    cost: float,
+    window: FrameWindow,
+    noise_model: NoiseModel,
+    prior: Prior,
+    area: float,
+    work: FrameWorkspace,
 ) -> float:
     """Return Laplace's log evidence at a fit; targets are alike and lie anywhere in `area` px^2 beforehand."""
     k = theta.shape[0]
     cost_of(theta, window, noise_model, prior, work)
-    gather(theta, noise_model, prior, work)
+    gather_equations(theta, noise_model, prior, work)
     if not factor_of(work.normal, 3 * k, work.factor):
         return -math.inf
     volume = 1.5 * k * LOG_2PI - 0.5 * log_determinant(work.factor, 3 * k)
-    before = -0.5 * k * (LOG_2PI - math.log(prior.precision[0, 2])) - k * math.log(area)
+    before = -0.5 * k * (LOG_2PI - math.log(prior.inverse_variance[0, 2])) - k * math.log(area)
     return float(-0.5 * cost + volume + before + math.lgamma(k + 1.0))
 
 
 @jit
 def count_targets(
-    window: Window, noise_model: NoiseModel, cut: bool, law: Law, search: Search, bench: Bench, answer: Floats
+    window: FrameWindow,
+    noise_model: NoiseModel,
+    cut: bool,
+    law: BrightnessLaw,
+    settings: SearchSettings,
+    scratch: SearchWorkspace,
+    answer: Floats,
 ) -> int:
     """Find the number of targets in a window and fit them; leaves theta in `answer` (max_targets, 3).
 
@@ -157,33 +183,33 @@ def count_targets(
             clipped |= window.pixels[i, j] >= noise_model.saturation
     noise = math.sqrt(n * n * noise_model.variance + noise_model.gain * max(flux, 0.0))
     if law.free:
-        low, high = 0, search.max_targets
+        low, high = 0, settings.max_targets
     else:
         low, high = flux_bracket(flux, noise, law)
-    over = low > search.max_targets
+    over = low > settings.max_targets
     good = n * n + 3.0 * math.sqrt(2.0 * n * n)
     missing_light = clipped or cut
     if missing_light:
         high = max(high, low + OPEN_COUNTS)
-    low, high = min(low, search.max_targets), min(high, search.max_targets)
-    area = (2.0 * search.psf_sigma) ** 2
-    work = bench.work
-    bench.centre[0], bench.centre[1], bench.centre[2] = moments(
-        window.pixels, search.psf_sigma, noise_model.table, work.a[0], work.b[0], work.da[0], bench.power
+    low, high = min(low, settings.max_targets), min(high, settings.max_targets)
+    area = (2.0 * settings.psf_sigma) ** 2
+    work = scratch.fit
+    scratch.centre[0], scratch.centre[1], scratch.centre[2] = harmonic_moments(
+        window.pixels, settings.psf_sigma, noise_model.table, work.a[0], work.b[0], work.da[0], scratch.power
     )
     found, strongest = 0, -math.inf
     for k in range(max(low, 1), high + 1):
-        prior = set_prior(k, flux, law, over, bench)
-        cost = fit_count(k, window, noise_model, prior, search, bench)
+        prior = set_prior(k, flux, law, over, scratch)
+        cost = fit_count(k, window, noise_model, prior, settings, scratch)
         evidence = 0.0
         if low != high:
             if law.free:
                 evidence = -0.5 * cost - FREE_PENALTY * k * math.log(n * n)
             else:
-                evidence = log_evidence(bench.best[:k], cost, window, noise_model, prior, area, bench.work)
+                evidence = frame_log_evidence(scratch.best[:k], cost, window, noise_model, prior, area, scratch.fit)
         if evidence > strongest or found == 0:
             found, strongest = k, evidence
-            copy_rows(bench.best[:k], answer)
+            copy_rows(scratch.best[:k], answer)
         elif law.free or missing_light:
             break
         if missing_light and not law.free and cost < good:
@@ -192,7 +218,7 @@ def count_targets(
 
 
 @jit
-def touches_border(frame: Floats, window: Window, noise: float) -> bool:
+def touches_border(frame: Floats, window: FrameWindow, noise: float) -> bool:
     """Tell whether the window holds light on a border of the image, so that some of it fell outside."""
     n = window.pixels.shape[0]
     row, column = window.row, window.column
@@ -208,30 +234,38 @@ def touches_border(frame: Floats, window: Window, noise: float) -> bool:
 
 
 @jit
-def is_seen(targets: int, window: Window, noise_model: NoiseModel, prior: Prior, theta: Floats, bench: Bench) -> bool:
+def is_seen(
+    targets: int, window: FrameWindow, noise_model: NoiseModel, prior: Prior, theta: Floats, scratch: SearchWorkspace
+) -> bool:
     """Tell whether a fit explains the pixels better than an empty window does, by `MIN_GAIN` for a target."""
-    nothing = cost_of(theta[:0], window, noise_model, prior, bench.work)
-    return nothing - cost_of(theta[:targets], window, noise_model, prior, bench.work) > MIN_GAIN * targets
+    nothing = cost_of(theta[:0], window, noise_model, prior, scratch.fit)
+    return nothing - cost_of(theta[:targets], window, noise_model, prior, scratch.fit) > MIN_GAIN * targets
 
 
 @jit
 def state_errors(
-    theta: Floats, window: Window, noise_model: NoiseModel, prior: Prior, bench: Bench, sigma: Floats, score: Floats
+    theta: Floats,
+    window: FrameWindow,
+    noise_model: NoiseModel,
+    prior: Prior,
+    scratch: SearchWorkspace,
+    sigma: Floats,
+    score: Floats,
 ) -> float:
     """Fill standard errors (K, 3) and scores (K,) from the curvature at a fit; return the largest error in px."""
     k = theta.shape[0]
-    cost_of(theta, window, noise_model, prior, bench.work)
-    gather(theta, noise_model, prior, bench.work)
-    if not factor_of(bench.work.normal, 3 * k, bench.work.factor):
-        # No finite precision: say so with an error as wide as the window.
+    cost_of(theta, window, noise_model, prior, scratch.fit)
+    gather_equations(theta, noise_model, prior, scratch.fit)
+    if not factor_of(scratch.fit.normal, 3 * k, scratch.fit.factor):
+        # No finite error: say so with one as wide as the window.
         sigma[:] = window.pixels.shape[0]
         score[:] = 0.0
         return math.inf
-    inverse(bench.work.factor, 3 * k, bench.covariance)
+    inverse(scratch.fit.factor, 3 * k, scratch.covariance)
     worst = 0.0
     for m in range(k):
         for u in range(3):
-            sigma[m, u] = math.sqrt(bench.covariance[3 * m + u, 3 * m + u])
+            sigma[m, u] = math.sqrt(scratch.covariance[3 * m + u, 3 * m + u])
         variance = 0.5 * (sigma[m, 0] ** 2 + sigma[m, 1] ** 2)
         score[m] = round_hit_probability(variance)
         worst = max(worst, math.sqrt(variance))
@@ -242,57 +276,54 @@ def state_errors(
 def find_frames(
     frames: Floats,
     noise_model: NoiseModel,
-    law: Law,
-    search: Search,
-    bench: Bench,
+    law: BrightnessLaw,
+    settings: SearchSettings,
+    scratch: SearchWorkspace,
     origin: Ints,
-    theta: Floats,
-    count: Ints,
+    answers: FrameAnswers,
 ) -> None:
-    """Fit frames (F, H, W), background subtracted: window origins (F, 2), theta (F, max_targets, 3) and count (F,)."""
-    n = bench.pixels.shape[0]
+    """Fit frames (F, H, W), background subtracted; writes window origins (F, 2), theta and the number of targets."""
+    n = scratch.pixels.shape[0]
     for f in range(frames.shape[0]):
         row, column = window_origin(frames[f], n)
         origin[f, 0], origin[f, 1] = row, column
-        cut_window(frames[f], row, column, bench.pixels)
-        window = Window(bench.pixels, row, column)
+        cut_window(frames[f], row, column, scratch.pixels)
+        window = FrameWindow(scratch.pixels, row, column)
         cut = touches_border(frames[f], window, math.sqrt(noise_model.variance))
-        count[f] = count_targets(window, noise_model, cut, law, search, bench, theta[f])
+        answers.targets[f] = count_targets(window, noise_model, cut, law, settings, scratch, answers.theta[f])
 
 
 @jit
-def final_prior(targets: int, law: Law, search: Search, bench: Bench) -> Prior:
+def final_prior(targets: int, law: BrightnessLaw, settings: SearchSettings, scratch: SearchWorkspace) -> Prior:
     """Return the prior that a found count was fitted with."""
-    flux = bench.pixels.sum()
-    return set_prior(targets, flux, law, flux > (search.max_targets + 1) * law.low, bench)
+    flux = scratch.pixels.sum()
+    return set_prior(targets, flux, law, flux > (settings.max_targets + 1) * law.low, scratch)
 
 
 @jit
 def state_frames(
     frames: Floats,
     noise_model: NoiseModel,
-    law: Law,
-    search: Search,
-    bench: Bench,
+    law: BrightnessLaw,
+    settings: SearchSettings,
+    scratch: SearchWorkspace,
     origin: Ints,
-    theta: Floats,
-    sigma: Floats,
-    score: Floats,
-    count: Ints,
+    answers: FrameAnswers,
     worst: Floats,
 ) -> None:
-    """State how sure the fits are: sigma (F, K, 3), score (F, K), largest error (F,); unseen targets are uncounted."""
+    """Fill the fits' sigma, score and largest error (F,) of each frame; targets that are not seen are dropped."""
+    theta, sigma, score = answers.theta, answers.sigma, answers.score
     for f in range(frames.shape[0]):
-        k = count[f]
+        k = answers.targets[f]
         if k == 0:
             continue
         row, column = origin[f, 0], origin[f, 1]
-        cut_window(frames[f], row, column, bench.pixels)
-        window, prior = Window(bench.pixels, row, column), final_prior(k, law, search, bench)
-        if is_seen(k, window, noise_model, prior, theta[f], bench):
-            worst[f] = state_errors(theta[f, :k], window, noise_model, prior, bench, sigma[f, :k], score[f, :k])
+        cut_window(frames[f], row, column, scratch.pixels)
+        window, prior = FrameWindow(scratch.pixels, row, column), final_prior(k, law, settings, scratch)
+        if is_seen(k, window, noise_model, prior, theta[f], scratch):
+            worst[f] = state_errors(theta[f, :k], window, noise_model, prior, scratch, sigma[f, :k], score[f, :k])
         else:
-            count[f] = 0
+            answers.targets[f] = 0
 
 
 @jit
@@ -300,25 +331,25 @@ def decide_frames(
     frames: Floats,
     chosen_frames: Ints,
     noise_model: NoiseModel,
-    law: Law,
-    search: Search,
+    law: BrightnessLaw,
+    settings: SearchSettings,
     draws: Draws,
-    bench: Bench,
+    scratch: SearchWorkspace,
     origin: Ints,
-    theta: Floats,
-    sigma: Floats,
-    score: Floats,
-    count: Ints,
+    answers: FrameAnswers,
 ) -> None:
     """Replace the mode, its errors and scores by the posterior's decision, in the frames of the given indices."""
     for f in chosen_frames:
-        k = count[f]
+        k = answers.targets[f]
         row, column = origin[f, 0], origin[f, 1]
-        cut_window(frames[f], row, column, bench.pixels)
-        window, prior = Window(bench.pixels, row, column), final_prior(k, law, search, bench)
-        effective = sample(theta[f, :k], window, noise_model, prior, search.psf_sigma, draws, bench.work, bench.cloud)
+        cut_window(frames[f], row, column, scratch.pixels)
+        window, prior = FrameWindow(scratch.pixels, row, column), final_prior(k, law, settings, scratch)
+        theta = answers.theta[f, :k]
+        effective = sample_posterior(
+            theta, window, noise_model, prior, settings.psf_sigma, draws, scratch.fit, scratch.samples
+        )
         if effective > LEAST_SAMPLES:
-            chosen = bench.chosen[:, :k].copy()
-            resample(bench.cloud, chosen)
-            decide(theta[f, :k], chosen, chosen.shape[0], score[f, :k])
-            spread(theta[f, :k], chosen, chosen.shape[0], sigma[f, :k])
+            chosen = scratch.chosen[:, :k].copy()
+            resample(scratch.samples, chosen)
+            choose_positions(theta, chosen, chosen.shape[0], answers.score[f, :k])
+            sample_spread(theta, chosen, chosen.shape[0], answers.sigma[f, :k])

@@ -44,7 +44,7 @@ def centre_of(pixels: Floats, v: float, beta: float) -> tuple[float, float]:
 
 
 @jit
-def moments(
+def harmonic_moments(
     pixels: Floats, psf_sigma: float, table: Floats, a: Floats, b: Floats, slope: Floats, power: Complexes
 ) -> tuple[float, float, float]:
     """Fill the normalised harmonic moments of a window and return its centre (x, y) and mean squared radius.
@@ -83,7 +83,7 @@ def moments(
 
 
 @jit
-def start(which: int, power: Complexes, square: float, roots: Complexes, coefficient: Complexes) -> bool:
+def write_start(which: int, power: Complexes, square: float, roots: Complexes, coefficient: Complexes) -> bool:
     """Write start number `which` for K targets about the centre into `roots` (K,); False where there is none.
 
     In turn: Prony's roots, a K-gon in either phase, from K = 4 on a (K - 1)-gon about a central target in either phase.

@@ -13,20 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.jit import jit
-from csist_bench.methods.fitting.linear_algebra import cholesky, log_determinant, solve
+from csist_bench.methods.fitting.levenberg import MAX_DAMPING, damped_step, shorten
+from csist_bench.methods.fitting.linear_algebra import cholesky, copy_array, log_determinant
 from csist_bench.methods.fitting.noise_model import NoiseModel
 from csist_bench.methods.fitting.pixel_model import normal_equations, pixel_terms, window_model
-from csist_bench.methods.ml_seq._kernels.motion import Model, gather_polynomial, gather_rigid, place
+from csist_bench.methods.ml_seq._kernels.motion import MotionModel, gather_polynomial, gather_rigid, targets_at
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-STEP_LIMIT = 0.3  # px a target may move in one step
-MAX_DAMPING = 1e8
 RIDGE_TRIES = 8  # the last ridge is 0.01 of the diagonal
 
 
-class Window(NamedTuple):
+class SequenceWindow(NamedTuple):
     """The m frames of one fit, out of F: pixels (F, n, n), origins (F, 2) as (row, column) and members (m,), -1 = none.
 
     `time` (m,) is u, `basis` (m, D) holds P_1(u) .. P_D(u), `centre` (2,) is c in px.
@@ -40,7 +39,7 @@ class Window(NamedTuple):
     centre: Floats
 
 
-class Work(NamedTuple):
+class SequenceWorkspace(NamedTuple):
     """Scratch of fits with P unknowns of K targets in n x n windows."""
 
     theta: Floats
@@ -65,9 +64,9 @@ class Work(NamedTuple):
 
 
 @jit
-def workspace(targets: int, size: int, p: int) -> Work:
+def sequence_workspace(targets: int, size: int, p: int) -> SequenceWorkspace:
     """Return the scratch for `p` unknowns of `targets` targets in windows of `size` px a side."""
-    return Work(
+    return SequenceWorkspace(
         np.zeros((targets, 3)),
         np.zeros((targets, size)),
         np.zeros((targets, size)),
@@ -91,14 +90,20 @@ def workspace(targets: int, size: int, p: int) -> Work:
 
 
 @jit
-def equations(
-    a: Floats, window: Window, model: Model, noise_model: NoiseModel, work: Work, normal: Floats, gradient: Floats
+def joint_equations(
+    a: Floats,
+    window: SequenceWindow,
+    model: MotionModel,
+    noise_model: NoiseModel,
+    work: SequenceWorkspace,
+    normal: Floats,
+    gradient: Floats,
 ) -> float:
     """Fill the lower triangle of A (P, P) and the gradient (P,) at `a`, prior included, and return the cost.
 
     The cost is -2 log likelihood of all pixels plus the prior's.
     """
-    cost = prior_terms(a, model.mean, model.precision, normal, gradient)
+    cost = prior_terms(a, model.mean, model.inverse_variance, normal, gradient)
     base = 1.0 / noise_model.variance if noise_model.gain == 0.0 else 0.0
     # Taken out of their tuples once: inside the loop each access would cost a reference count.
     theta, qa, da, qb, db, image = work.theta, work.a, work.da, work.b, work.db, work.model
@@ -106,14 +111,14 @@ def equations(
     frame, right = work.frame_normal, work.frame_gradient
     members, time, basis, pixels, origin = window.members, window.time, window.basis, window.pixels, window.origin
     targets, degree, rigid, centre, table = model.targets, model.degree, model.rigid, window.centre, noise_model.table
-    variance, gain, limit, edge = noise_model.variance, noise_model.gain, noise_model.saturation, noise_model.edge
+    variance, gain, saturation, edge = noise_model.variance, noise_model.gain, noise_model.saturation, noise_model.edge
     for t in range(members.shape[0]):
         f = members[t]
         if f < 0:
             continue
-        place(a, time[t], basis[t], centre, targets, degree, rigid, theta)
+        targets_at(a, time[t], basis[t], centre, targets, degree, rigid, theta)
         window_model(theta, origin[f, 0], origin[f, 1], table, qa, da, qb, db, image)
-        cost += pixel_terms(pixels[f], image, variance, gain, limit, edge, score, curvature)
+        cost += pixel_terms(pixels[f], image, variance, gain, saturation, edge, score, curvature)
         normal_equations(theta, qa, da, qb, db, score, curvature, base, jacobian, frame, right)
         if rigid:
             gather_rigid(a, time[t], basis[t], targets, degree, frame, right, shared, normal, gradient)
@@ -123,28 +128,28 @@ def equations(
 
 
 @jit
-def prior_terms(a: Floats, mean: Floats, precision: Floats, normal: Floats, gradient: Floats) -> float:
+def prior_terms(a: Floats, mean: Floats, inverse_variance: Floats, normal: Floats, gradient: Floats) -> float:
     """Set the normal matrix and the gradient to those of the prior and return its cost."""
     cost = 0.0
     for p in range(a.shape[0]):
         away = mean[p] - a[p]
-        cost += precision[p] * away * away
-        gradient[p] = precision[p] * away
+        cost += inverse_variance[p] * away * away
+        gradient[p] = inverse_variance[p] * away
         for q in range(a.shape[0]):
             normal[p, q] = 0.0
-        normal[p, p] = precision[p]
+        normal[p, p] = inverse_variance[p]
     return cost
 
 
 @jit
-def fit(
+def fit_sequence(
     a: Floats,
-    window: Window,
-    model: Model,
+    window: SequenceWindow,
+    model: MotionModel,
     noise_model: NoiseModel,
     iterations: int,
     tolerance: float,
-    work: Work,
+    work: SequenceWorkspace,
 ) -> float:
     """Fit `a` (P,) in place by Levenberg-Marquardt and return the cost reached.
 
@@ -152,15 +157,15 @@ def fit(
     at the end is the lower triangle of `work.normal`.
     """
     damping, promised, cost = 1e-2, math.inf, math.inf
-    copy(a, work.trial)
+    copy_array(a, work.trial)
     for _ in range(iterations + 1):
-        reached = equations(work.trial, window, model, noise_model, work, work.trial_normal, work.trial_gradient)
+        reached = joint_equations(work.trial, window, model, noise_model, work, work.trial_normal, work.trial_gradient)
         if reached < cost:
             gain = cost - reached
             cost = reached
-            copy(work.trial, a)
-            copy(work.trial_normal, work.normal)
-            copy(work.trial_gradient, work.gradient)
+            copy_array(work.trial, a)
+            copy_array(work.trial_normal, work.normal)
+            copy_array(work.trial_gradient, work.gradient)
             damping = max(damping * 0.1, 1e-9)
             if gain < tolerance and promised < 2.0 * tolerance:
                 break
@@ -168,10 +173,10 @@ def fit(
             damping *= 8.0
             if promised < tolerance:
                 break
-        promised = damped_step(a.shape[0], damping, work)
+        promised = damped_step(a.shape[0], damping, work.normal, work.gradient, work.factor, work.step)
         while promised < 0.0 and damping < MAX_DAMPING:
             damping *= 10.0
-            promised = damped_step(a.shape[0], damping, work)
+            promised = damped_step(a.shape[0], damping, work.normal, work.gradient, work.factor, work.step)
         if promised < 0.0 or damping > MAX_DAMPING:
             break
         shorten(work.step, model.targets)
@@ -181,43 +186,7 @@ def fit(
 
 
 @jit
-def copy(source: Floats, target: Floats) -> None:
-    """Copy an array into another of its shape (plain loops compile several times faster than a slice assignment)."""
-    flat_source, flat_target = source.ravel(), target.ravel()
-    for i in range(flat_source.shape[0]):
-        flat_target[i] = flat_source[i]
-
-
-@jit
-def damped_step(n: int, damping: float, work: Work) -> float:
-    """Write the Marquardt step to `work.step` and return the decrease of cost it promises; -1 without a factor."""
-    for p in range(n):
-        for q in range(p):
-            work.factor[p, q] = work.normal[p, q]
-        work.factor[p, p] = work.normal[p, p] * (1.0 + damping)
-        work.step[p] = work.gradient[p]
-    if not cholesky(work.factor, n):
-        return -1.0
-    solve(work.factor, n, work.step)
-    promised = 0.0
-    for p in range(n):
-        promised += work.step[p] * (work.gradient[p] + damping * work.normal[p, p] * work.step[p])
-    return promised
-
-
-@jit
-def shorten(step: Floats, targets: int) -> None:
-    """Scale a step down so that no target moves further than `STEP_LIMIT` within the group."""
-    longest = 0.0
-    for m in range(targets):
-        longest = max(longest, abs(step[3 * m]), abs(step[3 * m + 1]))
-    if longest > STEP_LIMIT:
-        for p in range(step.shape[0]):
-            step[p] *= STEP_LIMIT / longest
-
-
-@jit
-def log_evidence(cost: float, n: int, work: Work) -> float:
+def sequence_log_evidence(cost: float, n: int, work: SequenceWorkspace) -> float:
     """Return Laplace's log evidence of a fit up to a constant, and leave the factor of A in `work.factor`."""
     ridge = 0.0
     for _ in range(RIDGE_TRIES):

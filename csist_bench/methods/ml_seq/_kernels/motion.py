@@ -19,18 +19,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.jit import jit
+from csist_bench.methods.fitting.linear_algebra import solve_lower
 
 Floats = NDArray[np.float64]
 
 
-class Model(NamedTuple):
-    """Number of targets, degree of the path, whether the group is rigid; prior mean and precision of every unknown."""
+class MotionModel(NamedTuple):
+    """Number of targets, degree of the path, whether the group is rigid; the prior of every unknown."""
 
     targets: int
     degree: int
     rigid: bool
     mean: Floats
-    precision: Floats
+    inverse_variance: Floats
 
 
 def unknowns(targets: int, degree: int, rigid: bool) -> int:
@@ -39,7 +40,9 @@ def unknowns(targets: int, degree: int, rigid: bool) -> int:
 
 
 @jit
-def place(a: Floats, u: float, basis: Floats, centre: Floats, k: int, degree: int, rigid: bool, theta: Floats) -> None:
+def targets_at(
+    a: Floats, u: float, basis: Floats, centre: Floats, k: int, degree: int, rigid: bool, theta: Floats
+) -> None:
     """Write the targets (K, 3) of the frame at scaled time u, where the path's basis is `basis` (D,)."""
     for m in range(k):
         theta[m, 2] = a[3 * m + 2]
@@ -168,17 +171,9 @@ def gather_polynomial(
 
 
 @jit
-def spread(row: Floats, factor: Floats, n: int) -> None:
-    """Replace a row m of M_t (P,) by L^-1 m, so that the dot product of two such rows is their covariance."""
-    for i in range(n):
-        total = row[i]
-        for j in range(i):
-            total -= factor[i, j] * row[j]
-        row[i] = total / factor[i, i]
-
-
-@jit
-def covariances(a: Floats, u: float, basis: Floats, model: Model, factor: Floats, rows: Floats, out: Floats) -> None:
+def covariances(
+    a: Floats, u: float, basis: Floats, model: MotionModel, factor: Floats, rows: Floats, out: Floats
+) -> None:
     """Write (C_xx, C_yy, C_xy, C_ss) of every target at scaled time u to `out` (K, 4); `rows` (3, P) is scratch."""
     k, degree, n = model.targets, model.degree, a.shape[0]
     for m in range(k):
@@ -193,6 +188,6 @@ def covariances(a: Floats, u: float, basis: Floats, model: Model, factor: Floats
                 rows[axis, column] = basis[d]
         rows[2, 3 * m + 2] = 1.0
         for i in range(3):
-            spread(rows[i], factor, n)
+            solve_lower(rows[i], factor, n)
         out[m, 0], out[m, 1] = np.dot(rows[0], rows[0]), np.dot(rows[1], rows[1])
         out[m, 2], out[m, 3] = np.dot(rows[0], rows[1]), np.dot(rows[2], rows[2])

@@ -10,10 +10,17 @@ from numpy.typing import NDArray
 
 from csist_bench.jit import jit
 from csist_bench.methods.fitting.hit_probability import round_hit_probability
+from csist_bench.methods.fitting.linear_algebra import copy_array
 from csist_bench.methods.fitting.noise_model import NoiseModel
 from csist_bench.methods.fitting.survey import Survey
-from csist_bench.methods.ml_seq._kernels.fit import Window, Work, copy, fit, log_evidence, workspace
-from csist_bench.methods.ml_seq._kernels.motion import Model, covariances, place
+from csist_bench.methods.ml_seq._kernels.fit import (
+    SequenceWindow,
+    SequenceWorkspace,
+    fit_sequence,
+    sequence_log_evidence,
+    sequence_workspace,
+)
+from csist_bench.methods.ml_seq._kernels.motion import MotionModel, covariances, targets_at
 from csist_bench.methods.ml_seq._kernels.starts import moments_about, smooth_path, start_shape
 
 Floats = NDArray[np.float64]
@@ -53,7 +60,7 @@ class Answers(NamedTuple):
         return cls(np.zeros((*shape, 3)), np.zeros((*shape, 4)), np.zeros(shape), np.zeros(windows))
 
 
-class Search(NamedTuple):
+class StartFits(NamedTuple):
     """The state of one search: solutions (STARTS, P), their costs (STARTS,) and which of them stand (STARTS,)."""
 
     solutions: Floats
@@ -67,7 +74,7 @@ def solve_windows(
     members: Ints,
     answered: Ints,
     times: Times,
-    model: Model,
+    model: MotionModel,
     noise_model: NoiseModel,
     psf_sigma: float,
     brightness: Floats,
@@ -78,35 +85,43 @@ def solve_windows(
     Parameters
     ----------
     members : (J, m), the frames of each window, -1 = left out
-    answered : (J, R), the seats in the window to answer, -1 = none
+    answered : (J, R), the offsets within the window of the frames to answer, -1 = none
     brightness : (J,), where the intensities start
     answers : out
     """
     k, p = model.targets, model.mean.shape[0]
-    work = workspace(k, survey.windows.shape[1], p)
-    search = Search(np.zeros((STARTS, p)), np.zeros(STARTS), np.zeros(STARTS, np.bool_))
+    work = sequence_workspace(k, survey.windows.shape[1], p)
+    search = StartFits(np.zeros((STARTS, p)), np.zeros(STARTS), np.zeros(STARTS, np.bool_))
     factor, rows = np.zeros((p, p)), np.zeros((3, p))
     stride = max(1, (members.shape[1] - 1) // (LOOSE_FRAMES - 1))
-    for job in range(members.shape[0]):
-        coefficients = smooth_path(survey.centroids, members[job], times.basis)
-        window = Window(survey.windows, survey.origins, members[job], times.time, times.basis, coefficients[0])
-        set_starts(survey, window, coefficients, brightness[job], psf_sigma, model, search)
-        best, total, answers.evidence[job] = explore(window, stride, model, noise_model, search, work, factor)
+    for w in range(members.shape[0]):
+        coefficients = smooth_path(survey.centroids, members[w], times.basis)
+        window = SequenceWindow(survey.windows, survey.origins, members[w], times.time, times.basis, coefficients[0])
+        set_starts(survey, window, coefficients, brightness[w], psf_sigma, model, search)
+        best, total, answers.evidence[w] = explore(window, stride, model, noise_model, search, work, factor)
         for r in range(answered.shape[1]):
-            t = answered[job, r]
+            t = answered[w, r]
             if t < 0:
                 continue
             u, basis = times.time[t], times.basis[t]
-            place(search.solutions[best], u, basis, window.centre, k, model.degree, model.rigid, answers.theta[job, r])
-            covariances(search.solutions[best], u, basis, model, factor, rows, answers.covariance[job, r])
+            targets_at(
+                search.solutions[best], u, basis, window.centre, k, model.degree, model.rigid, answers.theta[w, r]
+            )
+            covariances(search.solutions[best], u, basis, model, factor, rows, answers.covariance[w, r])
             for target in range(k):
-                variance = 0.5 * (answers.covariance[job, r, target, 0] + answers.covariance[job, r, target, 1])
-                answers.score[job, r, target] = round_hit_probability(variance) / total
+                variance = 0.5 * (answers.covariance[w, r, target, 0] + answers.covariance[w, r, target, 1])
+                answers.score[w, r, target] = round_hit_probability(variance) / total
 
 
 @jit
 def explore(
-    window: Window, stride: int, model: Model, noise_model: NoiseModel, search: Search, work: Work, factor: Floats
+    window: SequenceWindow,
+    stride: int,
+    model: MotionModel,
+    noise_model: NoiseModel,
+    search: StartFits,
+    work: SequenceWorkspace,
+    factor: Floats,
 ) -> tuple[int, float, float]:
     """Fit every start; return the best by evidence, the evidence of all relative to its own, and its log evidence.
 
@@ -115,24 +130,26 @@ def explore(
     thinned = np.full(window.members.shape[0], -1)
     for i in range(0, thinned.shape[0], stride):
         thinned[i] = window.members[i]
-    loose = Window(window.pixels, window.origin, thinned, window.time, window.basis, window.centre)
+    loose = SequenceWindow(window.pixels, window.origin, thinned, window.time, window.basis, window.centre)
     for s in range(STARTS):
         if search.stands[s]:
-            search.costs[s] = fit(search.solutions[s], loose, model, noise_model, LOOSE_STEPS, LOOSE_TOLERANCE, work)
+            search.costs[s] = fit_sequence(
+                search.solutions[s], loose, model, noise_model, LOOSE_STEPS, LOOSE_TOLERANCE, work
+            )
     drop_repeats(search, model.targets)
     best, total, highest = -1, 0.0, -math.inf
     for s in range(STARTS):
         if not search.stands[s]:
             continue
-        cost = fit(search.solutions[s], window, model, noise_model, FINAL_STEPS, FINAL_TOLERANCE, work)
+        cost = fit_sequence(search.solutions[s], window, model, noise_model, FINAL_STEPS, FINAL_TOLERANCE, work)
         if met_before(search, s, model.targets):
             search.stands[s] = False
             continue
-        value = log_evidence(cost, model.mean.shape[0], work)
+        value = sequence_log_evidence(cost, model.mean.shape[0], work)
         if best < 0 or value > highest:
             total = 1.0 if best < 0 else 1.0 + total * math.exp(highest - value)
             best, highest = s, value
-            copy(work.factor, factor)
+            copy_array(work.factor, factor)
         else:
             total += math.exp(value - highest)
     return best, total, highest
@@ -141,12 +158,12 @@ def explore(
 @jit
 def set_starts(
     survey: Survey,
-    window: Window,
+    window: SequenceWindow,
     coefficients: Floats,
     brightness: float,
     psf_sigma: float,
-    model: Model,
-    search: Search,
+    model: MotionModel,
+    search: StartFits,
 ) -> None:
     """Fill the starts of a search from the light's path (D + 1, 2) and moments, and tell which exist."""
     k, degree = model.targets, model.degree
@@ -172,7 +189,7 @@ def set_starts(
 
 
 @jit
-def drop_repeats(search: Search, targets: int) -> None:
+def drop_repeats(search: StartFits, targets: int) -> None:
     """Leave standing one fit of each minimum, and none that is far above the best."""
     lowest = math.inf
     for s in range(STARTS):
@@ -191,7 +208,7 @@ def drop_repeats(search: Search, targets: int) -> None:
 
 
 @jit
-def met_before(search: Search, last: int, targets: int) -> bool:
+def met_before(search: StartFits, last: int, targets: int) -> bool:
     """Tell whether fit `last` ended in the minimum of an earlier one that stands."""
     for s in range(last):
         if search.stands[s] and same_shape(search.solutions[s], search.solutions[last], targets):
