@@ -264,6 +264,16 @@ def test_parts_that_are_of_no_use_by_halves_are_taken_whole_or_not_at_all() -> N
         assert torch.equal(tensor, (untouched if kept else source.state_dict())[name])
 
 
+def test_a_run_that_spells_out_a_setting_removed_since_is_resumed(tiny: Store, tmp_path: Path) -> None:
+    small, table = {"phases": 1, "features": 4}, {"steps": 1, "batch_frames": 16}
+    go(tiny, tmp_path / "run", "fista-net", small, table)
+    path = tmp_path / "run" / "recipe.json"
+    saved = json.loads(path.read_text())
+    saved["settings"]["sparsity_weight"] = 0.001
+    path.write_text(json.dumps(saved))
+    assert go(tiny, tmp_path / "run", "fista-net", small, table, resume=True).finished
+
+
 def test_a_network_without_shared_layers_cannot_be_started_from(tiny: Store, tmp_path: Path) -> None:
     go(tiny, tmp_path / "first", *RECIPES["plain"])
     start = str(tmp_path / "first" / "last.safetensors")
