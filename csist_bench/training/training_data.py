@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from csist_bench.datasets import Store
 from csist_bench.errors import InputError
 from csist_bench.methods.registry import Method
-from csist_bench.training.dataset import TrainingSet, training_set
 from csist_bench.training.recipe import TrainingRecipe
 from csist_bench.training.stream import SceneStream, scene_stream
 from csist_bench.training.stream_recipe import STORED
+from csist_bench.training.training_set import TrainingSet, training_set
 
 TrainingData = TrainingSet | SceneStream
 

@@ -21,12 +21,12 @@ from csist_bench.methods.networks.base import NetworkRunner, build_network
 from csist_bench.methods.networks.common.sampling import pseudo_inverse
 from csist_bench.methods.networks.weights import load_card, load_weights, read_tensors, save_weights
 from csist_bench.simulation.optics import Optics
-from csist_bench.training.dataset import training_set
 from csist_bench.training.log import read_log
 from csist_bench.training.loop import TrainingDiverged
 from csist_bench.training.recipe import training_hash, training_recipe
 from csist_bench.training.run import Options, Outcome, train
 from csist_bench.training.start import Start
+from csist_bench.training.training_set import training_set
 from csist_bench.training.validation import Validation
 
 ESPCN = {"features": 6, "mapped": 4}

@@ -10,8 +10,8 @@ from csist_bench.datasets import Store
 from csist_bench.errors import InputError
 from csist_bench.methods.networks.common.sampling import fit_initialiser
 from csist_bench.simulation.optics import Optics, grid_from_targets
-from csist_bench.training.dataset import epoch_order, sparse_labels, training_set, transform_batch
 from csist_bench.training.recipe import TrainingRecipe
+from csist_bench.training.training_set import epoch_order, sparse_labels, training_set, transform_batch
 from tests.helpers.tiny_sets import FRAMES, tiny_store
 
 CPU = torch.device("cpu")
