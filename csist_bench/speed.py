@@ -292,10 +292,10 @@ def network_speed(method: Method, split: store.Split) -> Iterator[Measure]:
 
     from csist_bench.methods.networks.base import NetworkRunner, build_network
     from csist_bench.training.adversarial import AdversarialLearner
-    from csist_bench.training.dataset import training_set
     from csist_bench.training.distributed import World
     from csist_bench.training.learner import PlainLearner
     from csist_bench.training.recipe import training_recipe
+    from csist_bench.training.training_set import training_set
 
     camera = Camera.from_recipe(split.recipe)
     runner = NetworkRunner(build_network(method.name, camera.optics), "auto")

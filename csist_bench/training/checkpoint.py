@@ -22,8 +22,9 @@ from torch import Tensor
 from csist_bench.conventions import PriorTier
 from csist_bench.errors import InputError, show
 from csist_bench.files import replace_file
-from csist_bench.methods.networks.base import plain_tensors
+from csist_bench.methods.networks.base import plain_tensors, without_removed
 from csist_bench.methods.networks.weights import read_tensors, write_tensors
+from csist_bench.methods.registry import find
 from csist_bench.recipes import resolved
 from csist_bench.training.recipe import training_recipe
 
@@ -111,8 +112,12 @@ def read_run_recipe(folder: Path) -> RunRecipe:
         saved = msgspec.json.decode(path.read_bytes(), type=RunRecipe)
     except msgspec.MsgspecError as error:
         raise InputError(f"{path}: not a run's recipe: {error}") from None
-    # A field that is younger than the run has its default.
-    return msgspec.structs.replace(saved, training=resolved(training_recipe(saved.training, str(path))))
+    # A field that is younger than the run has its default, and a setting that has been removed since is left out.
+    return msgspec.structs.replace(
+        saved,
+        settings=without_removed(find(saved.method), saved.settings),
+        training=resolved(training_recipe(saved.training, str(path))),
+    )
 
 
 def _require_same(saved: RunRecipe, asked: RunRecipe, folder: Path) -> None:

@@ -8,16 +8,14 @@ the light) costs a fifth of the time per frame.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from csist_bench.conventions import PriorTier
@@ -33,7 +31,7 @@ from csist_bench.simulation.optics import Optics
 from csist_bench.training import checkpoint
 from csist_bench.training.adversarial import AdversarialLearner
 from csist_bench.training.checkpoint import Progress, RunRecipe
-from csist_bench.training.dataset import TrainingSet, training_set
+from csist_bench.training.contexts import learning_only, sampled_by
 from csist_bench.training.distributed import World, joined
 from csist_bench.training.learner import Learner, PlainLearner
 from csist_bench.training.log import append_line, rewind_log
@@ -41,10 +39,10 @@ from csist_bench.training.loop import CALIBRATION, FULL, WINDOW, Hooks, Stage, T
 from csist_bench.training.recipe import HASH_SCHEME, TrainingRecipe, training_hash
 from csist_bench.training.reporter import Reporter
 from csist_bench.training.requirements import require_fit
+from csist_bench.training.stages import stages_of
 from csist_bench.training.start import Start, starting_weights
 from csist_bench.training.stopping import StopRequest
-from csist_bench.training.stream import SceneStream, scene_stream
-from csist_bench.training.stream_recipe import STORED
+from csist_bench.training.training_data import fitted_initialiser, training_data
 from csist_bench.training.validation import Validation
 
 
@@ -77,6 +75,16 @@ class Outcome:
     leads: bool
     reason: str
     weights: str
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a run is carried out: its folder, this process's device and place among others, and who hears of it."""
+
+    folder: Path
+    device: torch.device
+    world: World
+    say: Callable[[str], None]
 
 
 def train(
@@ -127,7 +135,8 @@ def train(
         if told.initial_weights and not (start or taken_up):
             raise InputError(f"{folder} was stopped before its first save; give --init again")
         with torch.random.fork_rng(devices=[own_device] if own_device.type == "cuda" else []):
-            run = Run.of(method, store, told, recipe, start, folder, own_device, world, say)
+            place = Place(folder, own_device, world, say if world.leads else _silent)
+            run = Run.of(method, store, told, recipe, start, place)
             if world.leads and not taken_up:
                 checkpoint.create_folder(folder, told)
             return run.carry_out(stop, told if taken_up else None)
@@ -140,18 +149,12 @@ class Run:
     model: nn.Module
     recipe: TrainingRecipe
     card: WeightsCard
-    data: TrainingSet | SceneStream
+    stages: list[Stage]
     full_sampling: Sampling
     validation: Validation
-    folder: Path
-    device: torch.device
-    world: World
+    place: Place
     reporter: Reporter
     progress: Progress
-    stages: list[Stage] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.stages = self._stages()
 
     @classmethod
     def of(
@@ -161,38 +164,40 @@ class Run:
         told: RunRecipe,
         recipe: TrainingRecipe,
         start: Start | None,
-        folder: Path,
-        device: torch.device,
-        world: World,
-        say: Callable[[str], None],
+        place: Place,
     ) -> Run:
         """Read the data, fit the initialiser and build the network, its weights drawn by the recipe's seed."""
-        data = _training_data(method, store, recipe, device)
+        data = training_data(method, store, recipe, place.device)
         torch.manual_seed(recipe.seed)
-        initialiser = None if start and start.whole else _initialiser(data, recipe)
+        initialiser = None if start and start.whole else fitted_initialiser(data, recipe)
         model = network_from_settings(method, data.optics, told.settings, initialiser)
         if start:
             start.fill(model)
         require_fit(method.name, model, recipe)
-        model.to(device)
-        sampling = getattr(model, "sampling", None) or Sampling.from_optics(data.optics).to(device)
-        validation = Validation.from_split(store.split("val"), recipe.validate_trajectories, recipe.validate_batch)
-        reporter = Reporter(say if world.leads else lambda line: None)
-        card = _card(method, told, recipe, data.optics, device)
-        progress = Progress(minutes_before=start.minutes if start else 0.0)
-        return cls(model, recipe, card, data, sampling, validation, folder, device, world, reporter, progress)
+        model.to(place.device)
+        return cls(
+            model,
+            recipe,
+            _card(method, told, recipe, data.optics, place.device),
+            stages_of(recipe, data, place.world),
+            getattr(model, "sampling", None) or Sampling.from_optics(data.optics).to(place.device),
+            Validation.from_split(store.split("val"), recipe.validate_trajectories, recipe.validate_batch),
+            place,
+            Reporter(place.say),
+            Progress(minutes_before=start.minutes if start else 0.0),
+        )
 
     def carry_out(self, stop: StopRequest, resumed: RunRecipe | None) -> Outcome:
         """Take the stages in turn, from the saved state if a run is resumed."""
         tensors: dict[str, Tensor] = {}
         if resumed:
-            tensors, self.progress = checkpoint.load_state(self.folder)
-            if self.world.leads:
-                rewind_log(self.folder, self.progress.total_steps)
+            tensors, self.progress = checkpoint.load_state(self.place.folder)
+            if self.place.world.leads:
+                rewind_log(self.place.folder, self.progress.total_steps)
         if self.card.device not in self.progress.devices:
             self.progress.devices.append(self.card.device)
         for stage in self.stages[self.progress.stage :]:
-            with self._sized_for(stage), self._resting_for(stage):
+            with self._prepared_for(stage):
                 learner = self._learner(stage)
                 if resumed:
                     self._restore(learner, tensors, resumed)
@@ -210,94 +215,37 @@ class Run:
     def _restore(self, learner: Learner, tensors: Mapping[str, Tensor], resumed: RunRecipe) -> None:
         """Continue from a saved state, and write what the run is now said to train."""
         try:
-            learner.restore({n: t.to(self.device) for n, t in tensors.items()}, self.progress.learner)
+            learner.restore({n: t.to(self.place.device) for n, t in tensors.items()}, self.progress.learner)
         except (KeyError, RuntimeError) as error:
             raise InputError(
-                f"{self.folder}: the saved state must be of this network ({show(str(error))}); a setting that is "
+                f"{self.place.folder}: the saved state must be of this network ({show(str(error))}); a setting that is "
                 "younger than the run is given with --set settings.NAME=VALUE"
             ) from None
-        if self.world.leads:
-            checkpoint.write_recipe(self.folder, resumed)
+        if self.place.world.leads:
+            checkpoint.write_recipe(self.place.folder, resumed)
 
     def _outcome(self, finished: bool, reason: str) -> Outcome:
         p = self.progress
         weights = checkpoint.LAST if finished and self.recipe.calibration else checkpoint.BEST
-        return Outcome(finished, p.total_steps, p.minutes, p.best, self.world.leads, reason, weights)
-
-    def _stages(self) -> list[Stage]:
-        recipe, window = self.recipe, self.recipe.window
-        stages = [self._stage(1, FULL, self.data, recipe.epochs, recipe.steps, self._batch(), recipe.lr)]
-        if window:
-            if isinstance(self.data, SceneStream):
-                raise InputError("window must be left out with a stream: its frames are drawn whole")
-            data, batch = self.data.windowed(window.size), self._batch(window.batch_frames, window.batch_trajectories)
-            stages.insert(0, self._stage(0, WINDOW, data, window.epochs, window.steps, batch, window.lr or recipe.lr))
-        if last := recipe.calibration:
-            assert isinstance(self.data, SceneStream)  # networks that answer errors learn from one
-            told = msgspec.structs.replace(self.data.told, noise_free=last.noise_free)
-            stream = replace(self.data, told=told)
-            stages.append(self._stage(2, CALIBRATION, stream, 0.0, last.steps, self._batch(), last.lr))
-        return stages
-
-    def _stage(
-        self, index: int, name: str, data: TrainingSet | SceneStream, epochs: float, steps: int, batch: int, lr: float
-    ) -> Stage:
-        """Return a stage of `steps` steps, or where that is 0 of `epochs` passes over the data."""
-        batch = min(batch, len(data))
-        self.world.require_divisible(batch)
-        steps = steps or max(1, round(epochs * (len(data) // batch)))
-        return Stage(index, name, data, steps, batch, lr, self.recipe, self.world)
-
-    def _batch(self, frames: int = 0, trajectories: int = 0) -> int:
-        if self.data.sequence_length == 1:
-            return frames or self.recipe.batch_frames
-        return trajectories or self.recipe.batch_trajectories
+        return Outcome(finished, p.total_steps, p.minutes, p.best, self.place.world.leads, reason, weights)
 
     def _learner(self, stage: Stage) -> Learner:
         kind = AdversarialLearner if self.recipe.adversarial and stage.name == FULL else PlainLearner
         recipe = self.recipe
         if stage.name == CALIBRATION:  # weights of other terms would leave errors without a gradient
             recipe = msgspec.structs.replace(recipe, loss_weights={})
-        return kind(self.model, recipe, stage.lr, stage.data.scored, self.world, self.device)
+        return kind(self.model, recipe, stage.lr, stage.data.scored, self.place.world, self.place.device)
 
-    @contextmanager
-    def _sized_for(self, stage: Stage) -> Iterator[None]:
-        """Give the network the sampling operator of the stage's frames, with its own fitted Q."""
-        if stage.name != WINDOW:
-            yield
-            return
-        initialiser = _initialiser(stage.data, self.recipe)
-        with self._with_sampling(Sampling.from_optics(stage.data.optics, initialiser).to(self.device)):
-            yield
-
-    @contextmanager
-    def _resting_for(self, stage: Stage) -> Iterator[None]:
-        """Let rest what a stage does not learn, rounded as it will be kept."""
-        if stage.name != CALIBRATION:
-            yield
-            return
-        if self.recipe.half_weights:
-            self.model.load_state_dict(in_half_precision(self.model.state_dict()))
-        learned = set(self.model.calibrating.parameters())  # type: ignore[union-attr]
-        resting = [p for p in self.model.parameters() if p.requires_grad and p not in learned]
-        for parameter in resting:
-            parameter.requires_grad_(False)
-        try:
-            yield
-        finally:
-            for parameter in resting:
-                parameter.requires_grad_(True)
-
-    @contextmanager
-    def _with_sampling(self, sampling: Sampling) -> Iterator[None]:
-        if not hasattr(self.model, "sampling"):  # networks that read frames alone
-            yield
-            return
-        before, self.model.sampling = self.model.sampling, sampling
-        try:
-            yield
-        finally:
-            self.model.sampling = before
+    def _prepared_for(self, stage: Stage) -> AbstractContextManager[None]:
+        """Return the context in which the network takes a stage: sized for its frames, learning what it learns."""
+        if stage.name == WINDOW:
+            initialiser = fitted_initialiser(stage.data, self.recipe)
+            return sampled_by(self.model, Sampling.from_optics(stage.data.optics, initialiser).to(self.place.device))
+        if stage.name == CALIBRATION:
+            if self.recipe.half_weights:  # errors are fitted to the weights as they will be kept
+                self.model.load_state_dict(in_half_precision(self.model.state_dict()))
+            return learning_only(self.model, self.model.calibrating)  # type: ignore[arg-type]
+        return nullcontext()
 
     def _hooks(self, stage: Stage, learner: Learner, stop: StopRequest) -> Hooks:
         clock = time.monotonic()
@@ -311,17 +259,17 @@ class Run:
         def log(step: int, means: dict[str, float]) -> None:
             mark(step)
             line = self.reporter.losses(stage, step, self.progress, means)
-            if self.world.leads:
-                append_line(self.folder, line)
+            if self.place.world.leads:
+                append_line(self.place.folder, line)
 
         def validate(step: int) -> None:
-            if self.world.leads:
+            if self.place.world.leads:
                 self._validate(stage, learner)
             mark(step)
 
         def save(step: int) -> None:
             mark(step)
-            if self.world.leads:
+            if self.place.world.leads:
                 self._save(learner)
 
         return Hooks(log, validate, save, stop)
@@ -329,20 +277,20 @@ class Run:
     def _validate(self, stage: Stage, learner: Learner) -> None:
         """Score the network on full frames, log it, and keep the weights if they are the best so far."""
         _require_finite(self.model)
-        with learner.ema.applied(), self._with_sampling(self.full_sampling):
-            scores = self.validation.score(self.model, self.device)
+        with learner.ema.applied(), sampled_by(self.model, self.full_sampling):
+            scores = self.validation.score(self.model, self.place.device)
             improved = self.progress.best is None or scores["cso_map"] > self.progress.best
             if improved:
                 self.progress.best = scores["cso_map"]
                 self._write(checkpoint.BEST, scores["cso_map"])
-        append_line(self.folder, {"step": self.progress.total_steps, "stage": stage.name, **scores})
+        append_line(self.place.folder, {"step": self.progress.total_steps, "stage": stage.name, **scores})
         self.reporter.scores(scores, improved)
 
     def _save(self, learner: Learner) -> None:
         _require_finite(self.model)
         tensors, self.progress.learner = learner.state()
-        checkpoint.save_state(self.folder, tensors, self.progress)
-        with learner.ema.applied(), self._with_sampling(self.full_sampling):
+        checkpoint.save_state(self.place.folder, tensors, self.progress)
+        with learner.ema.applied(), sampled_by(self.model, self.full_sampling):
             self._write(checkpoint.LAST, None)
 
     def _write(self, name: str, score: float | None) -> None:
@@ -350,26 +298,11 @@ class Run:
         minutes = round(p.minutes_before + p.minutes, 3)
         told = {"step": p.total_steps, "cso_map": score, "minutes": minutes, "device": "; ".join(p.devices)}
         card = msgspec.structs.replace(self.card, **told)
-        save_weights(self.folder / name, self.model, card, self.recipe.half_weights)
+        save_weights(self.place.folder / name, self.model, card, self.recipe.half_weights)
 
 
-def _training_data(
-    method: Method, store: Store, recipe: TrainingRecipe, device: torch.device
-) -> TrainingSet | SceneStream:
-    whole, grids = method.context == "trajectory", method.output == "grid"
-    if recipe.stream:
-        for name in ("augment", "noise", "label_falloff"):
-            if getattr(recipe, name):
-                raise InputError(f"{name} must be left out with a stream, which has scenes and noise of its own")
-        return scene_stream(store, recipe.stream, recipe.frames, grids, whole, device)
-    if not grids:
-        raise InputError(f"{method.name} learns from a stream; give --stream {STORED} for the scenes of the data set")
-    return training_set(store.split("train"), recipe, whole, device)
-
-
-def _initialiser(data: TrainingSet | SceneStream, recipe: TrainingRecipe) -> NDArray[np.float32] | None:
-    """Return the fitted Q; None stands for the pseudo-inverse of Phi."""
-    return data.initialiser(recipe.initialiser_ridge) if recipe.initialiser == "fitted" else None
+def _silent(line: str) -> None:
+    """Take a line of progress of a process that does not lead."""
 
 
 def _require_finite(model: nn.Module) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from csist_bench.methods.networks.unfolding.alignment import Alignment
-from csist_bench.methods.networks.unfolding.derefnet import REACH, SCALE, DeRefNet
+from csist_bench.methods.networks.unfolding.derefnet import ALIGNMENT_WEIGHT, PERIOD, REACH, SCALE, DeRefNet
 
 
 def loop_forward(model: DeRefNet, frames: Tensor, centres: range | None = None) -> Tensor:
@@ -22,7 +22,7 @@ def loop_loss(model: DeRefNet, frames: Tensor, labels: Tensor, centres: range) -
     for sequence, label in zip(frames, labels):
         grids, symmetry, misfit = _trajectory(model, sequence, centres)
         regression = (grids - label[list(centres)]).square().mean()
-        total = total + regression + model.symmetry_weight * symmetry + model.alignment_weight * misfit
+        total = total + regression + model.symmetry_weight * symmetry + ALIGNMENT_WEIGHT * misfit
     return total / len(frames)
 
 
@@ -54,7 +54,7 @@ def _unfold(model: DeRefNet, sequence: Tensor) -> tuple[Tensor, Tensor]:
         residuals.append((back - r).square().mean())
     encoded = []
     for t, grid in enumerate(x):
-        gate = torch.sigmoid(model.position(torch.full((grid.numel(),), t / model.period)))
+        gate = torch.sigmoid(model.position(torch.full((grid.numel(),), t / PERIOD)))
         encoded.append(grid * gate.reshape(grid.shape))
     return torch.stack(encoded), torch.stack(residuals).mean()
 

@@ -21,12 +21,12 @@ from csist_bench.methods.networks.base import NetworkRunner, build_network
 from csist_bench.methods.networks.common.sampling import pseudo_inverse
 from csist_bench.methods.networks.weights import load_card, load_weights, read_tensors, save_weights
 from csist_bench.simulation.optics import Optics
-from csist_bench.training.dataset import training_set
 from csist_bench.training.log import read_log
 from csist_bench.training.loop import TrainingDiverged
 from csist_bench.training.recipe import training_hash, training_recipe
 from csist_bench.training.run import Options, Outcome, train
 from csist_bench.training.start import Start
+from csist_bench.training.training_set import training_set
 from csist_bench.training.validation import Validation
 
 ESPCN = {"features": 6, "mapped": 4}
@@ -262,6 +262,16 @@ def test_parts_that_are_of_no_use_by_halves_are_taken_whole_or_not_at_all() -> N
     for name, tensor in other.state_dict().items():
         kept = name.startswith("answer.") or name in ("head.weight", "head.bias")
         assert torch.equal(tensor, (untouched if kept else source.state_dict())[name])
+
+
+def test_a_run_that_spells_out_a_setting_removed_since_is_resumed(tiny: Store, tmp_path: Path) -> None:
+    small, table = {"phases": 1, "features": 4}, {"steps": 1, "batch_frames": 16}
+    go(tiny, tmp_path / "run", "fista-net", small, table)
+    path = tmp_path / "run" / "recipe.json"
+    saved = json.loads(path.read_text())
+    saved["settings"]["sparsity_weight"] = 0.001
+    path.write_text(json.dumps(saved))
+    assert go(tiny, tmp_path / "run", "fista-net", small, table, resume=True).finished
 
 
 def test_a_network_without_shared_layers_cannot_be_started_from(tiny: Store, tmp_path: Path) -> None:

@@ -73,7 +73,20 @@ def network_from_settings(
 def checked_settings(method: Method, settings: Mapping[str, Any]) -> msgspec.Struct:
     """Return the settings of a network as its own struct; a bad one is named with its rule."""
     kind: type[msgspec.Struct] = registry.load_class(method).Settings
-    return convert(settings, kind, f"{method.name} settings")
+    return convert(without_removed(method, settings), kind, f"{method.name} settings")
+
+
+def without_removed(method: Method, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings without those that a network no longer has, which cards of earlier versions spell out.
+
+    Its class's `removed_settings` holds the only value that each of them may have.
+    """
+    removed: dict[str, Any] = getattr(registry.load_class(method), "removed_settings", {})
+    for name in removed.keys() & settings.keys():
+        if settings[name] != removed[name]:
+            rule = f"be {removed[name]} (it is no setting any more)"
+            raise must(f"{method.name} settings: {name}", rule, settings[name])
+    return {name: value for name, value in settings.items() if name not in removed}
 
 
 def resolve_settings(method: Method, settings: Mapping[str, Any]) -> dict[str, Any]:

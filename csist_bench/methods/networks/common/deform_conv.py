@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -25,54 +26,62 @@ BACKENDS = ("auto", "torch", "mmcv")
 Pair = tuple[int, int]
 
 
+@dataclass(frozen=True)
+class Geometry:
+    """How a kernel is laid over its input, as in an ordinary convolution; rows first.
+
+    `deform_groups` are blocks of consecutive input channels that have offsets of their own.
+    """
+
+    stride: Pair = (1, 1)
+    padding: Pair = (0, 0)
+    dilation: Pair = (1, 1)
+    groups: int = 1
+    deform_groups: int = 1
+
+    def output_size(self, size: Pair, kernel: Pair) -> Pair:
+        """Return the rows and columns that an input of so many gives."""
+        rows, columns = (
+            (n + 2 * p - d * (k - 1) - 1) // s + 1
+            for n, k, s, p, d in zip(size, kernel, self.stride, self.padding, self.dilation)
+        )
+        if rows < 1 or columns < 1:
+            raise must("x", f"be at least as large as the dilated kernel {kernel}", size)
+        return rows, columns
+
+
+PLAIN = Geometry()
+KEEPING_3 = Geometry(padding=(1, 1))  # a 3x3 kernel keeps the size
+
+
 class DeformConv2d(nn.Module):
-    """Deformable convolution whose offsets are handed in.
+    """Deformable convolution whose offsets are handed in; it has no bias, as in mmcv.
 
     Parameters
     ----------
     in_channels, out_channels : int
-    kernel_size, stride, padding, dilation : int or (int, int)
-        Rows first.
-    groups : int
-        As in an ordinary convolution.
-    deform_groups : int
-        Blocks of consecutive input channels that have offsets of their own.
-    bias : bool
-        Must be False: the layer has none, as in mmcv.
+    kernel_size : int or (int, int)
+    geometry : Geometry
     """
 
     def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: int | Pair,
-        stride: int | Pair = 1,
-        padding: int | Pair = 0,
-        dilation: int | Pair = 1,
-        groups: int = 1,
-        deform_groups: int = 1,
-        bias: bool = False,
+        self, in_channels: int, out_channels: int, kernel_size: int | Pair, geometry: Geometry = PLAIN
     ) -> None:
         super().__init__()
-        if bias:
-            raise must("bias", "be False for a deformable convolution", bias)
-        for name, parts in (("groups", groups), ("deform_groups", deform_groups)):
+        for name in ("groups", "deform_groups"):
+            parts = getattr(geometry, name)
             if parts < 1 or in_channels % parts:
                 raise must(name, f"divide in_channels = {in_channels}", parts)
-        if out_channels % groups:
-            raise must("groups", f"divide out_channels = {out_channels}", groups)
-        self.in_channels, self.out_channels = in_channels, out_channels
-        self.kernel_size, self.stride = _pair(kernel_size), _pair(stride)
-        self.padding, self.dilation = _pair(padding), _pair(dilation)
-        self.groups, self.deform_groups = groups, deform_groups
-        self.weight = nn.Parameter(torch.empty(out_channels, in_channels // groups, *self.kernel_size))
+        if out_channels % geometry.groups:
+            raise must("groups", f"divide out_channels = {out_channels}", geometry.groups)
+        self.kernel_size = kernel_size if isinstance(kernel_size, tuple) else (kernel_size, kernel_size)
+        self.geometry = geometry
+        self.weight = nn.Parameter(torch.empty(out_channels, in_channels // geometry.groups, *self.kernel_size))
         nn.init.kaiming_uniform_(self.weight, nonlinearity="relu")
 
     def forward(self, x: Tensor, offset: Tensor) -> Tensor:
         """Map x (B, C, H, W) and offset (B, 2 * deform_groups * taps, H', W') to (B, out_channels, H', W')."""
-        return deform_conv2d(
-            x, offset, self.weight, self.stride, self.padding, self.dilation, self.groups, self.deform_groups
-        )
+        return deform_conv2d(x, offset, self.weight, self.geometry)
 
 
 class DeformConv2dPack(DeformConv2d):
@@ -82,21 +91,12 @@ class DeformConv2dPack(DeformConv2d):
     """
 
     def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: int | Pair,
-        stride: int | Pair = 1,
-        padding: int | Pair = 0,
-        dilation: int | Pair = 1,
-        groups: int = 1,
-        deform_groups: int = 1,
-        bias: bool = False,
+        self, in_channels: int, out_channels: int, kernel_size: int | Pair, geometry: Geometry = PLAIN
     ) -> None:
-        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, deform_groups, bias)
-        taps = self.kernel_size[0] * self.kernel_size[1]
+        super().__init__(in_channels, out_channels, kernel_size, geometry)
+        numbers = 2 * geometry.deform_groups * self.kernel_size[0] * self.kernel_size[1]
         self.conv_offset = nn.Conv2d(
-            in_channels, 2 * deform_groups * taps, self.kernel_size, self.stride, self.padding, self.dilation
+            in_channels, numbers, self.kernel_size, geometry.stride, geometry.padding, geometry.dilation
         )
         for parameter in self.conv_offset.parameters():
             nn.init.zeros_(parameter)
@@ -109,16 +109,7 @@ class DeformConv2dPack(DeformConv2d):
         return super().forward(x, self.conv_offset(x if guide is None else guide))
 
 
-def deform_conv2d(
-    x: Tensor,
-    offset: Tensor,
-    weight: Tensor,
-    stride: Pair = (1, 1),
-    padding: Pair = (0, 0),
-    dilation: Pair = (1, 1),
-    groups: int = 1,
-    deform_groups: int = 1,
-) -> Tensor:
+def deform_conv2d(x: Tensor, offset: Tensor, weight: Tensor, geometry: Geometry = PLAIN) -> Tensor:
     """Return the deformable convolution of x (B, C, H, W) by the backend that `CSIST_BENCH_DCN` names.
 
     Parameters
@@ -131,18 +122,15 @@ def deform_conv2d(
     -------
     Tensor, shape (B, out_channels, H', W')
     """
-    kernel = (weight.shape[2], weight.shape[3])
-    size = _output_size((x.shape[2], x.shape[3]), kernel, stride, padding, dilation)
-    wanted = (x.shape[0], 2 * deform_groups * kernel[0] * kernel[1], *size)
+    g, kernel = geometry, (weight.shape[2], weight.shape[3])
+    size = g.output_size((x.shape[2], x.shape[3]), kernel)
+    wanted = (x.shape[0], 2 * g.deform_groups * kernel[0] * kernel[1], *size)
     if tuple(offset.shape) != wanted:
         raise must("offset", f"have shape (B, 2 * deform_groups * taps, H', W') = {wanted}", tuple(offset.shape))
     if backend() == "mmcv":
-        operator = _mmcv_operator()
-        return operator(
-            x, offset, weight, stride, padding, dilation, groups, deform_groups, False, _im2col_step(len(x))
-        )
-    samples = _sample_taps(x, offset, kernel, stride, padding, dilation, deform_groups)
-    return _weigh_taps(samples, weight, groups, size)
+        operator, at_once = _mmcv_operator(), _im2col_step(len(x))
+        return operator(x, offset, weight, g.stride, g.padding, g.dilation, g.groups, g.deform_groups, False, at_once)
+    return _weigh_taps(_sample_taps(x, offset, kernel, g), weight, g.groups, size)
 
 
 def backend() -> str:
@@ -153,17 +141,16 @@ def backend() -> str:
     return "mmcv" if name == "mmcv" else "torch"
 
 
-def _sample_taps(
-    x: Tensor, offset: Tensor, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, deform_groups: int
-) -> Tensor:
+def _sample_taps(x: Tensor, offset: Tensor, kernel: Pair, geometry: Geometry) -> Tensor:
     """Return the input read at every tap's place, shape (B, C, taps, H' * W')."""
     b, channels, height, width = x.shape
+    deform_groups = geometry.deform_groups
     taps, (rows, columns) = kernel[0] * kernel[1], (offset.shape[2], offset.shape[3])
     # Half precision would move a tap by up to 1/64 px at the far edge of a 33-pixel grid.
     dtype = torch.promote_types(offset.dtype, torch.float32)
     shift = offset.to(dtype).reshape(b * deform_groups, taps, 2, rows, columns)
-    down = _undeformed_taps(kernel[0], rows, stride[0], padding[0], dilation[0], shift)  # (kh, H')
-    across = _undeformed_taps(kernel[1], columns, stride[1], padding[1], dilation[1], shift)  # (kw, W')
+    down = _undeformed_taps(0, kernel, rows, geometry, shift)  # (kh, H')
+    across = _undeformed_taps(1, kernel, columns, geometry, shift)  # (kw, W')
     row = shift[:, :, 0] + down.repeat_interleave(kernel[1], dim=0)[:, :, None]
     column = shift[:, :, 1] + across.repeat(kernel[0], 1)[:, None, :]
     grouped = x.to(dtype).reshape(b * deform_groups, channels // deform_groups, height, width)
@@ -176,10 +163,11 @@ def _sample_taps(
     return sampled.to(x.dtype).reshape(b, channels, taps, rows * columns)
 
 
-def _undeformed_taps(taps: int, size: int, stride: int, padding: int, dilation: int, like: Tensor) -> Tensor:
-    """Return where the taps of an undeformed kernel read along one axis, shape (taps, size), px."""
+def _undeformed_taps(axis: int, kernel: Pair, size: int, geometry: Geometry, like: Tensor) -> Tensor:
+    """Return where the taps of an undeformed kernel read along an axis, shape (taps, size), px."""
+    stride, padding, dilation = geometry.stride[axis], geometry.padding[axis], geometry.dilation[axis]
     start = torch.arange(size, dtype=like.dtype, device=like.device) * stride - padding
-    return start[None, :] + torch.arange(taps, dtype=like.dtype, device=like.device)[:, None] * dilation
+    return start[None, :] + torch.arange(kernel[axis], dtype=like.dtype, device=like.device)[:, None] * dilation
 
 
 def _weigh_taps(samples: Tensor, weight: Tensor, groups: int, size: Pair) -> Tensor:
@@ -192,15 +180,6 @@ def _weigh_taps(samples: Tensor, weight: Tensor, groups: int, size: Pair) -> Ten
         blocks = samples.reshape(b, groups, channels // groups * taps, length)
         mixed = weight.reshape(groups, len(weight) // groups, -1) @ blocks  # (B, groups, out / groups, L)
     return mixed.reshape(b, len(weight), *size)
-
-
-def _output_size(size: Pair, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair) -> Pair:
-    rows, columns = (
-        (n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in zip(size, kernel, stride, padding, dilation)
-    )
-    if rows < 1 or columns < 1:
-        raise must("x", f"be at least as large as the dilated kernel {kernel}", size)
-    return rows, columns
 
 
 def _mmcv_operator() -> Callable[..., Tensor]:
@@ -217,7 +196,3 @@ def _mmcv_operator() -> Callable[..., Tensor]:
 def _im2col_step(batch: int) -> int:
     """Return the largest divisor of the batch up to 32: mmcv accepts no other step."""
     return max((step for step in range(1, 33) if batch % step == 0), default=1)
-
-
-def _pair(value: int | Pair) -> Pair:
-    return (value, value) if isinstance(value, int) else (value[0], value[1])

@@ -29,7 +29,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from csist_bench.methods.networks.common.deform_conv import DeformConv2dPack
+from csist_bench.methods.networks.common.deform_conv import DeformConv2dPack, Geometry
 from csist_bench.methods.networks.common.images import GREY_SCALE, grids_from_images, images_from_frames
 from csist_bench.methods.networks.common.residual import ResidualBlock, conv
 from csist_bench.methods.networks.common.sampling import Sampling
@@ -116,4 +116,4 @@ class TDAN(nn.Module):
 
 
 def _deformable(features: int, deform_groups: int) -> DeformConv2dPack:
-    return DeformConv2dPack(features, features, 3, padding=1, deform_groups=deform_groups)
+    return DeformConv2dPack(features, features, 3, Geometry(padding=(1, 1), deform_groups=deform_groups))

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from csist_bench.methods.networks.common.deform_conv import DeformConv2d, DeformConv2dPack, backend
+from csist_bench.methods.networks.common.deform_conv import KEEPING_3, DeformConv2d, DeformConv2dPack, backend
 from csist_bench.methods.networks.common.images import channels_last
 from csist_bench.methods.networks.unfolding.bilinear import rows_and_weights, table_from_maps, weighted_rows
 
@@ -35,8 +35,8 @@ class Alignment(nn.Module):
         self.centre_half = nn.Conv2d(features, features // 2, 1)
         self.attention = nn.Conv2d(2, 2, KERNEL, padding=1)
         self.offset = nn.Conv2d(features, 2 * TAPS, KERNEL, padding=1)
-        self.deform_1 = DeformConv2d(features, features, KERNEL, padding=1)
-        self.deform_2 = DeformConv2dPack(features, features, KERNEL, padding=1)
+        self.deform_1 = DeformConv2d(features, features, KERNEL, KEEPING_3)
+        self.deform_2 = DeformConv2dPack(features, features, KERNEL, KEEPING_3)
         self.collect = nn.Conv2d(features, 1, KERNEL, padding=1)
         # Hardly deformed at first; from exactly zero the attention would receive no gradient.
         nn.init.normal_(self.offset.weight, std=START_OFFSET)

@@ -21,6 +21,8 @@ Differs from the paper:
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
 import msgspec
 import torch
 from torch import Tensor, nn
@@ -39,6 +41,8 @@ from csist_bench.methods.networks.unfolding.phases import (
 
 SCALE = 100.0  # grey levels
 REACH = (-2, -1, 1, 2)  # neighbours of a centre, frames
+PERIOD = 20  # frames over which the position encoding runs from 0 to 1
+ALIGNMENT_WEIGHT = 0.01
 OPEN = 4.0  # start of the gate's bias: sigmoid(4) = 0.98
 TRAJECTORIES_AT_ONCE = 4  # bounds the memory of the aligned pairs
 
@@ -49,22 +53,20 @@ class DeRefNetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     phases: int = 9
     features: int = 32
     blocks: int = 5
-    period: int = 20  # frames over which the position encoding runs from 0 to 1
     symmetry_weight: float = 0.01
-    alignment_weight: float = 0.01
 
 
 class DeRefNet(nn.Module):
     """Unfolding of each frame, then refinement by its neighbours."""
 
     Settings = DeRefNetSettings
+    removed_settings: ClassVar[dict[str, Any]] = {"period": 20, "alignment_weight": 0.01}
     resizable = False
 
     def __init__(self, sampling: Sampling, settings: DeRefNetSettings) -> None:
         super().__init__()
         features = settings.features
-        self.sampling, self.period = sampling, settings.period
-        self.symmetry_weight, self.alignment_weight = settings.symmetry_weight, settings.alignment_weight
+        self.sampling, self.symmetry_weight = sampling, settings.symmetry_weight
         self.phases = nn.ModuleList(ISTAPhase(features) for _ in range(settings.phases))
         nodes = sampling.grid_size**2
         self.position = nn.Linear(nodes, nodes)
@@ -90,7 +92,7 @@ class DeRefNet(nn.Module):
             SCALE * refined,
             labels[:, scored],
             symmetry=(self.symmetry_weight, symmetry),
-            alignment=(self.alignment_weight, SCALE * misfit),
+            alignment=(ALIGNMENT_WEIGHT, SCALE * misfit),
         )
 
     def _unfold(self, frames: Tensor, residuals: list[Tensor] | None) -> Tensor:
@@ -101,7 +103,7 @@ class DeRefNet(nn.Module):
             x, r, code = phase(x, y, self.sampling)
             if residuals is not None:
                 residuals.append(phase.symmetry(code, r))  # type: ignore[operator]
-        time = torch.arange(frames.shape[1], dtype=x.dtype, device=x.device)[:, None] / self.period
+        time = torch.arange(frames.shape[1], dtype=x.dtype, device=x.device)[:, None] / PERIOD
         gate = torch.sigmoid(time * self.position.weight.sum(dim=1) + self.position.bias)  # (T, h w)
         return x.squeeze(1).unflatten(0, frames.shape[:2]) * gate.unflatten(1, x.shape[2:])
 

@@ -19,6 +19,7 @@ Differs from the paper:
 from __future__ import annotations
 
 import math
+from typing import Any, ClassVar
 
 import msgspec
 import torch
@@ -39,6 +40,7 @@ from csist_bench.methods.networks.unfolding.shrinkage import soft_threshold
 
 SCALE = 100.0  # grey levels
 STEP_DECAY, THRESHOLD_DECAY = -0.2, -0.5  # per phase, inside the softplus
+ABSOLUTE_WEIGHT, SPARSITY_WEIGHT = 0.1, 0.001
 MOMENTUM_RISE, MOMENTUM_START = 0.5, 0.0
 
 
@@ -47,22 +49,20 @@ class FISTANetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
 
     phases: int = 7
     features: int = 32
-    absolute_weight: float = 0.1
     symmetry_weight: float = 0.01
-    sparsity_weight: float = 0.001
 
 
 class FISTANet(nn.Module):
     """FISTA-Net; `phases` iterations of one shared block of `features` channels."""
 
     Settings = FISTANetSettings
+    removed_settings: ClassVar[dict[str, Any]] = {"absolute_weight": 0.1, "sparsity_weight": 0.001}
     resizable = True
 
     def __init__(self, sampling: Sampling, settings: FISTANetSettings) -> None:
         super().__init__()
         self.sampling, self.phases = sampling, settings.phases
-        self.absolute_weight, self.symmetry_weight = settings.absolute_weight, settings.symmetry_weight
-        self.sparsity_weight = settings.sparsity_weight
+        self.symmetry_weight = settings.symmetry_weight
         self.proximal = Proximal(settings.features)
         # Slope and intercept of each scalar's law.
         self.step = nn.Parameter(torch.tensor((STEP_DECAY, math.log(math.expm1(STEP)))))
@@ -81,9 +81,9 @@ class FISTANet(nn.Module):
         return unmixing_loss(
             grids,
             labels,
-            absolute=(self.absolute_weight, functional.l1_loss(grids, labels)),
+            absolute=(ABSOLUTE_WEIGHT, functional.l1_loss(grids, labels)),
             symmetry=(self.symmetry_weight, SCALE**2 * symmetry),
-            sparsity=(self.sparsity_weight, SCALE * sparsity),
+            sparsity=(SPARSITY_WEIGHT, SCALE * sparsity),
         )
 
     def _unfold(self, frames: Tensor, terms: list[tuple[Tensor, Tensor]] | None) -> Tensor:

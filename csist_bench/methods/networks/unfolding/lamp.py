@@ -11,12 +11,14 @@ Differs from the paper:
 
 - lambda is one per node, not one per layer, as the benchmark has it (2,125,728 parameters).
 - B starts as the least-squares estimator Q instead of Phi^T / L: the columns of this Phi are nearly parallel.
-- ||x||_0 / m is bounded by `onsager`. In the paper's setting it stays below 1; here up to c^2 nodes a pixel can be
+- ||x||_0 / m is bounded by 1. In the paper's setting it stays below 1; here up to c^2 nodes a pixel can be
   active, and an unbounded correction diverges on some frames.
 - Grids are scaled by 1/100 inside.
 """
 
 from __future__ import annotations
+
+from typing import Any, ClassVar
 
 import msgspec
 import torch
@@ -28,6 +30,7 @@ from csist_bench.methods.networks.unfolding.lista_init import Start, feedforward
 from csist_bench.methods.networks.unfolding.shrinkage import soft_threshold
 
 SCALE = 100.0  # grey levels
+MOST_ONSAGER = 1.0  # bound of the Onsager factor
 
 
 class LAMPSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -35,7 +38,6 @@ class LAMPSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
     layers: int = 16
     shrinkage: float = 1.0  # start value of lambda: thresholds in units of the residual's root mean square
-    onsager: float = 1.0  # bound of the Onsager factor
     start: Start = "least-squares"
 
 
@@ -43,13 +45,14 @@ class LAMP(nn.Module):
     """Layers of approximate message passing, each with a matrix and thresholds of its own."""
 
     Settings = LAMPSettings
+    removed_settings: ClassVar[dict[str, Any]] = {"onsager": 1.0}
     resizable = False
     stacked_layers = True
 
     def __init__(self, sampling: Sampling, settings: LAMPSettings) -> None:
         super().__init__()
         layers = settings.layers
-        self.sampling, self.onsager = sampling, settings.onsager
+        self.sampling = sampling
         feedforward = feedforward_matrix(sampling, settings.start)
         self.feedforward = nn.Parameter(feedforward.repeat(layers, 1, 1))  # B (layers, n, m)
         self.shrinkage = nn.Parameter(torch.full((layers, len(feedforward)), float(settings.shrinkage)))  # lambda
@@ -61,7 +64,7 @@ class LAMP(nn.Module):
         x = y.new_zeros(len(y), side * side)  # (B T, n)
         v = torch.zeros_like(y)
         for b, shrinkage in zip(self.feedforward, self.shrinkage):
-            active = ((x != 0).sum(dim=1) / v[0].numel()).clamp(max=self.onsager)
+            active = ((x != 0).sum(dim=1) / v[0].numel()).clamp(max=MOST_ONSAGER)
             v = y - self.sampling(x.unflatten(1, (side, side))) + active[:, None, None] * v
             spread = v.square().mean(dim=(1, 2)).sqrt()[:, None]  # (B T, 1)
             x = soft_threshold(x + functional.linear(v.flatten(1), b), shrinkage * spread)

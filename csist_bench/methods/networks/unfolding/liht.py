@@ -16,17 +16,19 @@ Differs from the paper:
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
 import msgspec
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from csist_bench.errors import must
 from csist_bench.methods.networks.common.sampling import Sampling
 from csist_bench.methods.networks.unfolding.lista_init import PairStart, operator_pair
 from csist_bench.methods.networks.unfolding.shrinkage import hard_threshold
 
 SCALE = 100.0  # grey levels
+RAMP = 0.5  # the ramp's share of the threshold
 
 
 class LIHTSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -34,25 +36,21 @@ class LIHTSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
     layers: int = 16
     theta: float = 40.0  # start value of the thresholds, grey levels
-    ramp: float = 0.5  # the ramp's share of the threshold
     start: PairStart = "least-squares"
-
-    def __post_init__(self) -> None:
-        if not 0 < self.ramp <= 1:
-            raise must("ramp", "be in (0, 1]", self.ramp)
 
 
 class LIHT(nn.Module):
     """LISTA's layers with the hard threshold."""
 
     Settings = LIHTSettings
+    removed_settings: ClassVar[dict[str, Any]] = {"ramp": 0.5}
     resizable = False
     stacked_layers = True
 
     def __init__(self, sampling: Sampling, settings: LIHTSettings) -> None:
         super().__init__()
         layers = settings.layers
-        self.sampling, self.ramp = sampling, settings.ramp
+        self.sampling = sampling
         feedback, feedforward = operator_pair(sampling, settings.start)
         self.feedback = nn.Parameter(feedback.repeat(layers, 1, 1))  # W (layers, n, n)
         self.feedforward = nn.Parameter(feedforward.repeat(layers, 1, 1))  # B (layers, n, m)
@@ -64,6 +62,6 @@ class LIHT(nn.Module):
         x = self.sampling.initial(y).flatten(1)  # (B T, n)
         y = y.flatten(1)  # (B T, m)
         for w, b, theta in zip(self.feedback, self.feedforward, self.threshold):
-            x = hard_threshold(functional.linear(x, w) + functional.linear(y, b), theta, self.ramp)
+            x = hard_threshold(functional.linear(x, w) + functional.linear(y, b), theta, RAMP)
         side = self.sampling.grid_size
         return SCALE * x.reshape(*frames.shape[:2], side, side)

@@ -20,6 +20,8 @@ Differs from the paper:
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
 import msgspec
 import torch
 from torch import Tensor, nn
@@ -31,6 +33,7 @@ from csist_bench.methods.networks.unfolding.phases import SIDE_CHANNELS
 
 SCALE = 100.0  # grey levels
 SPARSE_STEP = 1.0
+TARGET_WEIGHT, RECONSTRUCTION_WEIGHT = 0.9, 0.09
 
 
 class RPCANetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -38,20 +41,18 @@ class RPCANetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
 
     stages: int = 6
     features: int = 32
-    target_weight: float = 0.9
-    reconstruction_weight: float = 0.09
 
 
 class RPCANet(nn.Module):
     """RPCANet; `stages` stages of 113,316 parameters at 32 features."""
 
     Settings = RPCANetSettings
+    removed_settings: ClassVar[dict[str, Any]] = {"target_weight": 0.9, "reconstruction_weight": 0.09}
     resizable = True
 
     def __init__(self, sampling: Sampling, settings: RPCANetSettings) -> None:
         super().__init__()
         self.sampling = sampling
-        self.target_weight, self.reconstruction_weight = settings.target_weight, settings.reconstruction_weight
         self.stages = nn.ModuleList(Stage(settings.features) for _ in range(settings.stages))
 
     def forward(self, frames: Tensor) -> Tensor:
@@ -63,7 +64,7 @@ class RPCANet(nn.Module):
         targets, image, start = self._unfold(frames[:, scored])
         mse = functional.mse_loss(targets, labels[:, scored])
         reconstruction = functional.mse_loss(image, start)
-        total = self.target_weight * mse + self.reconstruction_weight * reconstruction
+        total = TARGET_WEIGHT * mse + RECONSTRUCTION_WEIGHT * reconstruction
         return {"total": total, "mse": mse, "reconstruction": reconstruction}
 
     def _unfold(self, frames: Tensor) -> tuple[Tensor, Tensor, Tensor]:

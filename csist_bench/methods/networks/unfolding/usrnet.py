@@ -18,6 +18,7 @@ Differs from the paper:
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any, ClassVar
 
 import msgspec
 import torch
@@ -27,6 +28,7 @@ from torch.nn import functional
 from csist_bench.methods.networks.common.sampling import Sampling
 
 SCALE = 100.0  # grey levels
+NOISE = 0.0  # the noise level that the hyper-parameter network is told
 SMALLEST = 1e-6  # keeps alpha away from 0
 
 
@@ -37,19 +39,19 @@ class USRNetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     features: int = 16
     blocks: int = 2
     hidden: int = 64
-    noise_sigma: float = 0.0  # grey levels, as the hyper-parameter network is told
 
 
 class USRNet(nn.Module):
     """Exact data steps and one denoiser in turn."""
 
     Settings = USRNetSettings
+    removed_settings: ClassVar[dict[str, Any]] = {"noise_sigma": 0.0}
     resizable = True
 
     def __init__(self, sampling: Sampling, settings: USRNetSettings) -> None:
         super().__init__()
         hidden = settings.hidden
-        self.sampling, self.noise_sigma = sampling, settings.noise_sigma
+        self.sampling = sampling
         self.hyper = nn.Sequential(
             nn.Linear(2, hidden),
             nn.ReLU(),
@@ -63,7 +65,7 @@ class USRNet(nn.Module):
     def forward(self, frames: Tensor) -> Tensor:
         """Unmix frames (B, T, S, S) into label grids (B, T, cS, cS), grey levels."""
         y = frames.flatten(0, 1).unsqueeze(1) / SCALE  # (B T, 1, S, S)
-        told = y.new_tensor((self.noise_sigma / SCALE, float(self.sampling.c)))
+        told = y.new_tensor((NOISE, float(self.sampling.c)))
         x = functional.interpolate(y, scale_factor=self.sampling.c, mode="nearest")  # (B T, 1, cS, cS)
         for alpha, beta in self.hyper(told).unflatten(0, (-1, 2)) + SMALLEST:
             z = self.sampling.proximal(y, x, alpha)

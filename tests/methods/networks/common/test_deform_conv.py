@@ -9,8 +9,10 @@ from torch.nn import functional  # noqa: E402
 
 from csist_bench.errors import InputError  # noqa: E402
 from csist_bench.methods.networks.common.deform_conv import (  # noqa: E402
+    KEEPING_3,
     DeformConv2d,
     DeformConv2dPack,
+    Geometry,
     backend,
     deform_conv2d,
 )
@@ -65,14 +67,12 @@ def test_equals_the_loops(layout):
                 torch.zeros(2, 4, *layout["size"]),
                 torch.zeros(2, 1, 1, 1),
                 torch.zeros(6, 4, *layout["kernel"]),
-                layout["stride"],
-                layout["padding"],
-                layout["dilation"],
+                Geometry(layout["stride"], layout["padding"], layout["dilation"]),
             )
         return
     x, offset, weight, rule = random_case(layout)
     want = naive_deform_conv(x.numpy(), offset.numpy(), weight.numpy(), *rule)
-    np.testing.assert_allclose(deform_conv2d(x, offset, weight, *rule).numpy(), want, atol=1e-10)
+    np.testing.assert_allclose(deform_conv2d(x, offset, weight, Geometry(*rule)).numpy(), want, atol=1e-10)
 
 
 @settings(max_examples=30, deadline=None)
@@ -83,7 +83,7 @@ def test_zero_offsets_give_the_ordinary_convolution(layout):
     x, offset, weight, rule = random_case(layout)
     stride, padding, dilation, groups, _ = rule
     want = functional.conv2d(x, weight, None, stride, padding, dilation, groups)
-    got = deform_conv2d(x, torch.zeros_like(offset), weight, *rule)
+    got = deform_conv2d(x, torch.zeros_like(offset), weight, Geometry(*rule))
     torch.testing.assert_close(got, want, atol=1e-10, rtol=0)
 
 
@@ -95,7 +95,7 @@ def test_whole_pixel_offsets_read_the_shifted_input(shift):
     # A frame of zeros wide enough that the roll brings in nothing else.
     wide = torch.roll(functional.pad(x, (4, 4, 4, 4)), (-shift[0], -shift[1]), dims=(2, 3))
     want = functional.conv2d(wide, weight, padding=1)[:, :, 4:-4, 4:-4]
-    torch.testing.assert_close(deform_conv2d(x, offset, weight, padding=(1, 1)), want, atol=1e-10, rtol=0)
+    torch.testing.assert_close(deform_conv2d(x, offset, weight, KEEPING_3), want, atol=1e-10, rtol=0)
 
 
 def test_half_a_pixel_reads_the_mean_of_two_neighbours():
@@ -114,14 +114,14 @@ def test_gradients_agree_with_differences():
     weight = random(2, 2, 2, 2, seed=2).requires_grad_()
 
     def layer(x, offset, weight):
-        return deform_conv2d(x, offset, weight, groups=2, deform_groups=2)
+        return deform_conv2d(x, offset, weight, Geometry(groups=2, deform_groups=2))
 
     assert torch.autograd.gradcheck(layer, (x, offset, weight))
 
 
 def test_pack_starts_as_an_ordinary_convolution_and_learns_offsets():
     torch.manual_seed(0)
-    layer = DeformConv2dPack(4, 6, 3, padding=1, deform_groups=2)
+    layer = DeformConv2dPack(4, 6, 3, Geometry(padding=(1, 1), deform_groups=2))
     x = random(3, 4, 5, 5, dtype=torch.float32)
     torch.testing.assert_close(layer(x), functional.conv2d(x, layer.weight, padding=1), atol=1e-5, rtol=1e-5)
     layer(x).square().sum().backward()
@@ -130,7 +130,8 @@ def test_pack_starts_as_an_ordinary_convolution_and_learns_offsets():
 
 def test_state_dictionary_has_the_names_and_shapes_of_mmcv():
     shapes = {
-        name: tuple(value.shape) for name, value in DeformConv2dPack(4, 6, 3, deform_groups=2).state_dict().items()
+        name: tuple(value.shape)
+        for name, value in DeformConv2dPack(4, 6, 3, Geometry(deform_groups=2)).state_dict().items()
     }
     assert shapes == {"weight": (6, 4, 3, 3), "conv_offset.weight": (36, 4, 3, 3), "conv_offset.bias": (36,)}
     assert set(DeformConv2d(4, 6, 3).state_dict()) == {"weight"}
@@ -139,8 +140,8 @@ def test_state_dictionary_has_the_names_and_shapes_of_mmcv():
 def test_half_precision_input_keeps_its_type():
     x = random(1, 2, 5, 5, dtype=torch.float32)
     weight, offset = random(2, 2, 3, 3, dtype=torch.float32, seed=1), random(1, 18, 5, 5, dtype=torch.float32, seed=2)
-    exact = deform_conv2d(x, offset, weight, padding=(1, 1))
-    half = deform_conv2d(x.bfloat16(), offset, weight.bfloat16(), padding=(1, 1))
+    exact = deform_conv2d(x, offset, weight, KEEPING_3)
+    half = deform_conv2d(x.bfloat16(), offset, weight.bfloat16(), KEEPING_3)
     assert half.dtype == torch.bfloat16
     torch.testing.assert_close(half.float(), exact, atol=0.1, rtol=0.05)
 
@@ -148,10 +149,9 @@ def test_half_precision_input_keeps_its_type():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: DeformConv2d(4, 6, 3, bias=True), "bias must be False"),
-        (lambda: DeformConv2d(4, 6, 3, deform_groups=3), "deform_groups must divide in_channels = 4, got 3"),
-        (lambda: DeformConv2d(4, 6, 3, groups=0), "groups must divide in_channels = 4, got 0"),
-        (lambda: DeformConv2d(4, 5, 3, groups=2), "groups must divide out_channels = 5"),
+        (lambda: DeformConv2d(4, 6, 3, Geometry(deform_groups=3)), "deform_groups must divide in_channels = 4, got 3"),
+        (lambda: DeformConv2d(4, 6, 3, Geometry(groups=0)), "groups must divide in_channels = 4, got 0"),
+        (lambda: DeformConv2d(4, 5, 3, Geometry(groups=2)), "groups must divide out_channels = 5"),
     ],
 )
 def test_bad_input_is_named(make, message):
@@ -166,10 +166,10 @@ def test_offset_of_another_shape_is_named():
 
 
 def test_pack_reads_its_offsets_from_the_guide():
-    layer = DeformConv2dPack(2, 2, 3, padding=1)
+    layer = DeformConv2dPack(2, 2, 3, KEEPING_3)
     torch.nn.init.normal_(layer.conv_offset.weight)
     x, guide = random(1, 2, 5, 5, dtype=torch.float32), random(1, 2, 5, 5, dtype=torch.float32, seed=1)
-    want = deform_conv2d(x, layer.conv_offset(guide), layer.weight, padding=(1, 1))
+    want = deform_conv2d(x, layer.conv_offset(guide), layer.weight, KEEPING_3)
     torch.testing.assert_close(layer(x, guide), want)
     assert not torch.allclose(layer(x), want)
 
@@ -189,7 +189,7 @@ def test_mmcv_asked_for_but_missing_says_how_to_install_it(monkeypatch):
     except ImportError:
         monkeypatch.setenv("CSIST_BENCH_DCN", "mmcv")
         with pytest.raises(InputError, match=r"pip install 'csist-bench\[mmcv\]'"):
-            DeformConv2dPack(4, 4, 3, padding=1)(torch.zeros(1, 4, 5, 5))
+            DeformConv2dPack(4, 4, 3, KEEPING_3)(torch.zeros(1, 4, 5, 5))
     else:
         pytest.skip("mmcv is installed here: the equality test below runs instead")
 
@@ -199,7 +199,7 @@ def test_equals_the_compiled_operator_of_mmcv(batch, monkeypatch):
     pytest.importorskip("mmcv._ext", exc_type=ImportError)
     from mmcv.ops import DeformConv2dPack as Compiled
 
-    ours = DeformConv2dPack(8, 6, 3, padding=1, deform_groups=4)
+    ours = DeformConv2dPack(8, 6, 3, Geometry(padding=(1, 1), deform_groups=4))
     torch.nn.init.normal_(ours.conv_offset.weight, std=0.2)
     theirs = Compiled(8, 6, 3, padding=1, deform_groups=4)
     theirs.load_state_dict(ours.state_dict(), strict=True)

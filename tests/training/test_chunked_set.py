@@ -14,10 +14,12 @@ from csist_bench.errors import InputError
 from csist_bench.methods import registry
 from csist_bench.methods.networks.weights import read_tensors
 from csist_bench.recipes import load_data_recipe
-from csist_bench.training.dataset import ChunkedTrainingSet, InMemoryTrainingSet, training_set
+from csist_bench.training.chunked_set import ChunkedTrainingSet
+from csist_bench.training.in_memory_set import InMemoryTrainingSet
 from csist_bench.training.log import read_log
 from csist_bench.training.recipe import TrainingRecipe, training_recipe
 from csist_bench.training.run import Options, Outcome, train
+from csist_bench.training.training_set import training_set
 
 CPU = torch.device("cpu")
 FRAMES, CHUNK = 100, 10  # trajectories of 100 frames: ten a chunk
