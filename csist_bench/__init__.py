@@ -15,7 +15,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 
 # Public name: module that holds it. `__init__.pyi` says the same to type checkers.
 _PUBLIC = {

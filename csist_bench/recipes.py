@@ -105,14 +105,9 @@ class DataRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         for low, high in _ORDERED_PAIRS:
             if getattr(self, low) > getattr(self, high):
                 raise must(low, f"be at most {high} = {getattr(self, high)}", getattr(self, low))
+        self._check_targets()
         if self.c % 2 == 0:
             raise must("c", "be odd (nodes sit symmetrically about the pixel centre)", self.c)
-        if self.k_max > MAX_TARGETS[self.directions]:
-            raise must(
-                "k_max", f"be at most {MAX_TARGETS[self.directions]} for directions={self.directions!r}", self.k_max
-            )
-        if self.k_min < 1 and self.directions != "given":
-            raise must("k_min", "be at least 1", self.k_min)
         if not self.curves:
             raise must("curves", "name at least one curve", self.curves)
         if abs(sum(self.splits) - 1) > 1e-9:
@@ -120,6 +115,13 @@ class DataRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         if self.dtype != "float32" and not 0 < self.bits <= {"uint8": 8, "uint16": 16}[self.dtype]:
             raise must("bits", f"be in 1..{8 if self.dtype == 'uint8' else 16} for dtype={self.dtype!r}", self.bits)
         frame_range(self.scored_frames, self.frames, name="scored_frames")
+
+    def _check_targets(self) -> None:
+        most = MAX_TARGETS[self.directions]
+        if self.k_max > most:
+            raise must("k_max", f"be at most {most} for directions={self.directions!r}", self.k_max)
+        if self.k_min < 1 and self.directions != "given":
+            raise must("k_min", "be at least 1", self.k_min)
 
     @property
     def reference(self) -> float:

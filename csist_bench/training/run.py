@@ -42,6 +42,7 @@ from csist_bench.training.requirements import require_fit
 from csist_bench.training.stages import stages_of
 from csist_bench.training.start import Start, starting_weights
 from csist_bench.training.stopping import StopRequest
+from csist_bench.training.stream_recipe import STORED
 from csist_bench.training.training_data import fitted_initialiser, training_data
 from csist_bench.training.validation import Validation
 
