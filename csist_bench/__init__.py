@@ -29,7 +29,7 @@ _PUBLIC = {
     "list_recipes": "api",
     "load_network": "api",
     "load_predictions": "api",
-    "open_dataset": "api",
+    "open_dataset": "datasets.reading",
     "save_predictions": "api",
     "train": "api",
     "unmix": "methods.inference",

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.conventions import FAMILIES, Family
-from csist_bench.datasets import Split, Store, open_store
+from csist_bench.datasets import Dataset, Split, open_dataset
 from csist_bench.detections import Detections
 from csist_bench.errors import must, unknown
 
@@ -64,7 +64,7 @@ def generate(
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
     **fields: Any,
-) -> Store:
+) -> Dataset:
     """Render a data set into chunked Zarr and open it.
 
     Parameters
@@ -101,24 +101,7 @@ def generate(
     if fields:
         chosen = convert({**resolved(chosen), **fields}, DataRecipe, f"recipe {chosen.name}")
     render(Path(path), chosen, workers=workers, resume=resume, overwrite=overwrite, progress=progress)
-    return open_store(path)
-
-
-def open_dataset(path: str | Path) -> Store:
-    """Open a data set; its splits are `.train`, `.val` and `.test`.
-
-    Raises
-    ------
-    InputError
-        If there is no complete data set of this package at the path.
-
-    Examples
-    --------
-    >>> import csist_bench as cb
-    >>> cb.open_dataset("data/sample/seqcsist.zarr").test.n_frames
-    20
-    """
-    return open_store(path)
+    return open_dataset(path)
 
 
 def evaluate(
@@ -286,7 +269,7 @@ def load_network(weights: str | Path) -> Any:
 
 def train(
     method: str,
-    data: Store,
+    data: Dataset,
     out: str | Path,
     *,
     device: str = "auto",
@@ -303,7 +286,7 @@ def train(
     ----------
     method : str
         Name of a network (`list_methods`).
-    data : Store
+    data : Dataset
         With splits "train" and "val".
     settings : mapping, optional
         Settings of the network that depart from its recipe's.

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.conventions import AP_TITLES
-from csist_bench.datasets import Split, open_store
+from csist_bench.datasets import Split, open_dataset
 from csist_bench.datasets.generation import generate
 from csist_bench.detections import Detections
 from csist_bench.errors import InputError
@@ -90,7 +90,7 @@ def compile_fitters(path: Path, names: Sequence[str], say: Say) -> None:
 
 def _unmix_few(path: str, name: str) -> None:
     # A few, not one: some kernels are needed by crowded frames only.
-    unmix_each(open_store(path).split("test"), name, ["grid"], scope=Scope(first=8, workers=1))
+    unmix_each(open_dataset(path).split("test"), name, ["grid"], scope=Scope(first=8, workers=1))
 
 
 def _made(path: Path, recipe: str, say: Say, *overrides: str) -> Split:
@@ -102,7 +102,7 @@ def _made(path: Path, recipe: str, say: Say, *overrides: str) -> Split:
         say(f"{path}: {made.written:,} frames in {made.seconds:.2f} s ({rate:,.0f} frames/s)")
     else:
         say(f"{path}: was there")
-    return open_store(path).split("test")
+    return open_dataset(path).split("test")
 
 
 def _networks() -> Iterator[tuple[str, int | None]]:

@@ -20,7 +20,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from csist_bench import datasets as store
+from csist_bench import datasets
 from csist_bench.datasets.generation import generate
 from csist_bench.detections import Detections
 from csist_bench.evaluation.report import evaluate
@@ -123,7 +123,8 @@ def _generate() -> Iterator[Measure]:
         path, recipe = Path(folder) / "set.zarr", load_data_recipe("seqcsist")
         wall = best_of(lambda: _command("generate", "--out", str(path), "--overwrite"), 2)
         inside = best_of(lambda: generate(path, recipe, overwrite=True), 2)
-        arrays = {s: {n: part.read(n) for n in store.ARRAYS} for s, part in store.open_store(path).splits.items()}
+        splits = datasets.open_dataset(path).splits
+        arrays = {s: {n: part.read(n) for n in datasets.ARRAYS} for s, part in splits.items()}
         writing = best_of(lambda: _write_alone(Path(folder) / "alone.zarr", recipe, arrays), 2)
         yield Measure("generate the full set, with start-up", wall, "s", "<= 3")
         yield Measure("  work after imports, of writing alone", inside / writing, "x", "<= 8")
@@ -140,8 +141,8 @@ def _write_alone(path: Path, recipe: Any, arrays: dict[str, dict[str, NDArray[An
     import shutil
 
     shutil.rmtree(path, ignore_errors=True)
-    store.create_store(path, recipe, recipe.split_sizes())
-    store.write_whole(path, arrays)
+    datasets.create_dataset(path, recipe, recipe.split_sizes())
+    datasets.write_whole(path, arrays)
 
 
 def _command(*arguments: str) -> str:
@@ -168,7 +169,7 @@ def _evaluate() -> Iterator[Measure]:
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "set.zarr"
         generate(data, load_data_recipe("seqcsist"))
-        split = store.open_store(data).split("test")
+        split = datasets.open_dataset(data).split("test")
         truth = Truth.from_split(split)
         few, many = _jittered(truth, 1), _jittered(truth, MANY_DETECTIONS // truth.n_targets)
         preds = Path(folder) / "preds.json"
@@ -214,7 +215,7 @@ def _methods() -> Iterator[Measure]:
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "set.zarr"
         generate(data, load_data_recipe("seqcsist-noise", ["trajectories=1000"]))
-        opened = store.open_store(data)
+        opened = datasets.open_dataset(data)
         split = opened.split("test")
         for name, method in METHODS.items():
             if method.trainable and not (shipped_weights(name) and torch_works()):
@@ -241,7 +242,7 @@ def _methods() -> Iterator[Measure]:
                 yield _latency(method, split)
 
 
-def _latency(method: Method, split: store.Split) -> Measure:
+def _latency(method: Method, split: datasets.Split) -> Measure:
     one = split.read("frames", 0, 1)[:, 2:3]
     detect = partial(_fitter(method).detect, one, Camera.from_recipe(split.recipe))
     return Measure("  latency of one frame", 1000 * best_of(detect, 30), "ms", "" if method.trainable else "< 1")
@@ -258,12 +259,12 @@ def _fitter(method: Method) -> Any:
     return PointRunner(load_weights(weights, method.name)[0])
 
 
-def _rate_on_all_cores(split: store.Split, name: str, limit: int | None = None) -> float:
+def _rate_on_all_cores(split: datasets.Split, name: str, limit: int | None = None) -> float:
     done = _unmixed(split, name, limit)
     return done.n_frames / done.seconds
 
 
-def _unmixed(split: store.Split, name: str, first: int | None, workers: int | None = None) -> Unmixed:
+def _unmixed(split: datasets.Split, name: str, first: int | None, workers: int | None = None) -> Unmixed:
     return unmix_each(split, name, ["grid"], scope=Scope(first=first, workers=workers))[0]
 
 
@@ -277,13 +278,13 @@ def _networks() -> Iterator[Measure]:
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "set.zarr"
         generate(data, load_data_recipe("seqcsist", [f"trajectories={STEP_FRAMES}"]))
-        split = store.open_store(data).split("train")
+        split = datasets.open_dataset(data).split("train")
         for method in METHODS.values():
             if method.trainable and method.output == "grid":
                 yield from network_speed(method, split)
 
 
-def network_speed(method: Method, split: store.Split) -> Iterator[Measure]:
+def network_speed(method: Method, split: datasets.Split) -> Iterator[Measure]:
     """Yield the rates of a network's forward pass over one trajectory and of a full-frame training step.
 
     The step is that of the method's recipe, critic included, on at most `STEP_FRAMES` frames.

@@ -15,7 +15,13 @@ import pytest
 import csist_bench as cb
 
 REPOSITORY = Path(__file__).parents[1]
-WITH_EXAMPLES = ("csist_bench", "csist_bench.api", "csist_bench.detections", "csist_bench.methods.inference")
+WITH_EXAMPLES = (
+    "csist_bench",
+    "csist_bench.api",
+    "csist_bench.datasets.reading",
+    "csist_bench.detections",
+    "csist_bench.methods.inference",
+)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +45,9 @@ def test_every_function_has_an_example(name):
 
 
 def test_nothing_is_imported_before_it_is_used():
-    code = "import sys, csist_bench; print([m for m in sys.modules if m.startswith(('csist_bench.', 'numpy', 'torch'))])"
+    code = (
+        "import sys, csist_bench; print([m for m in sys.modules if m.startswith(('csist_bench.', 'numpy', 'torch'))])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
@@ -76,11 +84,11 @@ def test_bad_input_is_said(data, tmp_path):
     with pytest.raises(cb.InputError, match="unknown column 'sigma'"):
         cb.Detections.from_pandas(table.assign(sigma=1.0))
     row = {"trajectory": [0.5], "frame": [0], "x": [1.0], "y": [1.0], "score": [1.0]}
-    with pytest.raises(cb.InputError, match="column trajectory must hold whole numbers, got 0.5"):
+    with pytest.raises(cb.InputError, match=r"column trajectory must hold whole numbers, got 0\.5"):
         cb.Detections.from_pandas(table.__class__(row))
-    with pytest.raises(cb.InputError, match="unknown setting|unknown field 'brightnes'"):
+    with pytest.raises(cb.InputError, match="unknown field 'brightnes'"):
         cb.unmix(data.test, "ml", brightnes="free")
-    with pytest.raises(cb.InputError, match="unknown family 'offgrid'; did you mean 'off-grid'"):
+    with pytest.raises(cb.InputError, match="did you mean 'off-grid'"):
         cb.list_methods(family="offgrid")
     with pytest.raises(cb.InputError, match="must be a network, got ml"):
         cb.train("ml", data, tmp_path)

@@ -1,6 +1,6 @@
 import pytest
 
-from csist_bench import demo as demonstration
+from csist_bench import demo
 from csist_bench.demo import Result, demonstrate, results_table, table_text
 from csist_bench.methods.networks.weight_files import shipped_weights
 from csist_bench.recipes import load_data_recipe
@@ -36,14 +36,14 @@ def small(monkeypatch):
     """The same programme on 40 trajectories of 4 frames, with the quick methods only."""
     few = [setting for setting in TINY if not setting.startswith("trajectories")]
     monkeypatch.setattr(
-        demonstration,
+        demo,
         "load_data_recipe",
         lambda name, overrides: load_data_recipe(name, [*overrides, *few, "trajectories=40"]),
     )
-    monkeypatch.setattr(demonstration, "PROGRAMME", (("bid", 2), ("lista", 1), ("ml", None)))
-    monkeypatch.setattr(demonstration, "NOISY_PROGRAMME", (("ml", 200),))
-    monkeypatch.setattr(demonstration, "SHOWN_METHOD", "ml")
-    monkeypatch.setattr(demonstration, "_networks", lambda: iter(()))
+    monkeypatch.setattr(demo, "PROGRAMME", (("bid", 2), ("lista", 1), ("ml", None)))
+    monkeypatch.setattr(demo, "NOISY_PROGRAMME", (("ml", 200),))
+    monkeypatch.setattr(demo, "SHOWN_METHOD", "ml")
+    monkeypatch.setattr(demo, "_networks", lambda: iter(()))
 
 
 def test_the_whole_story_on_a_small_set(small, tmp_path):
@@ -65,5 +65,5 @@ def test_the_whole_story_on_a_small_set(small, tmp_path):
 
 
 def test_every_network_that_is_shown_has_its_weights():
-    for name in demonstration.SHOWN_NETWORKS:
+    for name in demo.SHOWN_NETWORKS:
         assert shipped_weights(name), name

@@ -4,8 +4,8 @@ import sys
 import numpy as np
 import pytest
 
-from csist_bench import speed as benchmarks
-from csist_bench.datasets import open_store
+from csist_bench import speed
+from csist_bench.datasets import open_dataset
 from csist_bench.methods.registry import METHODS
 from csist_bench.simulation.optics import Optics
 from csist_bench.simulation.rendering import frames_from_targets
@@ -46,7 +46,7 @@ def test_the_double_integral_agrees_with_the_kernel():
 
 def test_the_least_of_a_few_calls_is_taken(monkeypatch):
     ticks = iter([0.0, 5.0, 10.0, 12.0, 20.0, 23.0])
-    monkeypatch.setattr(benchmarks.time, "perf_counter", lambda: next(ticks))
+    monkeypatch.setattr(speed.time, "perf_counter", lambda: next(ticks))
     calls = []
     assert best_of(lambda: calls.append(1), 3) == 2.0
     assert len(calls) == 3
@@ -80,7 +80,7 @@ def test_a_network_is_timed_forward_and_through_a_step_of_its_recipe(tmp_path, m
         return step(self, *batch)
 
     monkeypatch.setattr(learner, "step", recorded)
-    split = open_store(tiny_set(tmp_path / "set.zarr")).split("train")
+    split = open_dataset(tiny_set(tmp_path / "set.zarr")).split("train")
     forward, training = network_speed(METHODS[name], split)
     assert (forward.name, training.name) == (f"{name}: forward", "  training step")
     assert min(forward.value, training.value) > 0

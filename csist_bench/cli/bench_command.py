@@ -25,18 +25,18 @@ def command(parts: tuple[str, ...], out: str | None, as_json: bool) -> None:
     """
     from pathlib import Path
 
-    from csist_bench import speed as benchmarks
+    from csist_bench import speed
     from csist_bench.errors import unknown
     from csist_bench.files import replace_file
 
     for part in parts:
-        if part not in benchmarks.PARTS:
-            raise unknown("part", part, benchmarks.PARTS)
+        if part not in speed.PARTS:
+            raise unknown("part", part, speed.PARTS)
     measures = []
-    for measure in benchmarks.bench(parts):
+    for measure in speed.bench(parts):
         measures.append(measure)
-        (note if as_json else click.echo)(benchmarks.line_of(measure))
-    text = benchmarks.as_json(measures)
+        (note if as_json else click.echo)(speed.line_of(measure))
+    text = speed.as_json(measures)
     if as_json:
         click.echo(text)
     if out:

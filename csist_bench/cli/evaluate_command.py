@@ -10,7 +10,7 @@ import click
 from csist_bench.cli.options import data_option, frames_option, json_option, note, print_json, split_option
 
 if TYPE_CHECKING:
-    from csist_bench.datasets import Split, Store
+    from csist_bench.datasets import Dataset, Split
     from csist_bench.evaluation.cramer_rao_lines import CramerRaoRow
     from csist_bench.evaluation.report import Report
     from csist_bench.evaluation.truth import Truth
@@ -70,11 +70,11 @@ def command(
       csist-bench evaluate preds.json --json --frames all
       csist-bench evaluate maps.npz --ceiling --report report/
     """
-    from csist_bench.datasets import open_store
+    from csist_bench.datasets import open_dataset
     from csist_bench.evaluation.report import DetailOptions, Provenance, evaluate
     from csist_bench.predictions import read_predictions
 
-    store = open_store(data)
+    store = open_dataset(data)
     part = store.split(split)
     truth = truth_of(part, frames, trajectories)
     read = read_predictions(
@@ -160,7 +160,7 @@ class Ceiling:
         return f"{ceiling_text(self.grid)}\n\nCramer-Rao lines\n{cramer_rao_text(self.cramer_rao)}"
 
 
-def _ceiling_of(store: Store, truth: Truth) -> Ceiling:
+def _ceiling_of(store: Dataset, truth: Truth) -> Ceiling:
     from csist_bench.evaluation.ceilings import grid_ceiling
     from csist_bench.evaluation.cramer_rao_lines import cramer_rao_table
     from csist_bench.simulation.camera import Camera

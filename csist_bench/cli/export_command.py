@@ -26,8 +26,8 @@ def command(layout: str, bits: str, allow_partial: bool, src: str, dst: str) -> 
     """
     from pathlib import Path
 
-    from csist_bench.datasets import open_store
+    from csist_bench.datasets import open_dataset
     from csist_bench.datasets.published_layout import export_published
 
-    count = export_published(open_store(src, allow_partial), Path(dst), int(bits), ProgressLine("exported"))
+    count = export_published(open_dataset(src, allow_partial), Path(dst), int(bits), ProgressLine("exported"))
     note(f"{dst}: {count:,} frames")

@@ -37,10 +37,10 @@ def command(path: str, as_json: bool) -> None:
 
 
 def _dataset(path: str) -> dict[str, Any]:
-    from csist_bench.datasets import open_store
+    from csist_bench.datasets import open_dataset
     from csist_bench.recipes import resolved
 
-    data = open_store(path, allow_partial=True)
+    data = open_dataset(path, allow_partial=True)
     return {
         "kind": "data set",
         "path": data.path,

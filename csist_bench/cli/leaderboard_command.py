@@ -174,9 +174,9 @@ def _check(path: str, data: str | None) -> None:
 
     store = None
     if data:
-        from csist_bench.datasets import open_store
+        from csist_bench.datasets import open_dataset
 
-        store = open_store(data)
+        store = open_dataset(data)
     count, problems = check(path, store)
     for problem in problems:
         click.echo(problem)
@@ -188,10 +188,10 @@ def _check(path: str, data: str | None) -> None:
 
 
 def _keep_lines(path: str, data: str, split: str) -> None:
-    from csist_bench.datasets import open_store
+    from csist_bench.datasets import open_dataset
     from csist_bench.leaderboard.lines import compute_lines, replace_lines
 
-    lines = compute_lines(open_store(data), split)
+    lines = compute_lines(open_dataset(data), split)
     replace_lines(Path(path).parent, lines)
     for line in lines:
         click.echo(f"{line.dataset}, {line.split}: {line.label}: {line.cso_map:.1f}")

@@ -36,13 +36,13 @@ def command(
     Example:
       csist-bench limit --data data/seqcsist.zarr --noise-sigma 2
     """
-    from csist_bench.datasets import open_store
+    from csist_bench.datasets import open_dataset
     from csist_bench.evaluation.cramer_rao_lines import cramer_rao_table, cramer_rao_text
     from csist_bench.evaluation.truth import Truth
     from csist_bench.recipes import frame_range
     from csist_bench.simulation.camera import Camera
 
-    opened = open_store(data)
+    opened = open_dataset(data)
     part = opened.split(split)
     scored = None if frames is None else frame_range(frames, part.n_frames, name="--frames")
     truth = Truth.from_split(part, scored)

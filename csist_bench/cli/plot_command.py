@@ -12,7 +12,7 @@ from csist_bench.cli.options import data_option, note, split_option
 from csist_bench.cli.submit_command import DEFAULT_LEADERBOARD
 
 if TYPE_CHECKING:
-    from csist_bench.datasets import Split, Store
+    from csist_bench.datasets import Dataset, Split
     from csist_bench.detections import Detections
     from csist_bench.predictions import Predictions
 
@@ -216,18 +216,18 @@ def calibration_command(predictions: str, data: str, split: str, out: str) -> No
     note(f"{out}: {len(hit):,} matched detections, spread {np.std(errors / sigmas):.3f}")
 
 
-def _opened(data: str, split: str, trajectory: int = 0) -> tuple[Store, Split]:
-    from csist_bench.datasets import open_store
+def _opened(data: str, split: str, trajectory: int = 0) -> tuple[Dataset, Split]:
+    from csist_bench.datasets import open_dataset
     from csist_bench.errors import must
 
-    store = open_store(data)
+    store = open_dataset(data)
     part = store.split(split)
     if trajectory >= part.n_trajectories:
         raise must("--trajectory", f"be in [0, {part.n_trajectories})", trajectory)
     return store, part
 
 
-def _predictions(path: str, store: Store, part: Split) -> Predictions:
+def _predictions(path: str, store: Dataset, part: Split) -> Predictions:
     """Read a prediction file; one of other data is refused, for its detections would be drawn on the wrong frames."""
     from csist_bench.errors import InputError
     from csist_bench.predictions import read_predictions

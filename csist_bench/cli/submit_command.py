@@ -75,12 +75,12 @@ def command(
       csist-bench submit preds.json
       csist-bench submit mine.json --method MyNet --family unfolding --prior-tier D --paper https://example.org/paper
     """
-    from csist_bench.datasets import open_store
+    from csist_bench.datasets import open_dataset
     from csist_bench.leaderboard import Claim, score_submission, submit
 
     claimed["rank"] = RANKING_ALIASES.get(claimed["rank"], claimed["rank"])
     claim = Claim(note=remark, **claimed)
-    store = open_store(data)
+    store = open_dataset(data)
     if dry_run:
         scored = score_submission(predictions, store, claim, split=split, bootstrap=bootstrap)
     else:

@@ -75,7 +75,7 @@ def command(
 
     import torch
 
-    from csist_bench.datasets import open_store
+    from csist_bench.datasets import open_dataset
     from csist_bench.methods.networks.base import resolve_device
     from csist_bench.training.run import Options, train
 
@@ -85,7 +85,7 @@ def command(
     settings, recipe = _recipe_of(row.name, recipe_file, overrides, streamed, out if resume else None)
     outcome = train(
         row,
-        open_store(data),
+        open_dataset(data),
         settings,
         recipe,
         options,

@@ -59,10 +59,10 @@ def _recipe(path: str, _data: str) -> list[str]:
 
 
 def _predictions(path: str, data: str) -> list[str]:
-    from csist_bench.datasets import open_store
+    from csist_bench.datasets import open_dataset
     from csist_bench.predictions import read_predictions
 
-    store = open_store(data)
+    store = open_dataset(data)
     test = next(iter(reversed(store.splits.values())))
     header = read_predictions(path, frames_per_trajectory=None, n_trajectories=None).header
     split = store.split(header.split) if header.split else test

@@ -8,10 +8,10 @@ shard would lose data silently (zarr-python issue 3682), so writes are checked t
 """
 
 from csist_bench.datasets.layout import ARRAYS, PROGRESS, SCHEMA, Task, digest, shard_length, tasks_of
-from csist_bench.datasets.reading import Split, Store, open_store
+from csist_bench.datasets.reading import Dataset, Split, open_dataset
 from csist_bench.datasets.writing import (
     compute_fingerprint,
-    create_store,
+    create_dataset,
     finalise,
     has_attributes,
     is_done,
@@ -24,16 +24,16 @@ __all__ = [
     "ARRAYS",
     "PROGRESS",
     "SCHEMA",
+    "Dataset",
     "Split",
-    "Store",
     "Task",
     "compute_fingerprint",
-    "create_store",
+    "create_dataset",
     "digest",
     "finalise",
     "has_attributes",
     "is_done",
-    "open_store",
+    "open_dataset",
     "read_marker",
     "shard_length",
     "tasks_of",

@@ -76,9 +76,9 @@ def _read(path: Path) -> NDArray[Any]:
             raise InputError(f"background {path}: expected one array of real numbers (M, H, W)")
         return frames[None] if frames.ndim == 2 else frames
     if (path / "zarr.json").is_file():
-        from csist_bench.datasets import open_store
+        from csist_bench.datasets import open_dataset
 
-        splits = open_store(path).splits.values()
+        splits = open_dataset(path).splits.values()
         return np.concatenate([s.frames.reshape(-1, *s.frames.shape[2:]) for s in splits])
     if not path.is_dir():
         raise InputError(f"background {path}: expected a folder of images, a .npy file or a data set")

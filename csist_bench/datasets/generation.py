@@ -15,7 +15,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from csist_bench import datasets as store
+from csist_bench import datasets
 from csist_bench.datasets.backgrounds import open_background
 from csist_bench.datasets.target_tables import TargetTable
 from csist_bench.errors import InputError, must
@@ -103,14 +103,14 @@ def generate(
         extra["background_digest"] = background.digest
     with _store_lock(path):
         _prepare(path, recipe, sizes, extra, resume or part != (1, 1), overwrite)
-    all_tasks = store.tasks_of(recipe, sizes)
+    all_tasks = datasets.tasks_of(recipe, sizes)
     mine = all_tasks[(part[0] - 1) * len(all_tasks) // part[1] : part[0] * len(all_tasks) // part[1]]
     with locked(
-        path / store.PROGRESS / f"part-{part[0]}-of-{part[1]}.lock",
+        path / datasets.PROGRESS / f"part-{part[0]}-of-{part[1]}.lock",
         f"{path}: another process is writing part {part[0]}/{part[1]} of this data set; {_WAIT_OR_STOP}",
         PART_WAIT_S,
     ):
-        todo = [task for task in mine if not store.is_done(path, recipe, task)]
+        todo = [task for task in mine if not datasets.is_done(path, recipe, task)]
         done = _frames(recipe, mine) - _frames(recipe, todo)
         total = _frames(recipe, mine)
         for task in _run(path, recipe, targets, background, todo, executor, workers):
@@ -122,7 +122,7 @@ def generate(
     return Generated(path, written, total - written, fingerprint is not None, fingerprint, time.perf_counter() - began)
 
 
-def _frames(recipe: DataRecipe, tasks: Iterable[store.Task]) -> int:
+def _frames(recipe: DataRecipe, tasks: Iterable[datasets.Task]) -> int:
     return sum(task.stop - task.start for task in tasks) * recipe.frames
 
 
@@ -142,7 +142,7 @@ def _prepare(
         _refuse_foreign(path)
     if started:
         try:
-            existing = store.open_store(path, allow_partial=True)
+            existing = datasets.open_dataset(path, allow_partial=True)
         except InputError:
             _refuse_unfinished_creation(path)
         else:
@@ -150,7 +150,7 @@ def _prepare(
                 _check_resumable(existing, recipe, extra, resume)
                 return
         shutil.rmtree(path)
-    store.create_store(path, recipe, sizes, extra)
+    datasets.create_dataset(path, recipe, sizes, extra)
 
 
 def _refuse_foreign(path: Path) -> None:
@@ -160,15 +160,15 @@ def _refuse_foreign(path: Path) -> None:
 def _refuse_unfinished_creation(path: Path) -> None:
     # A kill between creating the group and writing its attributes leaves an empty store of ours; anything else is kept.
     content = {entry.name for entry in path.iterdir()}
-    if not content <= {"zarr.json", "train", "val", "test", store.PROGRESS} or any(
-        (path / store.PROGRESS).glob("*.json")
+    if not content <= {"zarr.json", "train", "val", "test", datasets.PROGRESS} or any(
+        (path / datasets.PROGRESS).glob("*.json")
     ):
         _refuse_foreign(path)
-    if store.has_attributes(path):
+    if datasets.has_attributes(path):
         _refuse_foreign(path)
 
 
-def _check_resumable(existing: store.Store, recipe: DataRecipe, extra: dict[str, Any], resume: bool) -> None:
+def _check_resumable(existing: datasets.Dataset, recipe: DataRecipe, extra: dict[str, Any], resume: bool) -> None:
     where = existing.path
     if not resume:
         state = "complete" if existing.fingerprint else "incomplete"
@@ -189,13 +189,13 @@ def _check_resumable(existing: store.Store, recipe: DataRecipe, extra: dict[str,
             )
 
 
-def _finalise_if_whole(path: Path, recipe: DataRecipe, tasks: list[store.Task]) -> str | None:
+def _finalise_if_whole(path: Path, recipe: DataRecipe, tasks: list[datasets.Task]) -> str | None:
     """Mark the set complete when every shard is there; the lock lets one of several finishing parts do it."""
-    if not all(store.is_done(path, recipe, task) for task in tasks):
+    if not all(datasets.is_done(path, recipe, task) for task in tasks):
         return None
     with _store_lock(path):
-        existing = store.open_store(path, allow_partial=True).fingerprint
-        return existing or store.finalise(path)
+        existing = datasets.open_dataset(path, allow_partial=True).fingerprint
+        return existing or datasets.finalise(path)
 
 
 # --- executors ----------------------------------------------------------------------------------------------------
@@ -216,10 +216,10 @@ def _run(
     recipe: DataRecipe,
     targets: TargetTable | None,
     background: Background | None,
-    tasks: list[store.Task],
+    tasks: list[datasets.Task],
     executor: str,
     workers: int | None,
-) -> Iterator[store.Task]:
+) -> Iterator[datasets.Task]:
     """Yield tasks as they finish."""
     if executor == "serial" or len(tasks) < 2:
         for task in tasks:
@@ -227,7 +227,7 @@ def _run(
                 shard = render_shard(recipe, task.indices, background)
             else:
                 shard = shard_from_scenes(recipe, targets.scenes(task.start, task.stop), task.indices, background)
-            store.write_shard(path, recipe, task, shard)
+            datasets.write_shard(path, recipe, task, shard)
             yield task
     elif executor == "processes":
         yield from _in_processes(path, recipe, tasks, workers or os.cpu_count() or 1)
@@ -235,14 +235,14 @@ def _run(
         yield from _on_dask(path, recipe, tasks, executor.removeprefix("dask:"))
 
 
-def run_task(path: str, recipe_table: dict[str, Any], task: store.Task) -> store.Task:
+def run_task(path: str, recipe_table: dict[str, Any], task: datasets.Task) -> datasets.Task:
     """Make one shard in a worker process; everything it needs is in its small arguments."""
     recipe = convert(recipe_table, DataRecipe, "recipe")
-    store.write_shard(Path(path), recipe, task, render_shard(recipe, task.indices, open_background(recipe)))
+    datasets.write_shard(Path(path), recipe, task, render_shard(recipe, task.indices, open_background(recipe)))
     return task
 
 
-def _in_processes(path: Path, recipe: DataRecipe, tasks: list[store.Task], workers: int) -> Iterator[store.Task]:
+def _in_processes(path: Path, recipe: DataRecipe, tasks: list[datasets.Task], workers: int) -> Iterator[datasets.Task]:
     table = resolved(recipe)
     workers = min(workers, len(tasks))
     # Spawned, not forked: the parent's threads and locks stay out of the workers.
@@ -251,7 +251,7 @@ def _in_processes(path: Path, recipe: DataRecipe, tasks: list[store.Task], worke
     )
     try:
         waiting = iter(tasks)
-        pending: set[Future[store.Task]] = set()
+        pending: set[Future[datasets.Task]] = set()
         while True:
             for task in waiting:
                 pending.add(pool.submit(run_task, str(path), table, task))
@@ -277,7 +277,7 @@ def _end_with_parent(parent: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _on_dask(path: Path, recipe: DataRecipe, tasks: list[store.Task], address: str) -> Iterator[store.Task]:
+def _on_dask(path: Path, recipe: DataRecipe, tasks: list[datasets.Task], address: str) -> Iterator[datasets.Task]:
     try:
         from distributed import Client, as_completed
     except ModuleNotFoundError:

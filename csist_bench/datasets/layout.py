@@ -39,6 +39,7 @@ DIMENSIONS = {
 
 
 ARRAYS = tuple(DIMENSIONS)
+UNITS = {"frames": "grey levels", "target_xy": "px", "target_intensity": "grey levels", "target_count": "targets"}
 
 
 @dataclass(frozen=True)

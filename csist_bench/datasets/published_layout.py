@@ -19,7 +19,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from csist_bench import datasets as store
+from csist_bench import datasets
 from csist_bench.conventions import SPLITS
 from csist_bench.errors import InputError, must
 from csist_bench.recipes import DataRecipe, convert, load_data_recipe, resolved
@@ -56,7 +56,7 @@ class _Layout:
 # --- export ----------------------------------------------------------------------------------------------------------
 
 
-def export_published(source: store.Store, folder: Path, bits: int = 8, progress: Progress | None = None) -> int:
+def export_published(source: datasets.Dataset, folder: Path, bits: int = 8, progress: Progress | None = None) -> int:
     """Write a data set in the published layout and return the number of frames.
 
     8-bit pictures are rounded and clipped at 255; 16-bit ones hold 64 values per grey level, clipped at 65535. The
@@ -81,7 +81,7 @@ def export_published(source: store.Store, folder: Path, bits: int = 8, progress:
     return done
 
 
-def _export_into(folder: Path, source: store.Store, layout: _Layout, progress: Progress | None) -> int:
+def _export_into(folder: Path, source: datasets.Dataset, layout: _Layout, progress: Progress | None) -> int:
     total = sum(split.n_trajectories * split.n_frames for split in source.splits.values())
     done = 0
     for split in source.splits.values():
@@ -101,7 +101,7 @@ def _blocks(count: int, length: int = 50) -> list[tuple[int, int]]:
     return [(start, min(start + length, count)) for start in range(0, count, length)]
 
 
-def _export_block(split: store.Split, first: int, stop: int, folder: Path, layout: _Layout) -> int:
+def _export_block(split: datasets.Split, first: int, stop: int, folder: Path, layout: _Layout) -> int:
     from PIL import Image
 
     kind = np.uint8 if layout.bits == 8 else np.uint16
@@ -182,20 +182,20 @@ def _import_into(
     progress: Progress | None,
 ) -> str:
     total, done = sum(sizes.values()) * layout.frames, 0
-    store.create_store(building, recipe, sizes, {"imported_step": layout.step})
+    datasets.create_dataset(building, recipe, sizes, {"imported_step": layout.step})
     swapped = None
-    for task in store.tasks_of(recipe, sizes):
+    for task in datasets.tasks_of(recipe, sizes):
         shard = _shard(folder / task.split, task, parts[task.split], recipe, layout)
         if swapped is None:
             swapped = _axes_are_swapped(shard, recipe, layout, folder / task.split)
         scenes = shard.scenes
         if swapped:
             scenes = Scenes(np.ascontiguousarray(scenes.xy[..., ::-1]), scenes.intensity, scenes.count)
-        store.write_shard(building, recipe, task, Shard(shard.frames, scenes))
+        datasets.write_shard(building, recipe, task, Shard(shard.frames, scenes))
         done += (task.stop - task.start) * layout.frames
         if progress:
             progress(done, total)
-    return store.finalise(building)
+    return datasets.finalise(building)
 
 
 def _read_layout(folder: Path, frames: int | None) -> _Layout:
@@ -280,7 +280,7 @@ def _recipe_of(folder: Path, layout: _Layout, sizes: dict[str, int], parts: dict
     return msgspec.structs.replace(base, **changes)
 
 
-def _shard(folder: Path, task: store.Task, part: _Annotations, recipe: DataRecipe, layout: _Layout) -> Shard:
+def _shard(folder: Path, task: datasets.Task, part: _Annotations, recipe: DataRecipe, layout: _Layout) -> Shard:
     n, t, k = task.stop - task.start, layout.frames, recipe.k_max
     xy, intensity = np.full((n, t, k, 2), np.nan), np.full((n, t, k), np.nan)
     frames = np.empty((n, t, recipe.size, recipe.size), dtype=recipe.dtype)

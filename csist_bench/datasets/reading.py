@@ -6,15 +6,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.conventions import SPLITS
-from csist_bench.datasets.layout import COMPLETE, DIMENSIONS, SCHEMA, Task, shard_length, tasks_of
+from csist_bench.datasets.layout import COMPLETE, DIMENSIONS, SCHEMA, UNITS, Task, shard_length, tasks_of
 from csist_bench.errors import InputError, show, unknown
 from csist_bench.recipes import DataRecipe, frame_range, recipe_from_stored
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +86,32 @@ class Split:
                 f"{self.group.store_path}: array {name!r} cannot be read ({show(str(error))}); make the set again"
             ) from None
 
+    def to_xarray(self) -> xr.Dataset:
+        """Return the arrays with named axes, coordinates and units (extra `xarray`).
+
+        Examples
+        --------
+        >>> import csist_bench as cb
+        >>> table = cb.open_dataset("data/sample/seqcsist.zarr").test.to_xarray()
+        >>> dict(table.frames.sizes)["frame"], table.target_xy.attrs["units"]
+        (20, 'px')
+        """
+        try:
+            import xarray
+        except ModuleNotFoundError:
+            raise InputError("to_xarray needs xarray; install it with: pip install 'csist-bench[xarray]'") from None
+        size = self.recipe.size
+        coordinates: dict[str, Any] = {
+            "trajectory": np.arange(self.n_trajectories),
+            "frame": np.arange(self.n_frames),
+            "y": ("y", np.arange(size), {"units": "px", "long_name": "pixel centre, downwards"}),
+            "x": ("x", np.arange(size), {"units": "px", "long_name": "pixel centre, to the right"}),
+            "axis": ["x", "y"],
+        }
+        arrays = {name: (axes, self.read(name), {"units": UNITS[name]}) for name, axes in DIMENSIONS.items()}
+        about = {"recipe": self.recipe.name, "split": self.name, "fingerprint": self.fingerprint or ""}
+        return xarray.Dataset(arrays, coordinates, about)
+
     def blocks(self, name: str) -> Iterator[NDArray[Any]]:
         """Yield one array shard by shard, in bounded memory."""
         length = shard_length(self.recipe)
@@ -91,7 +120,7 @@ class Split:
 
 
 @dataclass(frozen=True, eq=False)
-class Store:
+class Dataset:
     """An open data set: its recipe, fingerprint (None while incomplete) and splits."""
 
     path: str
@@ -116,13 +145,28 @@ class Store:
             raise unknown("split", name, self.splits)
         return self.splits[name]
 
+    @property
+    def train(self) -> Split:
+        """The split to train on."""
+        return self.split("train")
+
+    @property
+    def val(self) -> Split:
+        """The split to choose by."""
+        return self.split("val")
+
+    @property
+    def test(self) -> Split:
+        """The split to score on."""
+        return self.split("test")
+
     def tasks(self) -> list[Task]:
         """Return the shards of the set."""
         return tasks_of(self.recipe, self.sizes)
 
 
-def open_store(path: str | Path, allow_partial: bool = False) -> Store:
-    """Open a data set for reading.
+def open_dataset(path: str | Path, allow_partial: bool = False) -> Dataset:
+    """Open a data set for reading; its splits are `.train`, `.val` and `.test`.
 
     Parameters
     ----------
@@ -135,6 +179,13 @@ def open_store(path: str | Path, allow_partial: bool = False) -> Store:
     ------
     InputError
         If there is nothing there, or it is not a data set of this schema, or not complete.
+
+    Examples
+    --------
+    >>> import csist_bench as cb
+    >>> data = cb.open_dataset("data/sample/seqcsist.zarr")
+    >>> data.test.frames.shape[1:]
+    (20, 11, 11)
     """
     location = str(path)
     attributes, root = _open_root(location)
@@ -158,7 +209,7 @@ def open_store(path: str | Path, allow_partial: bool = False) -> Store:
         raise
     except (KeyError, AttributeError, TypeError, ValueError) as error:
         raise InputError(f"{location}: damaged data set ({show(repr(error))}); make it again") from None
-    return Store(location, recipe, attributes, splits)
+    return Dataset(location, recipe, attributes, splits)
 
 
 def _open_root(location: str) -> tuple[dict[str, Any], Any]:

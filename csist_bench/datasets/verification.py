@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from csist_bench import datasets as store
+from csist_bench import datasets
 from csist_bench.datasets.backgrounds import open_background
 from csist_bench.recipes import DataRecipe
 from csist_bench.simulation.camera import saturation_level
@@ -28,35 +28,35 @@ def verify(path: str | Path, progress: Progress | None = None) -> list[str]:
     Float frames are rendered again from the stored targets, with the noise drawn again from the seed, and must agree to
     1e-4 grey levels; integer frames must be equal but for rounding ties. Drawn targets are drawn again from the seed.
     """
-    data = store.open_store(path, allow_partial=True)
+    data = datasets.open_dataset(path, allow_partial=True)
     faults = (
         []
         if data.fingerprint
         else [f"{path}: not complete; finish it with: csist-bench generate --out {path} --resume"]
     )
-    tasks = [task for task in data.tasks() if store.is_done(Path(path), data.recipe, task)]
+    tasks = [task for task in data.tasks() if datasets.is_done(Path(path), data.recipe, task)]
     for done, task in enumerate(tasks, start=1):
         faults += _verify_shard(data, task)
         if progress:
             progress(done, len(tasks))
-    if data.fingerprint and data.fingerprint != (found := store.compute_fingerprint(data)):
+    if data.fingerprint and data.fingerprint != (found := datasets.compute_fingerprint(data)):
         faults.append(
             f"{path}: fingerprint must be {data.fingerprint}, got {found}; the targets or frames were changed"
         )
     return faults
 
 
-def _verify_shard(data: store.Store, task: store.Task) -> list[str]:
+def _verify_shard(data: datasets.Dataset, task: datasets.Task) -> list[str]:
     split = data.split(task.split)
-    arrays = {name: split.read(name, task.start, task.stop) for name in store.ARRAYS}
+    arrays = {name: split.read(name, task.start, task.stop) for name in datasets.ARRAYS}
     where = f"{data.path}/{task.split} trajectories {task.start}..{task.stop - 1}"
-    if store.digest(arrays) != store.read_marker(Path(data.path), task)["sha256"]:
+    if datasets.digest(arrays) != datasets.read_marker(Path(data.path), task)["sha256"]:
         return [f"{where}: contents differ from the digest taken when they were written; make the set again"]
     scenes = Scenes(arrays["target_xy"], arrays["target_intensity"], arrays["target_count"])
     return _target_faults(data, task, scenes, where) + _frame_faults(data, task, scenes, arrays["frames"], where)
 
 
-def _target_faults(data: store.Store, task: store.Task, scenes: Scenes, where: str) -> list[str]:
+def _target_faults(data: datasets.Dataset, task: datasets.Task, scenes: Scenes, where: str) -> list[str]:
     counted = np.isfinite(scenes.intensity).sum(axis=-1)
     if not (counted == scenes.count).all():
         return [f"{where}: target_count disagrees with the intensities that are there"]
@@ -73,7 +73,9 @@ def _only_quantised(recipe: DataRecipe) -> bool:
     return not recipe.noise_sigma and not recipe.shot_gain and recipe.background == "none"
 
 
-def _frame_faults(data: store.Store, task: store.Task, scenes: Scenes, frames: NDArray[Any], where: str) -> list[str]:
+def _frame_faults(
+    data: datasets.Dataset, task: datasets.Task, scenes: Scenes, frames: NDArray[Any], where: str
+) -> list[str]:
     recipe = data.recipe
     imported = data.attributes.get("imported_step")
     if imported is not None and not _only_quantised(recipe):

@@ -26,7 +26,7 @@ from csist_bench.datasets.layout import (  # fmt: skip
     plain_bytes,
     shard_length,
 )
-from csist_bench.datasets.reading import Store, open_store
+from csist_bench.datasets.reading import Dataset, open_dataset
 from csist_bench.errors import must
 from csist_bench.files import PARTIAL, replace_file
 from csist_bench.recipes import DataRecipe, recipe_hash, stored_table
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from csist_bench.simulation.rendering import Shard
 
 
-def create_store(path: Path, recipe: DataRecipe, sizes: dict[str, int], extra: dict[str, Any] | None = None) -> None:
+def create_dataset(path: Path, recipe: DataRecipe, sizes: dict[str, int], extra: dict[str, Any] | None = None) -> None:
     """Create an empty store, marked incomplete; `sizes` are the trajectories of each split (absent split: no group).
 
     `extra` holds further attributes that belong to the data, such as the digest of a user's own targets.
@@ -157,7 +157,7 @@ def finalise(path: Path) -> str:
     """Mark a store with all its shards complete and return its fingerprint."""
     import zarr
 
-    store = open_store(path, allow_partial=True)
+    store = open_dataset(path, allow_partial=True)
     fingerprint = compute_fingerprint(store)
     root = zarr.open_group(path, mode="r+", zarr_format=3)
     root.update_attributes({"status": COMPLETE, "fingerprint": fingerprint})
@@ -166,7 +166,7 @@ def finalise(path: Path) -> str:
     return fingerprint
 
 
-def compute_fingerprint(store: Store) -> str:
+def compute_fingerprint(store: Dataset) -> str:
     """Return sha256 over the decoded target arrays, the optics and sensor fields, and integer frames."""
     fields = {name: getattr(store.recipe, name) for name in FINGERPRINT_FIELDS}
     state = hashlib.sha256(msgspec.json.encode(fields, order="deterministic"))

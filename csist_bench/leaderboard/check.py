@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from csist_bench.datasets import Store
+from csist_bench.datasets import Dataset
 from csist_bench.errors import InputError
 from csist_bench.evaluation import EVALUATOR_VERSION
 from csist_bench.leaderboard.datasets import dataset_label, recipe_from_text
@@ -19,12 +19,12 @@ from csist_bench.methods.registry import METHODS, Method, torch_works
 TOLERANCE = 1e-6
 
 
-def check(path: str | Path, store: Store | None = None) -> tuple[int, list[str]]:
+def check(path: str | Path, store: Dataset | None = None) -> tuple[int, list[str]]:
     """Return the number of rows of a leaderboard, and what is wrong with it, one line a fault.
 
     Parameters
     ----------
-    store : Store, optional
+    store : Dataset, optional
         Data whose fingerprint the rows of that name and seed must have.
     """
     path = Path(path)
@@ -125,7 +125,7 @@ def _faults_beside(row: Row, earlier: Sequence[Row]) -> Iterator[str]:
             yield "supersedes must name a row of the same method, data and settings"
 
 
-def _faults_against(row: Row, store: Store | None) -> Iterator[str]:
+def _faults_against(row: Row, store: Dataset | None) -> Iterator[str]:
     """Yield what is wrong with a row of the data set at hand."""
     if store is None or (row.dataset, row.data_seed) != (dataset_label(store.recipe), store.recipe.seed):
         return

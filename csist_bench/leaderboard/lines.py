@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from csist_bench.datasets import Store
+from csist_bench.datasets import Dataset
 from csist_bench.errors import InputError, show
 from csist_bench.evaluation.ceilings import grid_ceiling
 from csist_bench.evaluation.truth import Truth
@@ -45,7 +45,7 @@ def cramer_rao_names(recipe: DataRecipe) -> tuple[str, ...]:
     return "1 frame", "20 frames, rigid group, cubic motion", f"1 frame, group of known arms{turned}"
 
 
-def compute_lines(store: Store, split: str = "test") -> list[Line]:
+def compute_lines(store: Dataset, split: str = "test") -> list[Line]:
     """Return the ceilings of the data set's own grid, and its Cramer-Rao lines of prior tiers B, C and D."""
     from csist_bench.evaluation.cramer_rao import LINES
     from csist_bench.evaluation.cramer_rao_lines import cramer_rao_table

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from csist_bench.conventions import AP_NAMES, FAMILIES, RANKINGS
-from csist_bench.datasets import Split, Store
+from csist_bench.datasets import Dataset, Split
 from csist_bench.detections import Detections
 from csist_bench.errors import InputError, must, show, unknown
 from csist_bench.evaluation import EVALUATOR_VERSION
@@ -60,7 +60,7 @@ class Scored:
 
 def submit(
     predictions: str | Path,
-    store: Store,
+    store: Dataset,
     claim: Claim,
     leaderboard: str | Path,
     *,
@@ -74,7 +74,7 @@ def submit(
     ----------
     predictions : path
         A prediction file of any form.
-    store : Store
+    store : Dataset
         The data that it answers.
     leaderboard : path
         CSV table; made if missing. It is written under a lock and by rename.
@@ -99,7 +99,7 @@ def submit(
 
 
 def score_submission(
-    predictions: str | Path, store: Store, claim: Claim, *, split: str = "test", bootstrap: int = BOOTSTRAP
+    predictions: str | Path, store: Dataset, claim: Claim, *, split: str = "test", bootstrap: int = BOOTSTRAP
 ) -> Scored:
     """Score a prediction file with intervals and return its row."""
     where = str(predictions)
@@ -151,7 +151,7 @@ def predictions_digest(path: Path) -> str:
     return f"sha256:{state.hexdigest()}"
 
 
-def _refuse_other_data(where: str, header: Header, store: Store, split: str) -> None:
+def _refuse_other_data(where: str, header: Header, store: Dataset, split: str) -> None:
     if store.fingerprint is None:
         raise must(f"{store.path}", "be complete, with a fingerprint", "no fingerprint")
     if header.fingerprint not in (None, store.fingerprint):
@@ -178,7 +178,7 @@ def _ranked(where: str, detections: Detections, rank: str) -> Detections:
 # --- columns --------------------------------------------------------------------------------------------------------
 
 
-def _of_data(store: Store, part: Split) -> dict[str, Any]:
+def _of_data(store: Dataset, part: Split) -> dict[str, Any]:
     return {
         "dataset": dataset_label(store.recipe),
         "dataset_recipe": dataset_recipe(store.recipe),
@@ -198,7 +198,7 @@ def _of_scores(report: Report) -> dict[str, Any]:
     return values
 
 
-def _of_method(where: str, claim: Claim, read: Predictions, store: Store) -> dict[str, Any]:
+def _of_method(where: str, claim: Claim, read: Predictions, store: Dataset) -> dict[str, Any]:
     """Return the columns about the method: what is claimed, else what the file says, else what the registry knows."""
     said = read.header.method
     row = _registered(where, said.get("registry_name"))
@@ -243,7 +243,7 @@ def _note_text(said: Mapping[str, Any], note: str) -> str:
     return f"{begun}; {note}" if note else begun
 
 
-def _settings_text(said: Mapping[str, Any], store: Store) -> str:
+def _settings_text(said: Mapping[str, Any], store: Dataset) -> str:
     """Return the settings as 'name=value' texts, with the decoder's threshold and the noise told where they depart."""
     settings = said.get("settings")
     texts = [f"{name}={value}" for name, value in settings.items()] if isinstance(settings, Mapping) else []

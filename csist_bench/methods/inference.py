@@ -246,9 +246,9 @@ def open_source(path: str, split: str, allow_partial: bool = False) -> FrameSour
     """Open a split of a data set, or a .npy file of bare frames."""
     if path.endswith(".npy"):
         return read_bare_frames(path)
-    from csist_bench.datasets import open_store
+    from csist_bench.datasets import open_dataset
 
-    return open_store(path, allow_partial).split(split)
+    return open_dataset(path, allow_partial).split(split)
 
 
 def chosen_frames(source: FrameSource, text: str | None) -> range:

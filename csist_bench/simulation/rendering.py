@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from csist_bench.errors import InputError, must, require_shape
 from csist_bench.recipes import DataRecipe
-from csist_bench.simulation import _kernels as rendering
+from csist_bench.simulation import _kernels
 from csist_bench.simulation.optics import Optics, pixel_response
 from csist_bench.simulation.scenes import Scenes, draw_scenes
 from csist_bench.simulation.sensor import Background, sense
@@ -52,7 +52,7 @@ def frames_from_targets(xy: Floats, intensity: Floats, optics: Optics, dtype: An
     lead, k = xy.shape[:-2], xy.shape[-2]
     out = np.empty((int(np.prod(lead)), optics.size, optics.size), dtype=dtype)
     scratch = np.empty((optics.size, optics.size))
-    rendering.render(xy.reshape(-1, k, 2), intensity.reshape(-1, k), optics.psf_sigma, scratch, out)
+    _kernels.render(xy.reshape(-1, k, 2), intensity.reshape(-1, k), optics.psf_sigma, scratch, out)
     return out.reshape(*lead, optics.size, optics.size)
 
 

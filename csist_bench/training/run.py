@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from csist_bench.conventions import PriorTier
-from csist_bench.datasets import Store
+from csist_bench.datasets import Dataset
 from csist_bench.errors import InputError, show
 from csist_bench.methods.knowledge import most_known, tier_of_law
 from csist_bench.methods.networks.base import network_from_settings, require_finite_weights, resolve_settings
@@ -90,7 +90,7 @@ class Place:
 
 def train(
     method: Method,
-    store: Store,
+    store: Dataset,
     settings: Mapping[str, Any],
     recipe: TrainingRecipe,
     options: Options,
@@ -103,7 +103,7 @@ def train(
     ----------
     method : Method
         Registry row of a network.
-    store : Store
+    store : Dataset
         Data set with splits "train" and "val".
     settings : mapping
         Settings of the network; those left out have their defaults.
@@ -161,7 +161,7 @@ class Run:
     def of(
         cls,
         method: Method,
-        store: Store,
+        store: Dataset,
         told: RunRecipe,
         recipe: TrainingRecipe,
         start: Start | None,
@@ -337,7 +337,7 @@ def _card(method: Method, told: RunRecipe, recipe: TrainingRecipe, optics: Optic
     )
 
 
-def _prior_tier(store: Store, recipe: TrainingRecipe, start: Start | None) -> PriorTier:
+def _prior_tier(store: Dataset, recipe: TrainingRecipe, start: Start | None) -> PriorTier:
     """Return what the network will know: the laws that it learns from, and what its first weights know already."""
     names = recipe.stream.scenes if recipe.stream else [STORED]
     laws = [store.recipe.prior_tier if name == STORED else tier_of_law(name) for name in names]

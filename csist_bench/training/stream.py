@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from csist_bench.datasets import Store
+from csist_bench.datasets import Dataset
 from csist_bench.errors import InputError, must
 from csist_bench.methods.networks.common.rendering import SceneLabels, frames_from_targets
 from csist_bench.methods.networks.common.sampling import fit_initialiser
@@ -161,13 +161,13 @@ def grids_from_targets(xy: Tensor, intensity: Tensor, optics: Optics) -> Tensor:
 
 
 def scene_stream(
-    store: Store, told: StreamRecipe, frames: str, grids: bool, whole_trajectories: bool, device: torch.device
+    store: Dataset, told: StreamRecipe, frames: str, grids: bool, whole_trajectories: bool, device: torch.device
 ) -> SceneStream:
     """Open the stream of a recipe.
 
     Parameters
     ----------
-    store : Store
+    store : Dataset
         Data set that is validated on; its optics must be the stream's. Its training split is the source "stored".
     frames : {"all", "scored"}
         Where in a trajectory units of a single frame are taken.
@@ -193,7 +193,7 @@ def scene_stream(
     return SceneStream(sources, told, optics, length, starts, counted, grids, device)
 
 
-def _source(store: Store, name: str, weight: float, device: torch.device) -> Source:
+def _source(store: Dataset, name: str, weight: float, device: torch.device) -> Source:
     if name == STORED:
         return Source(_stored_scenes(store, device), store.recipe, weight)
     recipe = load_data_recipe(name)
@@ -201,7 +201,7 @@ def _source(store: Store, name: str, weight: float, device: torch.device) -> Sou
     return Source(partial(draw_scenes, recipe), recipe, weight)
 
 
-def _stored_scenes(store: Store, device: torch.device) -> Draw:
+def _stored_scenes(store: Dataset, device: torch.device) -> Draw:
     """Return a draw, with replacement, from the targets of the training split."""
     split = store.split("train")
     xy = torch.from_numpy(split.target_xy[:]).float().to(device)

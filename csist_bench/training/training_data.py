@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from csist_bench.datasets import Store
+from csist_bench.datasets import Dataset
 from csist_bench.errors import InputError
 from csist_bench.methods.registry import Method
 from csist_bench.training.recipe import TrainingRecipe
@@ -19,7 +19,7 @@ TrainingData = TrainingSet | SceneStream
 _OF_STORED_SETS = ("augment", "noise", "label_falloff")
 
 
-def training_data(method: Method, store: Store, recipe: TrainingRecipe, device: torch.device) -> TrainingData:
+def training_data(method: Method, store: Dataset, recipe: TrainingRecipe, device: torch.device) -> TrainingData:
     """Return the training split of a data set as units of batches, or the stream that the recipe names.
 
     Raises

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from csist_bench.datasets import Store, open_store
+from csist_bench.datasets import Dataset, open_dataset
 from csist_bench.datasets.generation import generate
 from csist_bench.detections import Detections
 from csist_bench.recipes import load_data_recipe
@@ -13,10 +13,10 @@ from tests.helpers.bench import RECIPE, Bench
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory) -> Store:
+def store(tmp_path_factory) -> Dataset:
     path = tmp_path_factory.mktemp("data") / "seqcsist.zarr"
     generate(path, load_data_recipe("seqcsist", RECIPE))
-    return open_store(path)
+    return open_dataset(path)
 
 
 @pytest.fixture(scope="module")

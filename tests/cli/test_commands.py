@@ -9,9 +9,9 @@ import os
 import numpy as np
 import pytest
 
-from csist_bench import datasets as store
+from csist_bench import datasets
 from csist_bench.cli import COMMANDS
-from csist_bench.datasets import open_store
+from csist_bench.datasets import open_dataset
 from tests.helpers.command_line import CommandLine
 from tests.helpers.sets import TINY, tiny_set
 
@@ -75,7 +75,7 @@ def test_import_gives_back_what_was_exported(cli, data, tmp_path):
     cli.passes("export", "--layout", "published", "--bits", "16", data, tmp_path / "folder")
     _, said = cli.passes("import", "--layout", "published", tmp_path / "folder", tmp_path / "again.zarr")
     assert "complete" in said
-    there, back = open_store(data).split("test"), open_store(tmp_path / "again.zarr").split("test")
+    there, back = open_dataset(data).split("test"), open_dataset(tmp_path / "again.zarr").split("test")
     assert np.array_equal(there.target_xy, back.target_xy, equal_nan=True)
     assert np.abs(there.frames - back.frames).max() <= 0.5 / 64 + 1e-9
 
@@ -105,7 +105,7 @@ def test_background_frames_of_ones_own_are_part_of_the_fingerprint(cli, tmp_path
 def test_parts_and_resume_make_one_set(cli, tmp_path, data):
     out = ("--out", tmp_path / "set.zarr")
     assert "not complete yet" in cli.passes("generate", *out, *FEW, "--part", "2/2")[1]
-    assert open_store(data).fingerprint in cli.passes("generate", *out, *FEW, "--part", "1/2")[1]
+    assert open_dataset(data).fingerprint in cli.passes("generate", *out, *FEW, "--part", "1/2")[1]
     assert "wrote 0 frames" in cli.passes("generate", *out, *FEW, "--resume")[1]
 
 
@@ -249,7 +249,7 @@ def test_ctrl_c_says_so_in_one_line_and_the_set_resumes(cli, tmp_path, monkeypat
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(store, "write_shard", interrupted)
+        patch.setattr(datasets, "write_shard", interrupted)
         code, _, err = cli("generate", "--out", path, *FEW)
     assert code == 130
     assert err.strip() == "csist-bench: error: interrupted"

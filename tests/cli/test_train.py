@@ -6,14 +6,14 @@ import pytest
 from click.testing import CliRunner, Result
 
 from csist_bench.cli.train_command import command
-from csist_bench.datasets import Store
+from csist_bench.datasets import Dataset
 from csist_bench.methods.networks.weights import load_card
 
 QUICK = ["--device", "cpu", "--set", "steps=2", "--set", "batch_frames=16"]
 SMALL = ["--set", "settings.features=6", "--set", "settings.mapped=4"]
 
 
-def call(store: Store, out: Path, *arguments: str) -> Result:
+def call(store: Dataset, out: Path, *arguments: str) -> Result:
     return CliRunner().invoke(command, ["espcn", "--data", store.path, "--out", str(out), *arguments])
 
 
@@ -22,7 +22,7 @@ def message(result: Result) -> str:
     return str(result.exception)
 
 
-def test_a_run_ends_by_telling_how_to_go_on(tiny: Store, tmp_path: Path) -> None:
+def test_a_run_ends_by_telling_how_to_go_on(tiny: Dataset, tmp_path: Path) -> None:
     out = tmp_path / "run"
     result = call(tiny, out, *QUICK, *SMALL)
     assert result.exit_code == 0, result.output
@@ -35,14 +35,14 @@ def test_a_run_ends_by_telling_how_to_go_on(tiny: Store, tmp_path: Path) -> None
     assert card.recipe["batch_frames"] == 16
 
 
-def test_a_paused_run_goes_on_by_its_own_recipe(tiny: Store, tmp_path: Path) -> None:
+def test_a_paused_run_goes_on_by_its_own_recipe(tiny: Dataset, tmp_path: Path) -> None:
     paused = call(tiny, tmp_path / "run", *QUICK, *SMALL, "--max-minutes", "1e-9")
     assert "paused (--max-minutes is over) after 1 steps" in paused.stdout
     assert f"--out {tmp_path}/run --resume" in paused.stdout
     assert "finished after 2 steps" in call(tiny, tmp_path / "run", "--device", "cpu", "--resume").stdout
 
 
-def test_a_recipe_file_is_read(tiny: Store, tmp_path: Path) -> None:
+def test_a_recipe_file_is_read(tiny: Dataset, tmp_path: Path) -> None:
     recipe = tmp_path / "mine.toml"
     recipe.write_text('method = "espcn"\n[settings]\nfeatures = 6\n[training]\nsteps = 1\nbatch_frames = 8\n')
     result = call(tiny, tmp_path / "run", "--device", "cpu", "--recipe", str(recipe), "--set", "lr=1e-4")
@@ -67,7 +67,7 @@ def test_a_recipe_file_is_read(tiny: Store, tmp_path: Path) -> None:
         (["--resume", "--overwrite"], "--resume and --overwrite must not be given together"),
     ],
 )
-def test_bad_input_is_one_line(tiny: Store, tmp_path: Path, arguments: list[str], words: str) -> None:
+def test_bad_input_is_one_line(tiny: Dataset, tmp_path: Path, arguments: list[str], words: str) -> None:
     assert words in message(call(tiny, tmp_path / "run", *arguments))
     assert not (tmp_path / "run").exists()
 
@@ -83,7 +83,7 @@ def test_a_missing_data_set_says_how_to_make_it(tmp_path: Path) -> None:
     assert "csist-bench generate" in message(CliRunner().invoke(command, arguments))
 
 
-def test_a_recipe_of_another_method_is_refused(tiny: Store, tmp_path: Path) -> None:
+def test_a_recipe_of_another_method_is_refused(tiny: Dataset, tmp_path: Path) -> None:
     recipe = tmp_path / "mine.toml"
     recipe.write_text('method = "srcnn"\n')
     assert "--recipe must be one of espcn, got srcnn" in message(call(tiny, tmp_path / "run", "--recipe", str(recipe)))

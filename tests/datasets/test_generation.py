@@ -7,9 +7,8 @@ import time
 import numpy as np
 import pytest
 
-from csist_bench import datasets as store
-from csist_bench.datasets import generation as execution
-from csist_bench.datasets import layout
+from csist_bench import datasets
+from csist_bench.datasets import generation, layout
 from csist_bench.datasets.generation import generate, parse_part
 from csist_bench.errors import InputError
 from tests.helpers.sets import tiny_recipe, tiny_set
@@ -22,8 +21,8 @@ def small_shards(monkeypatch):
 
 
 def digests(path):
-    data = store.open_store(path)
-    return [store.digest({name: part.read(name) for name in store.ARRAYS}) for part in data.splits.values()]
+    data = datasets.open_dataset(path)
+    return [datasets.digest({name: part.read(name) for name in datasets.ARRAYS}) for part in data.splits.values()]
 
 
 def test_any_split_into_parts_gives_the_same_bytes(tmp_path, small_shards):
@@ -33,13 +32,13 @@ def test_any_split_into_parts_gives_the_same_bytes(tmp_path, small_shards):
     assert [made.complete for made in results] == [False] * 3 + [True]
     assert sum(made.written for made in results) == 160
     assert digests(parts) == digests(whole)
-    assert store.open_store(parts).fingerprint == store.open_store(whole).fingerprint
+    assert datasets.open_dataset(parts).fingerprint == datasets.open_dataset(whole).fingerprint
 
 
 def test_more_parts_than_shards_are_fine(tmp_path):
     written = [generate(tmp_path / "set.zarr", tiny_recipe(), part=(i, 9)).written for i in range(1, 10)]
     assert sorted(written) == [0] * 6 + [24, 24, 112]
-    assert store.open_store(tmp_path / "set.zarr").fingerprint
+    assert datasets.open_dataset(tmp_path / "set.zarr").fingerprint
 
 
 def test_worker_processes_give_the_same_bytes(tmp_path):
@@ -61,8 +60,8 @@ def test_a_dask_cluster_gives_the_same_bytes(tmp_path):
 def test_resume_redoes_only_what_has_no_marker(tmp_path, small_shards):
     path = tiny_set(tmp_path / "set.zarr")
     before = digests(path)
-    (path / store.PROGRESS / "train-00001.json").unlink()
-    (path / store.PROGRESS / "test-00000.json").write_text("{truncated")
+    (path / datasets.PROGRESS / "train-00001.json").unlink()
+    (path / datasets.PROGRESS / "test-00000.json").write_text("{truncated")
     again = generate(path, tiny_recipe(), resume=True)
     assert (again.written, again.skipped) == ((10 + 6) * 4, 24 * 4)
     assert digests(path) == before
@@ -92,7 +91,7 @@ def test_a_killed_run_resumes_to_the_same_bytes(tmp_path):
     done = len(list(path.glob("_progress/*.json")))
     assert 3 <= done < 400
     with pytest.raises(InputError, match="not complete"):
-        store.open_store(path)
+        datasets.open_dataset(path)
     recipe = tiny_recipe("seqcsist", "trajectories=4000")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(layout, "FRAMES_PER_CHUNK", 4)
@@ -106,7 +105,7 @@ def test_a_killed_run_resumes_to_the_same_bytes(tmp_path):
 def test_a_store_killed_while_it_was_created_is_made_anew(tmp_path):
     path = tiny_set(tmp_path / "set.zarr")
     (path / "zarr.json").write_text('{"attributes": {}, "zarr_format": 3, "node_type": "group"}')
-    for marker in (path / store.PROGRESS).iterdir():
+    for marker in (path / datasets.PROGRESS).iterdir():
         marker.unlink()
     assert generate(path, tiny_recipe(), resume=True).complete
 
@@ -155,11 +154,11 @@ def test_no_permission_and_a_full_disk_end_in_an_os_error_and_resume(tmp_path, m
         raise OSError(28, "No space left on device", str(path))
 
     with monkeypatch.context() as patch:
-        patch.setattr(store, "write_shard", full)
+        patch.setattr(datasets, "write_shard", full)
         with pytest.raises(OSError, match="No space left"):
             generate(path, tiny_recipe())
     with pytest.raises(InputError, match="not complete"):
-        store.open_store(path)
+        datasets.open_dataset(path)
     assert generate(path, tiny_recipe(), resume=True).complete
 
 
@@ -175,13 +174,13 @@ def test_bad_executors_are_named(tmp_path):
 
 
 def test_the_default_executor_depends_on_the_size():
-    assert execution._executor_name(None, tiny_recipe(), None) == "serial"
-    assert execution._executor_name(None, tiny_recipe("seqcsist", "trajectories=20000"), None) == "processes"
+    assert generation._executor_name(None, tiny_recipe(), None) == "serial"
+    assert generation._executor_name(None, tiny_recipe("seqcsist", "trajectories=20000"), None) == "processes"
 
 
 def test_shards_cover_every_trajectory_once():
     recipe = tiny_recipe("seqcsist", "trajectories=30001")
-    tasks = store.tasks_of(recipe, recipe.split_sizes())
+    tasks = datasets.tasks_of(recipe, recipe.split_sizes())
     covered = np.concatenate([np.array(task.indices) for task in tasks])
     assert np.array_equal(covered, np.arange(30001))
 

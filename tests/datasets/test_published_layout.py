@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from csist_bench.datasets import open_store
+from csist_bench.datasets import open_dataset
 from csist_bench.datasets.published_layout import SIDE_FILE, export_published, import_published
 from csist_bench.datasets.verification import verify
 from csist_bench.errors import InputError
@@ -14,7 +14,7 @@ from tests.helpers.sets import tiny_set
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory):
-    return open_store(tiny_set(tmp_path_factory.mktemp("source") / "set.zarr"))
+    return open_dataset(tiny_set(tmp_path_factory.mktemp("source") / "set.zarr"))
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def exported(source, tmp_path):
 def test_export_then_import_gives_the_same_targets_and_frames_within_the_step(source, tmp_path, bits, step, ceiling):
     assert export_published(source, tmp_path / "out", bits=bits) == 160
     import_published(tmp_path / "out", tmp_path / "back.zarr")
-    back = open_store(tmp_path / "back.zarr")
+    back = open_dataset(tmp_path / "back.zarr")
     for name, part in source.splits.items():
         again = back.split(name)
         assert np.array_equal(part.target_xy, again.target_xy, equal_nan=True)
@@ -56,7 +56,7 @@ def test_the_axis_order_is_found_by_rendering(source, exported, tmp_path):
     swap_axes(exported)
     import_published(exported, tmp_path / "back.zarr")
     assert np.array_equal(
-        source.split("test").target_xy, open_store(tmp_path / "back.zarr").split("test").target_xy, equal_nan=True
+        source.split("test").target_xy, open_dataset(tmp_path / "back.zarr").split("test").target_xy, equal_nan=True
     )
 
 
@@ -64,7 +64,7 @@ def test_pictures_alone_are_enough(source, tmp_path):
     export_published(source, tmp_path / "out", bits=8)
     (tmp_path / "out" / SIDE_FILE).unlink()
     import_published(tmp_path / "out", tmp_path / "back.zarr", frames=4)
-    back = open_store(tmp_path / "back.zarr")
+    back = open_dataset(tmp_path / "back.zarr")
     assert np.array_equal(source.split("val").target_xy, back.split("val").target_xy, equal_nan=True)
     assert back.recipe.dtype == "uint8"
     assert back.recipe.name == "out"
@@ -126,10 +126,10 @@ def test_the_side_file_says_what_the_pictures_mean(exported, source):
     [("seqcsist-8bit", ()), ("seqcsist-noise", ()), ("seqcsist", ("background=constant", "background_mean=20"))],
 )
 def test_sets_of_ours_with_a_sensor_come_back_from_sixteen_bits(tmp_path, recipe, more):
-    mine = open_store(tiny_set(tmp_path / "mine.zarr", recipe, *more))
+    mine = open_dataset(tiny_set(tmp_path / "mine.zarr", recipe, *more))
     export_published(mine, tmp_path / "out", bits=16)
     import_published(tmp_path / "out", tmp_path / "back.zarr")
-    again = open_store(tmp_path / "back.zarr").split("test")
+    again = open_dataset(tmp_path / "back.zarr").split("test")
     assert np.array_equal(mine.split("test").target_xy, again.target_xy, equal_nan=True)
     assert np.abs(np.maximum(mine.split("test").frames.astype(float), 0) - again.frames).max() <= 0.5 / 64 + 1e-4
     assert verify(tmp_path / "back.zarr") == []

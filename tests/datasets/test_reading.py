@@ -4,7 +4,7 @@ import shutil
 import numpy as np
 import pytest
 
-from csist_bench import datasets as store
+from csist_bench import datasets
 from csist_bench.datasets import layout
 from csist_bench.datasets.verification import verify
 from csist_bench.errors import InputError
@@ -23,7 +23,7 @@ def copied(made, tmp_path):
 
 
 def test_a_store_gives_back_what_was_rendered(made):
-    data, recipe = store.open_store(made), tiny_recipe()
+    data, recipe = datasets.open_dataset(made), tiny_recipe()
     shard = render_shard(recipe, range(34, 40))  # test follows 28 train and 6 val trajectories
     split = data.split("test")
     assert np.array_equal(split.frames, shard.frames)
@@ -36,7 +36,7 @@ def test_a_store_gives_back_what_was_rendered(made):
 
 
 def test_no_split_repeats_another(made):
-    data = store.open_store(made)
+    data = datasets.open_dataset(made)
     firsts = np.concatenate([part.target_xy[:, 0, 0] for part in data.splits.values()])
     assert len(np.unique(firsts, axis=0)) == 40
 
@@ -53,22 +53,24 @@ def test_xarray_opens_it(made):
 def test_blocks_stream_the_same_values(tmp_path, monkeypatch):
     monkeypatch.setattr(layout, "FRAMES_PER_CHUNK", 8)
     path = tiny_set(tmp_path / "small-shards.zarr")
-    split = store.open_store(path).split("train")
+    split = datasets.open_dataset(path).split("train")
     blocks = list(split.blocks("frames"))
     assert [len(block) for block in blocks] == [20, 8]
     assert np.array_equal(np.concatenate(blocks), split.frames)
 
 
 def test_the_fingerprint_follows_the_data_not_the_layout(made, tmp_path, monkeypatch):
-    first = store.open_store(made).fingerprint
+    first = datasets.open_dataset(made).fingerprint
     monkeypatch.setattr(layout, "FRAMES_PER_CHUNK", 8)
-    assert store.open_store(tiny_set(tmp_path / "a.zarr")).fingerprint == first
-    assert store.open_store(tiny_set(tmp_path / "b.zarr", "seqcsist", "c=5")).fingerprint == first
-    noisy = [store.open_store(tiny_set(tmp_path / f"n{s}.zarr", "seqcsist-noise", f"noise_sigma={s}")) for s in (1, 2)]
+    assert datasets.open_dataset(tiny_set(tmp_path / "a.zarr")).fingerprint == first
+    assert datasets.open_dataset(tiny_set(tmp_path / "b.zarr", "seqcsist", "c=5")).fingerprint == first
+    noisy = [
+        datasets.open_dataset(tiny_set(tmp_path / f"n{s}.zarr", "seqcsist-noise", f"noise_sigma={s}")) for s in (1, 2)
+    ]
     others = {
         noisy[0].fingerprint,
         noisy[1].fingerprint,
-        store.open_store(tiny_set(tmp_path / "s", "seqcsist", "seed=1")).fingerprint,
+        datasets.open_dataset(tiny_set(tmp_path / "s", "seqcsist", "seed=1")).fingerprint,
     }
     assert len(others | {first}) == 4
 
@@ -77,23 +79,23 @@ def test_a_region_that_shares_a_shard_is_refused(made, copied):
     recipe = tiny_recipe()
     shard = render_shard(recipe, range(3))
     with pytest.raises(InputError, match=r"region must be aligned to shards of 2500 trajectories, got \(0, 3\)"):
-        store.write_shard(copied, recipe, store.Task("train", 0, 0, 3, 0), shard)
+        datasets.write_shard(copied, recipe, datasets.Task("train", 0, 0, 3, 0), shard)
 
 
 def test_what_is_not_a_data_set_is_named(tmp_path):
     import zarr
 
     with pytest.raises(InputError, match="not found; make it with: csist-bench generate --out"):
-        store.open_store(tmp_path / "none.zarr")
+        datasets.open_dataset(tmp_path / "none.zarr")
     (tmp_path / "folder").mkdir()
     with pytest.raises(InputError, match=r"no zarr\.json inside"):
-        store.open_store(tmp_path / "folder")
+        datasets.open_dataset(tmp_path / "folder")
     (tmp_path / "folder" / "zarr.json").write_text("{]")
     with pytest.raises(InputError, match="not a readable Zarr v3 group"):
-        store.open_store(tmp_path / "folder")
+        datasets.open_dataset(tmp_path / "folder")
     zarr.create_group(tmp_path / "foreign.zarr", zarr_format=3)
     with pytest.raises(InputError, match="has no 'schema' attribute"):
-        store.open_store(tmp_path / "foreign.zarr")
+        datasets.open_dataset(tmp_path / "foreign.zarr")
 
 
 def edit_attributes(path, **changes):
@@ -115,20 +117,20 @@ def edit_attributes(path, **changes):
 def test_damaged_attributes_are_named(copied, changes, message):
     edit_attributes(copied, **changes)
     with pytest.raises(InputError, match=message):
-        store.open_store(copied)
+        datasets.open_dataset(copied)
 
 
 def test_a_partial_set_can_be_read_when_asked(copied):
     edit_attributes(copied, status="incomplete", fingerprint=None)
-    assert store.open_store(copied, allow_partial=True).split("test").frames.shape == (6, 4, 11, 11)
+    assert datasets.open_dataset(copied, allow_partial=True).split("test").frames.shape == (6, 4, 11, 11)
 
 
 def test_a_missing_array_or_split_is_named(copied):
     with pytest.raises(InputError, match="unknown split 'tset'; did you mean 'test'"):
-        store.open_store(copied).split("tset")
+        datasets.open_dataset(copied).split("tset")
     shutil.rmtree(copied / "test" / "target_xy")
     with pytest.raises(InputError, match="split 'test' lacks target_xy"):
-        store.open_store(copied)
+        datasets.open_dataset(copied)
 
 
 def test_a_damaged_chunk_is_named(copied):
@@ -137,7 +139,7 @@ def test_a_damaged_chunk_is_named(copied):
     )
     chunk.write_bytes(chunk.read_bytes()[:100])
     with pytest.raises((InputError, OSError), match="frames"):
-        _ = store.open_store(copied).split("test").frames
+        _ = datasets.open_dataset(copied).split("test").frames
 
 
 def test_verification_passes_what_is_whole(made, tmp_path):
@@ -161,10 +163,10 @@ def test_verification_finds_frames_that_do_not_belong_to_the_targets(copied):
 
     group = zarr.open_group(copied / "val", mode="r+")
     group["frames"][2, 1, 5, 5] += 5.0
-    task = store.open_store(copied).tasks()[1]
-    arrays = {name: group[name][:] for name in store.ARRAYS}
-    marker = copied / store.PROGRESS / task.marker
-    marker.write_text(json.dumps(json.loads(marker.read_text()) | {"sha256": store.digest(arrays)}))
+    task = datasets.open_dataset(copied).tasks()[1]
+    arrays = {name: group[name][:] for name in datasets.ARRAYS}
+    marker = copied / datasets.PROGRESS / task.marker
+    marker.write_text(json.dumps(json.loads(marker.read_text()) | {"sha256": datasets.digest(arrays)}))
     faults = verify(copied)
     assert len(faults) == 1
     assert "trajectory 2 frame 1 differs by 5 grey levels" in faults[0]

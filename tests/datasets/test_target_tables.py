@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from csist_bench import datasets as store
+from csist_bench import datasets
 from csist_bench.datasets.generation import generate
 from csist_bench.datasets.target_tables import read_target_table
 from csist_bench.datasets.verification import verify
@@ -26,7 +26,7 @@ def test_a_users_scene_is_rendered_as_it_stands(tmp_path):
     table = read_target_table(written(tmp_path, GOOD))
     recipe = table.recipe(load_data_recipe("seqcsist"))
     generate(tmp_path / "mine.zarr", recipe, targets=table)
-    data = store.open_store(tmp_path / "mine.zarr")
+    data = datasets.open_dataset(tmp_path / "mine.zarr")
     assert list(data.splits) == ["test"]
     split = data.split("test")
     assert split.frames.shape == (2, 3, 11, 11)
@@ -54,7 +54,7 @@ def test_noise_can_be_asked_for_and_another_table_is_not_resumed(tmp_path):
     table = read_target_table(written(tmp_path, GOOD))
     noisy = table.recipe(load_data_recipe("seqcsist", ["noise_sigma=2"]))
     generate(tmp_path / "noisy.zarr", noisy, targets=table)
-    assert store.open_store(tmp_path / "noisy.zarr").split("test").frames[0, 1].std() == pytest.approx(2, rel=0.3)
+    assert datasets.open_dataset(tmp_path / "noisy.zarr").split("test").frames[0, 1].std() == pytest.approx(2, rel=0.3)
     moved = read_target_table(written(tmp_path, GOOD.replace("5.4", "5.5")))
     with pytest.raises(InputError, match="begun with another target table"):
         generate(tmp_path / "noisy.zarr", noisy, targets=moved, resume=True)

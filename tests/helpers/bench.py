@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from csist_bench.cli import main
-from csist_bench.datasets import Store
+from csist_bench.datasets import Dataset
 from csist_bench.detections import Detections
 from csist_bench.predictions import Header, write_predictions
 
@@ -19,7 +19,7 @@ ABOUT = {"name": "ISTA", "registry_name": "ista", "decoder": "grid", "seconds": 
 class Bench:
     """The command line over one data set and one leaderboard."""
 
-    def __init__(self, folder: Path, store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    def __init__(self, folder: Path, store: Dataset, capsys: pytest.CaptureFixture[str]) -> None:
         self.folder, self.store, self.capsys = folder, store, capsys
         self.board = folder / "leaderboard" / "leaderboard.csv"
 

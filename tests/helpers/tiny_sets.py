@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from csist_bench.datasets import Store, open_store
+from csist_bench.datasets import Dataset, open_dataset
 from csist_bench.datasets.generation import generate
 from csist_bench.recipes import DataRecipe, load_data_recipe
 from csist_bench.simulation.rendering import Shard, render_shard
@@ -22,6 +22,6 @@ def tiny_shard(trajectories: int, *overrides: str) -> Shard:
     return render_shard(tiny_recipe(trajectories, *overrides), range(trajectories))
 
 
-def tiny_store(path: Path, trajectories: int = 20, *overrides: str) -> Store:
+def tiny_store(path: Path, trajectories: int = 20, *overrides: str) -> Dataset:
     generate(path, tiny_recipe(trajectories, *overrides), executor="serial")
-    return open_store(path)
+    return open_dataset(path)

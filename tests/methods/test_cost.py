@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from csist_bench.methods import cost as accounting
+from csist_bench.methods import cost
 from csist_bench.methods.cost import cache_folder, method_row, method_rows, variant_costs
 from csist_bench.methods.networks.base import build_network, count_parameters
 from csist_bench.methods.registry import METHODS
@@ -68,8 +68,8 @@ def test_without_torch_the_costs_are_left_blank(monkeypatch, tmp_path):
 def counted(monkeypatch, tmp_path):
     """The names of the networks that are counted from now on, with an empty cache."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    names, count = [], accounting._counted
-    monkeypatch.setattr(accounting, "_counted", lambda name, settings: names.append(name) or count(name, settings))
+    names, count = [], cost._counted
+    monkeypatch.setattr(cost, "_counted", lambda name, settings: names.append(name) or count(name, settings))
     return names
 
 
@@ -94,7 +94,7 @@ def test_another_source_is_counted_anew(counted, monkeypatch, tmp_path):
     for name in ("methods/registry.py", "simulation/optics.py", network):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("")
-    monkeypatch.setattr(accounting, "PACKAGE", tmp_path)
+    monkeypatch.setattr(cost, "PACKAGE", tmp_path)
     for text in ("features = 64", "features = 65", "features = 65"):
         (tmp_path / network).write_text(text)
         method_row(METHODS["espcn"])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from csist_bench.datasets import open_store
+from csist_bench.datasets import open_dataset
 from csist_bench.errors import InputError
 from csist_bench.methods import inference
 from csist_bench.methods.inference import header_of
@@ -41,7 +41,7 @@ def data(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def test(data):
-    return open_store(data).split("test")
+    return open_dataset(data).split("test")
 
 
 @pytest.fixture(scope="module", params=list(SMALL))

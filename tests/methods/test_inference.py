@@ -8,7 +8,7 @@ import torch
 from msgspec.structs import replace
 
 from csist_bench import __version__
-from csist_bench.datasets import open_store
+from csist_bench.datasets import open_dataset
 from csist_bench.datasets.frame_files import BareFrames, read_bare_frames
 from csist_bench.detections import Detections
 from csist_bench.errors import InputError
@@ -37,12 +37,12 @@ def data(tmp_path_factory):
 @pytest.fixture(scope="module")
 def train(data):
     """28 trajectories of 4 frames: three blocks."""
-    return open_store(data).split("train")
+    return open_dataset(data).split("train")
 
 
 @pytest.fixture(scope="module")
 def test(data):
-    return open_store(data).split("test")
+    return open_dataset(data).split("test")
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +171,7 @@ def test_the_header_says_what_was_run_on_what(test, data):
     done = unmixed(test, "ista", settings={"iterations": 50, "lambda": 2})
     header = header_of(test, done)
     assert (header.dataset, header.split, header.frames, header.n_frames) == ("seqcsist", "test", "1:3", 12)
-    assert header.fingerprint == open_store(data).fingerprint
+    assert header.fingerprint == open_dataset(data).fingerprint
     about = header.method
     assert (about["name"], about["registry_name"], about["code_version"]) == ("ISTA", "ista", __version__)
     assert about["settings"] == {"iterations": 50, "lambda": 2}

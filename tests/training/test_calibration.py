@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from csist_bench.datasets import Store
+from csist_bench.datasets import Dataset
 from csist_bench.errors import InputError
 from csist_bench.methods import registry
 from csist_bench.methods.networks.weights import in_half_precision, load_weights, read_tensors
@@ -24,7 +24,7 @@ CALIBRATION = {"calibration.steps": 3, "calibration.lr": 1e-2}
 AT_ONCE = 1e-9  # minutes: pause after every step
 
 
-def go(store: Store, folder: Path, table: dict[str, Any], name: str = "offgrid-net", **how: Any) -> Outcome:
+def go(store: Dataset, folder: Path, table: dict[str, Any], name: str = "offgrid-net", **how: Any) -> Outcome:
     settings = how.pop("settings", SMALL if name == "offgrid-net" else {})
     recipe = training_recipe({**TABLE, **STREAM, **table})
     options = Options(folder, **how)
@@ -35,7 +35,7 @@ def tensors_of(folder: Path) -> dict[str, torch.Tensor]:
     return read_tensors(folder / "last.safetensors")[0]
 
 
-def test_only_errors_are_learned_and_for_the_weights_that_are_kept(tiny: Store, tmp_path: Path) -> None:
+def test_only_errors_are_learned_and_for_the_weights_that_are_kept(tiny: Dataset, tmp_path: Path) -> None:
     assert go(tiny, tmp_path / "plain", {}).weights == "best.safetensors"
     outcome = go(tiny, tmp_path / "run", CALIBRATION)
     assert (outcome.steps, outcome.weights) == (6, "last.safetensors")
@@ -54,7 +54,7 @@ def test_only_errors_are_learned_and_for_the_weights_that_are_kept(tiny: Store, 
 
 
 @pytest.mark.parametrize("ema", [0.0, 0.5])
-def test_a_run_paused_at_every_step_ends_as_an_uninterrupted_one(tiny: Store, tmp_path: Path, ema: float) -> None:
+def test_a_run_paused_at_every_step_ends_as_an_uninterrupted_one(tiny: Dataset, tmp_path: Path, ema: float) -> None:
     table = {**CALIBRATION, "ema": ema}
     whole = go(tiny, tmp_path / "whole", table)
     outcome = go(tiny, tmp_path / "parts", table, max_minutes=AT_ONCE)
@@ -65,7 +65,7 @@ def test_a_run_paused_at_every_step_ends_as_an_uninterrupted_one(tiny: Store, tm
     assert [name for name in single if not torch.equal(parts[name], single[name])] == []
 
 
-def test_a_finished_run_may_be_calibrated_later_and_not_the_other_way_round(tiny: Store, tmp_path: Path) -> None:
+def test_a_finished_run_may_be_calibrated_later_and_not_the_other_way_round(tiny: Dataset, tmp_path: Path) -> None:
     go(tiny, tmp_path / "whole", CALIBRATION)
     assert go(tiny, tmp_path / "later", {}).finished
     go(tiny, tmp_path / "later", CALIBRATION, resume=True)
@@ -78,7 +78,7 @@ def test_a_finished_run_may_be_calibrated_later_and_not_the_other_way_round(tiny
         go(tiny, tmp_path / "later", {**CALIBRATION, "calibration.steps": 4}, resume=True)
 
 
-def test_noise_free_scenes_are_drawn_as_often_as_the_stage_says(tiny: Store, tmp_path: Path) -> None:
+def test_noise_free_scenes_are_drawn_as_often_as_the_stage_says(tiny: Dataset, tmp_path: Path) -> None:
     go(tiny, tmp_path / "few", {**CALIBRATION, "calibration.noise_free": 0.0})
     go(tiny, tmp_path / "many", {**CALIBRATION, "calibration.noise_free": 1.0})
     few, many = (read_log(tmp_path / run).losses for run in ("few", "many"))
@@ -88,7 +88,7 @@ def test_noise_free_scenes_are_drawn_as_often_as_the_stage_says(tiny: Store, tmp
 
 @pytest.mark.parametrize(("name", "settings"), [("offgrid-net", {"width": 16, "depth": 1}), ("espcn", {})])
 def test_a_network_without_errors_that_can_be_fitted_has_no_such_stage(
-    tiny: Store, tmp_path: Path, name: str, settings: dict[str, Any]
+    tiny: Dataset, tmp_path: Path, name: str, settings: dict[str, Any]
 ) -> None:
     with pytest.raises(InputError, match=f"calibration must be false for {name}"):
         go(tiny, tmp_path / "run", CALIBRATION, name, settings=settings)
@@ -104,14 +104,14 @@ def without(folder: Path, name: str) -> bytes:
     return path.read_bytes()
 
 
-def test_a_setting_younger_than_the_run_does_not_keep_it_from_being_resumed(tiny: Store, tmp_path: Path) -> None:
+def test_a_setting_younger_than_the_run_does_not_keep_it_from_being_resumed(tiny: Dataset, tmp_path: Path) -> None:
     go(tiny, tmp_path / "run", {}, max_minutes=AT_ONCE)
     without(tmp_path / "run", "smooth")
     assert go(tiny, tmp_path / "run", {}, resume=True).finished
     assert json.loads((tmp_path / "run" / "recipe.json").read_bytes())["settings"]["smooth"] is False
 
 
-def test_a_younger_setting_that_changes_the_network_must_be_given(tiny: Store, tmp_path: Path) -> None:
+def test_a_younger_setting_that_changes_the_network_must_be_given(tiny: Dataset, tmp_path: Path) -> None:
     before = {**SMALL, "answers": "likeliest"}
     go(tiny, tmp_path / "run", {}, settings=before, max_minutes=AT_ONCE)
     told = without(tmp_path / "run", "answers")
@@ -121,7 +121,7 @@ def test_a_younger_setting_that_changes_the_network_must_be_given(tiny: Store, t
     assert go(tiny, tmp_path / "run", {}, settings=before, resume=True).finished
 
 
-def test_errors_are_fitted_whatever_the_weights_of_other_terms(tiny: Store, tmp_path: Path) -> None:
+def test_errors_are_fitted_whatever_the_weights_of_other_terms(tiny: Dataset, tmp_path: Path) -> None:
     table = {**CALIBRATION, "loss_weights": {"likelihood": 1.0, "correctness": 1.0}}
     assert go(tiny, tmp_path / "run", table).finished
     rescale = tensors_of(tmp_path / "run")["answer.rescale.4.bias"]
@@ -133,7 +133,7 @@ def test_true_asks_for_the_stage_as_it_usually_is() -> None:
     assert training_recipe({"calibration": False}).calibration is None
 
 
-def test_the_card_names_every_device_of_a_run(tiny: Store, tmp_path: Path) -> None:
+def test_the_card_names_every_device_of_a_run(tiny: Dataset, tmp_path: Path) -> None:
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(1)

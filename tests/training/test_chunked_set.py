@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from csist_bench.datasets import Store, open_store
+from csist_bench.datasets import Dataset, open_dataset
 from csist_bench.datasets.generation import generate
 from csist_bench.errors import InputError
 from csist_bench.methods import registry
@@ -28,14 +28,14 @@ TRAJECTORIES = 42  # so that the last group is short
 
 
 @pytest.fixture(scope="module")
-def long(tmp_path_factory: pytest.TempPathFactory) -> Store:
+def long(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     """42 trajectories of 100 frames to train on."""
     path = tmp_path_factory.mktemp("data") / "long.zarr"
     generate(path, load_data_recipe("seqcsist", ["trajectories=60", f"frames={FRAMES}", "scored_frames=40:44"]))
-    return open_store(path)
+    return open_dataset(path)
 
 
-def both(store: Store, whole: bool, **recipe) -> tuple[ChunkedTrainingSet, InMemoryTrainingSet]:
+def both(store: Dataset, whole: bool, **recipe) -> tuple[ChunkedTrainingSet, InMemoryTrainingSet]:
     split = store.split("train")
     grouped = training_set(split, TrainingRecipe(max_ram=LITTLE, **recipe), whole, CPU)
     at_once = training_set(split, TrainingRecipe(**recipe), whole, CPU)
@@ -60,14 +60,14 @@ def assert_same_units(grouped: ChunkedTrainingSet, at_once: InMemoryTrainingSet)
 
 @pytest.mark.parametrize("whole", [False, True])
 @pytest.mark.parametrize("frames", ["all", "scored"])
-def test_units_are_those_of_the_split_in_memory(long: Store, whole: bool, frames: str) -> None:
+def test_units_are_those_of_the_split_in_memory(long: Dataset, whole: bool, frames: str) -> None:
     grouped, at_once = both(long, whole, frames=frames)
     assert [stop - start for start, stop in grouped.bounds] == [CHUNK] * 4 + [2]
     assert_same_units(grouped, at_once)
     assert_same_units(grouped.windowed(5), at_once.windowed(5))
 
 
-def test_part_of_a_split_is_read_in_groups_too(long: Store) -> None:
+def test_part_of_a_split_is_read_in_groups_too(long: Dataset) -> None:
     split = long.split("train")
     few = training_set(split, TrainingRecipe(max_ram=1.7e-3 * 1.3, trajectories=42), True, CPU)
     assert len(few) == 42
@@ -77,13 +77,13 @@ def test_part_of_a_split_is_read_in_groups_too(long: Store) -> None:
 
 
 @pytest.mark.parametrize("whole", [False, True])
-def test_the_initialiser_is_that_of_the_split_in_memory(long: Store, whole: bool) -> None:
+def test_the_initialiser_is_that_of_the_split_in_memory(long: Dataset, whole: bool) -> None:
     grouped, at_once = both(long, whole)
     np.testing.assert_allclose(grouped.initialiser(1e-2), at_once.initialiser(1e-2), atol=1e-5)
     np.testing.assert_allclose(grouped.windowed(5).initialiser(1e-2), at_once.windowed(5).initialiser(1e-2), atol=1e-5)
 
 
-def test_an_epoch_takes_every_unit_once_and_groups_one_after_another(long: Store) -> None:
+def test_an_epoch_takes_every_unit_once_and_groups_one_after_another(long: Dataset) -> None:
     grouped, _ = both(long, False)
     orders = [grouped.epoch_order(*key) for key in ((0, 0, 0), (0, 0, 1), (0, 1, 0), (1, 0, 0))]
     for order in orders:
@@ -96,7 +96,7 @@ def test_an_epoch_takes_every_unit_once_and_groups_one_after_another(long: Store
     np.testing.assert_array_equal(orders[0], grouped.epoch_order(0, 0, 0))
 
 
-def test_a_pass_reads_each_group_once_and_holds_two_at_most(long: Store) -> None:
+def test_a_pass_reads_each_group_once_and_holds_two_at_most(long: Dataset) -> None:
     grouped, _ = both(long, False)
     asked, read = [], grouped.read
     grouped.read = lambda start, stop: asked.append((start, stop)) or read(start, stop)
@@ -107,7 +107,7 @@ def test_a_pass_reads_each_group_once_and_holds_two_at_most(long: Store) -> None
     assert sorted(asked) == grouped.bounds
 
 
-def test_a_limit_below_four_chunks_says_what_would_do(long: Store) -> None:
+def test_a_limit_below_four_chunks_says_what_would_do(long: Dataset) -> None:
     split = long.split("train")
     with pytest.raises(
         InputError, match=r"max_ram must be at least 0\.00213 GB, 4 chunks of the train split, got 0\.002"
@@ -116,7 +116,7 @@ def test_a_limit_below_four_chunks_says_what_would_do(long: Store) -> None:
     assert isinstance(training_set(split, TrainingRecipe(max_ram=0.00213), False, CPU), ChunkedTrainingSet)
 
 
-def test_a_split_without_targets_is_refused_in_groups_too(long: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_split_without_targets_is_refused_in_groups_too(long: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     split = long.split("train")
     read = type(split).read
 
@@ -129,7 +129,7 @@ def test_a_split_without_targets_is_refused_in_groups_too(long: Store, monkeypat
         training_set(split, TrainingRecipe(max_ram=LITTLE), False, CPU)
 
 
-def go(store: Store, folder: Path, **options) -> Outcome:
+def go(store: Dataset, folder: Path, **options) -> Outcome:
     """A run over more than one epoch of groups, with a windowed stage; Q is fitted."""
     recipe = training_recipe(
         {"steps": 2, "batch_frames": 2000, "window.steps": 3, "lr": 1e-2, "max_ram": LITTLE, "log_every": 1}
@@ -139,7 +139,7 @@ def go(store: Store, folder: Path, **options) -> Outcome:
     return train(registry.find("srcnn"), store, settings, recipe, where, CPU, lambda line: None)
 
 
-def test_a_run_in_groups_that_is_paused_ends_as_an_uninterrupted_one(long: Store, tmp_path: Path) -> None:
+def test_a_run_in_groups_that_is_paused_ends_as_an_uninterrupted_one(long: Dataset, tmp_path: Path) -> None:
     whole = go(long, tmp_path / "whole")
     outcome, pauses = go(long, tmp_path / "parts", max_minutes=1e-9), 0
     while not outcome.finished:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from csist_bench.datasets import Store
+from csist_bench.datasets import Dataset
 from csist_bench.methods import registry
 from csist_bench.methods.networks.weights import read_tensors
 from csist_bench.training.log import read_log
@@ -40,7 +40,7 @@ def compiler(monkeypatch: pytest.MonkeyPatch):
     torch._dynamo.reset()
 
 
-def losses(store: Store, folder: Path, compiled: bool) -> list[float]:
+def losses(store: Dataset, folder: Path, compiled: bool) -> list[float]:
     table = {"steps": STEPS, "batch_frames": 8, "lr": 1e-2, "log_every": 1, "clip_norm": 1.0, "ema": 0.5}
     recipe = training_recipe({**table, "compile": compiled})
     settings = {"features": 4, "mapped": 4}
@@ -49,7 +49,7 @@ def losses(store: Store, folder: Path, compiled: bool) -> list[float]:
     return [line["total"] for line in read_log(folder).losses]
 
 
-def test_a_compiled_run_ends_as_an_eager_one(tiny: Store, tmp_path: Path, compiler) -> None:
+def test_a_compiled_run_ends_as_an_eager_one(tiny: Dataset, tmp_path: Path, compiler) -> None:
     eager = losses(tiny, tmp_path / "eager", False)
     assert not compiler["frames"]["ok"]
     compiled = losses(tiny, tmp_path / "compiled", True)

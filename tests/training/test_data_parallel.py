@@ -12,7 +12,7 @@ import torch
 from click.testing import CliRunner
 
 from csist_bench.cli.train_command import command
-from csist_bench.datasets import Store
+from csist_bench.datasets import Dataset
 from csist_bench.errors import InputError
 from csist_bench.methods.networks.weights import read_tensors
 from csist_bench.training.distributed import World
@@ -23,11 +23,11 @@ RECIPE = ["--set", "steps=4", "--set", "batch_frames=16", "--set", "augment=true
 SETTINGS = ["--set", "settings.features=6", "--set", "settings.mapped=4"]
 
 
-def arguments(store: Store, out: Path) -> list[str]:
+def arguments(store: Dataset, out: Path) -> list[str]:
     return ["--data", store.path, "--out", str(out), "--device", "cpu", "--threads", "1", *RECIPE, *SETTINGS]
 
 
-def test_two_processes_train_as_one(tiny: Store, tmp_path: Path) -> None:
+def test_two_processes_train_as_one(tiny: Dataset, tmp_path: Path) -> None:
     alone = CliRunner().invoke(command, ["espcn", *arguments(tiny, tmp_path / "one")])
     assert alone.exit_code == 0, alone.output
     together = subprocess.run(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from csist_bench.datasets import Store
+from csist_bench.datasets import Dataset
 from csist_bench.errors import InputError
 from csist_bench.training.in_memory_set import epoch_order, transform_batch
 from csist_bench.training.recipe import TrainingRecipe
@@ -16,7 +16,7 @@ CPU = torch.device("cpu")
 
 
 @pytest.mark.parametrize("whole", [False, True])
-def test_windows_hold_the_brightest_pixel_and_labels_move_with_them(tiny: Store, whole: bool) -> None:
+def test_windows_hold_the_brightest_pixel_and_labels_move_with_them(tiny: Dataset, whole: bool) -> None:
     units = training_set(tiny.split("train"), TrainingRecipe(), whole, CPU)
     window = units.windowed(7)
     frames, grids = units.batch(torch.arange(len(units)))
@@ -31,12 +31,12 @@ def test_windows_hold_the_brightest_pixel_and_labels_move_with_them(tiny: Store,
         torch.testing.assert_close(labels[unit], wanted)
 
 
-def test_five_pixels_hold_nearly_all_targets_of_a_frame(tiny: Store) -> None:
+def test_five_pixels_hold_nearly_all_targets_of_a_frame(tiny: Dataset) -> None:
     units = training_set(tiny.split("train"), TrainingRecipe(), False, CPU)
     assert units.windowed(5).intensity.sum() / units.intensity.sum() > 0.99
 
 
-def test_a_window_larger_than_the_frame_is_refused(tiny: Store) -> None:
+def test_a_window_larger_than_the_frame_is_refused(tiny: Dataset) -> None:
     with pytest.raises(InputError, match="window size must be at most the frame's 11 px, got 13"):
         training_set(tiny.split("train"), TrainingRecipe(), False, CPU).windowed(13)
 
@@ -48,7 +48,7 @@ def test_epoch_orders_are_permutations_that_depend_on_seed_stage_and_epoch() -> 
     np.testing.assert_array_equal(orders[0], epoch_order(0, 0, 0, 50))
 
 
-def test_symmetries_turn_frames_and_labels_alike(tiny: Store) -> None:
+def test_symmetries_turn_frames_and_labels_alike(tiny: Dataset) -> None:
     units = training_set(tiny.split("train"), TrainingRecipe(), False, CPU)
     frames, labels = units.batch(torch.arange(8))
     flips = torch.tensor([[bool(index & bit) for index in range(8)] for bit in (1, 2, 4)])

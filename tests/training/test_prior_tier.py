@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from csist_bench.datasets import Store
+from csist_bench.datasets import Dataset
 from csist_bench.methods.networks.weights import load_card
 from csist_bench.methods.registry import find
 from csist_bench.training.recipe import training_recipe
@@ -30,7 +30,7 @@ FREE, TURNED = {"scenes": {"seqcsist-free": 1.0}}, {"scenes": {"seqcsist-rotated
         (TURNED, "B", "D-rotated"),
     ],
 )
-def test_a_network_knows_its_scenes_and_what_its_first_weights_knew(tiny: Store, stream: Any, began: Any, tier: str):
+def test_a_network_knows_its_scenes_and_what_its_first_weights_knew(tiny: Dataset, stream: Any, began: Any, tier: str):
     recipe = training_recipe({"stream": stream} if stream else {})
     start = Start({}, True, "", "", began) if began else None
     assert _prior_tier(tiny, recipe, start) == tier

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from csist_bench.datasets import Store
+from csist_bench.datasets import Dataset
 from csist_bench.errors import InputError
 from csist_bench.methods import registry
 from csist_bench.methods.networks.base import NetworkRunner, build_network
@@ -54,7 +54,7 @@ RECIPES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
 
 
 def go(
-    store: Store,
+    store: Dataset,
     folder: Path,
     name: str,
     settings: dict[str, Any],
@@ -68,7 +68,7 @@ def go(
 
 
 @pytest.mark.parametrize("kind", RECIPES)
-def test_a_paused_and_resumed_run_ends_as_an_uninterrupted_one(tiny: Store, tmp_path: Path, kind: str) -> None:
+def test_a_paused_and_resumed_run_ends_as_an_uninterrupted_one(tiny: Dataset, tmp_path: Path, kind: str) -> None:
     whole = go(tiny, tmp_path / "whole", *RECIPES[kind])
     assert whole.finished
     outcome = go(tiny, tmp_path / "parts", *RECIPES[kind], max_minutes=AT_ONCE)
@@ -87,7 +87,7 @@ def test_a_paused_and_resumed_run_ends_as_an_uninterrupted_one(tiny: Store, tmp_
     assert [line["total"] for line in logs[0].losses] == [line["total"] for line in logs[1].losses]
 
 
-def test_a_killed_run_goes_on_from_its_last_save(tiny: Store, tmp_path: Path) -> None:
+def test_a_killed_run_goes_on_from_its_last_save(tiny: Dataset, tmp_path: Path) -> None:
     whole = go(tiny, tmp_path / "whole", *RECIPES["plain"])
     run = tmp_path / "killed"
     go(tiny, run, *RECIPES["plain"], max_minutes=AT_ONCE)
@@ -104,7 +104,7 @@ def test_a_killed_run_goes_on_from_its_last_save(tiny: Store, tmp_path: Path) ->
     assert [line["step"] for line in read_log(run).losses] == [1, 2, 3, 4, 5, 6]
 
 
-def test_training_lowers_the_loss_and_the_best_weights_score_what_the_card_says(tiny: Store, tmp_path: Path) -> None:
+def test_training_lowers_the_loss_and_the_best_weights_score_what_the_card_says(tiny: Dataset, tmp_path: Path) -> None:
     outcome = go(tiny, tmp_path / "run", "espcn", ESPCN, {"steps": 60, "batch_frames": 28, "lr": 1e-2})
     losses = [line["total"] for line in read_log(tmp_path / "run").losses]
     assert sum(losses[-5:]) < 0.8 * sum(losses[:5])
@@ -116,7 +116,7 @@ def test_training_lowers_the_loss_and_the_best_weights_score_what_the_card_says(
     assert validation.score(model, torch.device("cpu"))["cso_map"] == card.cso_map
 
 
-def test_the_average_is_what_is_kept(tiny: Store, tmp_path: Path) -> None:
+def test_the_average_is_what_is_kept(tiny: Dataset, tmp_path: Path) -> None:
     go(tiny, tmp_path / "run", "espcn", ESPCN, {"steps": 4, "batch_frames": 16, "ema": 0.9})
     state, _ = read_tensors(tmp_path / "run" / "resume.safetensors")
     last, _ = read_tensors(tmp_path / "run" / "last.safetensors")
@@ -125,7 +125,7 @@ def test_the_average_is_what_is_kept(tiny: Store, tmp_path: Path) -> None:
     assert not torch.equal(last[key], state[f"model.{key}"])
 
 
-def test_the_window_stage_leaves_a_network_for_full_frames(tiny: Store, tmp_path: Path) -> None:
+def test_the_window_stage_leaves_a_network_for_full_frames(tiny: Dataset, tmp_path: Path) -> None:
     go(tiny, tmp_path / "run", *RECIPES["window"])
     log = read_log(tmp_path / "run")
     assert [line["stage"] for line in log.losses] == ["window"] * 3 + ["full"] * 2
@@ -138,7 +138,7 @@ def test_the_window_stage_leaves_a_network_for_full_frames(tiny: Store, tmp_path
     assert NetworkRunner(model, "cpu").heat_maps(frames, Camera(card.optics)).shape[-1] == 33
 
 
-def test_full_frames_start_from_the_average_of_the_window_stage(tiny: Store, tmp_path: Path) -> None:
+def test_full_frames_start_from_the_average_of_the_window_stage(tiny: Dataset, tmp_path: Path) -> None:
     name, settings, _ = RECIPES["window"]
     at_the_change: dict[str, torch.Tensor] = {}
 
@@ -156,7 +156,7 @@ def test_full_frames_start_from_the_average_of_the_window_stage(tiny: Store, tmp
     assert any((after[key] - at_the_change[f"model.{key}"]).abs().max() > 1e-4 for key in averages)
 
 
-def test_the_window_stage_is_validated_as_often_as_the_recipe_says(tiny: Store, tmp_path: Path) -> None:
+def test_the_window_stage_is_validated_as_often_as_the_recipe_says(tiny: Dataset, tmp_path: Path) -> None:
     name, settings, table = RECIPES["window"]
     for every, wanted in ((0.3, [2, 3]), (0.0, [3])):  # 84 frames in batches of 16: two steps are 0.4 epochs
         go(tiny, tmp_path / str(every), name, settings, {**table, "window.validate_every": every})
@@ -164,7 +164,7 @@ def test_the_window_stage_is_validated_as_often_as_the_recipe_says(tiny: Store, 
         assert scored == wanted
 
 
-def test_noise_reaches_the_frames(tiny: Store, tmp_path: Path) -> None:
+def test_noise_reaches_the_frames(tiny: Dataset, tmp_path: Path) -> None:
     losses = {}
     for noise in (0.0, 20.0):
         table = {"steps": 1, "batch_frames": 64, "noise": noise}
@@ -175,31 +175,31 @@ def test_noise_reaches_the_frames(tiny: Store, tmp_path: Path) -> None:
     assert losses[20.0] - losses[0.0] > 0.3 * 20.0**2 * (q**2).sum() / len(q)
 
 
-def test_a_network_tied_to_the_grid_has_no_window_stage(tiny: Store, tmp_path: Path) -> None:
+def test_a_network_tied_to_the_grid_has_no_window_stage(tiny: Dataset, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="window must be left out for lamp"):
         go(tiny, tmp_path / "run", "lamp", {"layers": 1}, {"steps": 1, "window.size": 5})
     assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("name", ["lista", "liht", "lamp", "tilista"])
-def test_layers_stacked_in_one_parameter_are_not_for_muon(tiny: Store, tmp_path: Path, name: str) -> None:
+def test_layers_stacked_in_one_parameter_are_not_for_muon(tiny: Dataset, tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match=f"optimiser must be adam or adamw for {name}"):
         go(tiny, tmp_path / "run", name, {"layers": 1}, {"steps": 1, "optimiser": "muon"})
 
 
-def test_an_adversarial_recipe_needs_a_critic(tiny: Store, tmp_path: Path) -> None:
+def test_an_adversarial_recipe_needs_a_critic(tiny: Dataset, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="adversarial must be left out for espcn"):
         go(tiny, tmp_path / "run", "espcn", ESPCN, {"steps": 1, "adversarial.pixel": 1.0})
 
 
-def test_the_critic_rests_during_its_warmup(tiny: Store, tmp_path: Path) -> None:
+def test_the_critic_rests_during_its_warmup(tiny: Dataset, tmp_path: Path) -> None:
     go(tiny, tmp_path / "run", *RECIPES["adversarial"])
     critic = [line["critic"] for line in read_log(tmp_path / "run").losses]
     assert critic[:2] == [0.0, 0.0]
     assert min(critic[2:]) > 0
 
 
-def test_fine_tuning_starts_from_given_weights(tiny: Store, tmp_path: Path) -> None:
+def test_fine_tuning_starts_from_given_weights(tiny: Dataset, tmp_path: Path) -> None:
     go(tiny, tmp_path / "first", *RECIPES["plain"])
     start = str(tmp_path / "first" / "last.safetensors")
     model, card = load_weights(start)
@@ -219,7 +219,7 @@ def test_fine_tuning_starts_from_given_weights(tiny: Store, tmp_path: Path) -> N
         go(tiny, tmp_path / "third", "srcnn", {}, table, initial_weights=start)
 
 
-def test_layers_of_the_same_name_start_from_another_network(tiny: Store, tmp_path: Path) -> None:
+def test_layers_of_the_same_name_start_from_another_network(tiny: Dataset, tmp_path: Path) -> None:
     small = {"phases": 1, "features": 4}
     go(tiny, tmp_path / "phases", "ista-net", small, {"steps": 1, "batch_frames": 16})
     start = str(tmp_path / "phases" / "last.safetensors")
@@ -232,7 +232,7 @@ def test_layers_of_the_same_name_start_from_another_network(tiny: Store, tmp_pat
     assert go(tiny, tmp_path / "run", "derefnet", {**small, "blocks": 1}, table, resume=True).finished
 
 
-def test_another_variant_of_a_network_gives_the_layers_that_both_have(tiny: Store, tmp_path: Path) -> None:
+def test_another_variant_of_a_network_gives_the_layers_that_both_have(tiny: Dataset, tmp_path: Path) -> None:
     go(tiny, tmp_path / "one", "ista-net", {"phases": 1, "features": 4}, {"steps": 1, "batch_frames": 16})
     start = str(tmp_path / "one" / "last.safetensors")
     table = {"steps": 1, "lr": 1e-12, "start_from": "ista-net"}
@@ -264,7 +264,7 @@ def test_parts_that_are_of_no_use_by_halves_are_taken_whole_or_not_at_all() -> N
         assert torch.equal(tensor, (untouched if kept else source.state_dict())[name])
 
 
-def test_a_run_that_spells_out_a_setting_removed_since_is_resumed(tiny: Store, tmp_path: Path) -> None:
+def test_a_run_that_spells_out_a_setting_removed_since_is_resumed(tiny: Dataset, tmp_path: Path) -> None:
     small, table = {"phases": 1, "features": 4}, {"steps": 1, "batch_frames": 16}
     go(tiny, tmp_path / "run", "fista-net", small, table)
     path = tmp_path / "run" / "recipe.json"
@@ -274,7 +274,7 @@ def test_a_run_that_spells_out_a_setting_removed_since_is_resumed(tiny: Store, t
     assert go(tiny, tmp_path / "run", "fista-net", small, table, resume=True).finished
 
 
-def test_a_network_without_shared_layers_cannot_be_started_from(tiny: Store, tmp_path: Path) -> None:
+def test_a_network_without_shared_layers_cannot_be_started_from(tiny: Dataset, tmp_path: Path) -> None:
     go(tiny, tmp_path / "first", *RECIPES["plain"])
     start = str(tmp_path / "first" / "last.safetensors")
     with pytest.raises(InputError, match="start_from must be a network with layers of the same names"):
@@ -285,7 +285,7 @@ def test_a_network_without_shared_layers_cannot_be_started_from(tiny: Store, tmp
 
 
 @pytest.mark.parametrize("kind", ["fitted", "pseudo-inverse"])
-def test_the_first_guess_is_the_one_that_the_recipe_names(tiny: Store, tmp_path: Path, kind: str) -> None:
+def test_the_first_guess_is_the_one_that_the_recipe_names(tiny: Dataset, tmp_path: Path, kind: str) -> None:
     table = {"steps": 1, "batch_frames": 16, "initialiser": kind, "initialiser_ridge": 1e-3}
     go(tiny, tmp_path / "run", "ista-net", {"phases": 1, "features": 4}, table)
     q = read_tensors(tmp_path / "run" / "last.safetensors")[0]["sampling.initialiser"].numpy()
@@ -295,7 +295,7 @@ def test_the_first_guess_is_the_one_that_the_recipe_names(tiny: Store, tmp_path:
     np.testing.assert_allclose(q, wanted, atol=1e-5 * np.abs(wanted).max())
 
 
-def test_a_run_that_is_older_than_a_field_can_be_taken_up(tiny: Store, tmp_path: Path) -> None:
+def test_a_run_that_is_older_than_a_field_can_be_taken_up(tiny: Dataset, tmp_path: Path) -> None:
     table = {"steps": 2, "batch_frames": 16}
     go(tiny, tmp_path / "run", "espcn", ESPCN, table, max_minutes=AT_ONCE)
     path = tmp_path / "run" / "recipe.json"
@@ -306,7 +306,7 @@ def test_a_run_that_is_older_than_a_field_can_be_taken_up(tiny: Store, tmp_path:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_saves_and_stops(tiny: Store, tmp_path: Path, number: signal.Signals) -> None:
+def test_a_signal_saves_and_stops(tiny: Dataset, tmp_path: Path, number: signal.Signals) -> None:
     before = signal.getsignal(number)
 
     def interrupt(line: str) -> None:
@@ -320,7 +320,7 @@ def test_a_signal_saves_and_stops(tiny: Store, tmp_path: Path, number: signal.Si
     assert go(tiny, tmp_path / "run", "espcn", ESPCN, table, resume=True).finished
 
 
-def test_divergence_stops_with_a_clear_word_and_keeps_the_last_good_state(tiny: Store, tmp_path: Path) -> None:
+def test_divergence_stops_with_a_clear_word_and_keeps_the_last_good_state(tiny: Dataset, tmp_path: Path) -> None:
     table = {"steps": 4, "batch_frames": 16}
     go(tiny, tmp_path / "run", "espcn", ESPCN, table, max_minutes=AT_ONCE)
     kept = (tmp_path / "run" / "resume.safetensors").read_bytes()
@@ -332,7 +332,7 @@ def test_divergence_stops_with_a_clear_word_and_keeps_the_last_good_state(tiny: 
     assert (tmp_path / "run" / "resume.safetensors").read_bytes() == kept
 
 
-def test_a_run_is_not_overwritten_nor_resumed_with_another_recipe(tiny: Store, tmp_path: Path) -> None:
+def test_a_run_is_not_overwritten_nor_resumed_with_another_recipe(tiny: Dataset, tmp_path: Path) -> None:
     table = {"steps": 1, "batch_frames": 16}
     go(tiny, tmp_path / "run", "espcn", ESPCN, table)
     with pytest.raises(InputError, match="holds a run; go on with --resume, or start anew with --overwrite"):
@@ -347,7 +347,7 @@ def test_a_run_is_not_overwritten_nor_resumed_with_another_recipe(tiny: Store, t
     assert go(tiny, tmp_path / "run", "espcn", ESPCN, {**table, "lr": 0.1}, overwrite=True).finished
 
 
-def test_a_folder_of_something_else_is_left_alone(tiny: Store, tmp_path: Path) -> None:
+def test_a_folder_of_something_else_is_left_alone(tiny: Dataset, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
     with pytest.raises(InputError, match="must be an empty folder or a run's"):
@@ -355,7 +355,7 @@ def test_a_folder_of_something_else_is_left_alone(tiny: Store, tmp_path: Path) -
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
 
 
-def test_a_damaged_state_is_told(tiny: Store, tmp_path: Path) -> None:
+def test_a_damaged_state_is_told(tiny: Dataset, tmp_path: Path) -> None:
     table = {"steps": 3, "batch_frames": 16}
     go(tiny, tmp_path / "run", "espcn", ESPCN, table, max_minutes=AT_ONCE)
     state = tmp_path / "run" / "resume.safetensors"
@@ -364,13 +364,13 @@ def test_a_damaged_state_is_told(tiny: Store, tmp_path: Path) -> None:
         go(tiny, tmp_path / "run", "espcn", ESPCN, table, resume=True)
 
 
-def test_torchs_global_generator_is_left_as_it_was(tiny: Store, tmp_path: Path) -> None:
+def test_torchs_global_generator_is_left_as_it_was(tiny: Dataset, tmp_path: Path) -> None:
     before = torch.get_rng_state()
     go(tiny, tmp_path / "run", "espcn", ESPCN, {"steps": 1, "batch_frames": 16})
     assert torch.equal(before, torch.get_rng_state())
 
 
-def test_the_seed_decides_the_result(tiny: Store, tmp_path: Path) -> None:
+def test_the_seed_decides_the_result(tiny: Dataset, tmp_path: Path) -> None:
     totals = []
     for run, seed in (("a", 1), ("b", 1), ("c", 2)):
         go(tiny, tmp_path / run, "espcn", ESPCN, {"steps": 2, "batch_frames": 16, "seed": seed})
@@ -379,7 +379,7 @@ def test_the_seed_decides_the_result(tiny: Store, tmp_path: Path) -> None:
     assert all(math.isfinite(total) for total in totals[2])
 
 
-def test_the_recipe_of_the_run_is_spelled_out(tiny: Store, tmp_path: Path) -> None:
+def test_the_recipe_of_the_run_is_spelled_out(tiny: Dataset, tmp_path: Path) -> None:
     go(tiny, tmp_path / "run", "espcn", {"features": 6}, {"steps": 1, "batch_frames": 16})
     recipe = json.loads((tmp_path / "run" / "recipe.json").read_text())
     assert recipe["settings"] == {"features": 6, "mapped": 32}

@@ -11,7 +11,7 @@ import torch
 from click.testing import CliRunner
 
 from csist_bench.cli.train_command import command
-from csist_bench.datasets import Store
+from csist_bench.datasets import Dataset
 from csist_bench.errors import InputError
 from csist_bench.methods import registry
 from csist_bench.methods.networks.common.rendering import SceneLabels
@@ -29,28 +29,28 @@ CPU = torch.device("cpu")
 SMALL = {"width": 16, "depth": 2}
 
 
-def open_stream(store: Store, grids: bool = False, whole: bool = True, **fields: object) -> SceneStream:
+def open_stream(store: Dataset, grids: bool = False, whole: bool = True, **fields: object) -> SceneStream:
     return scene_stream(store, StreamRecipe(**fields), "all", grids, whole, CPU)  # type: ignore[arg-type]
 
 
-def drawn(store: Store, count: int, seed: int = 0, **fields: object) -> tuple[torch.Tensor, SceneLabels]:
+def drawn(store: Dataset, count: int, seed: int = 0, **fields: object) -> tuple[torch.Tensor, SceneLabels]:
     frames, labels = open_stream(store, **fields).draw(count, seed)
     assert isinstance(labels, SceneLabels)
     return frames, labels
 
 
-def tiny_optics(store: Store) -> Optics:
+def tiny_optics(store: Dataset) -> Optics:
     return Optics.from_recipe(store.recipe)
 
 
-def test_frames_are_the_simulators_of_the_targets_that_label_them(tiny: Store) -> None:
+def test_frames_are_the_simulators_of_the_targets_that_label_them(tiny: Dataset) -> None:
     frames, labels = drawn(tiny, 30, length=3)
     assert frames.shape == (30, 3, 11, 11)
     exact = frames_from_targets(labels.xy.double().numpy(), labels.intensity.double().numpy(), tiny_optics(tiny))
     np.testing.assert_allclose(frames.numpy(), exact, atol=1e-5 * 250)
 
 
-def test_label_grids_are_those_of_the_stored_sets(tiny: Store) -> None:
+def test_label_grids_are_those_of_the_stored_sets(tiny: Dataset) -> None:
     frames, grids = open_stream(tiny, grids=True, length=1).draw(200, 3)
     same, labels = drawn(tiny, 200, 3, length=1)
     assert torch.equal(frames, same)
@@ -58,7 +58,7 @@ def test_label_grids_are_those_of_the_stored_sets(tiny: Store) -> None:
     np.testing.assert_allclose(grids.numpy(), grid_from_targets(xy, light, tiny_optics(tiny)), rtol=1e-6)
 
 
-def test_the_seed_decides_a_batch(tiny: Store) -> None:
+def test_the_seed_decides_a_batch(tiny: Dataset) -> None:
     fields = {"length": 2, "noise": (0.0, 5.0), "scenes": {"seqcsist": 1.0, "seqcsist-dense": 2.0}}
     first, again, other = (drawn(tiny, 20, seed, **fields) for seed in (7, 7, 8))
     assert torch.equal(first[0], again[0])
@@ -66,14 +66,14 @@ def test_the_seed_decides_a_batch(tiny: Store) -> None:
     assert not torch.equal(first[0], other[0])
 
 
-def test_a_mixture_keeps_its_shares(tiny: Store) -> None:
+def test_a_mixture_keeps_its_shares(tiny: Dataset) -> None:
     _, labels = drawn(tiny, 2000, scenes={"seqcsist": 1.0, "seqcsist-dense": 3.0}, length=1)
     assert labels.xy.shape == (2000, 1, 8, 2)
     many = (~labels.intensity.isnan()).sum(dim=-1) > 4
     assert abs(float(many.float().mean()) - 0.75 * 4 / 7) < 0.03
 
 
-def test_units_begin_anywhere_in_a_trajectory(tiny: Store) -> None:
+def test_units_begin_anywhere_in_a_trajectory(tiny: Dataset) -> None:
     stream = open_stream(tiny, length=5)
     assert (stream.sequence_length, stream.starts, stream.scored) == (5, range(16), slice(0, 5))
     whole = open_stream(tiny)
@@ -127,7 +127,7 @@ def test_eight_bits_round_and_clip_and_the_background_is_taken_away_again() -> N
 # --- training --------------------------------------------------------------------------------------------------------
 
 
-def go(store: Store, folder: Path, name: str, table: dict[str, object], **options: object) -> Outcome:
+def go(store: Dataset, folder: Path, name: str, table: dict[str, object], **options: object) -> Outcome:
     settings = SMALL if name == "offgrid-net" else {"features": 6, "mapped": 4}
     recipe = training_recipe({"log_every": 1, "steps": 4, "batch_frames": 8, "batch_trajectories": 2, **table})
     where = Options(folder, **options)  # type: ignore[arg-type]
@@ -143,7 +143,7 @@ def go(store: Store, folder: Path, name: str, table: dict[str, object], **option
     ],
 )
 def test_a_paused_and_resumed_run_ends_as_an_uninterrupted_one(
-    tiny: Store, tmp_path: Path, name: str, table: dict[str, object]
+    tiny: Dataset, tmp_path: Path, name: str, table: dict[str, object]
 ) -> None:
     whole = go(tiny, tmp_path / "whole", name, table)
     outcome = go(tiny, tmp_path / "parts", name, table, max_minutes=1e-9)
@@ -154,7 +154,7 @@ def test_a_paused_and_resumed_run_ends_as_an_uninterrupted_one(
     assert [key for key in parts if not torch.equal(parts[key], single[key])] == []
 
 
-def test_the_command_streams_and_the_weights_say_of_what(tiny: Store, tmp_path: Path) -> None:
+def test_the_command_streams_and_the_weights_say_of_what(tiny: Dataset, tmp_path: Path) -> None:
     out = tmp_path / "run"
     arguments = ["offgrid-net", "--data", tiny.path, "--out", str(out), "--stream", "seqcsist-rotated"]
     arguments += ["--stream", "seqcsist=0.5", "--set", "steps=2", "--set", "batch_frames=8", "--device", "cpu"]
@@ -166,7 +166,7 @@ def test_the_command_streams_and_the_weights_say_of_what(tiny: Store, tmp_path: 
     assert card.recipe["stream"]["noise_free"] == 0.1  # of the method's own recipe
 
 
-def test_bad_streams_are_refused(tiny: Store, tmp_path: Path) -> None:
+def test_bad_streams_are_refused(tiny: Dataset, tmp_path: Path) -> None:
     for table, words in (
         ({}, "offgrid-net learns from a stream"),
         ({"stream": {"length": 21}}, "stream.length must be at most the 20 frames"),

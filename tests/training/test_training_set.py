@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from csist_bench.datasets import Store
+from csist_bench.datasets import Dataset
 from csist_bench.errors import InputError
 from csist_bench.methods.networks.common.sampling import fit_initialiser
 from csist_bench.simulation.optics import grid_from_targets
@@ -15,7 +15,7 @@ from tests.helpers.tiny_sets import FRAMES, tiny_store
 CPU = torch.device("cpu")
 
 
-def test_the_recipe_says_how_labels_fall_off(tiny: Store) -> None:
+def test_the_recipe_says_how_labels_fall_off(tiny: Dataset) -> None:
     split, plain = tiny.split("train"), training_set(tiny.split("train"), TrainingRecipe(), False, CPU)
     lowered = training_set(split, TrainingRecipe(label_falloff=2.0), False, CPU)
     assert torch.equal(lowered.node, plain.node)
@@ -25,7 +25,7 @@ def test_the_recipe_says_how_labels_fall_off(tiny: Store) -> None:
     assert 0.5 < float(share.min()) < 0.7  # a node's corner is 0.236 px away
 
 
-def test_frames_and_labels_of_single_frame_units(tiny: Store) -> None:
+def test_frames_and_labels_of_single_frame_units(tiny: Dataset) -> None:
     split = tiny.split("train")
     units = training_set(split, TrainingRecipe(), False, CPU)
     assert units.frames.shape == (14 * FRAMES, 1, 11, 11)
@@ -35,13 +35,13 @@ def test_frames_and_labels_of_single_frame_units(tiny: Store) -> None:
     np.testing.assert_allclose(labels[:, 0].numpy(), wanted, rtol=1e-6)
 
 
-def test_only_scored_frames_when_the_recipe_says_so(tiny: Store) -> None:
+def test_only_scored_frames_when_the_recipe_says_so(tiny: Dataset) -> None:
     split = tiny.split("train")
     units = training_set(split, TrainingRecipe(frames="scored", trajectories=2), False, CPU)
     np.testing.assert_array_equal(units.frames[:, 0].numpy(), split.frames[:2, 1:5].reshape(8, 11, 11))
 
 
-def test_whole_trajectories_keep_all_frames_and_count_the_scored_ones(tiny: Store) -> None:
+def test_whole_trajectories_keep_all_frames_and_count_the_scored_ones(tiny: Dataset) -> None:
     units = training_set(tiny.split("train"), TrainingRecipe(), True, CPU)
     assert units.frames.shape == (14, FRAMES, 11, 11)
     assert units.scored == slice(1, 5)
@@ -55,13 +55,13 @@ def test_a_constant_background_is_subtracted(tmp_path_factory: pytest.TempPathFa
     torch.testing.assert_close(first, second, atol=1e-4, rtol=0)
 
 
-def test_the_initialiser_is_fitted_to_the_label_grids(tiny: Store) -> None:
+def test_the_initialiser_is_fitted_to_the_label_grids(tiny: Dataset) -> None:
     split = tiny.split("train")
     units = training_set(split, TrainingRecipe(), False, CPU)
     grids = grid_from_targets(split.target_xy, split.target_intensity, units.optics).reshape(-1, 33, 33)
     np.testing.assert_allclose(units.initialiser(1e-2), fit_initialiser(grids, units.optics, 1e-2), atol=1e-4)
 
 
-def test_a_split_beyond_the_memory_limit_says_what_would_fit(tiny: Store) -> None:
+def test_a_split_beyond_the_memory_limit_says_what_would_fit(tiny: Dataset) -> None:
     with pytest.raises(InputError, match=r"max_ram must be at least .* --set trajectories=\d+"):
         training_set(tiny.split("train"), TrainingRecipe(max_ram=1e-5), False, CPU)

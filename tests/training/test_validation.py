@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from csist_bench.datasets import Store
+from csist_bench.datasets import Dataset
 from csist_bench.evaluation.report import evaluate
 from csist_bench.evaluation.truth import Truth
 from csist_bench.methods.networks.base import build_network
@@ -23,7 +23,7 @@ SETTINGS = {
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_the_score_is_that_of_running_and_evaluating_the_same_weights(tiny: Store, tmp_path: Path, name: str) -> None:
+def test_the_score_is_that_of_running_and_evaluating_the_same_weights(tiny: Dataset, tmp_path: Path, name: str) -> None:
     split = tiny.split("val")
     model = build_network(name, Optics(), SETTINGS[name])
     with torch.no_grad():  # bright enough for detections, different at every node
@@ -39,14 +39,14 @@ def test_the_score_is_that_of_running_and_evaluating_the_same_weights(tiny: Stor
     assert [score[f"ap{d:02d}"] for d in (5, 10, 15, 20, 25)] == pytest.approx(report.ap, abs=1e-9)
 
 
-def test_a_subset_is_taken_by_whole_trajectories(tiny: Store) -> None:
+def test_a_subset_is_taken_by_whole_trajectories(tiny: Dataset) -> None:
     validation = Validation.from_split(tiny.split("val"), 2, 64)
     assert list(validation.truth.trajectories) == [0, 1]
     assert validation.truth.n_frames == 2 * len(tiny.split("val").scored_frames)
     assert len(Validation.from_split(tiny.split("val"), 99, 64).truth.trajectories) == 3
 
 
-def test_the_network_is_left_in_the_mode_it_was_in(tiny: Store) -> None:
+def test_the_network_is_left_in_the_mode_it_was_in(tiny: Dataset) -> None:
     model = build_network("espcn", Optics()).train()
     Validation.from_split(tiny.split("val"), 1, 64).score(model, CPU)
     assert model.training

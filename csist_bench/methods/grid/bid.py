@@ -16,7 +16,7 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from csist_bench.methods.grid import _kernels as grid_solvers
+from csist_bench.methods.grid import _kernels
 from csist_bench.simulation.camera import Camera
 from csist_bench.simulation.optics import Optics
 
@@ -35,7 +35,7 @@ class BID(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
         flat = (frames.reshape(-1, optics.size, optics.size) - camera.background).astype(np.float32, order="C")
         target = upsample(flat, optics)
         x = target.copy()
-        grid_solvers.deconvolve(target, self._taps(), self.alpha, self.iterations, self.tolerance, x)
+        _kernels.deconvolve(target, self._taps(), self.alpha, self.iterations, self.tolerance, x)
         return x.reshape(*frames.shape[:2], optics.grid_size, optics.grid_size)
 
     def _taps(self) -> NDArray[np.float32]:

@@ -15,7 +15,7 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from csist_bench.methods.grid import _kernels as grid_solvers
+from csist_bench.methods.grid import _kernels
 from csist_bench.simulation.camera import Camera
 from csist_bench.simulation.optics import Optics
 
@@ -33,7 +33,7 @@ class ISTA(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         flat = (frames.reshape(-1, optics.size, optics.size) - camera.background).astype(np.float32, order="C")
         x = least_squares(flat, optics).astype(np.float32)
         matrix = np.ascontiguousarray(optics.axis_matrix, dtype=np.float32)
-        grid_solvers.ista(flat, matrix, 1.0 / lipschitz(optics), self.penalty, self.iterations, self.tolerance, x)
+        _kernels.ista(flat, matrix, 1.0 / lipschitz(optics), self.penalty, self.iterations, self.tolerance, x)
         return x.reshape(*frames.shape[:2], optics.grid_size, optics.grid_size)
 
 

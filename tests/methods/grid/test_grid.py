@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from csist_bench.errors import InputError
-from csist_bench.methods.grid import _kernels as grid_solvers
+from csist_bench.methods.grid import _kernels
 from csist_bench.methods.grid.ista import least_squares, lipschitz
 from csist_bench.methods.registry import METHODS, build_training_free
 from csist_bench.simulation.camera import Camera
@@ -77,7 +77,7 @@ def test_each_frame_of_ista_stops_by_itself(frames):
     flat = mixed.reshape(-1, 11, 11)
     x = least_squares(flat, OPTICS).astype(np.float32)
     matrix = OPTICS.axis_matrix.astype(np.float32)
-    stopped = grid_solvers.ista(flat, matrix, 1 / lipschitz(OPTICS), 1.0, 30, 1e-4, x)
+    stopped = _kernels.ista(flat, matrix, 1 / lipschitz(OPTICS), 1.0, 30, 1e-4, x)
     assert stopped == 4  # the blank ones
     assert not x[:4].any()
     loose, stepped = (solve("ista", frames, *given) for given in (["tolerance=1e6"], ["iterations=1"]))
