@@ -26,14 +26,14 @@ class NaiveGroup:
     prior: Floats
     noise_sigma: float
     psf_sigma: float
-    turns: bool
+    rotates: bool
 
     def positions(self, state: Floats) -> Floats:
         """Positions of the targets, shape (m, K, 2)."""
         degrees = self.basis.shape[1]
         path = np.stack([self.basis @ state[:degrees], self.basis @ state[degrees : 2 * degrees]], axis=1)
         arms = (state[2 * degrees] + self.drift)[:, None, None] * self.arms
-        angle = state[-1] if self.turns else 0.0
+        angle = state[-1] if self.rotates else 0.0
         rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         return np.asarray(self.pivot + (path[:, None, :] + arms) @ rotation.T)
 

@@ -15,10 +15,10 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 LARGEST_COUNT = 8
-OPEN_COUNT = 4  # where light is missing, up to this count
-BRACKET_SIGMAS = 4.0
+OPEN_COUNT = 4  # where light is missing, larger counts up to this one stay open
+BRACKET_SIGMAS = 4.0  # half width of a count's bracket of light, in standard deviations of the noise
 MARGIN = 0.005  # of the light; the window loses up to 4e-4 of it, rounding and growth move it further
-CHANGE_SIGMAS = 6.0
+CHANGE_SIGMAS = 6.0  # of the noise, by which light must change to mean another number of targets
 
 
 class BrightnessLaw(NamedTuple):
@@ -42,12 +42,12 @@ def flux_sd(survey: Survey, camera: Camera) -> float:
 
 
 def blank_frames(survey: Survey, camera: Camera) -> Bools:
-    """Tell which frames show less light than half of the faintest target."""
+    """Return which frames show less light than half of the faintest target."""
     return survey.flux < 0.5 * camera.intensity_min
 
 
 def varying_trajectories(survey: Survey, blank: Bools, shape: tuple[int, int], camera: Camera) -> Bools:
-    """Tell which trajectories (B, T) change their light by more than noise can: their number of targets varies."""
+    """Return which trajectories (B, T) change their light by more than noise can: their number of targets varies."""
     mean, _ = intensity_law(camera)
     flux = np.where(blank | (survey.flags > 0), np.nan, survey.flux).reshape(shape)
     shot = np.sqrt(camera.shot_gain * np.nan_to_num(np.abs(flux)))

@@ -1,8 +1,6 @@
-"""Single-frame fits of point targets by damped Gauss-Newton, from starts that the data suggest.
+"""Single-frame fits of point targets by damped Gauss-Newton (Levenberg-Marquardt).
 
 The cost of theta (K, 3) = (x, y, s) is -2 log likelihood of the window's pixels plus a Gaussian prior on every unknown.
-Starts come from the light's harmonic moments (a radial PSF leaves them: the integral of z^p PSF(z - z_k) is z_k^p, with
-z = x + i y), so no angle is fixed beforehand and a turned scene is fitted like the plain one.
 """
 
 from __future__ import annotations
@@ -41,7 +39,7 @@ class Prior(NamedTuple):
 
 
 class StoppingRule(NamedTuple):
-    """A fit ends after `iterations` steps, or where a step promises or brings less than `tolerance` of the cost."""
+    """A fit ends after `iterations` steps, or where a step lowers the cost by less than `tolerance`."""
 
     iterations: int
     tolerance: float

@@ -1,10 +1,10 @@
-"""Starts for single-frame fits, taken from the moments of the light alone.
+"""Starts of fits from the moments of the light alone, so that no angle is fixed beforehand.
 
 A radial PSF leaves harmonic moments as they are: the integral of z^p PSF(z - z_k) is z_k^p, z = x + i y about any
 centre. Under a Gaussian weight of variance v about the centre, which keeps the noise of far pixels out, the p-th moment
 shrinks by beta^p with beta = v / (v + S^2 + 1/12), S the PSF's sigma and 1/12 the pixel's. For K equal targets the
 moments give the power sums of the positions, Newton's identities the polynomial whose roots they are (Prony's method),
-and Durand-Kerner its roots. Regular polygons turned to the phase of the K-th moment are further starts.
+and Durand-Kerner its roots. Regular polygons rotated to the phase of the K-th moment are further starts.
 """
 
 from __future__ import annotations
@@ -61,13 +61,13 @@ def prony_start(power: Complexes, roots: Complexes, coefficient: Complexes) -> N
 
 
 @jit
-def polygon_start(power: Complexes, square: float, turned: int, roots: Complexes) -> None:
+def polygon_start(power: Complexes, square: float, half_steps: int, roots: Complexes) -> None:
     """Write a regular K-gon about the centre into `roots` (K,): radius^2 = `square` px^2 within bounds.
 
-    Its phase is that of the K-th moment, `turned` half steps further.
+    Its phase is that of the K-th moment plus `half_steps` times half the angle between two corners.
     """
     k = roots.shape[0]
     radius = min(max(math.sqrt(max(square, 0.0)), LEAST_RADIUS), LARGEST_RADIUS)
-    phase = (math.atan2(power[k].imag, power[k].real) + turned * math.pi) / k
+    phase = (math.atan2(power[k].imag, power[k].real) + half_steps * math.pi) / k
     for m in range(k):
         roots[m] = radius * cmath.exp(complex(0.0, phase + 2.0 * math.pi * m / k))

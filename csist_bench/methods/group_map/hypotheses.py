@@ -65,7 +65,7 @@ class GroupModel:
     integer_start: bool
 
     def start_known(self, frames: int) -> bool:
-        """Tell whether groups of so many frames are conditioned on the law of the start.
+        """Return whether groups of so many frames are conditioned on the law of the start.
 
         A rotated scene shows its first axis by its motion alone, so a single frame of it cannot be.
         """

@@ -20,8 +20,8 @@ BEND_SD = 0.03  # px; second Legendre coefficient of a path over 20 frames
 BEND_DECAY = 0.25  # each further coefficient is smaller by this factor; it grows with the n-th power of the duration
 MIDDLE = 5.0  # px; the generator's paths head for it, and scenes turn about it
 UNIFORM_SD = 1e-3  # px; how closely a reference of known step keeps to it
-QUARTER_SD = 0.6  # rad
-WIDER = 0.5  # rad
+QUARTER_SD = 0.6  # rad; prior of an angle that only the arms show
+WIDER = 0.5  # rad; how much further off the heading the outer starting angles lie
 ROTATED_STARTS = (-0.589, -0.196, 0.196, 0.589)  # rad; four equal parts of the quarter turn between two axes
 
 

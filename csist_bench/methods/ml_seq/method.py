@@ -32,6 +32,7 @@ from csist_bench.methods.fitting.counts import (
     count_candidates,
     intensity_law,
 )
+from csist_bench.methods.fitting.frames import window_side
 from csist_bench.methods.fitting.grouping import Plan, plans_of
 from csist_bench.methods.fitting.noise_model import NoiseModel, noise_model_of
 from csist_bench.methods.fitting.survey import Survey, survey_frames
@@ -44,8 +45,7 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 WHOLE = 20  # from here on the setting `frames` means the whole sequence, of whatever length
-BRIGHTEST_PIXEL = 1e9  # grey levels; far beyond any noise_model, and safe to square
-WINDOW_SIGMAS = 4.0  # half width of the fitted pixels: 5 x 5 at 0.5 px
+BRIGHTEST_PIXEL = 1e9  # grey levels; far beyond any sensor, and safe to square
 EDGE_SIGMAS = 4.0  # a group nearer to the frame's border loses light
 BLANK_SIGMAS = 5.0  # a frame with less light than this is blank where the brightness is free
 EXTENT_SIGMAS = 1.0  # prior spread of a group's targets about its path
@@ -88,7 +88,7 @@ class SequenceMaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fiel
         Raises
         ------
         InputError
-            If the frames have another shape, or a pixel is not finite or beyond any noise_model.
+            If the frames have another shape, or a pixel is not finite or beyond any sensor.
         """
         size = camera.optics.size
         require_shape("frames", frames, (None, None, size, size), "(B, T, size, size)")
@@ -197,7 +197,7 @@ class _Scene:
     def of(cls, frames: Floats, camera: Camera, whole_numbers: bool) -> _Scene:
         """Cut and measure the windows of frames (F, size, size), background subtracted."""
         sigma, noise_model = camera.optics.psf_sigma, noise_model_of(camera, whole_numbers, NOISE_FLOOR_FLOAT)
-        size = min(2 * math.ceil(WINDOW_SIGMAS * sigma) + 1, camera.optics.size)
+        size = window_side(0, camera, frames.shape[1:])
         survey = survey_frames(frames, size, noise_model.saturation, EDGE_SIGMAS * sigma - 0.5)
         return cls(camera, noise_model, survey)
 

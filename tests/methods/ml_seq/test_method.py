@@ -1,33 +1,27 @@
+"""`ml-seq`: exact without noise, calibrated with it, and defined on any input."""
+
 from __future__ import annotations
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from csist_bench.detections import Detections
 from csist_bench.errors import InputError
 from csist_bench.evaluation.average_precision import average_precision
 from csist_bench.evaluation.matching import match
 from csist_bench.evaluation.truth import Truth
-from csist_bench.methods.fitting.noise_model import NoiseModel
-from csist_bench.methods.fitting.pixel_model import psf_table
-from csist_bench.methods.ml_seq._kernels.fit import SequenceWindow, joint_equations, sequence_workspace
-from csist_bench.methods.ml_seq._kernels.motion import MotionModel, covariances, unknowns
-from csist_bench.methods.ml_seq._kernels.starts import smooth_path
 from csist_bench.methods.ml_seq.method import SequenceMaximumLikelihood
 from csist_bench.methods.registry import build_training_free, find
 from csist_bench.recipes import load_data_recipe
 from csist_bench.simulation.camera import Camera
 from csist_bench.simulation.optics import Optics
 from csist_bench.simulation.rendering import frames_from_targets, render_shard
-from tests.reference.naive_sequence import naive_equations, naive_targets
 
 WHOLE = SequenceMaximumLikelihood()
 FIVE = SequenceMaximumLikelihood(frames=5)
-INSTRUMENT = Camera(Optics(), noise_sigma=2.0)
+CAMERA = Camera(Optics(), noise_sigma=2.0)
 
 
 def _set(name: str, n: int, *overrides: str):
@@ -52,68 +46,6 @@ def _is_sound(found: Detections) -> bool:
     finite = all(np.isfinite(column).all() for column in columns.values())
     positive = (found.sigma_x > 0).all() and (found.sigma_y > 0).all() and (found.sigma_intensity > 0).all()
     return bool(finite and positive and (found.score >= 0).all() and (found.score <= 1).all())
-
-
-def _random_fit(seed: int, k: int, degree: int, rigid: bool):
-    rng = np.random.default_rng(seed)
-    p = unknowns(k, degree, rigid)
-    a = 0.1 * rng.standard_normal(p)
-    a[: 3 * k] = (rng.normal([0, 0, 235], [0.3, 0.3, 9], (k, 3))).ravel()
-    return rng, a, np.linspace(-1, 1, 4), np.array([4.8, 5.3])
-
-
-@settings(max_examples=30, deadline=None)
-@given(seed=st.integers(0, 2**32 - 1), k=st.integers(1, 5), degree=st.integers(0, 3), rigid=st.booleans())
-def test_joint_equations_equal_the_naive_ones(seed: int, k: int, degree: int, rigid: bool) -> None:
-    rng, a, times, centre = _random_fit(seed, k, degree, rigid)
-    frames = rng.normal(0, 20, (4, 11, 11))
-    mean, inverse_variance = rng.standard_normal(len(a)), rng.uniform(0.1, 2, len(a))
-    basis = np.ascontiguousarray(np.polynomial.legendre.legvander(times, degree)[:, 1:])
-    window = SequenceWindow(frames, np.zeros((4, 2), np.int64), np.arange(4), times, basis, centre)
-    work, p = sequence_workspace(k, 11, len(a)), len(a)
-    normal, gradient = np.empty((p, p)), np.empty(p)
-    noise_model = NoiseModel(psf_table(0.5), 9.0, 0.0, np.inf, np.inf)
-    cost = joint_equations(
-        a, window, MotionModel(k, degree, rigid, mean, inverse_variance), noise_model, work, normal, gradient
-    )
-    expected = naive_equations(a, frames, times, centre, (k, degree, rigid), 3.0, mean, inverse_variance)
-    assert cost == pytest.approx(expected[0], rel=1e-9)
-    scale = np.abs(expected[1]).max()
-    np.testing.assert_allclose(np.tril(normal), np.tril(expected[1]), rtol=1e-5, atol=1e-6 * scale)
-    np.testing.assert_allclose(gradient, expected[2], rtol=1e-5, atol=1e-6 * np.abs(expected[2]).max())
-
-
-@settings(max_examples=30, deadline=None)
-@given(seed=st.integers(0, 2**32 - 1), k=st.integers(1, 4), degree=st.integers(0, 3), rigid=st.booleans())
-def test_covariances_equal_the_dense_product(seed: int, k: int, degree: int, rigid: bool) -> None:
-    rng, a, _, centre = _random_fit(seed, k, degree, rigid)
-    p, u = len(a), 0.37
-    root = rng.standard_normal((p, p)) + 3 * np.eye(p)
-    dense = np.empty((3 * k, p))
-    for q in range(p):
-        up, down = a.copy(), a.copy()
-        up[q] += 1e-5
-        down[q] -= 1e-5
-        dense[:, q] = (
-            naive_targets(up, u, centre, k, degree, rigid) - naive_targets(down, u, centre, k, degree, rigid)
-        ).ravel() / 2e-5
-    expected = dense @ np.linalg.inv(root @ root.T) @ dense.T
-    found, basis = np.empty((k, 4)), np.polynomial.legendre.legvander([u], degree)[0, 1:].copy()
-    model = MotionModel(k, degree, rigid, np.zeros(p), np.ones(p))
-    covariances(a, u, basis, model, np.linalg.cholesky(root @ root.T), np.zeros((3, p)), found)
-    for m in range(k):
-        block = expected[3 * m : 3 * m + 3, 3 * m : 3 * m + 3]
-        np.testing.assert_allclose(found[m], [block[0, 0], block[1, 1], block[0, 1], block[2, 2]], rtol=1e-5, atol=1e-9)
-
-
-def test_smooth_path_recovers_a_polynomial_with_frames_left_out() -> None:
-    u = np.linspace(-1, 1, 20)
-    basis = np.ascontiguousarray(np.polynomial.legendre.legvander(u, 3)[:, 1:])
-    truth = np.array([[5.0, 4.0], [0.4, -0.2], [0.1, 0.05], [0.0, 0.02]])
-    centroid = np.column_stack([np.ones(20), basis]) @ truth
-    centroid[7] = 1e6
-    members = np.where(np.arange(20) == 7, -1, np.arange(20))
-    np.testing.assert_allclose(smooth_path(centroid, members, basis), truth, atol=1e-3)
 
 
 @pytest.mark.parametrize("method", [WHOLE, FIVE, SequenceMaximumLikelihood(motion="polynomial")])
@@ -246,7 +178,7 @@ def test_free_brightness_finds_targets_that_break_the_law() -> None:
     xy = np.stack([np.hstack([4.7 + 0.02 * t, 5.5 + 0.02 * t]), np.hstack([5.0 + 0 * t, 5.2 + 0 * t])], axis=-1)[None]
     light = np.broadcast_to([90.0, 400.0], (1, 20, 2))
     frames = frames_from_targets(xy, light, Optics()) + np.random.default_rng(0).normal(0, 1, (1, 20, 11, 11))
-    found = SequenceMaximumLikelihood(brightness="free").detect(frames, replace(INSTRUMENT, noise_sigma=1.0)).ordered()
+    found = SequenceMaximumLikelihood(brightness="free").detect(frames, replace(CAMERA, noise_sigma=1.0)).ordered()
     assert (_counts(found, (1, 20)) == 2).all()
     np.testing.assert_allclose(found.x.reshape(20, 2), xy[0, ..., 0], atol=0.05)
     np.testing.assert_allclose(found.intensity.reshape(20, 2), light[0], rtol=0.03)
@@ -264,7 +196,7 @@ def test_a_wrong_noise_level_is_answered(sigma: float) -> None:
 def test_groups_at_the_border_are_answered(place: float) -> None:
     xy = np.broadcast_to([[place, 5.0], [place + 0.4, 5.3]], (1, 20, 2, 2))
     frames = frames_from_targets(xy, np.full((1, 20, 2), 235.0), Optics())
-    found = WHOLE.detect(frames, replace(INSTRUMENT, noise_sigma=0.05))
+    found = WHOLE.detect(frames, replace(CAMERA, noise_sigma=0.05))
     assert len(found)
     assert _is_sound(found)
 
@@ -283,7 +215,7 @@ def test_odd_frames_are_answered_soundly(method: SequenceMaximumLikelihood) -> N
         frames_from_targets(np.full((1, 5, 3, 2), 5.0), np.full((1, 5, 3), 235.0), Optics()),
     ]
     for frames in odd:
-        found = method.detect(frames, INSTRUMENT)
+        found = method.detect(frames, CAMERA)
         assert _is_sound(found)
         assert _counts(found, (1, 5)).max() <= 8
 
@@ -306,8 +238,8 @@ def test_twenty_frames_or_more_mean_the_whole_sequence() -> None:
 
 
 def test_no_frames_give_no_detections() -> None:
-    assert len(WHOLE.detect(np.zeros((0, 20, 11, 11)), INSTRUMENT)) == 0
-    assert len(WHOLE.detect(np.zeros((2, 0, 11, 11)), INSTRUMENT)) == 0
+    assert len(WHOLE.detect(np.zeros((0, 20, 11, 11)), CAMERA)) == 0
+    assert len(WHOLE.detect(np.zeros((2, 0, 11, 11)), CAMERA)) == 0
 
 
 def test_other_optics() -> None:
@@ -321,15 +253,15 @@ def test_other_optics() -> None:
 def test_bad_frames_are_named() -> None:
     frames = np.zeros((1, 5, 11, 11))
     with pytest.raises(InputError, match=r"frames must have shape \(B, T, size, size\)"):
-        WHOLE.detect(frames[0], INSTRUMENT)
+        WHOLE.detect(frames[0], CAMERA)
     with pytest.raises(InputError, match="frames must have shape"):
-        WHOLE.detect(frames[..., :9], INSTRUMENT)
+        WHOLE.detect(frames[..., :9], CAMERA)
     frames[0, 3, 4, 5] = np.nan
     with pytest.raises(InputError, match=r"frames must be finite everywhere, got nan at index \(3, 4, 5\)"):
-        WHOLE.detect(frames, INSTRUMENT)
+        WHOLE.detect(frames, CAMERA)
     frames[0, 3, 4, 5] = 1e200
     with pytest.raises(InputError, match="frames must hold values within"):
-        WHOLE.detect(frames, INSTRUMENT)
+        WHOLE.detect(frames, CAMERA)
 
 
 def test_settings_come_from_the_recipe_and_are_checked() -> None:

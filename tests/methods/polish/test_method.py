@@ -8,9 +8,7 @@ import pytest
 
 from csist_bench.detections import Detections
 from csist_bench.errors import InputError
-from csist_bench.methods.fitting.counts import BrightnessLaw
 from csist_bench.methods.ml.method import MaximumLikelihood
-from csist_bench.methods.polish._kernels import places_from_map
 from csist_bench.methods.polish.method import Polish
 from csist_bench.recipes import load_data_recipe
 from csist_bench.simulation.camera import Camera
@@ -18,7 +16,6 @@ from csist_bench.simulation.optics import Optics, grid_from_targets
 from csist_bench.simulation.rendering import frames_from_targets, render_shard
 
 ALONE = MaximumLikelihood().detect
-LAW = BrightnessLaw(220.0, 250.0, False)
 
 
 @functools.cache
@@ -71,22 +68,6 @@ def test_a_map_without_mass_is_answered_by_the_fallback():
 def test_blank_frames_have_no_detections_whatever_the_map_says():
     maps = np.full((1, 2, 33, 33), 100.0)
     assert len(Polish().decode(maps, np.zeros((1, 2, 11, 11)), Camera(Optics()), ALONE)) == 0
-
-
-def test_nodes_are_split_by_mass_and_smeared_targets_joined():
-    places = np.zeros((4, 2))
-    mass = np.zeros((33, 33))
-    mass[16, 16], mass[16, 17] = 470.0, 235.0
-    assert places_from_map(mass.copy(), 3, LAW, 3, places) == 3
-    middle = (16 - 1) / 3
-    assert np.hypot(*(places[:3] - [middle, middle]).T).max() < 1 / 3 + 0.01
-    assert len({tuple(p) for p in places[:3].round(9).tolist()}) == 3
-
-    mass[:] = 0.0
-    mass[10, 10], mass[10, 11] = 130.0, 105.0
-    assert places_from_map(mass.copy(), 1, LAW, 3, places) == 1
-    np.testing.assert_allclose(places[0], [(10 + 105 / 235 - 1) / 3, (10 - 1) / 3])
-    assert places_from_map(mass.copy(), 2, LAW, 3, places) == 1
 
 
 @pytest.mark.parametrize("c", [1, 5])

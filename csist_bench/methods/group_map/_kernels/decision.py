@@ -121,7 +121,7 @@ def hypothesis_probabilities(log_evidence: Floats, count: Ints, xy: Floats) -> F
 
 @jit
 def same_targets(one: Floats, other: Floats, count: int) -> bool:
-    """Tell whether every target of one answer has a target of the other within SAME_POSITION."""
+    """Return whether every target of one answer has a target of the other within SAME_POSITION."""
     furthest = 0.0
     for k in range(count):
         furthest = max(furthest, nearest_offset(one[k, 0], one[k, 1], other, count))

@@ -5,8 +5,8 @@ What pixels fix well are the light's total, centre and second moments S. With po
 near equal intensities, X = sqrt(K) P A with A'A = S, and P any two orthonormal columns orthogonal to (1, ..., 1): the
 arrangement P is what the pixels leave open. So samples are drawn with the six moments from their Gaussian posterior
 and P uniformly, and weighted by the likelihood (dX = |S|^((K - 4) / 2) dS dP, the polar decomposition behind Wishart's
-density). All random numbers come as tables; a frame's own digits tell which rows it uses, so equal frames get
-equal answers.
+density). All random numbers come as tables; which rows a frame uses follows from its own pixels, so equal frames
+get equal answers.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Floats = NDArray[np.float64]
 
 MOMENTS = 6  # total, centre (x, y), second moments (xx, xy, yy)
 WIDENING = 1.2  # of the moments' Gaussian, so that its tails cover the posterior's
-LEAST_RADIUS = 0.15  # px, of the ring about which the moments' inverse variance is taken
+LEAST_RING_RADIUS = 0.15  # px, of the ring about which the moments' inverse variance is taken
 SERIES = 10  # order of the Taylor series of responses, written out in `taylor_response`
 VOLUME_FREE = 4  # targets for which the volume element is constant: dX = |S|^((K - 4) / 2) dS dP
 
@@ -109,7 +109,7 @@ def moment_factor(
     For a ring with moments S = r^2 I, stretching it by a symmetric E changes S by 2 r^2 E; so the derivative of the
     model in S is that of the displacements E x over 2 r^2.
     """
-    radius = max(math.sqrt(max(moments[3] + moments[5], 0.0)), LEAST_RADIUS)
+    radius = max(math.sqrt(max(moments[3] + moments[5], 0.0)), LEAST_RING_RADIUS)
     share = moments[0] / targets
     for m in range(targets):
         angle = 2.0 * math.pi * (m + 0.25) / targets
@@ -145,7 +145,7 @@ def moment_factor(
 
 @jit
 def hash_fraction(moments: Floats, salt: float) -> float:
-    """Return a number of [0, 1) from digits of a frame's light that carry no sense."""
+    """Return a number in [0, 1) from digits of a frame's light far below its noise: equal frames get equal numbers."""
     digits = moments[0] * 7548.776662 + moments[1] * 56984.02910 + moments[2] * 43015.97090
     digits = (digits - math.floor(digits)) * salt
     return float(digits - math.floor(digits))
@@ -182,7 +182,7 @@ def draw_moments(moments: Floats, factor: Floats, draws: Draws, first: int, samp
 def draw_targets(targets: int, prior: Prior, draws: Draws, begin: int, rotation: float, samples: Samples) -> None:
     """Turn moments into targets: shares of the total, positions sqrt(K) P A; adds the volume element to the weights.
 
-    The rows' arrangements are turned by `rotation` rad, so that like scenes are not met by the same luck throughout.
+    The rows' arrangements are turned by `rotation` rad, so that similar scenes do not all get the same draws.
     """
     value, weight = samples.moments, samples.weight
     sd = 1.0 / math.sqrt(prior.inverse_variance[0, 2])

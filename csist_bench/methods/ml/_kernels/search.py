@@ -1,8 +1,8 @@
 """Search of one frame: how many targets, which basin of the likelihood, and how sure.
 
-For every target count that the flux allows, fits are run from the starts of `single_starts`, and the count whose best
-fit has the largest evidence is kept (Laplace's approximation: fit, prior and the volume of the posterior). Where the
-errors it predicts are large, the posterior is sampled instead (`posterior`).
+For every target count that the flux allows, fits are run from the starts of `ml._kernels.starts`, and the count whose
+best fit has the largest evidence is kept (Laplace's approximation: fit, prior and the volume of the posterior). Where
+the errors it predicts are large, the posterior is sampled instead (`ml._kernels.posterior`).
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def set_prior(targets: int, flux: float, law: BrightnessLaw, over: bool, scratch
 
 
 @jit
-def fit_count(
+def fit_from_starts(
     targets: int,
     window: FrameWindow,
     noise_model: NoiseModel,
@@ -200,7 +200,7 @@ def count_targets(
     found, strongest = 0, -math.inf
     for k in range(max(low, 1), high + 1):
         prior = set_prior(k, flux, law, over, scratch)
-        cost = fit_count(k, window, noise_model, prior, settings, scratch)
+        cost = fit_from_starts(k, window, noise_model, prior, settings, scratch)
         evidence = 0.0
         if low != high:
             if law.free:
@@ -219,7 +219,7 @@ def count_targets(
 
 @jit
 def touches_border(frame: Floats, window: FrameWindow, noise: float) -> bool:
-    """Tell whether the window holds light on a border of the image, so that some of it fell outside."""
+    """Return whether the window holds light on a border of the image, so that some of it fell outside."""
     n = window.pixels.shape[0]
     row, column = window.row, window.column
     top, bottom, left, right, light = 0.0, 0.0, 0.0, 0.0, 0.0
@@ -237,7 +237,7 @@ def touches_border(frame: Floats, window: FrameWindow, noise: float) -> bool:
 def is_seen(
     targets: int, window: FrameWindow, noise_model: NoiseModel, prior: Prior, theta: Floats, scratch: SearchWorkspace
 ) -> bool:
-    """Tell whether a fit explains the pixels better than an empty window does, by `MIN_GAIN` for a target."""
+    """Return whether a fit explains the pixels better than an empty window does, by `MIN_GAIN` for a target."""
     nothing = cost_of(theta[:0], window, noise_model, prior, scratch.fit)
     return nothing - cost_of(theta[:targets], window, noise_model, prior, scratch.fit) > MIN_GAIN * targets
 

@@ -61,11 +61,11 @@ class Answers(NamedTuple):
 
 
 class StartFits(NamedTuple):
-    """The state of one search: solutions (STARTS, P), their costs (STARTS,) and which of them stand (STARTS,)."""
+    """The state of one search: solutions (STARTS, P), their costs (STARTS,) and which of them are kept (STARTS,)."""
 
     solutions: Floats
     costs: Floats
-    stands: Bools
+    kept: Bools
 
 
 @jit
@@ -132,18 +132,18 @@ def explore(
         thinned[i] = window.members[i]
     loose = SequenceWindow(window.pixels, window.origin, thinned, window.time, window.basis, window.centre)
     for s in range(STARTS):
-        if search.stands[s]:
+        if search.kept[s]:
             search.costs[s] = fit_sequence(
                 search.solutions[s], loose, model, noise_model, LOOSE_STEPS, LOOSE_TOLERANCE, work
             )
     drop_repeats(search, model.targets)
     best, total, highest = -1, 0.0, -math.inf
     for s in range(STARTS):
-        if not search.stands[s]:
+        if not search.kept[s]:
             continue
         cost = fit_sequence(search.solutions[s], window, model, noise_model, FINAL_STEPS, FINAL_TOLERANCE, work)
         if met_before(search, s, model.targets):
-            search.stands[s] = False
+            search.kept[s] = False
             continue
         value = sequence_log_evidence(cost, model.mean.shape[0], work)
         if best < 0 or value > highest:
@@ -165,7 +165,7 @@ def set_starts(
     model: MotionModel,
     search: StartFits,
 ) -> None:
-    """Fill the starts of a search from the light's path (D + 1, 2) and moments, and tell which exist."""
+    """Fill the starts of a search from the light's path (D + 1, 2) and moments, and note which exist."""
     k, degree = model.targets, model.degree
     power = np.zeros(k + 1, np.complex128)
     roots, scratch = np.zeros(k, np.complex128), np.zeros(k + 1, np.complex128)
@@ -173,7 +173,7 @@ def set_starts(
         survey.windows, survey.origins, survey.flags, window.members, window.basis, coefficients, psf_sigma, power
     )
     for s in range(STARTS):
-        search.stands[s] = start_shape(s, power, square, roots, scratch)
+        search.kept[s] = start_shape(s, power, square, roots, scratch)
         a = search.solutions[s]
         for i in range(a.shape[0]):
             a[i] = model.mean[i]
@@ -190,35 +190,35 @@ def set_starts(
 
 @jit
 def drop_repeats(search: StartFits, targets: int) -> None:
-    """Leave standing one fit of each minimum, and none that is far above the best."""
+    """Keep one fit of each minimum, and none that is far above the best."""
     lowest = math.inf
     for s in range(STARTS):
-        if search.stands[s]:
+        if search.kept[s]:
             lowest = min(lowest, search.costs[s])
     for s in range(STARTS):
-        if search.stands[s] and search.costs[s] > lowest + WORTH_REFINING:
-            search.stands[s] = False
+        if search.kept[s] and search.costs[s] > lowest + WORTH_REFINING:
+            search.kept[s] = False
     for s in range(STARTS):
         for other in range(STARTS):
-            if other == s or not (search.stands[s] and search.stands[other]):
+            if other == s or not (search.kept[s] and search.kept[other]):
                 continue
             ahead = search.costs[other] < search.costs[s] or (search.costs[other] == search.costs[s] and other < s)
             if ahead and same_shape(search.solutions[s], search.solutions[other], targets):
-                search.stands[s] = False
+                search.kept[s] = False
 
 
 @jit
 def met_before(search: StartFits, last: int, targets: int) -> bool:
-    """Tell whether fit `last` ended in the minimum of an earlier one that stands."""
+    """Return whether fit `last` ended in the minimum of an earlier one that is kept."""
+    met = False
     for s in range(last):
-        if search.stands[s] and same_shape(search.solutions[s], search.solutions[last], targets):
-            return True
-    return False
+        met = met or (search.kept[s] and same_shape(search.solutions[s], search.solutions[last], targets))
+    return met
 
 
 @jit
 def same_shape(a: Floats, b: Floats, targets: int) -> bool:
-    """Tell whether every target of `a` has one of `b` within `SAME_MINIMUM`."""
+    """Return whether every target of `a` has one of `b` within `SAME_MINIMUM`."""
     for m in range(targets):
         nearest = math.inf
         for other in range(targets):

@@ -1,0 +1,29 @@
+"""Small linear algebra against NumPy."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from csist_bench.methods.fitting import linear_algebra
+
+
+@given(seed=st.integers(0, 10**6), n=st.integers(1, 12))
+@settings(max_examples=60, deadline=None)
+def test_the_small_linear_algebra_equals_numpy(seed, n):
+    rng = np.random.default_rng(seed)
+    root = rng.standard_normal((n, n + 2))
+    matrix = root @ root.T + 0.1 * np.eye(n)
+    factor, vector, out = matrix.copy(), rng.standard_normal(n), np.zeros((n, n))
+    expected = np.linalg.solve(matrix, vector)
+    assert linear_algebra.cholesky(factor, n)
+    linear_algebra.solve(factor, n, vector)
+    linear_algebra.inverse(factor, n, out)
+    np.testing.assert_allclose(vector, expected, rtol=1e-7, atol=1e-9)
+    np.testing.assert_allclose(out, np.linalg.inv(matrix), rtol=1e-6, atol=1e-9)
+    assert linear_algebra.log_determinant(factor, n) == pytest.approx(np.linalg.slogdet(matrix)[1], abs=1e-8)
+
+
+def test_a_matrix_that_is_not_positive_has_no_factor():
+    assert not linear_algebra.cholesky(np.diag([1.0, -1.0]), 2)
+    assert not linear_algebra.cholesky(np.full((2, 2), np.nan), 2)
