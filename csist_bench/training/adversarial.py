@@ -62,13 +62,13 @@ class AdversarialLearner:
         set_rate(self.optimiser, self.lr * lr_factor)
         set_rate(self.critic_optimiser, self.losses.critic_lr * lr_factor)
         real = _images(labels, self.scored)
-        critic_plays = bool(self.losses.adversarial) and step > self.losses.warmup_steps
+        with_critic = bool(self.losses.adversarial) and step > self.losses.warmup_steps
         self.critic.requires_grad_(False)
         with self.mixed_precision.autocast():
             fake = _images(self.generate(frames), self.scored)
-            terms = self._generator_terms(real, fake, critic_plays)
+            terms = self._generator_terms(real, fake, with_critic)
         optimizer_step(terms["total"], self.optimiser, self.mixed_precision, self.world, self.recipe.clip_norm)
-        if critic_plays:
+        if with_critic:
             self.critic.requires_grad_(True)
             with self.critic_mixed_precision.autocast():
                 terms["critic"] = critic_loss(self.critic(real).float(), self.critic(fake.detach()).float(), self.kind)
@@ -80,14 +80,14 @@ class AdversarialLearner:
         self.ema.update(step)
         return {name: term.detach() for name, term in terms.items()}
 
-    def _generator_terms(self, real: Tensor, fake: Tensor, critic_plays: bool) -> Terms:
+    def _generator_terms(self, real: Tensor, fake: Tensor, with_critic: bool) -> Terms:
         """Return the unweighted terms and their weighted total."""
         losses = self.losses
         pixel_loss = functional.l1_loss if losses.pixel_loss == "l1" else functional.mse_loss
         terms = {"pixel": pixel_loss(fake.float(), real)}
         weights = {"pixel": losses.pixel, "adversarial": losses.adversarial, "perceptual": losses.perceptual}
         verdict = torch.zeros_like(terms["pixel"])
-        if critic_plays:
+        if with_critic:
             verdict = generator_loss(self.critic(real).float(), self.critic(fake).float(), self.kind)
         terms["adversarial"] = verdict
         if self.perceptual is not None:

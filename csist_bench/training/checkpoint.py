@@ -65,8 +65,8 @@ class Progress(msgspec.Struct, kw_only=True):
 def check_folder(folder: Path, recipe: RunRecipe, *, resume: bool, overwrite: bool) -> bool:
     """Check that a run may be carried out in a folder, changing nothing; returns whether there is a saved state.
 
-    A run without calibration may be resumed with one, its last stage, and a setting that is younger than the run may
-    have any value; whether the network is still the same is seen when its state is read.
+    A run without calibration may be resumed with one, its last stage. A setting that was added after the run began may
+    have any value: whether the network is still the same shows when its state is read.
 
     Raises
     ------
@@ -112,7 +112,7 @@ def read_run_recipe(folder: Path) -> RunRecipe:
         saved = msgspec.json.decode(path.read_bytes(), type=RunRecipe)
     except msgspec.MsgspecError as error:
         raise InputError(f"{path}: not a run's recipe: {error}") from None
-    # A field that is younger than the run has its default, and a setting that has been removed since is left out.
+    # Fields that were added after the run began have their defaults; settings that were removed since are left out.
     return msgspec.structs.replace(
         saved,
         settings=without_removed(find(saved.method), saved.settings),

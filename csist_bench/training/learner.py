@@ -17,7 +17,7 @@ from csist_bench.training.recipe import TrainingRecipe
 
 
 class Learner(Protocol):
-    """What the loop needs: a step, and a state that can be saved and taken up."""
+    """What the loop needs: a step, and a state that can be saved and restored."""
 
     model: nn.Module
     ema: EMA
@@ -33,7 +33,7 @@ class Learner(Protocol):
 
 
 class PlainLearner:
-    """Minimises the network's own loss, or the mean squared error, by the parameters that are not at rest."""
+    """Minimises the network's own loss, or the mean squared error, over the parameters that require a gradient."""
 
     def __init__(
         self, model: nn.Module, recipe: TrainingRecipe, lr: float, scored: slice, world: World, device: torch.device
@@ -122,7 +122,7 @@ def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Te
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         index, _, name = key.partition(".")
-        # Counts stay off the device: to read one there would wait for it at every step.
+        # Counts stay on the CPU: reading one on a GPU would wait for the GPU at every step.
         state.setdefault(int(index), {})[name] = value.cpu() if name == "step" else value
     optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
 

@@ -53,7 +53,7 @@ def read_log(path: str | Path) -> TrainingLog:
 
 
 def rewind_log(folder: Path, step: int) -> None:
-    """Drop the lines after a step: a run that was killed and taken up writes them again."""
+    """Drop the lines after a step: a run that was killed writes them again when it is resumed."""
     path = folder / LOG
     if not path.is_file():
         return

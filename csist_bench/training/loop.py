@@ -1,7 +1,7 @@
 """The training loop: stages of steps, with a log, validation, saves, and a clean stop at any step.
 
 Every step is a function of the seed, the stage and the step's number (order of the data, learning rate, random
-numbers) and of the saved state, so a run that is paused and taken up ends as an uninterrupted one does.
+numbers) and of the saved state, so a run that is paused and resumed ends as an uninterrupted one does.
 """
 
 from __future__ import annotations

@@ -61,18 +61,17 @@ class AdversarialRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     perceptual_weights: str = ""
     critic_lr: Positive = 1e-4
     critic_weight_decay: NonNegative = 0.0
-    warmup_steps: Whole = 0  # first steps: pixel loss alone, the critic rests
+    warmup_steps: Whole = 0  # first steps: pixel loss alone, without the critic
 
     def __post_init__(self) -> None:
         _require_finite_fields(self)
 
 
 class CalibrationRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A last stage that fits what a network says of its errors and nothing else, to its last weights;
-    `[training.calibration]`.
+    """A last stage that fits the standard errors of a network and nothing else; `[training.calibration]`.
 
-    The likelihood of errors is flat about its top: ten percent off cost it a hundredth, which other terms outweigh.
-    What is fitted is the network as it will be kept, in half precision if the recipe says so.
+    It starts from the last weights. The likelihood hardly changes near the best standard errors (ten percent off cost
+    it one percent), so that other terms of the loss outweigh it. The weights are rounded first as they will be kept.
     """
 
     steps: Count = 600
@@ -86,7 +85,7 @@ class CalibrationRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
 class TrainingRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Everything that decides the result of a training run, beside the data, the network and its settings."""
 
-    # Where the weights start: at random (""), or for the layers that both networks name alike at those of this method.
+    # First weights: random (""), or those of this method for the layers that both networks have under one name.
     start_from: str = ""
     # Length. An epoch is one pass over the chosen frames (or trajectories); a last, partial batch is left out.
     epochs: Positive = 5.0
@@ -123,7 +122,7 @@ class TrainingRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     initialiser: Literal["fitted", "pseudo-inverse"] = "fitted"
     initialiser_ridge: Positive = 1e-4  # ridge of the fit, relative to the mean eigenvalue of Y Y^T
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
-    # Watching: in epochs and trajectories of the validation split (0: all of them), and steps between log lines.
+    # Validation, in epochs and trajectories of the validation split (0: all of them), and steps between log lines.
     validate_every: Positive = 1.0
     validate_trajectories: Whole = 0
     validate_batch: Count = 512  # frames per forward pass

@@ -14,7 +14,7 @@ def require_fit(name: str, model: nn.Module, recipe: TrainingRecipe) -> None:
     Raises
     ------
     InputError
-        If the recipe has a stage, an optimiser or a critic that the network has no use for.
+        If the recipe has a stage, an optimiser or a critic that the network cannot be trained with.
     """
     if recipe.window and not getattr(model, "resizable", False):
         raise InputError(f"window must be left out for {name}: its weights are tied to the grid's size")

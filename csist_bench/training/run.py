@@ -1,7 +1,7 @@
 """A training run from recipe to weights: network, data, stages, validation, and the run's folder.
 
 The stages are windowed pre-training, where the recipe has it, training on full frames, and, where the recipe has it, a
-calibration of what the network says of its errors. Pre-training (5 x 5 px windows hold every target of SeqCSIST and all
+calibration of the network's standard errors. Pre-training (5 x 5 px windows hold every target of SeqCSIST and all
 the light) costs a fifth of the time per frame.
 """
 

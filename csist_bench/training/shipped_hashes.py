@@ -31,7 +31,7 @@ def shipped_hashes(method: Method) -> set[str]:
 
 
 def _shipped_start(recipe: TrainingRecipe) -> set[str]:
-    """Return the digest of the weights that a recipe starts from if they are shipped; "" stands for none."""
+    """Return the digest of the shipped weights that a recipe starts from; "" where it starts from none."""
     if not recipe.start_from:
         return {""}
     path = shipped_weights(recipe.start_from)

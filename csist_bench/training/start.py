@@ -44,7 +44,7 @@ class Start:
             return
         own = model.state_dict()
         shared = {n: t for n, t in self.tensors.items() if n in own and own[n].shape == t.shape}
-        for part in getattr(model, "indivisible", ()):  # half of it would be worse than none
+        for part in getattr(model, "indivisible", ()):  # taken whole or not at all
             names = {name for name in own if name.startswith(f"{part}.")}
             if not names <= shared.keys():
                 shared = {n: t for n, t in shared.items() if n not in names}

@@ -39,5 +39,5 @@ def training_data(method: Method, store: Dataset, recipe: TrainingRecipe, device
 
 
 def fitted_initialiser(data: TrainingData, recipe: TrainingRecipe) -> NDArray[np.float32] | None:
-    """Return Q fitted to the data; None stands for the pseudo-inverse of Phi, where the recipe asks for that."""
+    """Return Q fitted to the data; None where the recipe asks for the pseudo-inverse of Phi."""
     return data.initialiser(recipe.initialiser_ridge) if recipe.initialiser == "fitted" else None

@@ -83,13 +83,13 @@ class PointRunner:
     def side_by_side(self, threads: int) -> Iterator[None]:
         """Let so many threads use the runner at once, each with its share of the cores.
 
-        A pass is many small steps, of which several cores make little more than one does. The number of torch's threads
-        is one for the whole process, so this must not be entered twice at once.
+        A pass is many small steps, which several cores do hardly faster than one. The number of torch's threads belongs
+        to the whole process, so this must not be entered twice at once.
         """
         cores = torch.get_num_threads()
         torch.set_num_threads(max(1, cores // threads))
         try:
-            with evaluated(self.model):  # for all of them: each by itself would leave it as another found it
+            with evaluated(self.model):  # once for all threads: each would restore the mode that another had set
                 yield
         finally:
             torch.set_num_threads(cores)
@@ -124,7 +124,7 @@ class PointRunner:
 
 
 def told_of(camera: Camera, count: int, device: torch.device) -> SceneLabels:
-    """Return what a network is told of `count` sequences, which have no targets to tell of."""
+    """Return labels without targets, which hold the noise and the clipping level of `count` sequences."""
     return SceneLabels(
         xy=torch.empty((count, 0, 0, 2), device=device),
         intensity=torch.empty((count, 0, 0), device=device),

@@ -2,7 +2,7 @@
 
 The card says what the weights are (method, resolved settings, optics), where they come from (resolved training recipe
 and its hash, fingerprint of the data, code version, step, cost) and how good they were (validation CSO-mAP). It also
-holds a digest of the tensors, so that a damaged file is told apart from a whole one.
+holds a digest of the tensors, so that a damaged file is recognised.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from torch import Tensor
 from csist_bench.conventions import THRESHOLDS
 
 SOFTNESS = 0.02  # px: of the thresholds, where a gradient is wanted
-_ANGLES = 8  # of the quadrature over a quarter turn: error below 1e-4 up to a ratio of 4 between the axes' errors
+_ANGLES = 8  # quadrature points over a quarter turn: error below 1e-4 if the axes' errors differ by up to a factor of 4
 
 
 def expected_correctness(sigma: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""What is answered where a network holds several alternatives: the likeliest, moved to count for as much as it can.
+"""The answer of a network with several alternatives: the likeliest one, its targets moved to raise the expected score.
 
 A detection counts by the thresholds of CSO-mAP that it is within. Of a target that alternatives place at p_0 (the
 likeliest), p_1, ... the answer
@@ -9,10 +9,10 @@ may lie between them, within reach of more than one: a Bayes decision under the 
 g_a a small network learns. It sees distances, errors and weights only, nothing of the axes, so it moves every turned
 scene alike. It also learns how correct each answer will be, and by what factor the mixture's standard errors are off.
 
-In strong noise arrangements turned against each other are as likely, and a network settles on one: it then answers the
-same angle whatever the scene's is. Nothing is lost by that on scenes turned by any angle, but on a set whose scenes all
-stand alike it is luck. So where angles are open, a network of a law without axes leans to the arrangement that the
-phase of the blob's own fourth moment points at (`leaning`).
+In strong noise, arrangements turned against each other are equally likely, and a network settles on one: it then
+answers the same angle whatever the scene's is. On scenes turned by any angle that costs nothing on average, but where
+all scenes have the same angle the score is a matter of luck. So where the angle is open, a network trained on a law
+without axes prefers the arrangement that the phase of the blob's fourth moment points at (`leaning`).
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ from csist_bench.methods.networks.common.set_loss import (
 SENSOR_FEATURES = 3  # numbers that tell of the sensor
 DISTANCE = 0.2  # px: brings distances near one
 LEAST_LOG_SHARE = -10.0
-FINE = 0.05  # of what is decided: corrections are small, and an optimiser's steps are not
+FINE = 0.05  # scale of the networks' outputs: corrections are small beside an optimiser's steps
 MOST_RESCALED = 5.0  # log of how far standard errors may be from the mixture's
 LEAST_ERRORS = (1e-4, 1e-4, 0.01)  # px, px, grey levels: keep the likelihood bounded
-MOST_LEAN = 0.5  # log of the weights' ratio: of alternatives nearer to each other the noise may choose
-USUAL_DEVIATION = 5.0  # standard errors: a deviation beyond, such as of a wrong arrangement, pulls no more than this
+MOST_LEAN = 0.5  # log of the weights' ratio up to which the phase decides between two alternatives
+USUAL_DEVIATION = 5.0  # standard errors: larger deviations, such as of a wrong arrangement, have the gradient of this
 
 
 class MixtureDecision(nn.Module):

@@ -164,13 +164,13 @@ class OffGridNet(nn.Module):
         there = moved(slots, look.middle.to(slots)[:, None, None])
         if self.judge is None or self.moments is None or look.seen is None:
             return there[:, 0].unflatten(0, sequences)[:, scored].flatten(0, 1)
-        fixed = slots.detach()  # they are judged, not changed, by what they leave
+        fixed = slots.detach()  # the weights do not change the sets
         by_sequence = Seen(*(x.unflatten(0, sequences) for x in look.seen))
         with exact(fixed):
             rest = rest_of(self.moments, by_sequence, fixed.unflatten(0, sequences), self.reach, ahead)
         weight, right = self.judge(h, fixed, rest.flatten(0, 1))
-        # What weight and errors say of it by themselves, and what is learned beyond: where alternatives agree, their
-        # weights add up.
+        # Weight and errors give a first estimate; the network adds what they miss, such as that the weights of
+        # alternatives that agree add up.
         usual = weight.detach().softmax(dim=1).unsqueeze(2) * own_correctness(fixed)
         right = right + torch.logit(usual, LEAST_SHARE)
         lean = leaning(fixed, look.turn) if self.keep else torch.zeros_like(weight)
@@ -282,7 +282,7 @@ def _mixture_weights(settings: OffGridNetSettings, moments: HermiteMoments | Non
     return MixtureWeights(len(moments.orders) * (2 if settings.reach else 1), settings.width, settings.slots)
 
 
-# --- what is told of the sensor ---------------------------------------------------------------------------------------
+# --- the sensor -------------------------------------------------------------------------------------------------------
 
 
 def _sensor(frames: Tensor, told: SceneLabels | None) -> tuple[Tensor, Tensor]:
@@ -294,5 +294,5 @@ def _sensor(frames: Tensor, told: SceneLabels | None) -> tuple[Tensor, Tensor]:
 
 
 def _sensor_features(noise: Tensor, clipping: Tensor) -> Tensor:
-    """Return what is told of the sensor as features (N, 3), of noise and clipping as `_sensor` returns them."""
+    """Return features (N, 3) of the noise and the clipping level as `_sensor` returns them."""
     return torch.stack([noise / 5.0, noise.clamp_min(1e-3).log() / 2.0, clipping], dim=-1)

@@ -12,7 +12,7 @@ CORE = 5  # px: holds nearly all the light of a blob
 def blob_centre(frames: Tensor) -> Tensor:
     """Return the pixel (row, column) nearest to the blob's centroid, int64 (N, 2), of frames (N, S, S).
 
-    The centroid is taken over 5 x 5 px about the brightest 3 x 3 px, so noise far from the blob has no say in it.
+    The centroid is taken over 5 x 5 px about the brightest 3 x 3 px, so noise far from the blob does not move it.
     """
     size = frames.shape[-1]
     padded = functional.pad(frames, (1, 1, 1, 1))

@@ -28,7 +28,7 @@ from torch.nn import functional
 from csist_bench.methods.networks.common.sampling import Sampling
 
 SCALE = 100.0  # grey levels
-NOISE = 0.0  # the noise level that the hyper-parameter network is told
+NOISE = 0.0  # input of the hyper-parameter network: the benchmark's frames have no noise
 SMALLEST = 1e-6  # keeps alpha away from 0
 
 

@@ -1,14 +1,12 @@
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn import functional
 
-torch = pytest.importorskip("torch")
-
-from torch.nn import functional  # noqa: E402
-
-from csist_bench.errors import InputError  # noqa: E402
-from csist_bench.methods.networks.common.deform_conv import (  # noqa: E402
+from csist_bench.errors import InputError
+from csist_bench.methods.networks.common.deform_conv import (
     KEEPING_3,
     DeformConv2d,
     DeformConv2dPack,
@@ -16,7 +14,7 @@ from csist_bench.methods.networks.common.deform_conv import (  # noqa: E402
     backend,
     deform_conv2d,
 )
-from tests.reference.naive_deform_conv import naive_deform_conv  # noqa: E402
+from tests.reference.naive_deform_conv import naive_deform_conv
 
 
 @pytest.fixture(autouse=True)

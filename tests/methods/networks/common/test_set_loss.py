@@ -7,38 +7,13 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from scipy.optimize import linear_sum_assignment
 
 from csist_bench.errors import InputError
-from csist_bench.methods.networks.common.assignment import best_assignment, log_sum_of_assignments
-from csist_bench.methods.networks.common.correctness import THRESHOLDS, correctness, soft_correctness
+from csist_bench.methods.networks.common.correctness import THRESHOLDS
 from csist_bench.methods.networks.common.set_loss import PRESENCE, alternatives_loss, set_loss
 from tests.helpers.slots import some_alternatives, some_slots
 
 # --- assignment and loss ---------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("k", [1, 2, 4, 8])
-def test_the_assignment_is_that_of_a_solver(k: int) -> None:
-    cost = torch.rand((30, k, k), generator=torch.Generator().manual_seed(k)) - 0.5
-    found = best_assignment(cost)
-    for matrix, chosen in zip(cost.numpy(), found.numpy(), strict=True):
-        np.testing.assert_array_equal(chosen, linear_sum_assignment(matrix)[1])
-
-
-def test_more_slots_than_can_be_assigned_exactly_are_refused() -> None:
-    with pytest.raises(InputError, match="slots must be at most 10 for exact assignment, got 11"):
-        best_assignment(torch.zeros((1, 11, 11)))
-
-
-@pytest.mark.parametrize("k", [1, 3, 5])
-def test_the_sum_over_assignments_is_a_permanent(k: int) -> None:
-    cost = 3 * torch.randn((7, k, k), generator=torch.Generator().manual_seed(k), dtype=torch.float64)
-    cost.requires_grad_(True)
-    sums = [cost[:, range(k), order].sum(dim=1).neg().exp() for order in itertools.permutations(range(k))]
-    found = log_sum_of_assignments(cost)
-    torch.testing.assert_close(found, torch.stack(sums).sum(dim=0).log())
-    assert torch.autograd.gradcheck(log_sum_of_assignments, cost.detach()[:2].requires_grad_(True))
 
 
 def test_the_loss_under_all_assignments_is_that_of_a_multi_bernoulli_set() -> None:
@@ -146,16 +121,3 @@ def ordered_cost(slots: torch.Tensor, xy: torch.Tensor, intensity: torch.Tensor)
         total += float(0.5 * error.square().sum() + slot[4:].log().sum() - np.log(100.0))
         total += float(torch.nn.functional.softplus(-slot[PRESENCE]))
     return total
-
-
-def test_correctness_is_the_share_of_thresholds_that_a_distance_is_within() -> None:
-    distance = torch.tensor([0.0, 0.05, 0.051, 0.12, 0.25, 0.3, float("inf")], dtype=torch.float64)
-    assert correctness(distance).tolist() == pytest.approx([1.0, 1.0, 0.8, 0.6, 0.2, 0.0, 0.0])
-
-
-def test_softened_correctness_is_near_it_between_the_thresholds_and_falls_everywhere() -> None:
-    between = torch.tensor([0.0, 0.075, 0.125, 0.175, 0.225, 0.4])
-    torch.testing.assert_close(soft_correctness(between), correctness(between), atol=0.06, rtol=0.0)
-    distance = torch.linspace(0.0, 0.4, 200, requires_grad=True)
-    soft_correctness(distance).sum().backward()
-    assert (distance.grad < 0).all()

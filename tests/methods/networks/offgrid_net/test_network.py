@@ -1,9 +1,8 @@
-"""OffGrid-Net and its layers: renderer, assignment, loss, windows, neighbours, and the way to detections."""
+"""OffGrid-Net: its sets of slots, how they start, its variants, and on what an answer depends."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,53 +11,18 @@ from torch import nn
 
 from csist_bench.errors import InputError
 from csist_bench.methods.networks.base import build_network
-from csist_bench.methods.networks.common.correctness import THRESHOLDS, expected_correctness
-from csist_bench.methods.networks.common.rendering import SceneLabels, frames_from_targets
+from csist_bench.methods.networks.common.correctness import expected_correctness
+from csist_bench.methods.networks.common.rendering import SceneLabels
 from csist_bench.methods.networks.common.set_loss import LEARNED, PRESENCE, SCORE
-from csist_bench.methods.networks.offgrid_net.temporal_attention import TemporalAttention, TemporalConvolution
-from csist_bench.methods.networks.offgrid_net.windows import blob_centre, border_distances, windows_about
-from csist_bench.methods.networks.points import BLOCK, PointRunner
+from csist_bench.methods.networks.offgrid_net.windows import blob_centre, windows_about
+from csist_bench.methods.networks.points import PointRunner
 from csist_bench.methods.networks.weight_files import shipped_weights
-from csist_bench.methods.networks.weights import load_weights, save_weights
+from csist_bench.methods.networks.weights import load_weights
 from csist_bench.recipes import load_data_recipe
-from csist_bench.simulation.camera import Camera
 from csist_bench.simulation.optics import Optics
-from csist_bench.simulation.rendering import frames_from_targets as simulated_frames
 from csist_bench.simulation.rendering import render_shard
-from tests.helpers.cards import card_of
 from tests.helpers.crosses import crosses
-from tests.helpers.slots import some_slots
-from tests.helpers.tiny_sets import tiny_store
-from tests.helpers.unmixing import unmixed
-
-SMALL = ["width=16", "depth=2", "heads=2"]
-INSTRUMENT = Camera.from_recipe(load_data_recipe("seqcsist"))
-
-
-def network(*overrides: str) -> nn.Module:
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        return build_network("offgrid-net", Optics(), [*SMALL, *overrides])
-
-
-# --- renderer --------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("size", [11, 6])
-def test_the_torch_renderer_is_the_simulators_to_a_hundred_thousandth(size: int) -> None:
-    rng = np.random.default_rng(0)
-    xy = rng.uniform(-2.0, size + 1.0, (40, 3, 4, 2))
-    xy[:, 0, 0] = np.round(xy[:, 0, 0]) + 0.5  # on pixel borders
-    intensity = rng.uniform(1.0, 1000.0, xy.shape[:-1])
-    xy[5:9, :, 2:] = np.nan
-    intensity[9, :, 0] = np.nan
-    for psf_sigma in (0.3, 0.5, 1.1):
-        exact = simulated_frames(xy, intensity, Optics(psf_sigma, size))
-        frames = frames_from_targets(torch.tensor(xy).float(), torch.tensor(intensity).float(), psf_sigma, size)
-        assert np.abs(frames.numpy() - exact).max() < 1e-5 * 1000.0
-        one = frames_from_targets(torch.tensor(xy), torch.tensor(intensity), psf_sigma, size)
-        np.testing.assert_allclose(one.numpy(), exact, atol=1e-8)
-
+from tests.helpers.offgrid_net import INSTRUMENT, SMALL, network
 
 # --- alternatives ----------------------------------------------------------------------------------------------------
 
@@ -84,28 +48,6 @@ def test_judging_alternatives_does_not_move_them() -> None:
     assert (turn.diff().abs() > 0.1).all(), "alternatives start turned against each other"
 
 
-# --- windows and neighbours ------------------------------------------------------------------------------------------
-
-
-def test_the_window_is_about_the_centroids_pixel_even_in_noise() -> None:
-    rng = np.random.default_rng(1)
-    centre = rng.uniform(1.0, 9.0, (200, 1, 2))
-    xy = centre + rng.uniform(-0.4, 0.4, (200, 3, 2))
-    frames = simulated_frames(xy, np.full((200, 3), 235.0), Optics()) + rng.normal(0.0, 5.0, (200, 11, 11))
-    pixel = blob_centre(torch.tensor(frames).float()).numpy()
-    assert np.abs(pixel[:, ::-1] - xy.mean(axis=1)).max() < 0.75  # half a pixel but for noise
-    assert blob_centre(torch.zeros((1, 11, 11))).shape == (1, 2)
-
-
-def test_windows_are_cut_out_and_zero_beyond_the_image() -> None:
-    frames = torch.arange(50.0).reshape(2, 5, 5)
-    cut = windows_about(frames, torch.tensor([[2, 3], [0, 4]]), 3)
-    assert torch.equal(cut[0], frames[0, 1:4, 2:5])
-    assert torch.equal(cut[1], torch.tensor([[0.0, 0.0, 0.0], [28.0, 29.0, 0.0], [33.0, 34.0, 0.0]]))
-    distances = border_distances(torch.tensor([[0, 10], [5, 9]]), 11, 4)
-    assert torch.equal(distances, torch.tensor([[0.0, 1.0, 1.0, 0.0], [1.0, 1.0, 1.0, 0.25]]))
-
-
 @pytest.mark.parametrize(
     ("reach", "setting"),
     [(0, "neighbours=attention"), (2, "neighbours=attention"), (2, "neighbours=convolution"), (2, "smooth=true")],
@@ -118,37 +60,6 @@ def test_a_frame_depends_on_its_neighbours_within_reach_and_no_others(reach: int
         frames[:, 10] = frames[:, 10].flip(-1)
         moved = (model(frames) != before).flatten(2).any(dim=-1)[0]
     assert moved.nonzero().flatten().tolist() == list(range(10 - reach, 11 + reach))
-
-
-def test_attention_is_the_weighted_mean_written_out() -> None:
-    torch.manual_seed(0)
-    layer = TemporalAttention(4, 1, reach=1)
-    nn.init.normal_(layer.lag)
-    x, context, place = torch.randn(1, 5, 4), torch.randn(1, 5, 4), torch.randn(1, 5, 3)
-    query = layer.query(layer.query_norm(x))[0]
-    key, value = layer.key_value(layer.key_norm(context))[0].chunk(2, dim=-1)
-    expected = []
-    for t in range(5):
-        near = [s for s in range(5) if abs(s - t) <= 1]
-        weight = torch.softmax(torch.stack([query[t] @ key[s] / 2.0 + layer.lag[0, s - t + 1] for s in near]), dim=0)
-        mean = sum(w * torch.cat([value[s], place[0, s] - place[0, t]]) for w, s in zip(weight, near, strict=True))
-        expected.append(layer.out(mean))
-    torch.testing.assert_close(layer(x, context, place)[0], torch.stack(expected), atol=1e-5, rtol=1e-4)
-
-
-def test_convolution_in_time_is_a_sum_over_lags() -> None:
-    torch.manual_seed(0)
-    layer = TemporalConvolution(4, reach=1)
-    context, place = torch.randn(1, 5, 4), torch.randn(1, 5, 3)
-    seen, expected = layer.norm(context)[0], []
-    for t in range(5):
-        near = [s for s in range(t - 1, t + 2) if 0 <= s < 5]
-        moved = torch.zeros(3, 3)
-        for s in near:
-            moved[:, s - t + 1] = place[0, s] - place[0, t]
-        mixed = sum(layer.mix.weight[:, :, s - t + 1] @ seen[s] for s in near) + layer.mix.bias
-        expected.append(mixed + layer.displace(moved.flatten()))
-    torch.testing.assert_close(layer(context, context, place)[0], torch.stack(expected), atol=1e-5, rtol=1e-4)
 
 
 # --- starts and variants ----------------------------------------------------------------------------------------------
@@ -262,95 +173,3 @@ def test_bad_settings_are_refused() -> None:
     ):
         with pytest.raises(InputError, match=words):
             network("reach=1", override)
-
-
-# --- detections ------------------------------------------------------------------------------------------------------
-
-
-def test_expected_correctness_is_what_sampling_gives() -> None:
-    sigma = torch.tensor([[0.05, 0.05], [0.03, 0.1], [0.2, 0.08], [1.0, 1.0]], dtype=torch.float64)
-    error = np.random.default_rng(0).normal(size=(200_000, 2))
-    for row, figure in zip(sigma.numpy(), expected_correctness(sigma).tolist(), strict=True):
-        distance = np.hypot(*(error * row).T)
-        assert figure == pytest.approx(np.mean([(distance <= d).mean() for d in THRESHOLDS]), abs=0.003)
-    equal = torch.tensor([0.1, 0.1], dtype=torch.float64)
-    closed = np.mean([1 - np.exp(-0.5 * (d / 0.1) ** 2) for d in THRESHOLDS])
-    assert expected_correctness(equal).item() == pytest.approx(closed, rel=1e-9)
-
-
-def test_slots_become_as_many_detections_as_their_presences_sum_to(monkeypatch: pytest.MonkeyPatch) -> None:
-    runner = PointRunner(network(), "cpu")
-    score = torch.tensor([0.4, 0.3, 0.2, 0.1]).expand(2, 4).unsqueeze(-1)
-    slots = torch.cat([some_slots(2, 4), score], dim=-1).unsqueeze(0).numpy()
-    slots[..., PRESENCE] = np.array([[9.0, -9.0, 0.5, 9.0], [-9.0, -9.0, -9.0, -9.0]])
-    monkeypatch.setattr(runner, "slots", lambda frames, camera: slots)
-    found = runner.detect(np.zeros((1, 2, 11, 11), np.float32), INSTRUMENT).ordered()
-    assert found.frame.tolist() == [0, 0, 0]
-    np.testing.assert_allclose(found.x, np.sort(slots[0, 0, [0, 2, 3], 0]))
-    order = np.argsort(slots[0, 0, [0, 2, 3], 0])
-    np.testing.assert_allclose(found.score, np.array([0.4, 0.2, 0.1])[order])
-
-
-@pytest.mark.parametrize("reach", [0, 3])
-def test_long_sequences_are_answered_in_blocks(reach: int) -> None:
-    frames = np.tile(render_shard(load_data_recipe("seqcsist"), [0]).frames, (1, 8, 1, 1))[:, : 2 * BLOCK + 5]
-    model = network(f"reach={reach}")
-    with torch.inference_mode():
-        whole = model(torch.from_numpy(frames)).numpy()
-    np.testing.assert_allclose(PointRunner(model, "cpu", 32).slots(frames, INSTRUMENT), whole, atol=1e-3)
-
-
-def test_the_network_is_told_of_noise_clipping_and_background() -> None:
-    frames = render_shard(load_data_recipe("seqcsist"), [0]).frames
-    runner = PointRunner(network(), "cpu")
-    plain = runner.slots(frames, INSTRUMENT)
-    np.testing.assert_allclose(runner.slots(frames + 7.0, replace(INSTRUMENT, background=7.0)), plain, atol=0.05)
-    assert np.abs(runner.slots(frames, replace(INSTRUMENT, noise_sigma=5.0)) - plain).max() > 1e-3
-    assert np.abs(runner.slots(frames, replace(INSTRUMENT, saturation=255.0)) - plain).max() > 1e-3
-
-
-def test_frames_of_another_size_are_refused() -> None:
-    with pytest.raises(InputError, match="frames must have shape"):
-        PointRunner(network(), "cpu").detect(np.zeros((1, 1, 9, 9)), INSTRUMENT)
-
-
-def test_threads_side_by_side_answer_as_one_does_and_leave_no_trace(tmp_path: Path) -> None:
-    split = tiny_store(tmp_path / "tiny.zarr").split("test")
-    save_weights(tmp_path / "w.safetensors", network("reach=1").train(), card_of("offgrid-net", [*SMALL, "reach=1"]))
-    before = torch.get_num_threads()
-    found = []
-    try:
-        for threads in (1, 3):
-            torch.set_num_threads(threads)
-            found.append(unmixed(split, "offgrid-net", weights=tmp_path / "w.safetensors", device="cpu").detections)
-            assert torch.get_num_threads() == threads
-        runner = PointRunner(network().train(), "cpu")
-        for given, each in ((1, 3), (2, 1), (3, 1)):
-            assert runner.threads == 3
-            with runner.side_by_side(given):
-                assert (torch.get_num_threads(), runner.model.training) == (each, False)
-        assert (torch.get_num_threads(), runner.model.training) == (3, True)
-    finally:
-        torch.set_num_threads(before)
-    for name, column in found[0].columns().items():
-        np.testing.assert_allclose(column, found[1].columns()[name], atol=1e-4, rtol=1e-4)
-
-
-def test_unmix_runs_the_weights_and_polishes_them(tmp_path: Path) -> None:
-    split = tiny_store(tmp_path / "tiny.zarr").split("test")
-    model = network("reach=1")
-    with torch.no_grad():
-        model.head.bias.view(-1, LEARNED)[:, PRESENCE] = 3.0  # type: ignore[union-attr, operator]
-    save_weights(tmp_path / "w.safetensors", model, card_of("offgrid-net", [*SMALL, "reach=1"]))
-    own = unmixed(split, "offgrid-net", weights=tmp_path / "w.safetensors", device="cpu")
-    assert own.method["decoder"] == "own"
-    assert len(own.detections) == 4 * own.n_frames
-    expected = PointRunner(model, "cpu").detect(split.frames[:], Camera.from_recipe(split.recipe))
-    kept = expected.select((expected.frame >= 1) & (expected.frame < 5)).ordered()
-    np.testing.assert_allclose(own.detections.x, kept.x, atol=1e-5)
-    polished = unmixed(split, "offgrid-net", decoder="polish", weights=tmp_path / "w.safetensors", device="cpu")
-    assert polished.method["decoder"] == "polish"
-    assert len(polished.detections) == len(own.detections)
-    assert polished.detections.sigma_x is not None
-    assert own.detections.sigma_x is not None
-    assert polished.detections.sigma_x.mean() < own.detections.sigma_x.mean()
