@@ -15,6 +15,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from csist_bench import datasets
 from csist_bench.datasets.backgrounds import open_background
 from csist_bench.datasets.target_tables import TargetTable
@@ -102,7 +104,7 @@ def generate(
     if background is not None:
         extra["background_digest"] = background.digest
     with _store_lock(path):
-        _prepare(path, recipe, sizes, extra, resume or part != (1, 1), overwrite)
+        recipe = _prepare(path, recipe, sizes, extra, resume or part != (1, 1), overwrite)
     all_tasks = datasets.tasks_of(recipe, sizes)
     mine = all_tasks[(part[0] - 1) * len(all_tasks) // part[1] : part[0] * len(all_tasks) // part[1]]
     with locked(
@@ -135,8 +137,8 @@ def _store_lock(path: Path) -> AbstractContextManager[None]:
 
 def _prepare(
     path: Path, recipe: DataRecipe, sizes: dict[str, int], extra: dict[str, Any], resume: bool, overwrite: bool
-) -> None:
-    """Create the store, or check that the one there may be resumed or replaced."""
+) -> DataRecipe:
+    """Create the store, or check that the one there may be resumed or replaced; return the recipe to go on with."""
     started = (path / "zarr.json").is_file()
     if path.exists() and not started and (not path.is_dir() or any(path.iterdir())):
         _refuse_foreign(path)
@@ -147,10 +149,19 @@ def _prepare(
             _refuse_unfinished_creation(path)
         else:
             if not overwrite:
+                recipe = _as_begun(existing, recipe)
                 _check_resumable(existing, recipe, extra, resume)
-                return
+                return recipe
         shutil.rmtree(path)
     datasets.create_dataset(path, recipe, sizes, extra)
+    return recipe
+
+
+def _as_begun(existing: datasets.Dataset, recipe: DataRecipe) -> DataRecipe:
+    """Return the recipe with the reference point of a set that version 0.1.0 began: (5, 5), whatever the size."""
+    if existing.attributes.get("generator_version") == "0.1.0" and recipe.centre is None:
+        return msgspec.structs.replace(recipe, centre=existing.recipe.centre)
+    return recipe
 
 
 def _refuse_foreign(path: Path) -> None:

@@ -1,8 +1,10 @@
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,8 +12,12 @@ import pytest
 from csist_bench import datasets
 from csist_bench.datasets import generation, layout
 from csist_bench.datasets.generation import generate, parse_part
+from csist_bench.datasets.verification import verify
 from csist_bench.errors import InputError
+from csist_bench.recipes import load_data_recipe, recipe_hash, shipped
 from tests.helpers.sets import tiny_recipe, tiny_set
+
+GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "data_sets.json").read_text())
 
 
 @pytest.fixture
@@ -189,3 +195,42 @@ def test_overwriting_one_part_is_refused(tmp_path):
     generate(tmp_path / "set.zarr", tiny_recipe(), part=(1, 3))
     with pytest.raises(InputError, match="would delete the other parts"):
         generate(tmp_path / "set.zarr", tiny_recipe(), part=(2, 3), overwrite=True)
+
+
+# --- sets of version 0.1.0 ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", shipped("data"))
+def test_shipped_recipes_make_the_sets_of_version_0_1_0(tmp_path, name):
+    assert recipe_hash(load_data_recipe(name)) == GOLDEN[name]["recipe_hash"]
+    made = generate(tmp_path / "set.zarr", load_data_recipe(name, ["trajectories=40"]))
+    assert made.fingerprint == GOLDEN[name]["fingerprint"]
+
+
+def as_of_0_1_0(path, *overrides):
+    """A set as version 0.1.0 made it: it drew about 5 px whatever the size, and recorded neither of the new fields."""
+    generate(path, tiny_recipe("seqcsist", "centre=5", *overrides))
+    meta = json.loads((path / "zarr.json").read_text())
+    assert {"centre", "grid_threshold"}.isdisjoint(meta["attributes"]["recipe"])
+    meta["attributes"]["generator_version"] = "0.1.0"
+    (path / "zarr.json").write_text(json.dumps(meta))
+    return path
+
+
+def test_a_wide_set_of_version_0_1_0_is_read_checked_and_resumed_about_its_centre(tmp_path, small_shards):
+    path = as_of_0_1_0(tmp_path / "old.zarr", "size=15")
+    before = digests(path)
+    assert datasets.open_dataset(path).recipe.reference == 5
+    assert verify(path) == []
+    (path / datasets.PROGRESS / "train-00001.json").unlink()
+    assert generate(path, tiny_recipe("seqcsist", "size=15"), resume=True).written > 0
+    assert digests(path) == before
+    with pytest.raises(InputError, match=r"begun with another recipe \(centre: 5\.0 -> 4\.0\)"):
+        generate(path, tiny_recipe("seqcsist", "size=15", "centre=4"), resume=True)
+
+
+def test_a_wide_set_of_today_records_its_centre(tmp_path):
+    path = tiny_set(tmp_path / "new.zarr", "seqcsist", "size=15")
+    data = datasets.open_dataset(path)
+    assert (data.attributes["recipe"]["centre"], data.recipe.centre, data.recipe.reference) == (7.0, None, 7.0)
+    assert verify(path) == []
