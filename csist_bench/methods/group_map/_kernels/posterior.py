@@ -80,16 +80,18 @@ def laplace_posterior(
     variance_inflation : (J,), the factor by which residuals exceed the camera's noise (1: they do not)
     posteriors : out
     """
-    state, prior, covariance = hypotheses.state, groups.prior, posteriors.covariance
+    # Taken out of their tuples once: inside the loops each access would cost a reference count.
+    state, cost, log_volume = hypotheses.state, hypotheses.cost, hypotheses.log_volume
+    factor, prior = hypotheses.factor, groups.prior
+    covariance, log_evidence = posteriors.covariance, posteriors.log_evidence
     unknowns, first = state.shape[1], 2 * groups.basis.shape[1] + 1
     prior_volume = 0.5 * np.log(prior[1]).sum()
     for j in range(state.shape[0]):
-        inverse(hypotheses.factor[j], unknowns, covariance[j])
+        inverse(factor[j], unknowns, covariance[j])
         change = 0.0
         if bounds[1] > bounds[0]:
             change = uniform_intensities(first, bounds, draws, prior[:, first], state[j], covariance[j])
-        misfit = -0.5 * hypotheses.cost[j] / variance_inflation[j]
-        posteriors.log_evidence[j] = misfit + hypotheses.log_volume[j] + prior_volume + change
+        log_evidence[j] = -0.5 * cost[j] / variance_inflation[j] + log_volume[j] + prior_volume + change
         for u in range(unknowns):
             for v in range(unknowns):
                 covariance[j, u, v] *= variance_inflation[j]
@@ -238,13 +240,12 @@ def condition_on_start(
 @jit
 def place_hypotheses(hypotheses: Hypotheses, groups: Groups, frame: int, posteriors: Posteriors) -> None:
     """Fill the positions of every hypothesis's targets, and their spreads, at one frame of its group."""
-    state, arms, covariance = hypotheses.state, hypotheses.arms, posteriors.covariance
+    state, arms, group, covariance = hypotheses.state, hypotheses.arms, hypotheses.group, posteriors.covariance
+    pivots, basis, drift = groups.pivots, groups.basis[frame], groups.drift[frame]
+    xy, spread = posteriors.xy, posteriors.spread
     sigma = np.empty((arms.shape[1], 2))
     for j in range(state.shape[0]):
-        place_targets(
-            state[j], covariance[j], arms[j], groups.pivots[hypotheses.group[j]], groups.basis[frame],
-            groups.drift[frame], 0.0, posteriors.xy[j], sigma, posteriors.spread[j],
-        )  # fmt: skip
+        place_targets(state[j], covariance[j], arms[j], pivots[group[j]], basis, drift, 0.0, xy[j], sigma, spread[j])
 
 
 @jit
@@ -313,19 +314,18 @@ def answer_frames(
     answers: FrameAnswers,
 ) -> None:
     """Fill the answers of frames from the hypotheses chosen for them; a score is the expected share of thresholds."""
-    state, arms, pivots, basis = hypotheses.state, hypotheses.arms, groups.pivots, groups.basis
+    state, arms, group = hypotheses.state, hypotheses.arms, hypotheses.group
+    pivots, basis, drift, score = groups.pivots, groups.basis, groups.drift, answers.score
+    frame, offset, hypothesis = chosen.frame, chosen.frame_offset, chosen.hypothesis
+    weight, p_hit_otherwise = chosen.weight, chosen.p_hit_otherwise
     targets, degrees = arms.shape[1], basis.shape[1]
     spread = np.empty((targets, 2))
-    for row in range(chosen.frame.shape[0]):
-        f, j, t = chosen.frame[row], chosen.hypothesis[row], chosen.frame_offset[row]
-        theta, sigma = answers.theta[f], answers.sigma[f]
-        place_targets(
-            state[j], covariance[j], arms[j], pivots[hypotheses.group[j]], basis[t],
-            groups.drift[t], arm_sd, theta, sigma, spread,
-        )  # fmt: skip
+    for row in range(frame.shape[0]):
+        f, j, t = frame[row], hypothesis[row], offset[row]
+        theta, sigma, pivot = answers.theta[f], answers.sigma[f], pivots[group[j]]
+        place_targets(state[j], covariance[j], arms[j], pivot, basis[t], drift[t], arm_sd, theta, sigma, spread)
         answers.targets[f] = targets
         for k in range(targets):
             s = 2 * degrees + 1 + k
             theta[k, 2], sigma[k, 2] = state[j, s], math.sqrt(max(covariance[j, s, s], 0.0))
-            right_here = chosen.weight[row] * hit_probability(0.0, spread[k, 0], spread[k, 1])
-            answers.score[f, k] = right_here + chosen.p_hit_otherwise[row, k]
+            score[f, k] = weight[row] * hit_probability(0.0, spread[k, 0], spread[k, 1]) + p_hit_otherwise[row, k]
