@@ -62,7 +62,8 @@ def command(
 ) -> None:
     """Score a prediction file: AP05..AP25 and CSO-mAP.
 
-    PREDICTIONS is JSON, CSV, Parquet, NPZ or Zarr heat maps, or a folder of text files; README shows each form.
+    PREDICTIONS is JSON, CSV, Parquet, NPZ or Zarr heat maps, or a folder of text files;
+    docs/prediction-formats.md shows each form.
 
     \b
     Examples:
