@@ -7,6 +7,7 @@ was made from it.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import math
 import tomllib
@@ -106,6 +107,8 @@ class DataRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
             if getattr(self, low) > getattr(self, high):
                 raise must(low, f"be at most {high} = {getattr(self, high)}", getattr(self, low))
         self._check_targets()
+        if self.centre == (self.size - 1) / 2:
+            msgspec.structs.force_setattr(self, "centre", None)  # equal recipes shall compare equal
         if self.c % 2 == 0:
             raise must("c", "be odd (nodes sit symmetrically about the pixel centre)", self.c)
         if not self.curves:
@@ -297,7 +300,7 @@ def stored_table(recipe: DataRecipe) -> dict[str, Any]:
     table = resolved(recipe) | {"centre": recipe.reference}
     if recipe.reference == ((recipe.size - 1) / 2 if recipe.directions in _WITHOUT_PATH else REFERENCE):
         del table["centre"]
-    if recipe.grid_threshold == GRID_THRESHOLD:
+    if recipe.grid_threshold == _usual_threshold(recipe.name):
         del table["grid_threshold"]
     return table
 
@@ -307,11 +310,15 @@ def recipe_from_stored(table: Mapping[str, Any], where: str) -> DataRecipe:
     recipe = convert(table, DataRecipe, where)
     if "centre" not in table and recipe.directions not in _WITHOUT_PATH:
         recipe = msgspec.structs.replace(recipe, centre=REFERENCE)
-    if recipe.centre == (recipe.size - 1) / 2:
-        recipe = msgspec.structs.replace(recipe, centre=None)
-    if "grid_threshold" not in table and recipe.name in shipped("data"):
-        recipe = msgspec.structs.replace(recipe, grid_threshold=load_data_recipe(recipe.name).grid_threshold)
+    if "grid_threshold" not in table:
+        recipe = msgspec.structs.replace(recipe, grid_threshold=_usual_threshold(recipe.name))
     return recipe
+
+
+@functools.cache
+def _usual_threshold(name: str) -> float:
+    """Return the threshold of a set that names none: that of the shipped recipe of its name, else SeqCSIST's."""
+    return load_data_recipe(name).grid_threshold if name in shipped("data") else GRID_THRESHOLD
 
 
 def recipe_hash(recipe: msgspec.Struct | Mapping[str, Any]) -> str:

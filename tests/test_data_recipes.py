@@ -205,11 +205,23 @@ def test_hashes_of_sets_that_0_1_0_drew_alike_stay():
         assert recipe_hash(changed) != recipe_hash(kept)
 
 
-@pytest.mark.parametrize("overrides", [[], ["size=33"], ["size=33", "centre=5"], ["centre=7"], ["grid_threshold=50"]])
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        [],
+        ["centre=5"],
+        ["grid_threshold=70"],
+        ["size=33"],
+        ["size=33", "centre=5"],
+        ["centre=7"],
+        ["grid_threshold=50"],
+    ],
+)
 @pytest.mark.parametrize("name", ["seqcsist", "csist-100k"])
 def test_a_recipe_is_read_back_as_it_was_stored(name, overrides):
     recipe = load_data_recipe(name, overrides)
     again = recipe_from_stored(stored_table(recipe), "set")
+    assert again == recipe
     assert again.reference == recipe.reference
     assert again.grid_threshold == recipe.grid_threshold
     assert recipe_hash(again) == recipe_hash(recipe)

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from csist_bench import datasets
 from csist_bench.conventions import SPLITS
 from csist_bench.errors import InputError, must
-from csist_bench.recipes import DataRecipe, convert, load_data_recipe, resolved
+from csist_bench.recipes import DataRecipe, load_data_recipe, recipe_from_stored, stored_table
 from csist_bench.simulation.camera import saturation_level
 from csist_bench.simulation.optics import Optics
 from csist_bench.simulation.rendering import Shard, frames_from_targets
@@ -69,7 +69,7 @@ def export_published(source: datasets.Dataset, folder: Path, bits: int = 8, prog
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise must(f"{folder}", "be a new or empty folder", "one with content", "choose another")
-    layout = _Layout(bits, 1 if bits == 8 else SCALE_16_BIT, source.recipe.frames, resolved(source.recipe))
+    layout = _Layout(bits, 1 if bits == 8 else SCALE_16_BIT, source.recipe.frames, stored_table(source.recipe))
     folder.parent.mkdir(parents=True, exist_ok=True)
     # Made beside its place and renamed, so that an interrupted export is never taken for a whole one.
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as scratch:
@@ -260,7 +260,7 @@ def _recipe_of(folder: Path, layout: _Layout, sizes: dict[str, int], parts: dict
     """Return the recipe of an imported set: the exported one where the side file keeps it, else what the files show."""
     first = next(iter(parts.values()))
     counts = [len(places) for part in parts.values() for places in part.targets]
-    base = load_data_recipe("seqcsist") if layout.recipe is None else convert(layout.recipe, DataRecipe, str(folder))
+    base = load_data_recipe("seqcsist") if layout.recipe is None else recipe_from_stored(layout.recipe, str(folder))
     frames, total = layout.frames, sum(sizes.values())
     changes: dict[str, Any] = {
         "name": base.name if layout.recipe else folder.resolve().name,
@@ -320,7 +320,7 @@ def _axes_are_swapped(shard: Shard, recipe: DataRecipe, layout: _Layout, folder:
     for order in (flat_xy, flat_xy[..., ::-1]):
         expected = np.clip(frames_from_targets(order, light, optics), 0, ceiling)
         errors.append(np.abs(expected - shown).max(axis=(1, 2)))
-    if layout.recipe is not None and not is_ideal(convert(layout.recipe, DataRecipe, str(folder))):
+    if layout.recipe is not None and not is_ideal(recipe_from_stored(layout.recipe, str(folder))):
         # Our own export of frames with noise, background or clipping: neither order explains them to the last digit.
         return bool(np.median(errors[1]) < np.median(errors[0]))
     straight, swapped = (error <= allowed for error in errors)
