@@ -7,6 +7,8 @@ import pytest
 from csist_bench.methods.knowledge import most_known, tier_of_law, tier_of_weights
 from csist_bench.methods.registry import METHODS, build_training_free
 from csist_bench.recipes import load_data_recipe
+from csist_bench.simulation.camera import Camera
+from csist_bench.simulation.optics import Optics
 
 
 @pytest.mark.parametrize(
@@ -67,3 +69,23 @@ def test_the_usual_settings_are_of_the_tier_that_the_registry_shows():
     for method in METHODS.values():
         if not method.trainable:
             assert getattr(build_training_free(method), "prior_tier", method.prior_tier) == method.prior_tier
+
+
+@pytest.mark.parametrize(
+    ("method", "weights", "tier", "pretrained", "begun_from"),
+    [
+        ("offgrid-net", "offgrid-net", "D", False, ""),
+        ("offgrid-net", "offgrid-net-free", "B", False, ""),
+        ("offgrid-net", "offgrid-net-rotated", "D-rotated", True, "sha256:786269400455"),
+        ("offgrid-net", "offgrid-net-rotated-20", "D-rotated", True, "offgrid-net sha256:c9e671e3db4e"),
+        ("derefnet", "derefnet", "D", True, "ista-net"),
+    ],
+)
+def test_a_prediction_file_says_what_its_weights_know_and_where_they_began(
+    method, weights, tier, pretrained, begun_from
+):
+    pytest.importorskip("torch")
+    from csist_bench.methods.networks.shipped import trained
+
+    told = trained(METHODS[method], Camera(Optics()), {}, weights)[1]
+    assert (told["prior_tier"], told["pretrained"], told["begun_from"]) == (tier, pretrained, begun_from)

@@ -36,6 +36,7 @@ def trained(
         "recipe_hash": card.recipe_hash,
         "trained_on": card.dataset,
         "prior_tier": tier_of_weights(card.prior_tier, card.dataset, card.recipe),
+        "pretrained": bool(card.initial_weights or card.recipe.get("start_from")),
         "begun_from": _begun_from(card),
         "training_minutes": round(card.minutes, 2),
         "training_device": card.device,
