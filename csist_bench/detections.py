@@ -115,7 +115,7 @@ def _checked_column(name: str, values: NDArray[Any]) -> NDArray[Any]:
         return values.astype(np.float64)
     whole = values.astype(np.int64)
     if (whole != values).any():
-        raise must(f"column {name}", "hold whole numbers", values[whole != values][0])
+        raise must(f"column {name}", "hold whole numbers", values[whole != values][0].item())
     return whole
 
 

@@ -73,7 +73,7 @@ def test_from_data_to_score_and_back(data, tmp_path):
     report = cb.evaluate(cb.load_predictions(tmp_path / "preds.json", data.test), data.test)
     assert report.cso_map == cb.evaluate(whole, data.test).cso_map > 99
     assert f"<td>{report.cso_map:.2f}</td>" in report._repr_html_()
-    with pytest.raises(cb.InputError, match="split must be 'train', got test"):
+    with pytest.raises(cb.InputError, match="split must be 'train', got 'test'"):
         cb.load_predictions(tmp_path / "preds.json", data.train)
 
 

@@ -32,7 +32,7 @@ FREE, TURNED = {"scenes": {"seqcsist-free": 1.0}}, {"scenes": {"seqcsist-rotated
 )
 def test_a_network_knows_its_scenes_and_what_its_first_weights_knew(tiny: Dataset, stream: Any, began: Any, tier: str):
     recipe = training_recipe({"stream": stream} if stream else {})
-    start = Start({}, True, "", "", began) if began else None
+    start = Start({}, True, "", "", 0.0, began) if began else None
     assert _prior_tier(tiny, recipe, start) == tier
 
 
