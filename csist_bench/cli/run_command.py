@@ -19,7 +19,7 @@ from csist_bench.conventions import DECODERS
 
 if TYPE_CHECKING:
     from csist_bench.conventions import Decoder
-    from csist_bench.methods.networks.base import RunPrecision
+    from csist_bench.methods.networks.base import RunDtype
     from csist_bench.methods.registry import Method
 
 
@@ -77,7 +77,7 @@ def command(
     limit: int | None,
     workers: int | None,
     batch: int | None,
-    precision: RunPrecision,
+    precision: RunDtype,
     overwrite: bool,
     allow_partial: bool,
 ) -> None:

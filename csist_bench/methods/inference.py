@@ -25,7 +25,7 @@ from csist_bench.recipes import DataRecipe, frame_range
 from csist_bench.simulation.camera import Camera
 
 if TYPE_CHECKING:
-    from csist_bench.methods.networks.base import RunPrecision
+    from csist_bench.methods.networks.base import RunDtype
 
 Progress = Callable[[int, int], None]
 
@@ -86,7 +86,7 @@ def unmix(
     first: int | None = None,
     workers: int | None = None,
     batch: int | None = None,
-    dtype: RunPrecision = "float32",
+    dtype: RunDtype = "float32",
     threshold: float | None = None,
     progress: Progress | None = None,
     **setting: Any,

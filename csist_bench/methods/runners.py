@@ -30,7 +30,7 @@ from csist_bench.methods.registry import Method, build_training_free, load_class
 from csist_bench.simulation.camera import Camera
 
 if TYPE_CHECKING:
-    from csist_bench.methods.networks.base import RunPrecision
+    from csist_bench.methods.networks.base import RunDtype
 
 Answered = tuple[list[Detections], list[float]]
 HeatMaps = Callable[[NDArray[Any]], NDArray[Any]]
@@ -55,7 +55,7 @@ class RunOptions:
     weights: str | Path | None = None
     device: str = "auto"
     batch: int | None = None
-    dtype: RunPrecision = "float32"
+    dtype: RunDtype = "float32"
     threshold: float = GRID_THRESHOLD
     sha256: str = ""
 

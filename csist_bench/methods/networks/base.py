@@ -26,7 +26,6 @@ from csist_bench.simulation.camera import Camera
 from csist_bench.simulation.optics import Optics
 
 RunDtype = Literal["float32", "bfloat16"]
-RunPrecision = RunDtype  # the name until `--precision` is `dtype` throughout in Python
 
 MACS_FRAMES = 20  # frames of the trajectory over which the cost of one frame is averaged
 # Feature maps of more frames do not fit into the caches: on one core ISTA-Net++ ran 14 frames/s by 512 and 36 by 16.
