@@ -108,13 +108,12 @@ def command(
     for file in files:
         require_writable(file, overwrite)  # before the work, not after it
     source = open_source(data, split, allow_partial)
-    least = source.recipe.grid_threshold if threshold is None else threshold
     answers = unmix_each(
         source,
         method,
         decoder,
         Camera.from_recipe(source.recipe, noise_sigma),
-        RunOptions(parse_overrides(overrides), weights, device, batch, precision, least, sha256 or ""),
+        RunOptions(parse_overrides(overrides), weights, device, batch, precision, threshold, sha256 or ""),
         Scope(chosen_frames(source, frames), limit, workers),
         ProgressLine(f"{method}: unmixed"),
     )

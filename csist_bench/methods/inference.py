@@ -6,7 +6,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -147,8 +147,7 @@ def unmix(
     >>> found.x.shape == found.score.shape
     True
     """
-    least = source.recipe.grid_threshold if threshold is None else threshold
-    options = RunOptions({**(settings or {}), **setting}, weights, device, batch, dtype, least)
+    options = RunOptions({**(settings or {}), **setting}, weights, device, batch, dtype, threshold)
     if camera is None:
         camera = Camera.from_recipe(source.recipe, noise_sigma)
     elif noise_sigma is not None:
@@ -185,7 +184,10 @@ def unmix_each(
     camera = Camera.from_recipe(source.recipe) if camera is None else camera
     scope = scope or Scope()
     row = find(method)
-    runner = runner_of(row, camera, decoders, options or RunOptions(threshold=source.recipe.grid_threshold))
+    options = options or RunOptions()
+    if options.threshold is None:
+        options = replace(options, threshold=source.recipe.grid_threshold)
+    runner = runner_of(row, camera, decoders, options)
     wanted = source.scored_frames if scope.frames is None else scope.frames
     total = min(source.n_trajectories, scope.first or source.n_trajectories)
     threads = runner.threads if row.trainable else scope.workers or runner.threads

@@ -48,7 +48,7 @@ class RunOptions:
 
     `settings` are the method's own, by name. `weights` (a path, the name of a variant, or an address with the digest
     `sha256`), `device`, `batch` (frames per pass) and `dtype` (of products and convolutions) are a network's;
-    `threshold` (grey levels) is the grid decoder's.
+    `threshold` (grey levels) is the grid decoder's; None: that of the data set.
     """
 
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -56,7 +56,7 @@ class RunOptions:
     device: str = "auto"
     batch: int | None = None
     dtype: RunDtype = "float32"
-    threshold: float = GRID_THRESHOLD
+    threshold: float | None = None
     sha256: str = ""
 
 
@@ -137,11 +137,12 @@ class GridRunner(Runner):
             self._heat_maps = lambda frames: np.asarray(method.heat_maps(frames, camera))
             self.threads = os.cpu_count() or 1
             about = {"prior_tier": row.prior_tier, "settings": dict(options.settings)}
+        threshold = GRID_THRESHOLD if options.threshold is None else options.threshold
         named: dict[Decoder, dict[str, Any]] = {
-            "grid": {"decoder": "grid", "threshold": options.threshold},
+            "grid": {"decoder": "grid", "threshold": threshold},
             "polish": {"decoder": "polish"},
         }
-        self._decoders = [_decoder_of_maps(name, camera, options.threshold) for name in decoders]
+        self._decoders = [_decoder_of_maps(name, camera, threshold) for name in decoders]
         self.about = [_named(row) | about | named[name] for name in decoders]
 
     def solve(self, frames: NDArray[Any]) -> NDArray[Any]:

@@ -17,5 +17,4 @@ def unmixed(source, method, decoder="grid", **how) -> Unmixed:
 def unmixed_each(source, method, decoders, noise_sigma=None, progress=None, **how) -> list[Unmixed]:
     scope = Scope(**{name: how.pop(name) for name in SCOPE if name in how})
     camera = Camera.from_recipe(source.recipe, noise_sigma)
-    how.setdefault("threshold", source.recipe.grid_threshold)
     return unmix_each(source, method, decoders, camera, RunOptions(**how), scope, progress)
