@@ -41,7 +41,7 @@ def snapped_targets(truth: Truth, c: int) -> Detections:
     if c < 1 or c % 2 == 0:
         raise must("c", "be a positive odd number of nodes per pixel", c)
     frame, slot = np.nonzero(np.arange(truth.frame_xy.shape[1]) < truth.frame_count[:, None])
-    node = nearest_node(truth.frame_xy[frame, slot], c)
+    node = nearest_node(np, truth.frame_xy[frame, slot], c).astype(np.int64)
     rows, which = np.unique(np.column_stack([frame, node]), axis=0, return_inverse=True)
     intensity = np.bincount(which.ravel(), weights=truth.frame_intensity[frame, slot]).astype(np.float64)
     trajectory, offset = np.divmod(rows[:, 0], len(truth.frames))

@@ -90,19 +90,21 @@ def pixel_response(pixel: Floats | NDArray[np.int_], position: Floats, psf_sigma
     return np.asarray(ndtr((offset + 0.5) / psf_sigma) - ndtr((offset - 0.5) / psf_sigma))
 
 
-def nearest_node(position: Floats, c: int) -> NDArray[np.int64]:
-    """Return the index of the label node nearest to each coordinate (round half to even); may lie off the grid."""
-    return np.rint(np.asarray(position) * c + (c - 1) / 2).astype(np.int64)
+def nearest_node(xp: Any, position: Any, c: int) -> Any:
+    """Return the index of the label node nearest to each coordinate (round half to even); may lie off the grid.
+
+    The one rule of label grids, for NumPy arrays and torch tensors alike (`xp` is the module). The index is a whole
+    number in the floating type of `position`.
+    """
+    return xp.round(position * c + (c - 1) / 2)
 
 
 def label_nodes(xp: Any, xy: Any, c: int, n: int) -> tuple[Any, Any]:
     """Return the label node of each position: its flat index row * n + column, and whether it lies on the grid.
 
-    The one rule of label grids, for NumPy arrays and torch tensors alike (`xp` is the module).
-
     Parameters
     ----------
-    xy : array, shape (..., 2), px
+    xp, xy : module; array of it, shape (..., 2), px
         NaN marks an absent target.
     c, n : int
         Nodes per pixel, and nodes per side of the grid.
@@ -112,7 +114,7 @@ def label_nodes(xp: Any, xy: Any, c: int, n: int) -> tuple[Any, Any]:
     index, inside : arrays, shape (...)
         The index is a whole number, 0 where there is none, in the floating type of `xy`.
     """
-    node = xp.round(xy * c + (c - 1) / 2)
+    node = nearest_node(xp, xy, c)
     inside = xp.all((node >= 0) & (node < n), -1)  # NaN compares false
     return xp.where(inside, node[..., 1] * n + node[..., 0], 0.0), inside
 

@@ -12,7 +12,7 @@ from csist_bench.simulation.optics import Optics
 
 SMALL = ["width=16", "depth=2", "heads=2"]
 
-INSTRUMENT = Camera.from_recipe(load_data_recipe("seqcsist"))
+CAMERA = Camera.from_recipe(load_data_recipe("seqcsist"))
 
 
 def network(*overrides: str) -> nn.Module:

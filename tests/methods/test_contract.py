@@ -27,7 +27,7 @@ from tests.helpers.tiny_sets import tiny_recipe, tiny_shard
 NETWORKS = [name for name, row in METHODS.items() if row.trainable]
 TRAINING_FREE = [name for name, row in METHODS.items() if not row.trainable]
 OPTICS = Optics()
-INSTRUMENT = Camera.from_recipe(tiny_recipe())
+CAMERA = Camera.from_recipe(tiny_recipe())
 TRAJECTORIES = 4
 SCORED = slice(1, 5)
 # Grey levels: 1e-4 of the least target, 220. Float32 sums depend on how a product is blocked, hence on the batch.
@@ -113,8 +113,8 @@ def scenes() -> tuple[np.ndarray, np.ndarray]:
 def answers(model: nn.Module, frames: np.ndarray, batch: int = 512) -> np.ndarray:
     """Heat maps, or slots where the network answers points."""
     if method_of(model).output == "points":
-        return PointRunner(model, "cpu", batch).slots(frames, INSTRUMENT)
-    return NetworkRunner(model, "cpu", batch).heat_maps(frames, INSTRUMENT)
+        return PointRunner(model, "cpu", batch).slots(frames, CAMERA)
+    return NetworkRunner(model, "cpu", batch).heat_maps(frames, CAMERA)
 
 
 def assert_alike(name: str, answer: np.ndarray, expected: np.ndarray) -> None:
@@ -129,7 +129,7 @@ def units(name: str) -> tuple[torch.Tensor, Any, slice]:
     frames, labels = (torch.from_numpy(array).float() for array in scenes())
     if METHODS[name].output == "points":
         truth = tiny_shard(TRAJECTORIES).scenes
-        told = told_of(INSTRUMENT, TRAJECTORIES, torch.device("cpu"))
+        told = told_of(CAMERA, TRAJECTORIES, torch.device("cpu"))
         xy, intensity = (torch.from_numpy(array).float() for array in (truth.xy, truth.intensity))
         return frames, SceneLabels(xy, intensity, told.noise_sigma, told.saturation), SCORED
     if METHODS[name].context == "trajectory":
@@ -165,7 +165,7 @@ def test_frames_are_answered_by_themselves_where_the_row_says_so(name: str) -> N
     runner = NetworkRunner(network(name), "cpu")
     with torch.inference_mode():  # as whole sequences, which the runner would take apart
         forwards = network(name).eval()(torch.from_numpy(frames)).numpy()
-    np.testing.assert_allclose(runner.heat_maps(frames[:, ::-1], INSTRUMENT)[:, ::-1], forwards, atol=ROUNDING)
+    np.testing.assert_allclose(runner.heat_maps(frames[:, ::-1], CAMERA)[:, ::-1], forwards, atol=ROUNDING)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -251,18 +251,18 @@ def test_training_free_methods_answer_each_trajectory_by_itself(name: str) -> No
     method = build_training_free(METHODS[name], SMALL.get(name, ()))
     given = frames.copy()
     if METHODS[name].output == "grid":
-        grids = method.heat_maps(frames, INSTRUMENT)
+        grids = method.heat_maps(frames, CAMERA)
         assert grids.shape == (*frames.shape[:2], 33, 33)
         assert np.isfinite(grids).all()
         for index in range(len(frames)):
-            alone = method.heat_maps(frames[index : index + 1], INSTRUMENT)
+            alone = method.heat_maps(frames[index : index + 1], CAMERA)
             np.testing.assert_allclose(alone[0], grids[index], atol=1e-4)
     else:
-        found = method.detect(frames, INSTRUMENT).ordered()
+        found = method.detect(frames, CAMERA).ordered()
         assert len(found)
         assert all(np.isfinite(column).all() for column in found.columns().values())
         for index in range(len(frames)):
-            alone = method.detect(frames[index : index + 1], INSTRUMENT).ordered()
+            alone = method.detect(frames[index : index + 1], CAMERA).ordered()
             mine = found.select(found.trajectory == index)
             np.testing.assert_array_equal(alone.frame, mine.frame)
             np.testing.assert_allclose(alone.x, mine.x, atol=1e-6)

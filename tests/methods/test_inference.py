@@ -24,7 +24,7 @@ from tests.helpers.sets import tiny_recipe, tiny_set
 from tests.helpers.unmixing import unmixed
 
 QUICK = {"iterations": 50}
-INSTRUMENT = Camera(Optics())
+CAMERA = Camera(Optics())
 # Relative: the last bits of single-precision matrix products depend on which frames share a block.
 ROUNDING = {"ista": 1e-5, "bid": 0.0, "ml": 0.0, "ml-seq": 0.0, "group-map": 0.0}
 
@@ -204,7 +204,7 @@ def test_rounded_products_move_the_nodes_by_half_a_percent_and_are_told(test, we
     )
     assert rounded.detections.score.max() != exact.detections.score.max()
     model, frames = load_weights(weights)[0], test.frames[:2]
-    grids = [NetworkRunner(model, "cpu", dtype=p).heat_maps(frames, INSTRUMENT) for p in ("float32", "bfloat16")]
+    grids = [NetworkRunner(model, "cpu", dtype=p).heat_maps(frames, CAMERA) for p in ("float32", "bfloat16")]
     assert np.abs(grids[1] - grids[0]).max() < 0.02 * np.abs(grids[0]).max()
     with pytest.raises(InputError, match="unknown dtype 'float16'"):
         NetworkRunner(model, "cpu", dtype="float16")

@@ -110,7 +110,7 @@ def test_targets_on_one_node_add_up_or_overwrite():
 
 
 def test_half_way_between_nodes_rounds_to_even():
-    assert nearest_node(np.array([0.5 / 3, 1.5 / 3]), 3).tolist() == [2, 2]
+    assert nearest_node(np, np.array([0.5 / 3, 1.5 / 3]), 3).tolist() == [2, 2]
 
 
 def test_a_label_grid_decodes_to_its_nodes():

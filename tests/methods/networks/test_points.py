@@ -17,7 +17,7 @@ from csist_bench.recipes import load_data_recipe
 from csist_bench.simulation.camera import Camera
 from csist_bench.simulation.rendering import render_shard
 from tests.helpers.cards import card_of
-from tests.helpers.offgrid_net import INSTRUMENT, SMALL, network
+from tests.helpers.offgrid_net import CAMERA, SMALL, network
 from tests.helpers.slots import some_slots
 from tests.helpers.tiny_sets import tiny_store
 from tests.helpers.unmixing import unmixed
@@ -29,7 +29,7 @@ def test_slots_become_as_many_detections_as_their_presences_sum_to(monkeypatch: 
     slots = torch.cat([some_slots(2, 4), score], dim=-1).unsqueeze(0).numpy()
     slots[..., PRESENCE] = np.array([[9.0, -9.0, 0.5, 9.0], [-9.0, -9.0, -9.0, -9.0]])
     monkeypatch.setattr(runner, "slots", lambda frames, camera: slots)
-    found = runner.detect(np.zeros((1, 2, 11, 11), np.float32), INSTRUMENT).ordered()
+    found = runner.detect(np.zeros((1, 2, 11, 11), np.float32), CAMERA).ordered()
     assert found.frame.tolist() == [0, 0, 0]
     np.testing.assert_allclose(found.x, np.sort(slots[0, 0, [0, 2, 3], 0]))
     order = np.argsort(slots[0, 0, [0, 2, 3], 0])
@@ -42,21 +42,21 @@ def test_long_sequences_are_answered_in_blocks(reach: int) -> None:
     model = network(f"reach={reach}")
     with torch.inference_mode():
         whole = model(torch.from_numpy(frames)).numpy()
-    np.testing.assert_allclose(PointRunner(model, "cpu", 32).slots(frames, INSTRUMENT), whole, atol=1e-3)
+    np.testing.assert_allclose(PointRunner(model, "cpu", 32).slots(frames, CAMERA), whole, atol=1e-3)
 
 
 def test_the_network_is_told_of_noise_clipping_and_background() -> None:
     frames = render_shard(load_data_recipe("seqcsist"), [0]).frames
     runner = PointRunner(network(), "cpu")
-    plain = runner.slots(frames, INSTRUMENT)
-    np.testing.assert_allclose(runner.slots(frames + 7.0, replace(INSTRUMENT, background=7.0)), plain, atol=0.05)
-    assert np.abs(runner.slots(frames, replace(INSTRUMENT, noise_sigma=5.0)) - plain).max() > 1e-3
-    assert np.abs(runner.slots(frames, replace(INSTRUMENT, saturation=255.0)) - plain).max() > 1e-3
+    plain = runner.slots(frames, CAMERA)
+    np.testing.assert_allclose(runner.slots(frames + 7.0, replace(CAMERA, background=7.0)), plain, atol=0.05)
+    assert np.abs(runner.slots(frames, replace(CAMERA, noise_sigma=5.0)) - plain).max() > 1e-3
+    assert np.abs(runner.slots(frames, replace(CAMERA, saturation=255.0)) - plain).max() > 1e-3
 
 
 def test_frames_of_another_size_are_refused() -> None:
     with pytest.raises(InputError, match="frames must have shape"):
-        PointRunner(network(), "cpu").detect(np.zeros((1, 1, 9, 9)), INSTRUMENT)
+        PointRunner(network(), "cpu").detect(np.zeros((1, 1, 9, 9)), CAMERA)
 
 
 def test_threads_side_by_side_answer_as_one_does_and_leave_no_trace(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from csist_bench.recipes import load_data_recipe
 from csist_bench.simulation.optics import Optics
 from csist_bench.simulation.rendering import render_shard
 from tests.helpers.crosses import crosses
-from tests.helpers.offgrid_net import INSTRUMENT, SMALL, network
+from tests.helpers.offgrid_net import CAMERA, SMALL, network
 
 # --- alternatives ----------------------------------------------------------------------------------------------------
 
@@ -102,7 +102,7 @@ def test_mixed_precision_leaves_the_turn_of_a_blob_exact() -> None:
 def test_networks_of_laws_without_axes_answer_no_angle_much_better_than_another(weights: str, noise: float) -> None:
     path = shipped_weights(weights)
     assert path is not None
-    runner, camera = PointRunner(load_weights(path)[0], "cpu"), replace(INSTRUMENT, noise_sigma=noise)
+    runner, camera = PointRunner(load_weights(path)[0], "cpu"), replace(CAMERA, noise_sigma=noise)
     shares = []
     for turned in (0.0, 22.5, 33.75, 45.0, 67.5):
         frames, xy = crosses(np.full(600, np.radians(turned)), noise)
