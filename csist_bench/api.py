@@ -190,7 +190,13 @@ def load_predictions(path: str | Path, data: Split | None = None) -> Detections:
 
 
 def save_predictions(
-    detections: Detections, path: str | Path, *, data: Split | None = None, method: str = "", overwrite: bool = True
+    detections: Detections,
+    path: str | Path,
+    *,
+    data: Split | None = None,
+    method: str = "",
+    n_frames: int | None = None,
+    overwrite: bool = True,
 ) -> None:
     """Write a prediction file; the suffix says which form: .json, .json.gz, .csv, .npz or .parquet.
 
@@ -200,18 +206,27 @@ def save_predictions(
         What was unmixed; its name and fingerprint go into the file, so that it cannot be scored on other data.
     method : str
         The method's name, as it shall stand on the leaderboard.
+    n_frames : int, optional
+        How many frames were answered. It tells frames in which nothing was found from frames that were left out.
 
     Raises
     ------
     InputError
         If a value is not finite, the suffix is unknown, or the file exists and must not be replaced.
+
+    Examples
+    --------
+    >>> import csist_bench as cb
+    >>> data = cb.open_dataset("data/sample/seqcsist.zarr")
+    >>> found = cb.unmix(data.test, "ml", first=1)
+    >>> cb.save_predictions(found, "preds.json", data=data.test, method="MyNet")  # doctest: +SKIP
     """
     from csist_bench.predictions import Header, write_predictions
 
-    header = Header(method={"name": method} if method else {})
+    header = Header({"name": method} if method else {}, n_frames=n_frames)
     if data is not None:
         scored = f"{data.scored_frames.start}:{data.scored_frames.stop}"
-        header = Header(header.method, data.recipe.name, data.name, data.fingerprint, frames=scored)
+        header = Header(header.method, data.recipe.name, data.name, data.fingerprint, n_frames, scored)
     write_predictions(path, detections, header, overwrite)
 
 

@@ -44,9 +44,17 @@ Ranking = Literal["score", "brightness", "precision"]
 RANKINGS: tuple[Ranking, ...] = get_args(Ranking)
 RANKING_ALIASES: dict[str, Ranking] = {"uncertainty": "precision"}
 
-# Where the figures of a row come from; the column of leaderboard.csv is called `tier`.
-Status = Literal["published", "submitted", "reproduced"]
+# Where the figures of a row come from; the column of leaderboard.csv is called `tier`. One may claim two of them: a
+# file that does not say which data it answers makes its row "unverified".
+Status = Literal["published", "submitted", "reproduced", "unverified"]
 STATUSES: tuple[Status, ...] = get_args(Status)
+STATUS_MEANINGS: dict[Status, str] = {
+    "published": "the paper's own figure, not scored here",
+    "submitted": "scored here from a prediction file",
+    "reproduced": "trained and run by a recipe of this repository, scored here",
+    "unverified": "scored here from a file that does not say which data it answers; ranked apart, never official",
+}
+CLAIMED_STATUSES: tuple[Status, ...] = ("submitted", "reproduced")
 
 # The published decoding: nodes at or above it are detections (SeqCSIST; CSIST-100K takes 50).
 GRID_THRESHOLD = 70.0

@@ -95,7 +95,7 @@ def command(
         full=folder is not None,
         options=DetailOptions(bootstrap, seed, (store.recipe.c, store.recipe.size)),
         provenance=Provenance(
-            read.header, truth.frames == part.scored_frames, mismatch is not None, tuple(read.warnings)
+            read.header, truth.frames == part.scored_frames, _why_unverified(read, mismatch), tuple(read.warnings)
         ),
     )
     _show(report, read, _ceiling_of(store, truth) if ceiling else None, as_json, folder)
@@ -109,6 +109,14 @@ def truth_of(part: Split, frames: str | None, trajectories: str | None) -> Truth
     scored = None if frames is None else frame_range(frames, part.n_frames)
     chosen = None if trajectories is None else frame_range(trajectories, part.n_trajectories, name="trajectories")
     return Truth.from_split(part, scored, chosen)
+
+
+def _why_unverified(read: Predictions, mismatch: str | None) -> str:
+    if mismatch is not None:
+        return f"the predictions were made on other data than they are scored on: {mismatch}"
+    if read.header.fingerprint is None:
+        return "the file does not say which data it answers (dataset.fingerprint in its header)"
+    return ""
 
 
 def refuse_mismatch(file: str, mismatch: str | None, allowed: bool) -> None:

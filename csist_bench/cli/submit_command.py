@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from csist_bench.cli.options import data_option, json_option, note, print_json, split_option
-from csist_bench.conventions import FAMILIES, PRIOR_TIERS, RANKING_ALIASES, RANKINGS, ROW_DECODERS, STATUSES
+from csist_bench.conventions import CLAIMED_STATUSES, FAMILIES, PRIOR_TIERS, RANKING_ALIASES, RANKINGS, ROW_DECODERS
 
 DEFAULT_LEADERBOARD = "leaderboard/leaderboard.csv"
 
@@ -21,7 +21,7 @@ DEFAULT_LEADERBOARD = "leaderboard/leaderboard.csv"
 @click.option(
     "--tier",
     "status",
-    type=click.Choice(STATUSES[1:]),
+    type=click.Choice(CLAIMED_STATUSES),
     default="submitted",
     show_default=True,
     help="reproduced: trained and run by a recipe of this repository.",
@@ -103,4 +103,5 @@ def _interval(row: Any) -> str:
 
 
 def _place_taken(row: Any) -> str:
-    return f", superseding {row.supersedes[:15]}..." if row.supersedes else ""
+    kind, _, digest = row.supersedes.partition(":")
+    return f", superseding {kind}:{digest[:8]}..." if digest else ""

@@ -42,13 +42,13 @@ class DetailOptions:
 class Provenance:
     """Where detections come from: their file's header, and what the reader of a report should be told.
 
-    `standard_frames` says that the frames are those that the data set scores, `unverified` that the detections are of
-    other data than they are scored on.
+    `standard_frames` says that the frames are those that the data set scores; `unverified` why it is not known that
+    the detections answer the data they are scored on (empty where it is).
     """
 
     header: Header = field(default_factory=Header)
     standard_frames: bool = True
-    unverified: bool = False
+    unverified: str = ""
     warnings: tuple[str, ...] = ()
 
 
@@ -83,7 +83,7 @@ class Report:
     missing_frames: int
     header: Header
     standard_frames: bool  # all trajectories, and the frames that the data set scores
-    unverified: bool
+    unverified: str
     warnings: tuple[str, ...]
     details: Details | None
 
@@ -114,7 +114,8 @@ class Report:
             "metric": self.metric,
             "evaluator": EVALUATOR_VERSION,
             "official": self.official,
-            "unverified": self.unverified,
+            "unverified": bool(self.unverified),
+            "unverified_because": self.unverified or None,
             **self.scores(),
             "matching": self.matching,
             "frames": self.frames,

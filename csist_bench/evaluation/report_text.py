@@ -36,7 +36,7 @@ def report_text(report: Report) -> str:
 def _why_not_official(report: Report) -> str:
     reasons = []
     if report.unverified:
-        reasons.append("UNVERIFIED: the predictions were made on other data than they are scored on")
+        reasons.append(f"UNVERIFIED: {report.unverified}")
     if report.matching != "nearest":
         reasons.append(f"{report.matching} matching is a variant of the protocol")
     if not report.standard_frames:

@@ -66,13 +66,18 @@ def _natural(text: str) -> list[Any]:
 
 
 def ranked(rows: Sequence[Row]) -> list[Row]:
-    """Return methods by their best measured score, then those that were only published; published rows come last."""
-    best: dict[str, tuple[bool, float]] = {}
+    """Return methods by their best measured score, then those that were only published; published rows come last.
+
+    Unverified rows stand below all others and lift no method.
+    """
+    best: dict[tuple[bool, str], tuple[bool, float]] = {}
     for row in rows:
-        best[row.method] = max(best.get(row.method, (False, 0.0)), (row.measured, row.cso_map))
+        place = (row.status == "unverified", row.method)
+        best[place] = max(best.get(place, (False, 0.0)), (row.measured, row.cso_map))
 
     def key(row: Row) -> tuple[Any, ...]:
-        measured, score = best[row.method]
-        return (not measured, -score, row.method, not row.measured, -row.cso_map, row.rank)
+        unverified = row.status == "unverified"
+        measured, score = best[unverified, row.method]
+        return (unverified, not measured, -score, row.method, not row.measured, -row.cso_map, row.rank)
 
     return sorted(rows, key=key)

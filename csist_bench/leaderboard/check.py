@@ -12,7 +12,7 @@ from csist_bench.datasets import Dataset
 from csist_bench.errors import InputError
 from csist_bench.evaluation import EVALUATOR_VERSION
 from csist_bench.leaderboard.datasets import dataset_label, recipe_from_text
-from csist_bench.leaderboard.rows import Row, read_numbered
+from csist_bench.leaderboard.rows import Row, read_numbered, same_answers
 from csist_bench.methods.registry import METHODS, Method, torch_works
 
 # Percent; rows are stored unrounded, so that the mean of the APs differs from CSO-mAP by float error alone.
@@ -106,8 +106,7 @@ def _shipped_hashes(method: str) -> frozenset[str] | None:
 
 def _faults_beside(row: Row, earlier: Sequence[Row]) -> Iterator[str]:
     """Yield what is wrong with a row beside those that were added before it."""
-    same = [other for other in earlier if (other.predictions_sha256, other.rank) == (row.predictions_sha256, row.rank)]
-    if same:
+    if any(same_answers(row, other) for other in earlier):
         yield "these predictions are there already"
     data = {
         other.dataset_fingerprint
@@ -117,11 +116,10 @@ def _faults_beside(row: Row, earlier: Sequence[Row]) -> Iterator[str]:
     if data and row.dataset_fingerprint not in data:
         yield f"dataset_fingerprint must be that of the other rows, got {row.dataset_fingerprint}"
     if row.supersedes:
-        mark = (row.supersedes, row.rank)
-        old = next((other for other in earlier if (other.predictions_sha256, other.rank) == mark), None)
-        if old is None:
+        named = [other for other in earlier if (other.predictions_sha256, other.rank) == (row.supersedes, row.rank)]
+        if not named:
             yield "supersedes must name the predictions of an earlier row"
-        elif old.slot != row.slot:
+        elif all(other.slot != row.slot for other in named):
             yield "supersedes must name a row of the same method, data and settings"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
 
-from csist_bench.conventions import FAMILIES, PRIOR_TEXT, STATUSES
+from csist_bench.conventions import FAMILIES, PRIOR_TEXT, STATUS_MEANINGS, STATUSES
 from csist_bench.evaluation import EVALUATOR_VERSION
 from csist_bench.leaderboard.board import MAIN_DATASET, Board
 from csist_bench.leaderboard.charts import PARAMETERS, SPEED, chart
@@ -18,11 +18,6 @@ from csist_bench.leaderboard.rows import Row
 FEWEST_POINTS = 2
 _HERE = Path(__file__).resolve().parent
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
-STATUS_MEANINGS = {
-    "published": "the paper's own figure, not scored here",
-    "submitted": "scored here from a prediction file",
-    "reproduced": "trained and run by a recipe of this repository, scored here",
-}
 
 
 def page_text(board: Board) -> str:
@@ -97,7 +92,7 @@ def _chips(legend: str, name: str, values: Sequence[str]) -> str:
 
 def _figures(name: str, rows: Sequence[Row], lines: Sequence[Line]) -> str:
     """Return the two charts of a data set; nothing where too few rows have a cost to be shown against."""
-    figures = []
+    figures, rows = [], [row for row in rows if row.status != "unverified"]
     for cost in (SPEED, PARAMETERS):
         drawn = [row for row in rows if cost.value(row) is not None]
         if len(drawn) < FEWEST_POINTS:

@@ -21,11 +21,13 @@ from csist_bench.files import locked, packaged, replace_file
 FILE = "leaderboard.csv"
 DEFAULT_PATH = f"leaderboard/{FILE}"
 LOCK_WAIT_S = 60.0
+_OF_FILE, _OF_DETECTIONS = "sha256:", "detections-sha256:"
 
 Percent = Annotated[float, Meta(ge=0, le=100)]
 Text = Annotated[str, Meta(pattern=r"^[^\x00-\x1f\x7f]*$")]
 Name = Annotated[str, Meta(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Digest = Annotated[str, Meta(pattern=r"^(sha256:[0-9a-f]{64})?$")]
+PredictionsDigest = Annotated[str, Meta(pattern=r"^((detections-)?sha256:[0-9a-f]{64})?$")]
 Link = Annotated[str, Meta(pattern=r"^(https?://[^\s\x00-\x1f\x7f]+)?$")]
 Whole = Annotated[int, Meta(ge=0)]
 Positive = Annotated[float, Meta(gt=0)]
@@ -36,6 +38,7 @@ _PATTERN_RULES = {
     Text: "one line of text",
     Name: "one line of text",
     Digest: "sha256: and 64 hexadecimal digits",
+    PredictionsDigest: "sha256: or detections-sha256: and 64 hexadecimal digits",
     Link: "a link that starts with http:// or https://",
 }
 
@@ -45,8 +48,9 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
     `dataset` is the recipe's name and what departs from it, `dataset_recipe` spells out every departure. `rank` says
     whether detections were ranked by the method's own score, by brightness or by precision (least standard errors
-    first). `supersedes` is the digest of the predictions of the row, of the same ranking, that this one takes the
-    place of. `status` tells where the figures come from; its column is called `tier`.
+    first). `predictions_sha256` is of the detections ('detections-sha256:'), in rows of version 0.1.0 of the file's
+    bytes ('sha256:'). `supersedes` is that of the row, of the same ranking, that this one takes the place of.
+    `status` tells where the figures come from; its column is called `tier`.
     """
 
     method: Name
@@ -79,12 +83,12 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     noise_sigma: NonNegative | None = None
     dataset_fingerprint: Digest = ""
     evaluator: Text = ""
-    predictions_sha256: Digest = ""
+    predictions_sha256: PredictionsDigest = ""
     date: Text = ""
     paper: Link = ""
     code: Link = ""
     note: Text = ""
-    supersedes: Digest = ""
+    supersedes: PredictionsDigest = ""
 
     @property
     def aps(self) -> tuple[float, ...]:
@@ -280,7 +284,24 @@ def standing(rows: Sequence[Row]) -> list[Row]:
     """Return the rows that no later row supersedes."""
     kept = []
     for place, row in enumerate(rows):
-        mark = (row.predictions_sha256, row.rank)
-        if not any((later.supersedes, later.rank) == mark for later in rows[place + 1 :]):
+        mark = (row.predictions_sha256, row.slot)
+        if not any((later.supersedes, later.slot) == mark for later in rows[place + 1 :]):
             kept.append(row)
     return kept
+
+
+def same_answers(row: Row, old: Row) -> bool:
+    """Whether a row scores the answers that an older row scored already.
+
+    Equal detections are the same answers under whatever name; one method may give them under two settings, as where
+    both are exact. A row of version 0.1.0 knows the bytes of its file alone: it is met again by its scores.
+    """
+    if row.rank != old.rank:
+        return False
+    alike = (row.method, row.settings, row.decoder) == (old.method, old.settings, old.decoder)
+    if row.predictions_sha256 == old.predictions_sha256:
+        return alike or row.method != old.method or not row.predictions_sha256.startswith(_OF_DETECTIONS)
+    by_file = old.predictions_sha256.startswith(_OF_FILE) and row.predictions_sha256.startswith(_OF_DETECTIONS)
+    same_data = (row.dataset_fingerprint, row.split) == (old.dataset_fingerprint, old.split)
+    scores = zip((row.cso_map, *row.aps), (old.cso_map, *old.aps))
+    return by_file and alike and same_data and all(math.isclose(new, before, rel_tol=1e-12) for new, before in scores)

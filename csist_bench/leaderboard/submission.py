@@ -9,7 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from csist_bench.conventions import AP_NAMES, FAMILIES, RANKINGS
+import numpy as np
+
+from csist_bench.conventions import AP_NAMES, CLAIMED_STATUSES, FAMILIES, RANKINGS, Status
 from csist_bench.datasets import Dataset, Split
 from csist_bench.detections import Detections
 from csist_bench.errors import InputError, must, show, unknown
@@ -17,13 +19,12 @@ from csist_bench.evaluation import EVALUATOR_VERSION
 from csist_bench.evaluation.report import DetailOptions, Provenance, Report, evaluate
 from csist_bench.evaluation.truth import Truth
 from csist_bench.leaderboard.datasets import dataset_label, dataset_recipe
-from csist_bench.leaderboard.rows import Row, board_lock, checked_row, read_rows, standing, write_rows
+from csist_bench.leaderboard.rows import Row, board_lock, checked_row, read_rows, same_answers, standing, write_rows
 from csist_bench.methods.registry import METHODS, Method
 from csist_bench.predictions import Header, Predictions, read_predictions
 from csist_bench.simulation.camera import Camera
 
 BOOTSTRAP = 1000
-_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Claim:
 
     method: str | None = None
     family: str | None = None
-    status: str = "submitted"
+    status: Status = "submitted"
     prior_tier: str | None = None
     decoder: str | None = None
     rank: str = "score"
@@ -88,8 +89,7 @@ def submit(
         evaluator or on other data of the same name.
     """
     path = Path(leaderboard)
-    digest = predictions_digest(Path(predictions))
-    refuse_duplicate(read_rows(path, missing_ok=True), digest, claim.rank, path)
+    read_rows(path, missing_ok=True)  # a damaged table is said before the scoring, not after it
     scored = score_submission(predictions, store, claim, split=split, bootstrap=bootstrap)
     with board_lock(path):
         rows = read_rows(path, missing_ok=True)
@@ -116,6 +116,7 @@ def score_submission(
     detections = _ranked(where, read.detections, claim.rank)
     options = DetailOptions(bootstrap)
     report = evaluate(detections, truth, full=True, options=options, provenance=Provenance(read.header))
+    status, unverified = _status(where, claim, read.header)
     if report.missing_frames:
         raise InputError(
             f"{where}: the file misses {report.missing_frames:,} of {report.frames_scored:,} scored frames; answer all"
@@ -125,30 +126,49 @@ def score_submission(
         **_of_data(store, part),
         **_of_scores(report),
         **_of_method(where, claim, read, store),
-        "tier": claim.status,
+        "tier": status,
         "rank": claim.rank,
         "code": claim.code,
         "note": _note_text(read.header.method, claim.note),
         "evaluator": EVALUATOR_VERSION,
-        "predictions_sha256": predictions_digest(Path(predictions)),
+        "predictions_sha256": detections_digest(detections),
         "date": claim.date or datetime.date.today().isoformat(),
     }
-    return Scored(checked_row(values, where), tuple(read.warnings))
+    return Scored(checked_row(values, where), (*read.warnings, *unverified))
 
 
-def predictions_digest(path: Path) -> str:
-    """Return sha256 of a prediction file, or of the names and contents of a folder, as 'sha256:<hex>'."""
-    if not path.exists():
-        raise InputError(f"prediction file {path} not found")
+def detections_digest(detections: Detections) -> str:
+    """Return sha256 of what is scored, as 'detections-sha256:<hex>'.
+
+    Trajectory, frame, x, y and score of all detections, ordered by them: whatever else a file holds (the seconds of a
+    run, its form, the order of its lines) leaves the digest as it is.
+    """
+    columns = [
+        detections.trajectory.astype("<i8"),
+        detections.frame.astype("<i8"),
+        *(np.asarray(column, "<f8") + 0.0 for column in (detections.x, detections.y, detections.score)),  # -0 is 0
+    ]
+    order = np.lexsort(columns[::-1])
     state = hashlib.sha256()
-    files = sorted(item for item in path.rglob("*") if item.is_file()) if path.is_dir() else [path]
-    for item in files:
-        if path.is_dir():
-            state.update(f"{item.relative_to(path).as_posix()}\0{item.stat().st_size}\0".encode())
-        with item.open("rb") as file:
-            while block := file.read(_BLOCK):
-                state.update(block)
-    return f"sha256:{state.hexdigest()}"
+    for column in columns:
+        state.update(np.ascontiguousarray(column[order]).tobytes())
+    return f"detections-sha256:{state.hexdigest()}"
+
+
+def _status(where: str, claim: Claim, header: Header) -> tuple[Status, tuple[str, ...]]:
+    """Return the status of the row, and what is to be said where it is not the one claimed."""
+    if claim.status not in CLAIMED_STATUSES:
+        raise unknown("tier", claim.status, CLAIMED_STATUSES)
+    if header.fingerprint is not None:
+        return claim.status, ()
+    if claim.status == "reproduced":
+        rule = "say by its fingerprint which data it answers to be called reproduced"
+        raise must(where, rule, "no fingerprint", "submit the file that `csist-bench run` wrote")
+    said = (
+        f"{where} does not say which data it answers (dataset.fingerprint in its header): its row stands as unverified,"
+        " apart from the others"
+    )
+    return "unverified", (said,)
 
 
 def _refuse_other_data(where: str, header: Header, store: Dataset, split: str) -> None:
@@ -202,6 +222,7 @@ def _of_method(where: str, claim: Claim, read: Predictions, store: Dataset) -> d
     """Return the columns about the method: what is claimed, else what the file says, else what the registry knows."""
     said = read.header.method
     row = _registered(where, said.get("registry_name"))
+    _refuse_other_method(where, claim, said, row)
     known: dict[str, Any] = {"paper": row.paper, "family": row.family, "prior_tier": row.prior_tier} if row else {}
     known |= {
         "method": said.get("name"),
@@ -215,12 +236,25 @@ def _of_method(where: str, claim: Claim, read: Predictions, store: Dataset) -> d
     values = {name: getattr(claim, name, None) for name in names}
     values = {name: known.get(name) if value is None else value for name, value in values.items()}
     values["decoder"] = values["decoder"] or "own"
-    for name in ("method", "family", "prior_tier"):
-        if not values[name]:
-            option = f"--{name.replace('_', '-')}"
-            raise InputError(f"{where}: {name} is not in the file's header; pass {option}")
+    missing = [name for name in ("method", "family", "prior_tier") if not values[name]]
+    if missing:
+        options = " ".join(f"--{name.replace('_', '-')} {name.upper()}" for name in missing)
+        said_not = f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not in the file's header"
+        raise InputError(f"{where}: {said_not}; pass {options}")
     _require_own_family(str(values["method"]), str(values["family"]))
     return {name: value for name, value in values.items() if value is not None}
+
+
+def _refuse_other_method(where: str, claim: Claim, said: Mapping[str, Any], row: Method | None) -> None:
+    """Raise where the submitter calls the answers by another method's name or family than the file does."""
+    for name, own in (("method", said.get("name")), ("family", row.family if row else said.get("family"))):
+        claimed = getattr(claim, name)
+        if own and claimed is not None and claimed != own:
+            remedy = (
+                f"leave --{name} out, since the file holds the answers of {show(said.get('name'))}; answers of your own"
+                " need a file of their own: see docs/prediction-formats.md"
+            )
+            raise must(f"{where}: {name} in the header", f"be that of --{name} {show(claimed)}", own, remedy)
 
 
 _COSTS = ("parameters", "macs_per_frame")
@@ -286,11 +320,10 @@ def _require_own_family(method: str, family: str) -> None:
 # --- admission ------------------------------------------------------------------------------------------------------
 
 
-def refuse_duplicate(rows: Sequence[Row], digest: str, rank: str, path: Path) -> None:
-    """Raise if the same predictions are on the leaderboard under the same ranking."""
-    for row in rows:
-        if (row.predictions_sha256, row.rank) == (digest, rank):
-            raise InputError(f"{path}: these predictions are there already ({row.method}, {row.dataset}, {row.date})")
+def _refuse_duplicate(row: Row, rows: Sequence[Row], path: Path) -> None:
+    for old in rows:
+        if same_answers(row, old):
+            raise InputError(f"{path}: these predictions are there already ({old.method}, {old.dataset}, {old.date})")
 
 
 def admitted(row: Row, rows: Sequence[Row], path: Path, supersede: bool = False) -> Row:
@@ -302,7 +335,7 @@ def admitted(row: Row, rows: Sequence[Row], path: Path, supersede: bool = False)
         If it is there already, if rows of the same data set were scored by another evaluator or on other data, or if
         a row of the same slot stands and is not to be superseded.
     """
-    refuse_duplicate(rows, row.predictions_sha256, row.rank, path)
+    _refuse_duplicate(row, rows, path)
     for other in rows:
         if other.evaluator != row.evaluator:
             raise must(

@@ -5,17 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from csist_bench.conventions import PRIOR_TEXT
+from csist_bench.conventions import PRIOR_TEXT, STATUS_MEANINGS
 from csist_bench.evaluation import EVALUATOR_VERSION
 from csist_bench.leaderboard.board import Board
 from csist_bench.leaderboard.columns import TEXT_COLUMNS, Column, Entry
 from csist_bench.leaderboard.lines import Line
 from csist_bench.leaderboard.rows import Row
 
-STATUSES_TEXT = (
-    "Tiers: *published* is the paper's own figure; *submitted* was scored here from a prediction file; *reproduced* was"
-    " trained and run by a recipe of this repository, and scored here."
-)
+STATUSES_TEXT = "Tiers: " + "; ".join(f"*{name}* is {meaning}" for name, meaning in STATUS_MEANINGS.items()) + "."
 HEADINGS = tuple(column.title for column in TEXT_COLUMNS)
 
 

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import replace
+from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
+from csist_bench.detections import Detections
 from csist_bench.leaderboard import read_rows, standing
+from csist_bench.leaderboard.rows import write_rows
 from tests.helpers.bench import ABOUT
+from tests.helpers.example import EXAMPLE, ROOT, write_example
 from tests.helpers.rows import row
 
 
@@ -51,6 +57,51 @@ def test_the_same_predictions_are_refused_but_another_ranking_is_another_row(ben
     assert [r.rank for r in read_rows(bench.board)] == ["score", "brightness", "precision"]
 
 
+def test_the_same_answers_are_known_again_in_another_file_and_under_another_name(bench, truth):
+    assert bench.submit(bench.file(truth))[0] == 0
+    rerun = bench.file(truth.ordered(), "rerun.json", method={**ABOUT, "seconds": 3.5})
+    order = np.random.default_rng(0).permutation(len(truth.x))
+    turned = Detections(**{name: column[order] for name, column in truth.columns().items()})
+    borrowed = bench.file(turned, "borrowed.csv", method={})
+    for path, options in ((rerun, ()), (borrowed, ("--method", "MyNet", "--family", "unfolding", "--prior-tier", "D"))):
+        code, _, err = bench.submit(path, *options)
+        assert code == 2
+        assert "these predictions are there already (ISTA" in err
+    exact = bench.file(truth, "exact.json", method={**ABOUT, "settings": {"iterations": 5}})
+    assert bench.submit(exact)[0] == 0  # two settings of a method may both be exact
+    assert bench.leaderboard("--check")[0] == 0
+
+
+def test_a_row_of_an_older_version_is_known_again_by_its_scores(bench, truth):
+    moved = replace(truth, x=truth.x + 0.12 * np.sin(np.arange(len(truth.x))))
+    assert bench.submit(bench.file(moved))[0] == 0
+    new = read_rows(bench.board)[0]
+    of_file = "sha256:" + "1" * 64
+    write_rows(bench.board, [msgspec.structs.replace(new, predictions_sha256=of_file)])
+    code, _, err = bench.submit(bench.file(moved, "again.json"))
+    assert code == 2
+    assert "these predictions are there already (ISTA" in err
+    better = bench.file(truth, "better.json")
+    assert bench.submit(better, "--supersede")[0] == 0
+    assert read_rows(bench.board)[1].supersedes == of_file
+
+
+def test_a_file_that_does_not_name_its_data_stands_apart_as_unverified(bench, truth):
+    path = bench.file(truth, "bare.json", fingerprint=None)
+    own = ("--method", "MyNet", "--family", "unfolding", "--prior-tier", "D")
+    code, _, err = bench.submit(bench.file(truth, "bare.csv", fingerprint=None, method={}), *own)
+    assert code == 0
+    assert "does not say which data it answers" in err
+    assert bench.submit(bench.file(replace(truth, x=truth.x + 0.2)))[0] == 0
+    assert [r.status for r in read_rows(bench.board)] == ["unverified", "submitted"]
+    shown = json.loads(bench.leaderboard("--json", "--dataset", "all")[1])
+    measured = [r["method"] for r in shown if r["tier"] != "published"]
+    assert measured == ["ISTA", "MyNet"]  # below the worse one
+    code, _, err = bench.submit(path, "--tier", "reproduced")
+    assert code == 2
+    assert "say by its fingerprint which data it answers to be called reproduced" in err
+
+
 def test_ranked_by_precision_the_surest_detections_come_first(bench, truth):
     right = np.random.default_rng(0).random(len(truth.x)) < 0.6
     sigma = np.where(right, 0.01, 0.5)
@@ -73,7 +124,7 @@ def test_a_row_of_the_same_slot_must_supersede_and_both_stay(bench, truth):
     assert "pass --supersede" in err
     code, _, err = bench.submit(better, "--supersede")
     assert code == 0
-    assert "superseding sha256:" in err
+    assert f"superseding {read_rows(bench.board)[0].predictions_sha256[:26]}..." in err
     old, new = read_rows(bench.board)
     assert new.supersedes == old.predictions_sha256
     shown = json.loads(bench.leaderboard("--json", "--tier", "submitted")[1])
@@ -99,8 +150,11 @@ def test_another_seed_or_setting_is_a_row_of_its_own(bench, truth):
     [
         ({"fingerprint": "sha256:" + "0" * 64}, "fingerprint must be that of"),
         ({"split": "val"}, "split must be 'test', got val"),
-        ({"method": {"name": "MyNet"}}, "family is not in the file's header; pass --family"),
-        ({"method": {}}, "method is not in the file's header; pass --method"),
+        (
+            {"method": {"name": "MyNet"}},
+            "family, prior_tier are not in the file's header; pass --family FAMILY --prior-tier PRIOR_TIER",
+        ),
+        ({"method": {}}, "method, family, prior_tier are not in the file's header; pass --method METHOD --family"),
         ({"method": {**ABOUT, "registry_name": "istaa"}}, "unknown method 'istaa'; did you mean 'ista'?"),
         ({"method": {**ABOUT, "seconds": "2"}}, "$.method.seconds must be a positive number, got 2"),
         ({"method": {**ABOUT, "seed": "x"}}, "seed must be a whole number, got x"),
@@ -123,7 +177,8 @@ def test_what_does_not_belong_is_refused_in_one_line_and_nothing_is_written(benc
         (["--date", "yesterday"], "date must be a day as YYYY-MM-DD, got yesterday"),
         (["--paper", "example.org"], "paper must be a link that starts with http:// or https://"),
         (["--note", "a\nb"], "note must be one line of text"),
-        (["--family", "unfolding"], "family of ISTA must be 'traditional', got unfolding"),
+        (["--family", "unfolding"], "family in the header must be that of --family unfolding, got traditional; leave"),
+        (["--method", "MyNet"], "method in the header must be that of --method MyNet, got ISTA; leave --method out"),
         (["--split", "nothing"], "unknown split 'nothing'"),
     ],
 )
@@ -237,11 +292,41 @@ def test_a_row_says_that_its_training_began_from_other_weights(bench, truth, sai
 def test_a_row_of_another_prior_tier_answers_another_question(bench, truth):
     first = bench.file(truth, "first.json", method={**ABOUT, "prior_tier": "D-rotated"})
     assert bench.submit(first)[0] == 0
-    other = bench.file(truth, "other.json", method={**ABOUT, "prior_tier": "D"})
+    moved = replace(truth, x=truth.x + 0.01)
+    other = bench.file(moved, "other.json", method={**ABOUT, "prior_tier": "D"})
     assert bench.submit(other)[0] == 0
-    again = bench.file(truth, "again.json", method={**ABOUT, "prior_tier": "D-rotated", "run": 2})
+    moved = replace(truth, x=truth.x + 0.02)
+    again = bench.file(moved, "again.json", method={**ABOUT, "prior_tier": "D-rotated", "run": 2})
     assert bench.submit(again)[0] == 2
     assert bench.submit(again, "--supersede")[0] == 0
     rows = read_rows(bench.board)
     assert rows[2].supersedes == rows[0].predictions_sha256
     assert standing(rows) == rows[1:]
+
+
+@pytest.fixture
+def readme_line(tmp_path, monkeypatch):
+    """The README's `submit`, in a folder that sees `docs` and `data` as a checkout does."""
+    text = (ROOT / "README.md").read_text().replace("\\\n", "")
+    line = next(line for line in text.splitlines() if line.startswith("csist-bench submit docs/example.json"))
+    for name in ("docs", "data"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    monkeypatch.chdir(tmp_path)
+    return shlex.split(line)[1:]
+
+
+def test_the_example_is_what_its_helper_makes(tmp_path):
+    """Where this fails: python -m tests.helpers.example"""
+    write_example(tmp_path / "example.json")
+    assert (tmp_path / "example.json").read_bytes() == EXAMPLE.read_bytes()
+
+
+def test_the_line_of_the_readme_works_as_printed_and_is_refused_for_the_answers_of_ml(bench, readme_line):
+    code, out, err = bench(*readme_line)
+    assert code == 0, err
+    assert out.startswith("MyNet (unfolding) on seqcsist trajectories=8, split test: CSO-mAP ")
+    assert [r.status for r in read_rows(Path("board.csv"))] == ["submitted"]
+    assert bench("run", "ml", "--data", "data/sample/seqcsist.zarr", "--out", "preds.json")[0] == 0
+    code, _, err = bench(*("preds.json" if word == "docs/example.json" else word for word in readme_line))
+    assert code == 2
+    assert "method in the header must be that of --method MyNet, got ML; leave --method out" in err

@@ -36,7 +36,9 @@ def test_text_tells_the_score_and_every_departure(scene):
     text = report_text(evaluate(detections, truth, provenance=Provenance(Header({"name": "ISTA"}))))
     assert "ISTA" in text.splitlines()[0]
     assert "official" not in text
-    text = report_text(evaluate(detections, truth, provenance=Provenance(unverified=True, standard_frames=False)))
+    text = report_text(
+        evaluate(detections, truth, provenance=Provenance(unverified="of other data", standard_frames=False))
+    )
     assert "UNVERIFIED" in text
     assert "subset or other frames" in text
 
