@@ -1,8 +1,9 @@
 """Trained weights on disk: NAME.safetensors, whose header carries a card, and NAME.json, the same card to read.
 
 The card says what the weights are (method, resolved settings, optics), where they come from (resolved training recipe
-and its hash, fingerprint of the data, code version, step, cost) and how good they were (validation CSO-mAP). It also
-holds a digest of the tensors, so that a damaged file is recognised.
+and its hash, fingerprint of the data, code version, step, cost) and how good they were (validation CSO-mAP). Two
+digests recognise a damaged or edited file: of the tensors, which names the weights in recipes and rows, and of that and
+the card. Files of version 0.1.0 have the first alone; those that are shipped are listed in `SHA256SUMS` beside them.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from csist_bench.methods.networks.base import network_from_settings, plain_tenso
 from csist_bench.simulation.optics import Optics
 
 FORMAT = "csist-bench/weights@1"
-_CARD, _DIGEST = "card", "sha256"
+_CARD, _DIGEST, _WHOLE = "card", "sha256", "sha256_with_card"
+SUMS = "SHA256SUMS"
 _TENSORS_SHOWN = 3
 
 
@@ -146,11 +148,12 @@ def fill_weights(model: nn.Module, tensors: Mapping[str, Tensor], where: str) ->
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
     """Write CPU tensors and text metadata to a safetensors file, by rename."""
-    replace_file(path, save(tensors, {**metadata, _DIGEST: _digest(tensors)}))
+    metadata = {**metadata, _DIGEST: _digest(tensors)}
+    replace_file(path, save(tensors, {**metadata, _WHOLE: _text_digest(metadata)}))
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Read a safetensors file whole and check its digest."""
+    """Read a safetensors file whole and check its digests."""
     if not path.is_file():
         raise InputError(f"weights {path} not found")
     try:
@@ -161,9 +164,25 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise InputError(f"{path}: not a whole safetensors file ({show(str(error))})") from None
     if _DIGEST not in metadata:
         raise InputError(f"{path}: not weights of this package (the file carries no digest)")
-    if metadata[_DIGEST] != _digest(tensors):
-        raise must(f"{path}", "match the digest in its header", "other contents", "the file is damaged; fetch it again")
+    texts = {name: text for name, text in metadata.items() if name != _WHOLE}
+    whole = metadata[_WHOLE] == _text_digest(texts) if _WHOLE in metadata else _is_as_listed(path)
+    if not whole or metadata[_DIGEST] != _digest(tensors):
+        part = "weights" if whole else "card"
+        raise must(
+            f"{path}", f"match the digest of its {part}", "other contents", "the file is damaged; fetch it again"
+        )
     return tensors, metadata
+
+
+def _is_as_listed(path: Path) -> bool:
+    """Whether a file of version 0.1.0, whose card no digest covers, is the one listed beside it, if any is."""
+    sums = path.with_name(SUMS)
+    listed = dict(line.split()[::-1] for line in sums.read_text().splitlines()) if sums.is_file() else {}
+    return path.name not in listed or listed[path.name] == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _text_digest(texts: Mapping[str, str]) -> str:
+    return hashlib.sha256(msgspec.json.encode(texts, order="sorted")).hexdigest()
 
 
 def _digest(tensors: Mapping[str, Tensor]) -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -7,9 +8,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from csist_bench import files
 from csist_bench.errors import InputError
 from csist_bench.methods.networks.base import build_network
-from csist_bench.methods.networks.weights import load_card, load_weights, save_weights
+from csist_bench.methods.networks.weight_files import weights_folders
+from csist_bench.methods.networks.weights import SUMS, load_card, load_weights, save_weights
 from csist_bench.simulation.optics import Optics
 from tests.helpers.cards import card_of
 
@@ -64,8 +67,39 @@ def test_a_flipped_bit(saved: Path) -> None:
     content = bytearray(saved.read_bytes())
     content[-5] ^= 1
     saved.write_bytes(content)
-    with pytest.raises(InputError, match="must match the digest in its header"):
+    with pytest.raises(InputError, match="must match the digest of its weights"):
         load_weights(saved)
+
+
+def test_an_edited_card(saved: Path) -> None:
+    content = saved.read_bytes()
+    assert content.count(b'\\"step\\":0') == 1
+    saved.write_bytes(content.replace(b'\\"step\\":0', b'\\"step\\":9'))
+    with pytest.raises(InputError, match="must match the digest of its card"):
+        load_weights(saved)
+
+
+def test_cards_of_earlier_versions_are_held_against_the_list_beside_them(tmp_path: Path) -> None:
+    shipped = files.packaged("weights") / "espcn.safetensors"
+    content = shipped.read_bytes()
+    assert b"sha256_with_card" not in content
+    edited = tmp_path / shipped.name
+    edited.write_bytes(content.replace(b'\\"seed\\":0', b'\\"seed\\":1'))
+    assert edited.read_bytes() != content
+    load_weights(edited)  # no list: nothing is known of it
+    (tmp_path / SUMS).write_text(shipped.with_name(SUMS).read_text())
+    with pytest.raises(InputError, match="must match the digest of its card"):
+        load_weights(edited)
+    edited.write_bytes(content)
+    load_weights(edited)
+
+
+@pytest.mark.parametrize("folder", weights_folders(), ids=lambda folder: folder.parent.name)
+def test_the_list_names_every_file_that_is_shipped(folder: Path) -> None:
+    """Where this fails: cd into the folder, then sha256sum *.safetensors > SHA256SUMS"""
+    listed = dict(line.split()[::-1] for line in (folder / SUMS).read_text().splitlines())
+    found = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.glob("*.safetensors")}
+    assert listed == found
 
 
 def test_a_file_of_something_else(tmp_path: Path) -> None:
