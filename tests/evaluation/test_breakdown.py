@@ -67,3 +67,22 @@ def test_intervals_do_not_vary_where_all_trajectories_are_alike():
     assert np.array(bootstrap_intervals(matched, truth, 20)) == pytest.approx(50.0)
     with pytest.raises(InputError, match="at least 1 resample"):
         bootstrap_intervals(matched, truth, 0)
+
+
+def test_intervals_are_the_middle_95_percent_of_resampled_scores():
+    """Against scoring every resample anew, from the same draws of trajectories."""
+    rng = np.random.default_rng(7)
+    n, t = 12, 2
+    targets = [[(5, 5), (7, 7)]] * (n * t)
+    rows = [(i // t, i % t, 5 + rng.normal(0, 0.15), 5, rng.random()) for i in range(n * t)]
+    truth, detections = truth_of(targets, n, t), detections_of(rows)
+    intervals = bootstrap_intervals(match(detections, truth), truth, resamples=60, seed=3)
+    weights = np.random.default_rng(3).multinomial(n, np.full(n, 1 / n), size=60)
+    frames = frames_of(targets, rows, t)
+    scores = []
+    for weight in weights:
+        drawn = [frame for i in range(n) for frame in frames[i * t : i * t + t] * weight[i]]
+        scores.append(naive.score(drawn))
+    samples = 100 * np.column_stack([scores, np.mean(scores, axis=1)])
+    assert samples[:, -1].std() > 1  # something to be uncertain about
+    np.testing.assert_allclose(np.transpose(intervals), np.percentile(samples, (2.5, 97.5), axis=0), atol=1e-9)

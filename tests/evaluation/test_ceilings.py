@@ -35,3 +35,17 @@ def test_grid_ceiling_bounds_every_ranking():
     assert "3-fold" in ceiling_text(ceiling)
     with pytest.raises(InputError, match="odd number of nodes"):
         grid_ceiling(truth, 4)
+
+
+def test_the_ceiling_counts_targets_not_nodes_and_its_lines_say_which_is_which():
+    # Two of three targets share a node 0.1 px away; the third is 0.02 px from its own.
+    truth = truth_of([[(5.1, 5.0), (4.9, 5.0), (7.02, 7.0)]], 1, 1, intensity=[[230, 230, 240]])
+    ceiling = grid_ceiling(truth, 3)
+    reached = ceiling["any_ranking"]
+    # One detection for the pair: a third of the targets within 0.05 px, two thirds from 0.1 px on.
+    assert [reached[f"ap{d:02d}"] for d in (5, 15, 25)] == pytest.approx([100 / 3, 200 / 3, 200 / 3])
+    ranked = ceiling["by_brightness"]  # the pair is brighter together, and a miss at 0.05 px
+    assert ranked["ap05"] == pytest.approx(100 / 6)
+    lines = ceiling_text(ceiling).splitlines()
+    assert f"{ranked['cso_map']:.2f}" in next(line for line in lines if "ranked by brightness" in line)
+    assert f"{reached['cso_map']:.2f}" in next(line for line in lines if "best ranking possible" in line)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import correlate1d
 
-from csist_bench.evaluation.image_quality import image_quality, ssim
+from csist_bench.evaluation.image_quality import _grids, image_quality, ssim
 from csist_bench.evaluation.matching import match
 from csist_bench.evaluation.report import DetailOptions, evaluate
 from csist_bench.simulation.optics import Optics, grid_from_targets
@@ -61,3 +61,24 @@ def test_image_quality_of_the_truth_is_perfect_and_needs_intensities():
     assert image_quality(match(detections_of(rows), truth), truth, 3, 11) is None
     report = evaluate(detections_of(rows), truth, full=True, options=DetailOptions(bootstrap=5))
     assert report.to_dict()["figures"]["psnr"] is None
+
+
+def test_frames_beyond_one_block_are_compared_with_their_own_targets(monkeypatch):
+    rng = np.random.default_rng(4)
+    targets, rows = random_scene(rng, n=7, t=1)
+    intensity = rng.uniform(200, 260, len(rows))
+    truth = truth_of(targets, 7, 1)
+    matched = match(detections_of(rows, intensity=intensity), truth)
+    whole = image_quality(matched, truth, 3, 11)
+    assert len(set(whole.squared_error)) == 7
+    monkeypatch.setattr("csist_bench.evaluation.image_quality.FRAMES_AT_A_TIME", 3)  # blocks of 3, 3 and 1
+    parts = image_quality(matched, truth, 3, 11)
+    np.testing.assert_array_equal(parts.squared_error, whole.squared_error)
+    np.testing.assert_array_equal(parts.ssim, whole.ssim)
+
+
+def test_x_is_the_column_of_a_label_grid():
+    xy, intensity = np.array([[7.0, 3.0], [2.3, 9.1]]), np.array([230.0, 240.0])
+    grid = _grids(np.zeros(2, dtype=np.int64), xy, intensity, range(1), 3, 33)[0]
+    np.testing.assert_array_equal(grid, grid_from_targets(xy, intensity, Optics()))
+    assert (grid[10, 22], grid[28, 8]) == (230.0, 240.0)

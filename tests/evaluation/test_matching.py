@@ -56,3 +56,10 @@ def test_hungarian_takes_the_second_choice_that_the_protocol_does_not():
 def test_unknown_matching_is_answered_with_the_nearest():
     with pytest.raises(InputError, match="did you mean 'hungarian'"):
         match(detections_of([]), truth_of([[(5, 5)]], 1, 1), matching="hungary")
+
+
+def test_a_miss_of_hungarian_matching_is_as_far_as_its_nearest_target():
+    found = detections_of([(0, 0, 5.1, 5.0, 1.0), (0, 0, 5.2, 5.0, 0.5), (0, 0, 5.0, 8.0, 0.2)])
+    matched = match(found, truth_of([[(5, 5)]], 1, 1), matching="hungarian")
+    assert matched.hits[-1].tolist() == [True, False, False]
+    np.testing.assert_allclose(matched.distance[-1], [0.1, 0.2, 3.0])

@@ -10,7 +10,7 @@ import pytest
 from csist_bench.conventions import ap_name
 from csist_bench.detections import Detections
 from csist_bench.evaluation import EVALUATOR_VERSION
-from csist_bench.evaluation.report import DetailOptions, Provenance, evaluate
+from csist_bench.evaluation.report import CURVE_POINTS, DetailOptions, Provenance, evaluate
 from csist_bench.evaluation.truth import Truth
 from csist_bench.predictions import Header
 from tests.helpers.scenes import detections_of, random_scene, truth_of
@@ -79,3 +79,15 @@ def test_frames_answered_outside_the_scored_ones_do_not_count(frames, missing):
     truth = Truth.from_arrays(xy, intensity, np.ones((1, 4), np.uint8), range(2))
     report = evaluate(Detections.empty(), truth, provenance=Provenance(Header(n_frames=2, frames=frames)))
     assert report.missing_frames == missing
+
+
+def test_curves_of_many_points_keep_their_ends():
+    n = 1500
+    rows = [(i, 0, 5.0 if i % 3 else 9.0, 5.0, 1 - i / n) for i in range(n)]
+    truth = truth_of([[(5, 5)]] * n, n, 1)
+    options = DetailOptions(bootstrap=0)
+    recall, precision = evaluate(detections_of(rows), truth, full=True, options=options).details.curves["ap25"]
+    hits = n - n // 3
+    assert len(recall) == CURVE_POINTS < hits
+    assert (recall[0], recall[-1]) == (pytest.approx(1 / n), pytest.approx(hits / n))
+    assert precision[-1] == pytest.approx(hits / n)

@@ -1,12 +1,28 @@
 import msgspec
 import numpy as np
 import pytest
+from scipy import stats
 
 from csist_bench.errors import InputError
 from csist_bench.recipes import DataRecipe, load_data_recipe
-from csist_bench.simulation.scenes import draw_scenes
+from csist_bench.simulation import scenes as scenes_module
+from csist_bench.simulation.scenes import AXES, _draw_paths, draw_scenes, stream
 
 RECIPE = load_data_recipe("seqcsist")
+# A right law fails a test of a distribution with this probability, once and for all: the seeds are fixed.
+FALSE_ALARM = 1e-4
+
+
+def assert_uniform(values, low, high):
+    """Kolmogorov and Smirnov's test."""
+    assert stats.kstest(np.ravel(values), "uniform", args=(low, high - low)).pvalue > FALSE_ALARM
+
+
+def assert_equally_often(values, choices):
+    """Pearson's chi-square test that each choice is drawn as often as the others."""
+    counts = [int((np.asarray(values) == choice).sum()) for choice in choices]
+    assert sum(counts) == np.size(values)
+    assert stats.chisquare(counts).pvalue > FALSE_ALARM
 
 
 def test_a_trajectory_depends_on_its_seed_and_index_alone():
@@ -129,3 +145,64 @@ def test_freely_placed_targets_keep_apart_within_a_disc_and_only_drift_outwards(
     assert turns.min() > 5  # 19 expected each: no direction is preferred
     alone = draw_scenes(recipe, [17])
     assert np.array_equal(alone.xy[0], scenes.xy[17])
+
+
+# --- the laws, by their distributions -----------------------------------------------------------------------------
+
+
+def test_every_pair_of_directions_is_equally_frequent_in_either_order():
+    scenes = draw_scenes(load_data_recipe("seqcsist", ["k_min=4"]), range(3000))
+    first = scenes.xy[:, 0]
+    arms = first - first.mean(axis=1, keepdims=True)
+    chosen = np.argmax(np.round(arms / 0.3) @ AXES.T, axis=-1)  # (N, 4): which axis each slot lies on
+    assert_equally_often(chosen[:, 0] * 4 + chosen[:, 1], [4 * i + j for i in range(4) for j in range(4) if i != j])
+
+
+@pytest.mark.parametrize("name", ["seqcsist", "seqcsist-free", "csist-100k"])
+def test_numbers_and_intensities_are_uniform(name):
+    recipe = load_data_recipe(name)
+    scenes = draw_scenes(recipe, range(3000))
+    assert_equally_often(scenes.count[:, 0], range(recipe.k_min, recipe.k_max + 1))
+    assert_uniform(
+        scenes.intensity[:, 0][np.isfinite(scenes.intensity[:, 0])], recipe.intensity_min, recipe.intensity_max
+    )
+    first, second = scenes.intensity[:, 0, :2][scenes.count[:, 0] > 1].T
+    assert stats.pearsonr(first, second).pvalue > FALSE_ALARM
+
+
+def test_radii_and_growth_are_uniform():
+    recipe = load_data_recipe("seqcsist-rotated-scaled", ["k_min=4", "rotate=false", "growth_max=0.1"])
+    xy = draw_scenes(recipe, range(1500)).xy
+    arm = np.linalg.norm(xy[:, 0] - xy[:, 0].mean(axis=1, keepdims=True), axis=-1)
+    assert_uniform(arm[:, 0], recipe.radius_min, recipe.radius_max)
+    # The distance of two opposite targets grows by the growth of both arms: a triangular law.
+    opposite = np.argmax(np.linalg.norm(xy[:, 0, :1] - xy[:, 0], axis=-1), axis=1)
+    apart = np.linalg.norm(xy[:, :, 0] - xy[np.arange(len(xy)), :, opposite], axis=-1)
+    growth = np.diff(apart, axis=1)[:, ::4] / recipe.growth_max
+    assert stats.kstest(growth.ravel(), stats.triang(0.5, 0, 2).cdf).pvalue > FALSE_ALARM
+
+
+def test_free_targets_fill_their_disc_evenly():
+    recipe = load_data_recipe("seqcsist-free", ["k_min=1", "k_max=1", "separation_min=0", "rotate=false"])
+    recipe = msgspec.structs.replace(recipe, growth_max=0.0)
+    streams = [stream(recipe.seed, index, 0) for index in range(3000)]
+    count, _, arms = scenes_module._arms_anywhere(recipe, streams)
+    x, y = arms[:, 0, 0].T
+    assert (count == 1).all()
+    assert_uniform(np.hypot(x, y) ** 2, 0, recipe.radius_max**2)
+    assert_uniform(np.arctan2(y, x), -np.pi, np.pi)
+
+
+def test_candidates_of_paths_have_the_laws_of_their_parameters():
+    """Before the bounds choose: start, curve and angle; the bounds are symmetric to quarter turns alone."""
+    recipe = load_data_recipe("seqcsist-rotated", ["path_min=-1e9", "path_max=1e9", "slope_max=1e9"])
+    streams = [stream(recipe.seed, index, 0) for index in range(3000)]
+    path, angle = _draw_paths(recipe, streams)
+    assert_uniform(angle, 0, 2 * np.pi)
+    cos, sin = np.cos(angle), np.sin(angle)
+    x = cos * (path[:, 0, 0] - 5) + sin * (path[:, 0, 1] - 5) + 5  # turned back
+    lines = load_data_recipe("seqcsist", ["path_min=-1e9", "path_max=1e9", "slope_max=1e9", "curves=['line']"])
+    plain, _ = _draw_paths(lines, [stream(recipe.seed, index, 0) for index in range(3000)])
+    assert_equally_often(plain[:, 0, 0], range(1, 10))
+    assert_uniform((plain[:, 1, 1] - plain[:, 0, 1]) / (plain[:, 1, 0] - plain[:, 0, 0]), -1, 1)
+    assert np.abs(x - x.round()).max() < 1e-9

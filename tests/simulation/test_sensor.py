@@ -1,12 +1,14 @@
 import msgspec
 import numpy as np
 import pytest
+from scipy import stats
 
 from csist_bench.datasets.backgrounds import open_background
 from csist_bench.errors import InputError
 from csist_bench.recipes import DataRecipe, load_data_recipe
 from csist_bench.simulation.camera import Camera, saturation_level
 from csist_bench.simulation.rendering import render_shard
+from csist_bench.simulation.scenes import stream
 from csist_bench.simulation.sensor import sense
 
 DARK = np.zeros((200, 20, 11, 11))
@@ -141,3 +143,35 @@ def test_recipe_is_frozen():
     with pytest.raises(AttributeError):
         load_data_recipe("seqcsist").seed = 3
     assert msgspec.structs.replace(load_data_recipe("seqcsist"), seed=3).seed == 3
+
+
+def test_every_frame_has_noise_of_its_own():
+    noise = sensed(noise_sigma=3.0)
+    assert stats.pearsonr(noise[:, 0].ravel(), noise[:, 1].ravel()).pvalue > 1e-4
+    assert stats.kstest(noise.ravel() / 3.0, "norm").pvalue > 1e-4
+    shot = sensed(np.full((200, 20, 11, 11), 80.0), shot_gain=2.0) - 80
+    assert stats.pearsonr(shot[:, 0].ravel(), shot[:, 1].ravel()).pvalue > 1e-4
+
+
+def test_frames_of_real_numbers_are_not_clipped_at_zero():
+    noise = sensed(noise_sigma=3.0, saturation=5.0)
+    assert noise.max() == 5.0
+    assert (noise < 0).mean() == pytest.approx(0.5, abs=0.01)
+    assert sensed(noise_sigma=3.0, bits=8).min() == 0.0
+
+
+@pytest.mark.parametrize("exponent", [0.5, 1.0, 2.0, 3.0])
+def test_clutter_is_white_noise_shaped_by_its_spectrum(exponent):
+    """Against sums of plane waves over a field four times as wide, from the same white noise."""
+    frames = sensed(
+        DARK[:2], background="clutter", background_mean=7.0, background_sigma=4.0, background_exponent=exponent
+    )
+    for index, frame in enumerate(frames[:, 0]):
+        white = stream(0, index, 1).standard_normal((44, 44))
+        frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(44), np.fft.fftfreq(44)))
+        amplitude = np.zeros((44, 44))
+        amplitude[frequency > 0] = frequency[frequency > 0] ** (-exponent / 2)  # power falls as f^-exponent
+        wave = np.exp(2j * np.pi * np.outer(np.arange(44), np.arange(44)) / 44)
+        spectrum = wave.conj() @ white @ wave.conj() * amplitude
+        field = (wave @ spectrum @ wave).real
+        np.testing.assert_allclose(frame, 7.0 + 4.0 * field[:11, :11] / field.std(), atol=1e-9)

@@ -1,0 +1,147 @@
+"""`python -m tests.mutants PACKAGE...`: change the code, run the package's tests, and list what no test saw.
+
+A seeded sample of each package; kernels run as plain Python. A mutant is killed when a test fails, or when the tests
+that take less than half of the limit on the sound code do not end within it. The whole tree is copied first: the
+checkout is not touched. Example: python -m tests.mutants evaluation simulation --sample 100 --out mutants.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import Queue
+
+from tests.mutants.changes import Mutant, mutants_of
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("evaluation", "simulation", "datasets", "predictions")
+COPIED = ("csist_bench", "tests", "pyproject.toml")
+
+
+def main() -> int:
+    """Run the command; exit code 1 where less than the asked share is killed."""
+    parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
+    parser.add_argument("packages", nargs="*", default=PACKAGES, help=f"default: {' '.join(PACKAGES)}")
+    parser.add_argument("--sample", type=int, default=100, help="mutants a package (default 100)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--limit", type=float, default=60.0, help="seconds a mutant (default 60)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--least", type=float, default=0.9, help="share that must be killed (default 0.9)")
+    parser.add_argument("--out", type=Path, help="JSON file with every mutant and what became of it")
+    asked = parser.parse_args()
+    shares, table = [], []
+    for package in asked.packages:
+        chosen = sample(package, asked.sample, asked.seed)
+        fates = judged(package, chosen, asked.jobs, asked.limit)
+        killed = sum(fate != "survived" for fate in fates)
+        shares.append(killed / len(chosen))
+        table += [{"package": package, "mutant": str(mutant), "fate": fate} for mutant, fate in zip(chosen, fates)]
+        print(f"{package}: {killed} of {len(chosen)} killed", flush=True)
+        for mutant, fate in zip(chosen, fates):
+            if fate == "survived":
+                print(f"  survived {mutant}", flush=True)
+        if asked.out:
+            asked.out.write_text(json.dumps(table, indent=1) + "\n")
+    return int(min(shares) < asked.least)
+
+
+def sample(package: str, count: int, seed: int) -> list[Mutant]:
+    """Return a seeded sample of the mutants of a package, in the order of files and lines."""
+    found = []
+    for path in sorted((ROOT / "csist_bench" / package).rglob("*.py")):
+        found += [Mutant(m.path.relative_to(ROOT), m.line, m.before, m.after, m.text) for m in mutants_of(path)]
+    chosen = sorted(random.Random(seed).sample(range(len(found)), min(count, len(found))))
+    return [found[place] for place in chosen]
+
+
+def judged(package: str, mutants: Sequence[Mutant], jobs: int, limit: float) -> list[str]:
+    """Return what became of each mutant: "failed", "too slow" or "survived"."""
+    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+        trees: Queue[Path] = Queue()
+        for job in range(jobs):
+            trees.put(_copied(Path(folder) / str(job)))
+        first = trees.get()
+        seconds = {plain: _seconds(first, package, plain) for plain in {_is_kernel(mutant) for mutant in mutants}}
+        trees.put(first)
+
+        def judge(mutant: Mutant) -> str:
+            tree = trees.get()
+            try:
+                return _fate(tree, mutant, seconds[_is_kernel(mutant)], limit)
+            finally:
+                trees.put(tree)
+
+        with ThreadPoolExecutor(jobs) as pool:
+            return list(pool.map(judge, mutants))
+
+
+def _copied(tree: Path) -> Path:
+    tree.mkdir()
+    for item in ROOT.iterdir():
+        if item.name in COPIED:
+            (shutil.copytree if item.is_dir() else shutil.copy2)(item, tree / item.name)
+        elif not item.name.startswith("."):
+            (tree / item.name).symlink_to(item)
+    return tree
+
+
+def _is_kernel(mutant: Mutant) -> bool:
+    return "_kernels" in mutant.path.as_posix()
+
+
+def _tests(tree: Path, package: str) -> list[Path]:
+    return sorted((tree / "tests" / package).rglob("test_*.py"))
+
+
+def _seconds(tree: Path, package: str, plain: bool) -> dict[str, float]:
+    """Return the seconds of each test file of a package on the sound code; one that fails there is an error."""
+    seconds = {}
+    for path in _tests(tree, package):
+        began = time.perf_counter()
+        done = _run(tree, [path], plain, None)
+        if done not in (0, 5):
+            sys.exit(f"{path.relative_to(tree)} fails on the sound code (plain Python: {plain})")
+        seconds[path.relative_to(tree).as_posix()] = time.perf_counter() - began
+    return seconds
+
+
+def _fate(tree: Path, mutant: Mutant, seconds: dict[str, float], limit: float) -> str:
+    """Run the tests that fit into half of the limit: first those of the changed module, then from the quickest on."""
+    own = f"test_{mutant.path.stem.strip('_')}.py"
+    order = sorted(seconds, key=lambda name: (Path(name).name != own, seconds[name]))
+    names, total = [], 0.0
+    for name in order:
+        if not names or total + seconds[name] <= limit / 2:
+            names.append(name)
+            total += seconds[name]
+    path = tree / mutant.path
+    sound = path.read_text(encoding="utf-8")
+    path.write_text(mutant.text, encoding="utf-8")
+    try:
+        code = _run(tree, [tree / name for name in names], _is_kernel(mutant), limit)
+    finally:
+        path.write_text(sound, encoding="utf-8")
+    return "too slow" if code is None else "survived" if code == 0 else "failed"
+
+
+def _run(tree: Path, tests: Sequence[Path], plain: bool, limit: float | None) -> int | None:
+    env = {**os.environ, "PYTHONPATH": str(tree), "OMP_NUM_THREADS": "1", "CSIST_BENCH_NO_NUMBA": "1" if plain else ""}
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *map(str, tests)]
+    try:
+        return subprocess.run(command, cwd=tree, env=env, capture_output=True, timeout=limit, check=False).returncode
+    except subprocess.TimeoutExpired:
+        return None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

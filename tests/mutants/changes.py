@@ -1,0 +1,160 @@
+"""Small wrong changes of a module: comparisons, arithmetic, logic, constants, opposites, left-out statements.
+
+Left alone are message texts, annotations, docstrings and defaults of a number type: a test of those would only say the
+code again.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+_OPERATORS: dict[type[ast.AST], type[ast.AST]] = {
+    ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
+    ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In,
+    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.FloorDiv: ast.Mult,
+    ast.Mod: ast.Mult, ast.Pow: ast.Mult, ast.And: ast.Or, ast.Or: ast.And,
+    ast.BitAnd: ast.BitOr, ast.BitOr: ast.BitAnd,
+}  # fmt: skip
+_OPPOSITES = {
+    "min": "max", "max": "min", "any": "all", "all": "any", "floor": "ceil", "ceil": "floor", "argmin": "argmax",
+    "argmax": "argmin", "minimum": "maximum", "maximum": "minimum", "sin": "cos", "cos": "sin", "nanmin": "nanmax",
+    "nanmax": "nanmin", "sum": "max", "mean": "max", "logical_and": "logical_or", "zeros": "ones", "cumsum": "asarray",
+}  # fmt: skip
+# What is said to the user, and what only says types.
+_SILENT_CALLS = {"must", "unknown", "offenders", "InputError", "echo", "say", "note", "TypeVar", "cast", "Literal"}
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One change: the file, the place, what stood there and what stands there now, and the whole new text."""
+
+    path: Path
+    line: int
+    before: str
+    after: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.path.as_posix()}:{self.line}: {self.before} -> {self.after}"
+
+
+def mutants_of(path: Path) -> list[Mutant]:
+    """Return all changes of a module, in the order of its lines."""
+    source = path.read_text(encoding="utf-8")
+    tree = ast.parse(source)
+    sites = list(_sites(tree))
+    found = []
+    for place, (node, _) in enumerate(sites):
+        for change in _changes(node):
+            fresh = ast.parse(source)
+            target, parent = list(_sites(fresh))[place]
+            before = ast.unparse(target)
+            after = change(target, parent)
+            found.append(Mutant(path, getattr(target, "lineno", 0), before, after, ast.unparse(fresh) + "\n"))
+    return found
+
+
+def _sites(tree: ast.AST) -> Iterator[tuple[ast.AST, ast.AST]]:
+    """Yield the nodes that may be changed with their parents, always in the same order."""
+    for child in ast.iter_child_nodes(tree):
+        if _is_silent(child, tree):
+            continue
+        yield child, tree
+        yield from _sites(child)
+
+
+def _is_silent(node: ast.AST, parent: ast.AST) -> bool:
+    if isinstance(node, (ast.Raise, ast.Import, ast.ImportFrom, ast.JoinedStr, ast.arguments)):
+        return True
+    if isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) in _SILENT_CALLS:
+        return True
+    if isinstance(parent, (ast.AnnAssign, ast.FunctionDef)) and node in (
+        getattr(parent, "annotation", None),
+        getattr(parent, "returns", None),
+    ):
+        return True
+    if isinstance(parent, ast.FunctionDef) and node in parent.decorator_list:
+        return True
+    main = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+    return main or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+
+
+Change = Callable[[ast.AST, ast.AST], str]
+
+
+def _changes(node: ast.AST) -> Iterator[Change]:
+    if isinstance(node, ast.Compare) and type(node.ops[0]) in _OPERATORS:
+        yield _other_comparison
+    elif isinstance(node, (ast.BinOp, ast.BoolOp, ast.AugAssign)) and type(node.op) in _OPERATORS:
+        yield _other_operator
+    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.Not, ast.USub)):
+        yield _without_sign
+    elif isinstance(node, ast.Constant) and isinstance(node.value, (bool, int, float)):
+        yield _other_constant
+    elif isinstance(node, (ast.Attribute, ast.Name)) and _name_of(node) in _OPPOSITES:
+        yield _opposite
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+        yield _left_out
+
+
+def _other_comparison(node: ast.AST, parent: ast.AST) -> str:
+    assert isinstance(node, ast.Compare)
+    node.ops[0] = _OPERATORS[type(node.ops[0])]()  # type: ignore[assignment]
+    return ast.unparse(node)
+
+
+def _other_operator(node: ast.AST, parent: ast.AST) -> str:
+    assert isinstance(node, (ast.BinOp, ast.BoolOp, ast.AugAssign))
+    node.op = _OPERATORS[type(node.op)]()  # type: ignore[assignment]
+    return ast.unparse(node)
+
+
+def _without_sign(node: ast.AST, parent: ast.AST) -> str:
+    assert isinstance(node, ast.UnaryOp)
+    inner = copy.deepcopy(node.operand)
+    _replace(parent, node, inner)
+    return ast.unparse(inner)
+
+
+def _other_constant(node: ast.AST, parent: ast.AST) -> str:
+    assert isinstance(node, ast.Constant)
+    value = node.value
+    if isinstance(value, bool):
+        node.value = not value
+    elif isinstance(value, int):
+        node.value = value + 1
+    else:
+        assert isinstance(value, float)
+        node.value = 1.1 * value + (0.5 if value == 0 else 0.0)
+    return ast.unparse(node)
+
+
+def _opposite(node: ast.AST, parent: ast.AST) -> str:
+    new = _OPPOSITES[_name_of(node)]
+    if isinstance(node, ast.Attribute):
+        node.attr = new
+    else:
+        assert isinstance(node, ast.Name)
+        node.id = new
+    return ast.unparse(node)
+
+
+def _left_out(node: ast.AST, parent: ast.AST) -> str:
+    _replace(parent, node, ast.Pass())
+    return "pass"
+
+
+def _name_of(node: ast.AST) -> str:
+    return str(getattr(node, "attr", getattr(node, "id", "")))
+
+
+def _replace(parent: ast.AST, old: ast.AST, new: ast.AST) -> None:
+    for name, value in ast.iter_fields(parent):
+        if value is old:
+            setattr(parent, name, new)
+        elif isinstance(value, list) and old in value:
+            value[value.index(old)] = new
