@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 BOARD = ROOT / "leaderboard" / "leaderboard.csv"
 README, DOCS = ROOT / "README.md", ROOT / "docs"
 PAGES = [README, *sorted(DOCS.glob("*.md"))]
-LINKED = [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", ROOT / "data" / "README.md"]
+LINKED = [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", ROOT / "SECURITY.md", ROOT / "data" / "README.md"]
 
 REGION = "<!-- begin generated: {0} -->\n<!-- end generated: {0} -->\n"
 COMMANDS = """```
