@@ -253,10 +253,10 @@ def _fitter(method: Method) -> Any:
     weights = shipped_weights(method.name)
     if not method.trainable or weights is None:
         return build_training_free(method)
-    from csist_bench.methods.networks.points import PointRunner
+    from csist_bench.methods.networks.points import BatchedPointNetwork
     from csist_bench.methods.networks.weights import load_weights
 
-    return PointRunner(load_weights(weights, method.name)[0])
+    return BatchedPointNetwork(load_weights(weights, method.name)[0])
 
 
 def _rate_on_all_cores(split: datasets.Split, name: str, limit: int | None = None) -> float:
@@ -291,7 +291,7 @@ def network_speed(method: Method, split: datasets.Split) -> Iterator[Measure]:
     """
     import torch
 
-    from csist_bench.methods.networks.base import NetworkRunner, build_network
+    from csist_bench.methods.networks.base import BatchedGridNetwork, build_network
     from csist_bench.training.adversarial import AdversarialLearner
     from csist_bench.training.distributed import World
     from csist_bench.training.learner import PlainLearner
@@ -299,7 +299,7 @@ def network_speed(method: Method, split: datasets.Split) -> Iterator[Measure]:
     from csist_bench.training.training_set import training_set
 
     camera = Camera.from_recipe(split.recipe)
-    runner = NetworkRunner(build_network(method.name, camera.optics), "auto")
+    runner = BatchedGridNetwork(build_network(method.name, camera.optics), "auto")
     frames = split.read("frames", 0, 1)
     runner.heat_maps(frames, camera)
     forward = best_of(lambda: runner.heat_maps(frames, camera), 2)

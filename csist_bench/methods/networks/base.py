@@ -116,8 +116,8 @@ def resolve_device(name: str) -> torch.device:
     return device
 
 
-class NetworkRunner:
-    """Runs a network over frames in batches; answers are the same for any batch size, in float32.
+class BatchedGridNetwork:
+    """A network that is run over frames in batches; answers are the same for any batch size, in float32.
 
     Parameters
     ----------

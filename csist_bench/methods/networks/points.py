@@ -34,8 +34,8 @@ from csist_bench.simulation.camera import Camera
 BLOCK = 64  # frames of a long sequence answered at a time
 
 
-class PointRunner:
-    """Runs a network over frames in batches; answers are the same for any batch size.
+class BatchedPointNetwork:
+    """A network that is run over frames in batches; answers are the same for any batch size.
 
     Parameters
     ----------
