@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from csist_bench.methods.networks.common.sampling import Sampling
-from csist_bench.methods.networks.unfolding.lista_init import PairStart, operator_pair
+from csist_bench.methods.networks.unfolding.stacked_layers import PairStart, operator_pair
 from csist_bench.methods.networks.unfolding.shrinkage import soft_threshold
 
 SCALE = 100.0  # grey levels
