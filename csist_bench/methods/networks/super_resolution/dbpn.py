@@ -47,20 +47,17 @@ class Projection(nn.Module):
         return answer + self.correct(self.back(answer) - x)
 
 
-class DBPNSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Settings of DBPN."""
-
-    wide: Count = 128
-    features: Count = 32
-    stages: Count = 7
-
-
 class DBPN(ImageNetwork):
     """Chain of `stages` up-projections with a down-projection between each two."""
 
-    Settings = DBPNSettings
+    class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+        """Settings of DBPN."""
 
-    def __init__(self, sampling: Sampling, settings: DBPNSettings) -> None:
+        wide: Count = 128
+        features: Count = 32
+        stages: Count = 7
+
+    def __init__(self, sampling: Sampling, settings: Settings) -> None:
         super().__init__(sampling)
         wide, features = settings.wide, settings.features
         self.head = nn.Sequential(conv(1, wide), nn.PReLU(), conv(wide, features, 1), nn.PReLU())

@@ -19,19 +19,16 @@ from csist_bench.methods.networks.super_resolution.upsampling import pixel_shuff
 from csist_bench.recipes import Count
 
 
-class EDSRSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Settings of EDSR."""
-
-    features: Count = 32
-    blocks: Count = 16
-
-
 class EDSR(ImageNetwork):
     """Residual trunk on the pixel grid, pixel shuffle to the label grid."""
 
-    Settings = EDSRSettings
+    class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+        """Settings of EDSR."""
 
-    def __init__(self, sampling: Sampling, settings: EDSRSettings) -> None:
+        features: Count = 32
+        blocks: Count = 16
+
+    def __init__(self, sampling: Sampling, settings: Settings) -> None:
         super().__init__(sampling)
         features = settings.features
         self.head = conv(1, features)

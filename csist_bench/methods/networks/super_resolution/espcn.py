@@ -21,19 +21,16 @@ from csist_bench.methods.networks.super_resolution.upsampling import pixel_shuff
 from csist_bench.recipes import Count
 
 
-class ESPCNSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Settings of ESPCN."""
-
-    features: Count = 64
-    mapped: Count = 32
-
-
 class ESPCN(ImageNetwork):
     """Three convolutions on the pixel grid and a pixel shuffle."""
 
-    Settings = ESPCNSettings
+    class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+        """Settings of ESPCN."""
 
-    def __init__(self, sampling: Sampling, settings: ESPCNSettings) -> None:
+        features: Count = 64
+        mapped: Count = 32
+
+    def __init__(self, sampling: Sampling, settings: Settings) -> None:
         super().__init__(sampling)
         features, mapped = settings.features, settings.mapped
         self.layers = nn.Sequential(

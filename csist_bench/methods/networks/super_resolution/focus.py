@@ -39,19 +39,16 @@ class MaskedIntensity(nn.Module):
         return self.intensity(shared) * torch.sigmoid(self.mask(shared))
 
 
-class FOCUSSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Settings of FOCUS."""
-
-    features: Count = 64
-    mapped: Count = 32
-
-
 class FOCUS(ImageNetwork):
     """One masked-intensity unit to the label grid and one that corrects it there."""
 
-    Settings = FOCUSSettings
+    class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+        """Settings of FOCUS."""
 
-    def __init__(self, sampling: Sampling, settings: FOCUSSettings) -> None:
+        features: Count = 64
+        mapped: Count = 32
+
+    def __init__(self, sampling: Sampling, settings: Settings) -> None:
         super().__init__(sampling)
         features, mapped = settings.features, settings.mapped
         self.unmix = nn.Sequential(MaskedIntensity(features, mapped, sampling.c), nn.PReLU())

@@ -29,25 +29,22 @@ from csist_bench.methods.networks.super_resolution.upsampling import projection_
 from csist_bench.recipes import Count
 
 
-class GMFNSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Settings of GMFN."""
-
-    features: Count = 32
-    steps: Count = 4
-    blocks: Count = 8
-    layers: Count = 8
-
-    def __post_init__(self) -> None:
-        if self.steps < 2:
-            raise must("steps", "be at least 2: feedback needs a step before", self.steps)
-
-
 class GMFN(ImageNetwork):
     """Residual dense blocks unrolled over `steps`, fed back through a gate."""
 
-    Settings = GMFNSettings
+    class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+        """Settings of GMFN."""
 
-    def __init__(self, sampling: Sampling, settings: GMFNSettings) -> None:
+        features: Count = 32
+        steps: Count = 4
+        blocks: Count = 8
+        layers: Count = 8
+
+        def __post_init__(self) -> None:
+            if self.steps < 2:
+                raise must("steps", "be at least 2: feedback needs a step before", self.steps)
+
+    def __init__(self, sampling: Sampling, settings: Settings) -> None:
         super().__init__(sampling)
         features, blocks = settings.features, settings.blocks
         self.steps = settings.steps

@@ -22,21 +22,18 @@ from csist_bench.methods.networks.super_resolution.upsampling import pixel_shuff
 from csist_bench.recipes import Count
 
 
-class RDNSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Settings of RDN."""
-
-    features: Count = 64
-    growth: Count = 64
-    blocks: Count = 16
-    layers: Count = 8
-
-
 class RDN(ImageNetwork):
     """Residual dense blocks on the pixel grid with global feature fusion."""
 
-    Settings = RDNSettings
+    class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+        """Settings of RDN."""
 
-    def __init__(self, sampling: Sampling, settings: RDNSettings) -> None:
+        features: Count = 64
+        growth: Count = 64
+        blocks: Count = 16
+        layers: Count = 8
+
+    def __init__(self, sampling: Sampling, settings: Settings) -> None:
         super().__init__(sampling)
         features, blocks = settings.features, settings.blocks
         self.head = conv(1, features)

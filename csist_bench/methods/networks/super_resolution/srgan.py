@@ -24,22 +24,20 @@ from csist_bench.methods.networks.super_resolution.upsampling import pixel_shuff
 from csist_bench.recipes import Count
 
 
-class SRGANSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Settings of SRGAN."""
-
-    features: Count = 64
-    blocks: Count = 16
-    critic_features: Count = 64
-
-
 class SRGAN(Generator):
     """The generator; `critic` makes the network that it is trained against."""
 
-    Settings = SRGANSettings
+    class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+        """Settings of SRGAN."""
+
+        features: Count = 64
+        blocks: Count = 16
+        critic_features: Count = 64
+
     adversarial: Adversarial = "vanilla"
     kind_of_critic = VGGCritic
 
-    def __init__(self, sampling: Sampling, settings: SRGANSettings) -> None:
+    def __init__(self, sampling: Sampling, settings: Settings) -> None:
         super().__init__(sampling, settings.critic_features)
         features = settings.features
         self.head = nn.Sequential(conv(1, features), LeakyReLU())

@@ -50,23 +50,21 @@ OPEN = 4.0  # start of the gate's bias: sigmoid(4) = 0.98
 TRAJECTORIES_AT_ONCE = 4  # bounds the memory of the aligned pairs
 
 
-class DeRefNetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Settings of DeRefNet."""
-
-    phases: int = 9
-    features: int = 32
-    blocks: int = 5
-    symmetry_weight: float = 0.01
-
-
 class DeRefNet(PhaseNetwork):
     """Unfolding of each frame, then refinement by its neighbours."""
 
-    Settings = DeRefNetSettings
+    class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+        """Settings of DeRefNet."""
+
+        phases: int = 9
+        features: int = 32
+        blocks: int = 5
+        symmetry_weight: float = 0.01
+
     removed_settings: ClassVar[dict[str, Any]] = {"period": 20, "alignment_weight": 0.01}
     resizable = False
 
-    def __init__(self, sampling: Sampling, settings: DeRefNetSettings) -> None:
+    def __init__(self, sampling: Sampling, settings: Settings) -> None:
         super().__init__(sampling)
         features, self.symmetry_weight = settings.features, settings.symmetry_weight
         self.phases = nn.ModuleList(ISTAPhase(features) for _ in range(settings.phases))

@@ -41,22 +41,19 @@ from csist_bench.methods.networks.unfolding.shrinkage import soft_threshold
 MIX = 0.1  # start of lambda
 
 
-class DISTANetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Settings of DISTANet."""
-
-    stages: int = 6
-    features: int = 64
-    mixer: int = 24  # hidden units of the weight-finding networks
-    gate: int = 48  # hidden units of the threshold-finding networks
-    symmetry_weight: float = 0.01
-
-
 class DISTANet(PhaseNetwork):
     """Stages of a proximal gradient descent whose maps adapt to the frame."""
 
-    Settings = DISTANetSettings
+    class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+        """Settings of DISTANet."""
 
-    def __init__(self, sampling: Sampling, settings: DISTANetSettings) -> None:
+        stages: int = 6
+        features: int = 64
+        mixer: int = 24  # hidden units of the weight-finding networks
+        gate: int = 48  # hidden units of the threshold-finding networks
+        symmetry_weight: float = 0.01
+
+    def __init__(self, sampling: Sampling, settings: Settings) -> None:
         super().__init__(sampling)
         self.stages = nn.ModuleList(
             DynamicStage(settings.features, settings.mixer, settings.gate) for _ in range(settings.stages)

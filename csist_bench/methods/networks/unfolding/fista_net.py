@@ -42,22 +42,20 @@ ABSOLUTE_WEIGHT, SPARSITY_WEIGHT = 0.1, 0.001
 MOMENTUM_RISE, MOMENTUM_START = 0.5, 0.0
 
 
-class FISTANetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Settings of FISTANet."""
-
-    phases: int = 7
-    features: int = 32
-    symmetry_weight: float = 0.01
-
-
 class FISTANet(ImageNetwork):
     """FISTA-Net; `phases` iterations of one shared block of `features` channels."""
 
-    Settings = FISTANetSettings
+    class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+        """Settings of FISTANet."""
+
+        phases: int = 7
+        features: int = 32
+        symmetry_weight: float = 0.01
+
     removed_settings: ClassVar[dict[str, Any]] = {"absolute_weight": 0.1, "sparsity_weight": 0.001}
     scale = SCALE
 
-    def __init__(self, sampling: Sampling, settings: FISTANetSettings) -> None:
+    def __init__(self, sampling: Sampling, settings: Settings) -> None:
         super().__init__(sampling)
         self.phases, self.symmetry_weight = settings.phases, settings.symmetry_weight
         self.proximal = FeatureShrinkage(settings.features, bias=True)  # D, F, B and G with bias

@@ -31,21 +31,19 @@ from csist_bench.methods.networks.unfolding.phases import SIDE_CHANNELS, STEP, c
 from csist_bench.methods.networks.unfolding.shrinkage import SCALE
 
 
-class ISTANetPlusPlusSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Settings of ISTANetPlusPlus."""
-
-    phases: int = 20
-    features: int = 32
-    blocks: int = 2
-
-
 class ISTANetPlusPlus(ImageNetwork):
     """ISTA-Net++; `phases` iterations of `features` channels, 37,889 parameters each."""
 
-    Settings = ISTANetPlusPlusSettings
+    class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+        """Settings of ISTANetPlusPlus."""
+
+        phases: int = 20
+        features: int = 32
+        blocks: int = 2
+
     scale = SCALE
 
-    def __init__(self, sampling: Sampling, settings: ISTANetPlusPlusSettings) -> None:
+    def __init__(self, sampling: Sampling, settings: Settings) -> None:
         super().__init__(sampling)
         phases, features = settings.phases, settings.features
         self.condition = Condition(phases, features)

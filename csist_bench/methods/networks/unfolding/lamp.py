@@ -32,21 +32,19 @@ from csist_bench.methods.networks.unfolding.stacked_layers import StackedLayers,
 MOST_ONSAGER = 1.0  # bound of the Onsager factor
 
 
-class LAMPSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Settings of LAMP."""
-
-    layers: int = 16
-    shrinkage: float = 1.0  # start value of lambda: thresholds in units of the residual's root mean square
-    start: Start = "least-squares"
-
-
 class LAMP(StackedLayers):
     """Layers of approximate message passing, each with a matrix and thresholds of its own."""
 
-    Settings = LAMPSettings
+    class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+        """Settings of LAMP."""
+
+        layers: int = 16
+        shrinkage: float = 1.0  # start value of lambda: thresholds in units of the residual's root mean square
+        start: Start = "least-squares"
+
     removed_settings: ClassVar[dict[str, Any]] = {"onsager": 1.0}
 
-    def __init__(self, sampling: Sampling, settings: LAMPSettings) -> None:
+    def __init__(self, sampling: Sampling, settings: Settings) -> None:
         super().__init__(sampling)
         layers = settings.layers
         feedforward = feedforward_matrix(sampling, settings.start)

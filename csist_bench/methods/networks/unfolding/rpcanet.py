@@ -41,21 +41,19 @@ SPARSE_STEP = 1.0
 TARGET_WEIGHT, RECONSTRUCTION_WEIGHT = 0.9, 0.09
 
 
-class RPCANetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Settings of RPCANet."""
-
-    stages: int = 6
-    features: int = 32
-
-
 class RPCANet(ImageNetwork):
     """RPCANet; `stages` stages of 113,316 parameters at 32 features."""
 
-    Settings = RPCANetSettings
+    class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+        """Settings of RPCANet."""
+
+        stages: int = 6
+        features: int = 32
+
     removed_settings: ClassVar[dict[str, Any]] = {"target_weight": 0.9, "reconstruction_weight": 0.09}
     scale = SCALE
 
-    def __init__(self, sampling: Sampling, settings: RPCANetSettings) -> None:
+    def __init__(self, sampling: Sampling, settings: Settings) -> None:
         super().__init__(sampling)
         self.stages = nn.ModuleList(Stage(settings.features) for _ in range(settings.stages))
 

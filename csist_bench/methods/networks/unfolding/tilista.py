@@ -26,22 +26,19 @@ from csist_bench.methods.networks.unfolding.shrinkage import SCALE, shrink_with_
 from csist_bench.methods.networks.unfolding.stacked_layers import StackedLayers, Start, feedforward_matrix
 
 
-class TiLISTASettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Settings of TiLISTA."""
-
-    layers: int = 16
-    theta: float = 5.0  # start value of the thresholds, grey levels
-    support: float = 1.2  # percent of the nodes trusted in the first layer; each layer adds as many
-    support_max: float = 13.0  # percent
-    start: Start = "least-squares"
-
-
 class TiLISTA(StackedLayers):
     """Layers that share the imaging operator, each with a matrix, a step and thresholds of its own."""
 
-    Settings = TiLISTASettings
+    class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+        """Settings of TiLISTA."""
 
-    def __init__(self, sampling: Sampling, settings: TiLISTASettings) -> None:
+        layers: int = 16
+        theta: float = 5.0  # start value of the thresholds, grey levels
+        support: float = 1.2  # percent of the nodes trusted in the first layer; each layer adds as many
+        support_max: float = 13.0  # percent
+        start: Start = "least-squares"
+
+    def __init__(self, sampling: Sampling, settings: Settings) -> None:
         super().__init__(sampling)
         layers = settings.layers
         feedforward = feedforward_matrix(sampling, settings.start)

@@ -33,23 +33,21 @@ NOISE = 0.0  # input of the hyper-parameter network: the benchmark's frames have
 SMALLEST = 1e-6  # keeps alpha away from 0
 
 
-class USRNetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Settings of USRNet."""
-
-    iterations: int = 8
-    features: int = 16
-    blocks: int = 2
-    hidden: int = 64
-
-
 class USRNet(ImageNetwork):
     """Exact data steps and one denoiser in turn."""
 
-    Settings = USRNetSettings
+    class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+        """Settings of USRNet."""
+
+        iterations: int = 8
+        features: int = 16
+        blocks: int = 2
+        hidden: int = 64
+
     removed_settings: ClassVar[dict[str, Any]] = {"noise_sigma": 0.0}
     scale = SCALE
 
-    def __init__(self, sampling: Sampling, settings: USRNetSettings) -> None:
+    def __init__(self, sampling: Sampling, settings: Settings) -> None:
         super().__init__(sampling)
         hidden = settings.hidden
         self.hyper = nn.Sequential(
