@@ -19,6 +19,7 @@ from csist_bench.methods.networks.super_resolution.perceptual import PerceptualL
 from csist_bench.training.distributed import World
 from csist_bench.training.ema import EMA
 from csist_bench.training.learner import (
+    MixedPrecision,
     make_optimiser,
     optimiser_tensors,
     optimizer_step,
@@ -28,7 +29,6 @@ from csist_bench.training.learner import (
     set_rate,
 )
 from csist_bench.training.losses import Terms
-from csist_bench.training.mixed_precision import MixedPrecision
 from csist_bench.training.recipe import AdversarialRecipe, TrainingRecipe
 
 

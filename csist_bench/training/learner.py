@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from csist_bench.training.distributed import World
 from csist_bench.training.ema import EMA
 from csist_bench.training.losses import Objective, Terms
-from csist_bench.training.mixed_precision import MixedPrecision
 from csist_bench.training.muon import Muon
 from csist_bench.training.recipe import TrainingRecipe
 
@@ -135,3 +134,24 @@ def prefixed(name: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def part(name: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return the tensors whose names start with `name.`, without it."""
     return {key.removeprefix(f"{name}."): value for key, value in tensors.items() if key.startswith(f"{name}.")}
+
+
+TrainingDtype = Literal["float32", "tf32", "bfloat16", "float16"]
+
+_MIXED = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+class MixedPrecision:
+    """Autocast and, for float16, the loss scale that keeps small gradients from vanishing."""
+
+    def __init__(self, dtype: TrainingDtype, device: torch.device) -> None:
+        self.device = device
+        self.dtype = _MIXED.get(dtype)
+        self.scaler = torch.amp.GradScaler(device.type, enabled=dtype == "float16")
+        torch.backends.cuda.matmul.allow_tf32 = dtype != "float32"
+        torch.backends.cudnn.allow_tf32 = dtype != "float32"
+        torch.backends.cudnn.benchmark = True  # every batch has the same shape
+
+    def autocast(self) -> torch.autocast:
+        """Return the context in which networks are evaluated."""
+        return torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None)

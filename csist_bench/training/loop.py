@@ -18,13 +18,13 @@ from torch import Tensor
 
 from csist_bench.methods.networks.common.rendering import SceneLabels
 from csist_bench.training.distributed import World
-from csist_bench.training.in_memory_set import transform_batch
 from csist_bench.training.learner import Learner
 from csist_bench.training.losses import Terms
 from csist_bench.training.recipe import TrainingRecipe
 from csist_bench.training.schedule import lr_factor
 from csist_bench.training.stream import SceneStream
 from csist_bench.training.training_set import TrainingSet
+from csist_bench.training.unit_sets import transform_batch
 
 FULL, WINDOW, CALIBRATION = "full", "window", "calibration"
 

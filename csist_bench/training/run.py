@@ -38,12 +38,11 @@ from csist_bench.training.log import append_line, rewind_log
 from csist_bench.training.loop import CALIBRATION, FULL, WINDOW, Hooks, Stage, TrainingDiverged, run_stage
 from csist_bench.training.recipe import HASH_SCHEME, TrainingRecipe, training_hash
 from csist_bench.training.reporter import Reporter
-from csist_bench.training.requirements import require_fit
-from csist_bench.training.stages import stages_of
+from csist_bench.training.stages import require_fit, stages_of
 from csist_bench.training.start import Start, starting_weights
 from csist_bench.training.stopping import StopRequest
 from csist_bench.training.stream_recipe import STORED
-from csist_bench.training.training_data import fitted_initialiser, training_data
+from csist_bench.training.training_set import fitted_initialiser, training_data
 from csist_bench.training.validation import Validation
 
 
