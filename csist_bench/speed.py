@@ -294,7 +294,7 @@ def network_speed(method: Method, split: datasets.Split) -> Iterator[Measure]:
     from csist_bench.methods.networks.base import BatchedGridNetwork, build_network
     from csist_bench.training.adversarial import AdversarialLearner
     from csist_bench.training.distributed import World
-    from csist_bench.training.learner import PlainLearner
+    from csist_bench.training.learner import Learner
     from csist_bench.training.recipe import training_recipe
     from csist_bench.training.training_set import training_set
 
@@ -308,7 +308,7 @@ def network_speed(method: Method, split: datasets.Split) -> Iterator[Measure]:
     recipe = training_recipe(load_method_recipe(method.name).training)
     data = training_set(split, recipe, method.context == "trajectory", runner.device)
     units = min(STEP_FRAMES, recipe.batch_frames) if method.context == "frame" else recipe.batch_trajectories
-    kind = AdversarialLearner if recipe.adversarial else PlainLearner
+    kind = AdversarialLearner if recipe.adversarial else Learner
     learner = kind(runner.model.train(), recipe, recipe.lr, data.scored, World(), runner.device)
     batch = data.batch(torch.arange(min(units, len(data)), device=runner.device))
 
