@@ -140,40 +140,32 @@ class ChunkedTrainingSet:
         From the bounds start, stop of trajectories to their units.
     bounds : list of (int, int)
         First trajectory of each group and the one behind its last; all but the last group are of one length.
+    optics, scored, device, sequence_length
+        As those of `InMemoryTrainingSet`.
     """
 
     read: Callable[[int, int], InMemoryTrainingSet]
     bounds: list[tuple[int, int]]
-    _none: InMemoryTrainingSet = field(init=False)  # an empty set, which has the optics and the device of all
+    optics: Optics = field(init=False)
+    scored: slice = field(init=False)
+    device: torch.device = field(init=False)
+    sequence_length: int = field(init=False)
     _per_trajectory: int = field(init=False)
     _held: dict[int, InMemoryTrainingSet] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         first = self.bounds[0][0]
-        self._none, self._per_trajectory = self.read(first, first), len(self.read(first, first + 1))
+        none = self.read(first, first)  # an empty set, which has the optics and the device of all
+        self.optics, self.scored, self.device, self.sequence_length = (
+            none.optics,
+            none.scored,
+            none.device,
+            none.sequence_length,
+        )
+        self._per_trajectory = len(self.read(first, first + 1))
 
     def __len__(self) -> int:
         return self._per_trajectory * self.bounds[-1][1]
-
-    @property
-    def optics(self) -> Optics:
-        """Optics of the units' frames."""
-        return self._none.optics
-
-    @property
-    def scored(self) -> slice:
-        """Frames of a unit that the loss counts."""
-        return self._none.scored
-
-    @property
-    def device(self) -> torch.device:
-        """Where batches lie."""
-        return self._none.device
-
-    @property
-    def sequence_length(self) -> int:
-        """Frames of a unit."""
-        return self._none.sequence_length
 
     def epoch_order(self, seed: int, stage: int, epoch: int) -> NDArray[Any]:
         """Return the order in which an epoch takes the units: group by group."""
