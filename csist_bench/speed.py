@@ -253,10 +253,10 @@ def _fitter(method: Method) -> Any:
     weights = shipped_weights(method.name)
     if not method.trainable or weights is None:
         return build_training_free(method)
-    from csist_bench.methods.networks.points import PointRunner
+    from csist_bench.methods.networks.points import BatchedPointNetwork
     from csist_bench.methods.networks.weights import load_weights
 
-    return PointRunner(load_weights(weights, method.name)[0])
+    return BatchedPointNetwork(load_weights(weights, method.name)[0])
 
 
 def _rate_on_all_cores(split: datasets.Split, name: str, limit: int | None = None) -> float:
@@ -291,15 +291,15 @@ def network_speed(method: Method, split: datasets.Split) -> Iterator[Measure]:
     """
     import torch
 
-    from csist_bench.methods.networks.base import NetworkRunner, build_network
+    from csist_bench.methods.networks.base import BatchedGridNetwork, build_network
     from csist_bench.training.adversarial import AdversarialLearner
     from csist_bench.training.distributed import World
-    from csist_bench.training.learner import PlainLearner
+    from csist_bench.training.learner import Learner
     from csist_bench.training.recipe import training_recipe
     from csist_bench.training.training_set import training_set
 
     camera = Camera.from_recipe(split.recipe)
-    runner = NetworkRunner(build_network(method.name, camera.optics), "auto")
+    runner = BatchedGridNetwork(build_network(method.name, camera.optics), "auto")
     frames = split.read("frames", 0, 1)
     runner.heat_maps(frames, camera)
     forward = best_of(lambda: runner.heat_maps(frames, camera), 2)
@@ -308,7 +308,7 @@ def network_speed(method: Method, split: datasets.Split) -> Iterator[Measure]:
     recipe = training_recipe(load_method_recipe(method.name).training)
     data = training_set(split, recipe, method.context == "trajectory", runner.device)
     units = min(STEP_FRAMES, recipe.batch_frames) if method.context == "frame" else recipe.batch_trajectories
-    kind = AdversarialLearner if recipe.adversarial else PlainLearner
+    kind = AdversarialLearner if recipe.adversarial else Learner
     learner = kind(runner.model.train(), recipe, recipe.lr, data.scored, World(), runner.device)
     batch = data.batch(torch.arange(min(units, len(data)), device=runner.device))
 

@@ -11,7 +11,7 @@ from csist_bench.simulation.optics import Optics
 from csist_bench.simulation.rendering import frames_from_targets
 from csist_bench.speed import PARTS, Measure, as_json, bench, best_of, line_of, network_speed, quadrature_frames
 from csist_bench.training.adversarial import AdversarialLearner
-from csist_bench.training.learner import PlainLearner
+from csist_bench.training.learner import Learner
 from tests.helpers.sets import tiny_set
 
 
@@ -67,8 +67,8 @@ def test_an_unknown_part_is_an_error():
 @pytest.mark.parametrize(
     ("name", "learner", "frames"),
     [
-        ("espcn", PlainLearner, 16),  # of the recipe's 64, as many as the benchmark takes
-        ("tdan", PlainLearner, 8),  # two trajectories
+        ("espcn", Learner, 16),  # of the recipe's 64, as many as the benchmark takes
+        ("tdan", Learner, 8),  # two trajectories
         ("srgan", AdversarialLearner, 16),
     ],
 )

@@ -167,7 +167,7 @@ class PointRunner(Runner):
         _require_float32(options)
         model, about = trained(row, camera, options.settings, options.weights, options.sha256)
         batch = FRAMES_PER_PASS_OF_POINTS if options.batch is None else options.batch
-        self._network = points.PointRunner(model, options.device, batch)
+        self._network = points.BatchedPointNetwork(model, options.device, batch)
         self._polish = Polish()
         self.camera = camera
         self.alone = self._network.reach == 0
@@ -222,11 +222,11 @@ def _require_float32(options: RunOptions) -> None:
 
 
 def _network_heat_maps(row: Method, camera: Camera, options: RunOptions) -> tuple[HeatMaps, dict[str, Any]]:
-    from csist_bench.methods.networks.base import NetworkRunner
+    from csist_bench.methods.networks.base import BatchedGridNetwork
 
     model, about = trained(row, camera, options.settings, options.weights, options.sha256)
     batch = FRAMES_PER_PASS if options.batch is None else options.batch
-    network = NetworkRunner(model, options.device, batch, options.dtype)
+    network = BatchedGridNetwork(model, options.device, batch, options.dtype)
     if network.rounded:
         about["settings"]["precision"] = options.dtype
     return lambda frames: network.heat_maps(frames, camera), about | {"device": str(network.device)}

@@ -6,7 +6,7 @@ the distance of VGG19 features (SRGAN, CVPR 2017, equation 3; ESRGAN, ECCVW 2018
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, cast
 
 import torch
@@ -14,48 +14,43 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from csist_bench.methods.networks.common.images import GREY_SCALE
-from csist_bench.methods.networks.super_resolution.critics import Adversarial, critic_loss, generator_loss
+from csist_bench.methods.networks.super_resolution.critics import Generator, critic_loss, generator_loss
 from csist_bench.methods.networks.super_resolution.perceptual import PerceptualLoss
 from csist_bench.training.distributed import World
-from csist_bench.training.ema import EMA
 from csist_bench.training.learner import (
+    Learner,
+    MixedPrecision,
     make_optimiser,
     optimiser_tensors,
-    optimizer_step,
     part,
     prefixed,
     restore_optimiser,
     set_rate,
 )
 from csist_bench.training.losses import Terms
-from csist_bench.training.mixed_precision import MixedPrecision
 from csist_bench.training.recipe import AdversarialRecipe, TrainingRecipe
 
 
-class AdversarialLearner:
-    """Trains a generator, whose class offers `critic()` and `adversarial` (see `super_resolution.critics`)."""
+class AdversarialLearner(Learner):
+    """Trains a generator (`super_resolution.critics.Generator`) and its critic."""
 
     def __init__(
         self, model: nn.Module, recipe: TrainingRecipe, lr: float, scored: slice, world: World, device: torch.device
     ) -> None:
-        self.model = model
-        self.recipe = recipe
+        super().__init__(model, recipe, lr, scored, world, device)
         self.losses = recipe.adversarial or AdversarialRecipe()
-        self.kind = cast(Adversarial, model.adversarial)
-        self.lr = lr
-        self.scored = scored
-        self.world = world
-        self.mixed_precision = MixedPrecision(recipe.precision, device)
+        generator = cast(Generator, model)
+        self.kind = generator.adversarial
         self.critic_mixed_precision = MixedPrecision(recipe.precision, device)
-        self.critic = cast(Callable[[], nn.Module], model.critic)().to(device).train()
-        self.optimiser = make_optimiser(model.parameters(), recipe, lr, recipe.weight_decay)
+        self.critic = generator.critic().to(device).train()
         self.critic_optimiser = make_optimiser(
             self.critic.parameters(), recipe, self.losses.critic_lr, self.losses.critic_weight_decay
         )
-        self.ema = EMA(model, recipe.ema)
         path = self.losses.perceptual_weights
         self.perceptual = PerceptualLoss(path).to(device) if path and self.losses.perceptual else None
-        self.generate = torch.compile(model) if recipe.compile else model
+
+    def _evaluated(self) -> nn.Module:
+        return self.model
 
     def step(self, frames: Tensor, labels: Tensor, lr_factor: float, step: int) -> Terms:
         """Take one step of both networks on frames (B, T, size, size) and labels (B, T, c * size, c * size)."""
@@ -65,16 +60,14 @@ class AdversarialLearner:
         with_critic = bool(self.losses.adversarial) and step > self.losses.warmup_steps
         self.critic.requires_grad_(False)
         with self.mixed_precision.autocast():
-            fake = _images(self.generate(frames), self.scored)
+            fake = _images(self.evaluate(frames), self.scored)
             terms = self._generator_terms(real, fake, with_critic)
-        optimizer_step(terms["total"], self.optimiser, self.mixed_precision, self.world, self.recipe.clip_norm)
+        self._descend(terms["total"], self.optimiser, self.mixed_precision)
         if with_critic:
             self.critic.requires_grad_(True)
             with self.critic_mixed_precision.autocast():
                 terms["critic"] = critic_loss(self.critic(real).float(), self.critic(fake.detach()).float(), self.kind)
-            optimizer_step(
-                terms["critic"], self.critic_optimiser, self.critic_mixed_precision, self.world, self.recipe.clip_norm
-            )
+            self._descend(terms["critic"], self.critic_optimiser, self.critic_mixed_precision)
         else:
             terms["critic"] = torch.zeros_like(terms["total"])
         self.ema.update(step)
@@ -96,25 +89,17 @@ class AdversarialLearner:
         return terms
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Return both networks, the average, both optimisers' moments and both loss scales."""
-        tensors = {
-            **prefixed("model", self.model.state_dict()),
-            **prefixed("critic", self.critic.state_dict()),
-            **prefixed("average", self.ema.tensors),
-            **prefixed("optimiser", optimiser_tensors(self.optimiser)),
-            **prefixed("critic_optimiser", optimiser_tensors(self.critic_optimiser)),
-        }
-        scalers = {"scaler": self.mixed_precision.scaler, "critic_scaler": self.critic_mixed_precision.scaler}
-        return tensors, {name: scaler.state_dict() for name, scaler in scalers.items()}
+        """Return what `Learner.state` does, and the same of the critic."""
+        tensors, values = super().state()
+        tensors |= prefixed("critic", self.critic.state_dict())
+        tensors |= prefixed("critic_optimiser", optimiser_tensors(self.critic_optimiser))
+        return tensors, values | {"critic_scaler": self.critic_mixed_precision.scaler.state_dict()}
 
     def restore(self, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
         """Continue from a saved state."""
-        self.model.load_state_dict(part("model", tensors))
+        super().restore(tensors, values)
         self.critic.load_state_dict(part("critic", tensors))
-        self.ema.restore(part("average", tensors))
-        restore_optimiser(self.optimiser, part("optimiser", tensors))
         restore_optimiser(self.critic_optimiser, part("critic_optimiser", tensors))
-        self.mixed_precision.scaler.load_state_dict(dict(values["scaler"]))
         self.critic_mixed_precision.scaler.load_state_dict(dict(values["critic_scaler"]))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,28 +11,11 @@ from torch import Tensor, nn
 from csist_bench.training.distributed import World
 from csist_bench.training.ema import EMA
 from csist_bench.training.losses import Objective, Terms
-from csist_bench.training.mixed_precision import MixedPrecision
 from csist_bench.training.muon import Muon
 from csist_bench.training.recipe import TrainingRecipe
 
 
-class Learner(Protocol):
-    """What the loop needs: a step, and a state that can be saved and restored."""
-
-    model: nn.Module
-    ema: EMA
-
-    def step(self, frames: Tensor, labels: Tensor, lr_factor: float, step: int) -> Terms:
-        """Take one step at `lr_factor` times the recipe's learning rate; returns the detached loss terms."""
-
-    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Return every tensor and every plain value that the next step depends on."""
-
-    def restore(self, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
-        """Continue from a saved state."""
-
-
-class PlainLearner:
+class Learner:
     """Minimises the network's own loss, or the mean squared error, over the parameters that require a gradient."""
 
     def __init__(
@@ -41,25 +24,45 @@ class PlainLearner:
         self.model = model
         self.recipe = recipe
         self.lr = lr
+        self.scored = scored
         self.world = world
         self.mixed_precision = MixedPrecision(recipe.precision, device)
         learned = (parameter for parameter in model.parameters() if parameter.requires_grad)
         self.optimiser = make_optimiser(learned, recipe, lr, recipe.weight_decay)
         self.ema = EMA(model, recipe.ema)
-        objective: nn.Module = Objective(model, scored, recipe.loss_weights)
-        self.objective = torch.compile(objective) if recipe.compile else objective
+        evaluated = self._evaluated()
+        self.evaluate = torch.compile(evaluated) if recipe.compile else evaluated
+
+    def _evaluated(self) -> nn.Module:
+        """Return the module that a step calls, and that is compiled where the recipe asks for it."""
+        return Objective(self.model, self.scored, self.recipe.loss_weights)
 
     def step(self, frames: Tensor, labels: Tensor, lr_factor: float, step: int) -> Terms:
-        """Take one step on frames (B, T, size, size) and labels (B, T, c * size, c * size)."""
+        """Take one step at `lr_factor` times the recipe's learning rate; returns the detached loss terms.
+
+        Frames are (B, T, size, size), labels (B, T, c * size, c * size) or what the network's own loss takes.
+        """
         set_rate(self.optimiser, self.lr * lr_factor)
         with self.mixed_precision.autocast():
-            terms: Terms = self.objective(frames, labels)
-        optimizer_step(terms["total"], self.optimiser, self.mixed_precision, self.world, self.recipe.clip_norm)
+            terms: Terms = self.evaluate(frames, labels)
+        self._descend(terms["total"], self.optimiser, self.mixed_precision)
         self.ema.update(step)
         return {name: term.detach() for name, term in terms.items()}
 
+    def _descend(self, loss: Tensor, optimiser: torch.optim.Optimizer, mixed_precision: MixedPrecision) -> None:
+        """Take one step of an optimiser along the gradient of `loss`, averaged over the processes."""
+        optimiser.zero_grad(set_to_none=True)
+        torch.autograd.backward(mixed_precision.scaler.scale(loss))
+        parameters = [p for group in optimiser.param_groups for p in group["params"] if p.grad is not None]
+        self.world.average(p.grad for p in parameters)
+        if self.recipe.clip_norm:
+            mixed_precision.scaler.unscale_(optimiser)
+            nn.utils.clip_grad_norm_(parameters, self.recipe.clip_norm)
+        mixed_precision.scaler.step(optimiser)
+        mixed_precision.scaler.update()
+
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Return the weights, their average, the optimiser's moments and the loss scale."""
+        """Return all that the next step depends on: weights, their average, the optimiser's moments, the loss scale."""
         tensors = {
             **prefixed("model", self.model.state_dict()),
             **prefixed("average", self.ema.tensors),
@@ -73,21 +76,6 @@ class PlainLearner:
         self.ema.restore(part("average", tensors))
         restore_optimiser(self.optimiser, part("optimiser", tensors))
         self.mixed_precision.scaler.load_state_dict(dict(values["scaler"]))
-
-
-def optimizer_step(
-    loss: Tensor, optimiser: torch.optim.Optimizer, mixed_precision: MixedPrecision, world: World, clip_norm: float
-) -> None:
-    """Take one step of an optimiser along the gradient of `loss`, averaged over the processes."""
-    optimiser.zero_grad(set_to_none=True)
-    torch.autograd.backward(mixed_precision.scaler.scale(loss))
-    parameters = [p for group in optimiser.param_groups for p in group["params"] if p.grad is not None]
-    world.average(p.grad for p in parameters)
-    if clip_norm:
-        mixed_precision.scaler.unscale_(optimiser)
-        nn.utils.clip_grad_norm_(parameters, clip_norm)
-    mixed_precision.scaler.step(optimiser)
-    mixed_precision.scaler.update()
 
 
 def make_optimiser(
@@ -106,6 +94,22 @@ def set_rate(optimiser: torch.optim.Optimizer, lr: float) -> None:
     """Set the learning rate of an optimiser."""
     for group in optimiser.param_groups:
         group["lr"] = lr
+
+
+class MixedPrecision:
+    """Autocast and, for float16, the loss scale that keeps small gradients from vanishing."""
+
+    def __init__(self, dtype: str, device: torch.device) -> None:
+        self.device = device
+        self.dtype = {"bfloat16": torch.bfloat16, "float16": torch.float16}.get(dtype)
+        self.scaler = torch.amp.GradScaler(device.type, enabled=dtype == "float16")
+        torch.backends.cuda.matmul.allow_tf32 = dtype != "float32"
+        torch.backends.cudnn.allow_tf32 = dtype != "float32"
+        torch.backends.cudnn.benchmark = True  # every batch has the same shape
+
+    def autocast(self) -> torch.autocast:
+        """Return the context in which networks are evaluated."""
+        return torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None)
 
 
 # --- optimiser state as named tensors ---------------------------------------------------------------------------------

@@ -18,13 +18,13 @@ from torch import Tensor
 
 from csist_bench.methods.networks.common.rendering import SceneLabels
 from csist_bench.training.distributed import World
-from csist_bench.training.in_memory_set import transform_batch
 from csist_bench.training.learner import Learner
 from csist_bench.training.losses import Terms
 from csist_bench.training.recipe import TrainingRecipe
 from csist_bench.training.schedule import lr_factor
 from csist_bench.training.stream import SceneStream
 from csist_bench.training.training_set import TrainingSet
+from csist_bench.training.unit_sets import transform_batch
 
 FULL, WINDOW, CALIBRATION = "full", "window", "calibration"
 
@@ -64,16 +64,6 @@ class Stage:
             return max(self.recipe.validate_every, 1 / self.steps_per_epoch)
         return self.recipe.window.validate_every if self.recipe.window and self.name == WINDOW else 0.0
 
-    @property
-    def device(self) -> torch.device:
-        """Where batches lie."""
-        return self.data.device
-
-    @property
-    def sequence_length(self) -> int:
-        """Frames of a unit of a batch."""
-        return self.data.sequence_length
-
     def batch_at(self, step: int) -> tuple[Tensor, Any]:
         """Return this process's frames and labels of a step, and seed torch's generators for it."""
         entropy = np.random.SeedSequence([self.recipe.seed, self.index, step]).generate_state(1, np.uint64)
@@ -94,14 +84,14 @@ class Stage:
         epoch, place = divmod(step, self.steps_per_epoch)
         if self._order is None or self._order[0] != epoch:
             order = data.epoch_order(self.recipe.seed, self.index, epoch)
-            self._order = (epoch, torch.from_numpy(order).to(self.device))
+            self._order = (epoch, torch.from_numpy(order).to(self.data.device))
         index = self._order[1][place * self.batch : (place + 1) * self.batch]
         frames, labels = data.batch(self.world.share(index))
         if self.recipe.noise:
-            noise = torch.randn(self.batch, *frames.shape[1:]).to(self.device)
+            noise = torch.randn(self.batch, *frames.shape[1:]).to(self.data.device)
             frames = frames + self.recipe.noise * self.world.share(noise)
         if self.recipe.augment:
-            flips = torch.rand(3, self.batch).lt(0.5).to(self.device)
+            flips = torch.rand(3, self.batch).lt(0.5).to(self.data.device)
             frames, labels = transform_batch(frames, labels, torch.stack([self.world.share(f) for f in flips]))
         return frames, labels
 
@@ -134,7 +124,7 @@ def run_stage(stage: Stage, learner: Learner, start: int, hooks: Hooks) -> bool:
         done = step + 1
         last = done == stage.steps
         due = last or (validate_every > 0 and done % validate_every == 0)
-        stopping = stage.world.any(hooks.stop(), stage.device)
+        stopping = stage.world.any(hooks.stop(), stage.data.device)
         old = time.monotonic() - saved > 60 * recipe.save_minutes  # saving needs no other process
         if due or stopping or old or done % recipe.log_every == 0:
             hooks.log(done, _means(sums, done - since, step))

@@ -26,7 +26,16 @@ Share = Annotated[float, Meta(ge=0, lt=1)]
 Whole = Annotated[int, Meta(ge=0)]
 
 
-class WindowRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A table of a recipe whose numbers are finite."""
+
+    def __post_init__(self) -> None:
+        for name, value in msgspec.structs.asdict(self).items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise must(name, "be finite", value)
+
+
+class WindowRecipe(_Table, frozen=True, kw_only=True):
     """Windowed pre-training: the same network on crops of `size` px about the brightest pixel; `[training.window]`.
 
     Only for networks that do not depend on the grid's size (`resizable = True`). Fields left at 0 are those of the
@@ -42,12 +51,12 @@ class WindowRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     validate_every: NonNegative = 0.0  # epochs, on full frames; 0: at the end only
 
     def __post_init__(self) -> None:
-        _require_finite_fields(self)
+        super().__post_init__()
         if self.size % 2 == 0:
             raise must("window size", "be odd (the brightest pixel is its centre)", self.size)
 
 
-class AdversarialRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class AdversarialRecipe(_Table, frozen=True, kw_only=True):
     """Adversarial training: loss weights of the generator and the critic's optimiser; `[training.adversarial]`.
 
     Grids are divided by 255 before any of these losses, so that the weights do not depend on the grey-level scale.
@@ -63,11 +72,8 @@ class AdversarialRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     critic_weight_decay: NonNegative = 0.0
     warmup_steps: Whole = 0  # first steps: pixel loss alone, without the critic
 
-    def __post_init__(self) -> None:
-        _require_finite_fields(self)
 
-
-class CalibrationRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class CalibrationRecipe(_Table, frozen=True, kw_only=True):
     """A last stage that fits the standard errors of a network and nothing else; `[training.calibration]`.
 
     It starts from the last weights. The likelihood hardly changes near the best standard errors (ten percent off cost
@@ -78,11 +84,8 @@ class CalibrationRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     lr: Positive = 5e-3
     noise_free: Annotated[float, Meta(ge=0, le=1)] = 0.5  # share without noise, in place of the stream's
 
-    def __post_init__(self) -> None:
-        _require_finite_fields(self)
 
-
-class TrainingRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class TrainingRecipe(_Table, frozen=True, kw_only=True):
     """Everything that decides the result of a training run, beside the data, the network and its settings."""
 
     # First weights: random (""), or those of this method for the layers that both networks have under one name.
@@ -134,15 +137,6 @@ class TrainingRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     adversarial: AdversarialRecipe | None = None
     stream: StreamRecipe | None = None
     calibration: CalibrationRecipe | None = None
-
-    def __post_init__(self) -> None:
-        _require_finite_fields(self)
-
-
-def _require_finite_fields(recipe: msgspec.Struct) -> None:
-    for name, value in msgspec.structs.asdict(recipe).items():
-        if isinstance(value, float) and not math.isfinite(value):
-            raise must(name, "be finite", value)
 
 
 def training_hash(

@@ -23,8 +23,8 @@ class Reporter:
     def begin(self, stage: Stage, step: int) -> None:
         """Start a stage at a step."""
         self._began, self._first = time.monotonic(), step
-        units = f"sequences of {stage.sequence_length}" if stage.sequence_length > 1 else "frames"
-        size = stage.data.optics.size
+        size, length = stage.data.optics.size, stage.data.sequence_length
+        units = f"sequences of {length}" if length > 1 else "frames"
         self.say(
             f"{stage.name}: {stage.steps:,} steps of {stage.batch} {units} of {size} x {size} px, "
             f"{stage.steps / stage.steps_per_epoch:.3g} epochs" + (f", from step {step:,}" if step else "")
@@ -34,7 +34,7 @@ class Reporter:
         """Return the log entry of the mean losses up to a step, and say it when it is time."""
         now = time.monotonic()
         pace = max(now - self._began, 1e-9) / max(1, step - self._first)  # seconds a step, validation included
-        rate = stage.batch * stage.sequence_length / pace
+        rate = stage.batch * stage.data.sequence_length / pace
         epoch = step / stage.steps_per_epoch
         if now - self._said >= SECONDS_BETWEEN_LINES or step == stage.steps:
             self._said = now

@@ -33,17 +33,16 @@ from csist_bench.training.adversarial import AdversarialLearner
 from csist_bench.training.checkpoint import Progress, RunRecipe
 from csist_bench.training.contexts import learning_only, sampled_by
 from csist_bench.training.distributed import World, joined
-from csist_bench.training.learner import Learner, PlainLearner
+from csist_bench.training.learner import Learner
 from csist_bench.training.log import append_line, rewind_log
 from csist_bench.training.loop import CALIBRATION, FULL, WINDOW, Hooks, Stage, TrainingDiverged, run_stage
 from csist_bench.training.recipe import HASH_SCHEME, TrainingRecipe, training_hash
 from csist_bench.training.reporter import Reporter
-from csist_bench.training.requirements import require_fit
-from csist_bench.training.stages import stages_of
+from csist_bench.training.stages import require_fit, stages_of
 from csist_bench.training.start import Start, starting_weights
 from csist_bench.training.stopping import StopRequest
 from csist_bench.training.stream_recipe import STORED
-from csist_bench.training.training_data import fitted_initialiser, training_data
+from csist_bench.training.training_set import fitted_initialiser, training_data
 from csist_bench.training.validation import Validation
 
 
@@ -231,7 +230,7 @@ class Run:
         return Outcome(finished, p.total_steps, p.minutes, p.best, self.place.world.leads, reason, weights)
 
     def _learner(self, stage: Stage) -> Learner:
-        kind = AdversarialLearner if self.recipe.adversarial and stage.name == FULL else PlainLearner
+        kind = AdversarialLearner if self.recipe.adversarial and stage.name == FULL else Learner
         recipe = self.recipe
         if stage.name == CALIBRATION:  # weights of other terms would leave errors without a gradient
             recipe = msgspec.structs.replace(recipe, loss_weights={})

@@ -1,17 +1,21 @@
-"""The stages of a run, as its recipe has them: windowed pre-training, training on full frames, calibration."""
+"""The stages of a run, as its recipe has them: windowed pre-training, training on full frames, calibration.
+
+Also what a recipe asks of a network.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 import msgspec
+from torch import nn
 
 from csist_bench.errors import InputError
 from csist_bench.training.distributed import World
 from csist_bench.training.loop import CALIBRATION, FULL, WINDOW, Stage
 from csist_bench.training.recipe import CalibrationRecipe, TrainingRecipe, WindowRecipe
 from csist_bench.training.stream import SceneStream
-from csist_bench.training.training_data import TrainingData
+from csist_bench.training.training_set import TrainingData
 
 
 def stages_of(recipe: TrainingRecipe, data: TrainingData, world: World) -> list[Stage]:
@@ -63,3 +67,21 @@ def _batch(recipe: TrainingRecipe, data: TrainingData, world: World, window: Win
 def _steps(data: TrainingData, batch: int, length: TrainingRecipe | WindowRecipe) -> int:
     """Return the steps of a stage: those asked for, or where that is 0 as many as `epochs` passes over the data."""
     return length.steps or max(1, round(length.epochs * (len(data) // batch)))
+
+
+def require_fit(name: str, model: nn.Module, recipe: TrainingRecipe) -> None:
+    """Check that a network can be trained as a recipe says.
+
+    Raises
+    ------
+    InputError
+        If the recipe has a stage, an optimiser or a critic that the network cannot be trained with.
+    """
+    if recipe.window and not getattr(model, "resizable", False):
+        raise InputError(f"window must be left out for {name}: its weights are tied to the grid's size")
+    if recipe.optimiser == "muon" and getattr(model, "stacked_layers", False):
+        raise InputError(f"optimiser must be adam or adamw for {name}: each of its parameters holds all its layers")
+    if recipe.calibration and getattr(model, "calibrating", None) is None:
+        raise InputError(f"calibration must be false for {name}: the network answers no errors that can be fitted")
+    if recipe.adversarial and not hasattr(model, "critic"):
+        raise InputError(f"adversarial must be left out for {name}: the network has no critic")

@@ -1,4 +1,4 @@
-"""A training split as units of batches: read once where it fits in memory, else in groups of its chunks."""
+"""What a run learns from: a training split as units of batches, or a stream of scenes; and the first guess of it."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from csist_bench.datasets import Split
+from csist_bench.datasets import Dataset, Split
 from csist_bench.datasets.layout import chunk_length
 from csist_bench.errors import InputError
+from csist_bench.methods.registry import Method
 from csist_bench.simulation.camera import Camera
-from csist_bench.simulation.optics import Optics
-from csist_bench.training.chunked_set import ChunkedTrainingSet
-from csist_bench.training.in_memory_set import InMemoryTrainingSet
+from csist_bench.simulation.optics import Optics, label_nodes
 from csist_bench.training.recipe import TrainingRecipe
-from csist_bench.training.sparse_labels import sparse_labels
+from csist_bench.training.stream import SceneStream, scene_stream
+from csist_bench.training.stream_recipe import STORED
+from csist_bench.training.unit_sets import ChunkedTrainingSet, InMemoryTrainingSet
 
 BYTES_PER_TARGET = 12
 # Of a split read in groups: one or two are held, and reading one takes the room of about two more.
@@ -80,3 +81,52 @@ def _group_bounds(split: Split, trajectories: int, max_ram: float) -> list[tuple
             f"--set trajectories={int(max_ram / each)}"
         )
     return [(start, min(start + length, trajectories)) for start in range(0, trajectories, length)]
+
+
+def sparse_labels(
+    xy: NDArray[np.float64], intensity: NDArray[np.float64], optics: Optics, collision: str, falloff: float = 0.0
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return the flat node (..., K) and intensity (..., K) of every target; 0 and 0 for absent and off-grid ones.
+
+    With `collision` "last", targets on a node that a later one takes have intensity 0, so that sums give the last.
+    An intensity is lowered by the share `falloff` for each pixel between its target and its node.
+    """
+    index, present = label_nodes(np, xy, optics.c, optics.grid_size)
+    node = index.astype(np.int64)
+    place = np.stack([node % optics.grid_size, node // optics.grid_size], axis=-1)
+    distance = np.linalg.norm(xy - (place - (optics.c - 1) / 2) / optics.c, axis=-1)
+    lowered = np.where(present, intensity * (1 - falloff * np.where(present, distance, 0.0)), 0.0)
+    if collision == "last":
+        for later in range(1, node.shape[-1]):
+            taken = present[..., later, None] & (node[..., :later] == node[..., later, None])
+            lowered[..., :later] = np.where(taken, 0.0, lowered[..., :later])
+    return node, lowered.astype(np.float32)
+
+
+TrainingData = TrainingSet | SceneStream
+
+_OF_STORED_SETS = ("augment", "noise", "label_falloff")
+
+
+def training_data(method: Method, store: Dataset, recipe: TrainingRecipe, device: torch.device) -> TrainingData:
+    """Return the training split of a data set as units of batches, or the stream that the recipe names.
+
+    Raises
+    ------
+    InputError
+        If the recipe asks for what its data cannot give, or the network learns from a stream and none is named.
+    """
+    whole, grids = method.context == "trajectory", method.output == "grid"
+    if recipe.stream:
+        for name in _OF_STORED_SETS:
+            if getattr(recipe, name):
+                raise InputError(f"{name} must be left out with a stream, which has scenes and noise of its own")
+        return scene_stream(store, recipe.stream, recipe.frames, grids, whole, device)
+    if not grids:
+        raise InputError(f"{method.name} learns from a stream; give --stream {STORED} for the scenes of the data set")
+    return training_set(store.split("train"), recipe, whole, device)
+
+
+def fitted_initialiser(data: TrainingData, recipe: TrainingRecipe) -> NDArray[np.float32] | None:
+    """Return Q fitted to the data; None where the recipe asks for the pseudo-inverse of Phi."""
+    return data.initialiser(recipe.initialiser_ridge) if recipe.initialiser == "fitted" else None

@@ -20,8 +20,8 @@ from csist_bench.detections import Detections, concatenate, detections_from_grid
 from csist_bench.evaluation.average_precision import average_precision
 from csist_bench.evaluation.matching import match
 from csist_bench.evaluation.truth import Truth
-from csist_bench.methods.networks.base import NetworkRunner, method_of
-from csist_bench.methods.networks.points import PointRunner
+from csist_bench.methods.networks.base import BatchedGridNetwork, method_of
+from csist_bench.methods.networks.points import BatchedPointNetwork
 from csist_bench.simulation.camera import Camera
 
 TRAJECTORIES_PER_PASS = 25  # bounds the heat maps held at a time
@@ -63,9 +63,9 @@ class Validation:
         """Return the function from whole trajectories (B, T, S, S) to detections."""
         scored = self.split.scored_frames
         if method_of(model).output == "points":
-            points = PointRunner(model, device, self.batch)
+            points = BatchedPointNetwork(model, device, self.batch)
             return lambda frames: points.detect(frames, camera)
-        runner, threshold = NetworkRunner(model, device, self.batch), self.split.recipe.grid_threshold
+        runner, threshold = BatchedGridNetwork(model, device, self.batch), self.split.recipe.grid_threshold
 
         def detect(frames: NDArray[Any]) -> Detections:
             if runner.whole_trajectories:

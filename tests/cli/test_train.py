@@ -7,7 +7,7 @@ from click.testing import CliRunner, Result
 
 from csist_bench.cli.train_command import command
 from csist_bench.datasets import Dataset
-from csist_bench.methods.networks.weights import load_card
+from csist_bench.methods.networks.weights import load_weights
 
 QUICK = ["--device", "cpu", "--set", "steps=2", "--set", "batch_frames=16"]
 SMALL = ["--set", "settings.features=6", "--set", "settings.mapped=4"]
@@ -30,7 +30,7 @@ def test_a_run_ends_by_telling_how_to_go_on(tiny: Dataset, tmp_path: Path) -> No
     assert f"csist-bench run espcn --data {tiny.path} --weights {out}/best.safetensors" in result.stdout
     assert "csist-bench evaluate preds.json" in result.stdout
     assert "frames/s" in result.stderr
-    card = load_card(out / "best.safetensors")
+    card = load_weights(out / "best.safetensors")[1]
     assert card.settings == {"features": 6, "mapped": 4}
     assert card.recipe["batch_frames"] == 16
 
@@ -47,7 +47,7 @@ def test_a_recipe_file_is_read(tiny: Dataset, tmp_path: Path) -> None:
     recipe.write_text('method = "espcn"\n[settings]\nfeatures = 6\n[training]\nsteps = 1\nbatch_frames = 8\n')
     result = call(tiny, tmp_path / "run", "--device", "cpu", "--recipe", str(recipe), "--set", "lr=1e-4")
     assert result.exit_code == 0, result.output
-    card = load_card(tmp_path / "run" / "last.safetensors")
+    card = load_weights(tmp_path / "run" / "last.safetensors")[1]
     assert (card.settings["features"], card.recipe["lr"], card.recipe["batch_frames"]) == (6, 1e-4, 8)
 
 

@@ -29,7 +29,7 @@ SCORED = range(2, 18)
 RIGID_20 = next(line for line in LINES if line.motion == "rigid" and line.frames == 20)
 
 
-def _instrument(**fields: float) -> Camera:
+def _camera(**fields: float) -> Camera:
     return replace(Camera(Optics(), noise_sigma=2.0), **fields)
 
 
@@ -45,7 +45,7 @@ def _sample(line: CramerRaoLine, scenes, camera: Camera, draws: int = 1, scored:
 @pytest.mark.parametrize("mean", [0.0, 200.0, 253.0, 254.5, 256.0, 300.0])
 @pytest.mark.parametrize("fields", [{}, {"saturation": 255.0}, {"saturation": 255.0, "shot_gain": 0.5}])
 def test_pixel_information_is_the_expected_squared_score(mean: float, fields: dict[str, float]) -> None:
-    camera = _instrument(**fields)
+    camera = _camera(**fields)
     expected = naive_pixel_information(mean, camera)
     assert pixel_information(np.array(mean), camera) == pytest.approx(expected, rel=1e-6, abs=1e-9)
 
@@ -54,7 +54,7 @@ def test_pixel_information_is_the_expected_squared_score(mean: float, fields: di
 @given(seed=st.integers(0, 2**32 - 1), k=st.integers(1, 5), saturated=st.booleans())
 def test_frame_information_equals_the_naive_one(seed: int, k: int, saturated: bool) -> None:
     rng = np.random.default_rng(seed)
-    camera = _instrument(saturation=255.0 if saturated else np.inf, shot_gain=0.3 * rng.random())
+    camera = _camera(saturation=255.0 if saturated else np.inf, shot_gain=0.3 * rng.random())
     xy, intensity = 5 + 0.6 * rng.standard_normal((1, 1, k, 2)), rng.uniform(150, 300, (1, 1, k))
     if k > 2:
         xy[0, 0, 1] = np.nan
@@ -64,7 +64,7 @@ def test_frame_information_equals_the_naive_one(seed: int, k: int, saturated: bo
 
 
 def test_rigid_line_has_the_covariance_of_the_naive_one() -> None:
-    scenes, camera = _scenes(3), _instrument()
+    scenes, camera = _scenes(3), _camera()
     information = frame_information(scenes.xy, scenes.intensity, camera)
     found = _sample(RIGID_20, scenes, camera).detections
     for trajectory, frame in ((0, 2), (1, 9), (2, 17)):
@@ -80,7 +80,7 @@ def test_rigid_line_has_the_covariance_of_the_naive_one() -> None:
 @pytest.mark.parametrize("line", LINES, ids=lambda line: line.name)
 def test_drawn_errors_have_the_stated_spread(line: CramerRaoLine) -> None:
     scenes = _scenes(2)
-    found = _sample(line, scenes, _instrument(), draws=400, scored=range(8, 12)).detections
+    found = _sample(line, scenes, _camera(), draws=400, scored=range(8, 12)).detections
     truth = np.tile(scenes.xy, (400, 1, 1, 1))[found.trajectory, found.frame]
     assert np.isfinite(found.x).all()
     slot = np.concatenate([np.arange(np.count_nonzero(row)) for row in _present(found, truth)])
@@ -96,7 +96,7 @@ def _present(found, truth: np.ndarray) -> list[np.ndarray]:
 
 
 def test_more_knowledge_never_costs_precision() -> None:
-    scenes, camera = _scenes(20), _instrument()
+    scenes, camera = _scenes(20), _camera()
     by_name = {line.name: _sample(line, scenes, camera).detections.sigma_x for line in LINES}
     pairs = [
         ("1 frame", "1 frame, brightness free"),
@@ -115,21 +115,21 @@ def test_more_knowledge_never_costs_precision() -> None:
 def test_noise_scales_the_standard_errors() -> None:
     scenes = _scenes(3)
     line = LINES[0]
-    quiet = _sample(line, scenes, _instrument(noise_sigma=0.001)).detections
-    loud = _sample(line, scenes, _instrument(noise_sigma=0.002)).detections
+    quiet = _sample(line, scenes, _camera(noise_sigma=0.001)).detections
+    loud = _sample(line, scenes, _camera(noise_sigma=0.002)).detections
     np.testing.assert_allclose(loud.sigma_x, 2 * quiet.sigma_x, rtol=1e-6)
 
 
 def test_clipping_costs_information() -> None:
     scenes = _scenes(20)
-    free, clipped = (_sample(LINES[1], scenes, _instrument(saturation=level)).detections for level in (np.inf, 255.0))
+    free, clipped = (_sample(LINES[1], scenes, _camera(saturation=level)).detections for level in (np.inf, 255.0))
     assert (clipped.sigma_x >= free.sigma_x * (1 - 1e-9)).all()
     assert (clipped.sigma_x / free.sigma_x).max() > 1.2
 
 
 @pytest.mark.parametrize("line", LINES, ids=lambda line: line.name)
 def test_a_quarter_turn_of_the_scene_turns_the_covariance(line: CramerRaoLine) -> None:
-    scenes, camera = _scenes(3), _instrument()
+    scenes, camera = _scenes(3), _camera()
     turned = replace(scenes, xy=np.stack([10 - scenes.xy[..., 1], scenes.xy[..., 0]], axis=-1))
     plain, rotated = (_sample(line, s, camera).detections for s in (scenes, turned))
     np.testing.assert_allclose(plain.sigma_x, rotated.sigma_y, rtol=1e-6)
@@ -149,7 +149,7 @@ def test_windows_answer_each_scored_frame_once(frames: int, width: int, data: st
 
 
 def test_absent_targets_are_not_answered_and_do_not_disturb_the_others() -> None:
-    scenes, camera = _scenes(6, "k_min=3", "k_max=3"), _instrument()
+    scenes, camera = _scenes(6, "k_min=3", "k_max=3"), _camera()
     wider = replace(
         scenes,
         xy=np.concatenate([scenes.xy, np.full((6, 20, 1, 2), np.nan)], axis=2),
@@ -163,20 +163,20 @@ def test_absent_targets_are_not_answered_and_do_not_disturb_the_others() -> None
 def test_dense_scenes_and_short_sequences_have_finite_lines() -> None:
     scenes = draw_scenes(load_data_recipe("seqcsist-dense", ["frames=3", "scored_frames=0:3"]), range(20))
     for line in LINES:
-        found = _sample(line, scenes, _instrument(saturation=255.0), scored=range(3)).detections
+        found = _sample(line, scenes, _camera(saturation=255.0), scored=range(3)).detections
         assert all(np.isfinite(column).all() for column in found.columns().values()), line.name
 
 
 def test_frames_without_targets_give_no_detection() -> None:
     scenes = _scenes(1)
     blank = replace(scenes, xy=np.full_like(scenes.xy, np.nan), intensity=np.full_like(scenes.intensity, np.nan))
-    sample = _sample(RIGID_20, blank, _instrument())
+    sample = _sample(RIGID_20, blank, _camera())
     assert len(sample.detections) == 0
     assert np.isnan(sample.position_sd)
 
 
 def test_bad_targets_are_named() -> None:
-    scenes, camera = _scenes(1), _instrument()
+    scenes, camera = _scenes(1), _camera()
     with pytest.raises(InputError, match="xy must have shape"):
         frame_information(scenes.xy[0], scenes.intensity[0], camera)
     with pytest.raises(InputError, match="intensity must have shape"):

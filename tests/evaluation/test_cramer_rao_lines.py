@@ -24,7 +24,7 @@ from csist_bench.simulation.scenes import draw_scenes
 SCORED = range(2, 18)
 
 
-def _instrument(**fields: float) -> Camera:
+def _camera(**fields: float) -> Camera:
     return replace(Camera(Optics(), noise_sigma=2.0), **fields)
 
 
@@ -38,7 +38,7 @@ def _truth(n: int) -> Truth:
 
 
 def test_cramer_rao_table_is_seeded_and_each_line_stands_alone() -> None:
-    truth, camera = _truth(12), _instrument()
+    truth, camera = _truth(12), _camera()
     whole = cramer_rao_table(truth, camera, draws=2, seed=4)
     again = cramer_rao_table(truth, camera, draws=2, seed=4, lines=LINES[1:3])
     assert again == whole[1:3]
@@ -48,7 +48,7 @@ def test_cramer_rao_table_is_seeded_and_each_line_stands_alone() -> None:
 def test_cramer_rao_table_falls_with_noise_and_rises_with_knowledge() -> None:
     truth = _truth(40)
     scores = {
-        sigma: {row.line.name: row.cso_map for row in cramer_rao_table(truth, _instrument(noise_sigma=sigma))}
+        sigma: {row.line.name: row.cso_map for row in cramer_rao_table(truth, _camera(noise_sigma=sigma))}
         for sigma in (0.29, 5.0)
     }
     assert scores[0.29]["1 frame, group of known arms"] == pytest.approx(100.0)
@@ -58,7 +58,7 @@ def test_cramer_rao_table_falls_with_noise_and_rises_with_knowledge() -> None:
 
 
 def test_cramer_rao_table_takes_at_most_the_trajectories_asked_for() -> None:
-    truth, camera = _truth(10), _instrument()
+    truth, camera = _truth(10), _camera()
     assert cramer_rao_table(truth, camera, trajectories=50, lines=LINES[:1]) == cramer_rao_table(
         truth, camera, trajectories=10, lines=LINES[:1]
     )
@@ -67,7 +67,7 @@ def test_cramer_rao_table_takes_at_most_the_trajectories_asked_for() -> None:
 
 
 def test_cramer_rao_rows_print_and_convert() -> None:
-    table = cramer_rao_table(_truth(4), _instrument(), lines=LINES[:2])
+    table = cramer_rao_table(_truth(4), _camera(), lines=LINES[:2])
     text, row = cramer_rao_text(table), table[1].to_dict()
     assert "1 frame, brightness free" in text
     assert f"{table[1].cso_map:.1f}" in text

@@ -14,7 +14,7 @@ from csist_bench.methods.registry import METHODS
 from csist_bench.recipes import load_method_recipe, parse_overrides
 from csist_bench.simulation.optics import Optics
 from csist_bench.training.recipe import training_hash, training_recipe
-from csist_bench.training.requirements import require_fit
+from csist_bench.training.stages import require_fit
 
 SCRIPT = Path(__file__).parents[2] / "leaderboard" / "ablations.py"
 

@@ -12,10 +12,16 @@ import pytest
 import torch
 from torch import nn
 
-from csist_bench.methods.networks.base import NetworkRunner, build_network, count_parameters, macs_per_frame, method_of
+from csist_bench.methods.networks.base import (
+    BatchedGridNetwork,
+    build_network,
+    count_parameters,
+    macs_per_frame,
+    method_of,
+)
 from csist_bench.methods.networks.common.rendering import SceneLabels
 from csist_bench.methods.networks.common.set_loss import COLUMNS
-from csist_bench.methods.networks.points import PointRunner, told_of
+from csist_bench.methods.networks.points import BatchedPointNetwork, told_of
 from csist_bench.methods.networks.weights import load_weights, save_weights
 from csist_bench.methods.registry import METHODS, build_training_free
 from csist_bench.simulation.camera import Camera
@@ -113,8 +119,8 @@ def scenes() -> tuple[np.ndarray, np.ndarray]:
 def answers(model: nn.Module, frames: np.ndarray, batch: int = 512) -> np.ndarray:
     """Heat maps, or slots where the network answers points."""
     if method_of(model).output == "points":
-        return PointRunner(model, "cpu", batch).slots(frames, CAMERA)
-    return NetworkRunner(model, "cpu", batch).heat_maps(frames, CAMERA)
+        return BatchedPointNetwork(model, "cpu", batch).slots(frames, CAMERA)
+    return BatchedGridNetwork(model, "cpu", batch).heat_maps(frames, CAMERA)
 
 
 def assert_alike(name: str, answer: np.ndarray, expected: np.ndarray) -> None:
@@ -162,7 +168,7 @@ def test_the_batch_and_its_order_do_not_matter(name: str) -> None:
 @pytest.mark.parametrize("name", [n for n in NETWORKS if METHODS[n].context == "frame"])
 def test_frames_are_answered_by_themselves_where_the_row_says_so(name: str) -> None:
     frames = scenes()[0]
-    runner = NetworkRunner(network(name), "cpu")
+    runner = BatchedGridNetwork(network(name), "cpu")
     with torch.inference_mode():  # as whole sequences, which the runner would take apart
         forwards = network(name).eval()(torch.from_numpy(frames)).numpy()
     np.testing.assert_allclose(runner.heat_maps(frames[:, ::-1], CAMERA)[:, ::-1], forwards, atol=ROUNDING)

@@ -13,7 +13,7 @@ from csist_bench.datasets import open_dataset
 from csist_bench.errors import InputError
 from csist_bench.methods import inference
 from csist_bench.methods.inference import header_of
-from csist_bench.methods.networks.base import NetworkRunner, build_network
+from csist_bench.methods.networks.base import BatchedGridNetwork, build_network
 from csist_bench.methods.networks.weights import save_weights
 from csist_bench.predictions import read_predictions
 from csist_bench.simulation.optics import Optics
@@ -81,8 +81,8 @@ def test_a_network_is_run_once_and_each_answer_is_as_alone(test, network, monkey
     how = {"weights": weights, "device": "cpu", "threshold": 1.0}
     assert_each_is_as_alone(test, method, **how)
     passes = []
-    original = NetworkRunner.heat_maps
-    monkeypatch.setattr(NetworkRunner, "heat_maps", lambda *a: passes.append(1) or original(*a))
+    original = BatchedGridNetwork.heat_maps
+    monkeypatch.setattr(BatchedGridNetwork, "heat_maps", lambda *a: passes.append(1) or original(*a))
     unmixed(test, method, **how)
     once = len(passes)
     unmixed_each(test, method, ["grid", "polish"], **how)

@@ -13,7 +13,7 @@ from csist_bench.datasets.frame_files import BareFrames, read_bare_frames
 from csist_bench.detections import Detections
 from csist_bench.errors import InputError
 from csist_bench.methods.inference import chosen_frames, header_of, open_source
-from csist_bench.methods.networks.base import NetworkRunner, build_network
+from csist_bench.methods.networks.base import BatchedGridNetwork, build_network
 from csist_bench.methods.networks.weight_files import shipped_weights
 from csist_bench.methods.networks.weights import load_weights, save_weights
 from csist_bench.methods.registry import METHODS
@@ -204,10 +204,10 @@ def test_rounded_products_move_the_nodes_by_half_a_percent_and_are_told(test, we
     )
     assert rounded.detections.score.max() != exact.detections.score.max()
     model, frames = load_weights(weights)[0], test.frames[:2]
-    grids = [NetworkRunner(model, "cpu", dtype=p).heat_maps(frames, CAMERA) for p in ("float32", "bfloat16")]
+    grids = [BatchedGridNetwork(model, "cpu", dtype=p).heat_maps(frames, CAMERA) for p in ("float32", "bfloat16")]
     assert np.abs(grids[1] - grids[0]).max() < 0.02 * np.abs(grids[0]).max()
     with pytest.raises(InputError, match="unknown dtype 'float16'"):
-        NetworkRunner(model, "cpu", dtype="float16")
+        BatchedGridNetwork(model, "cpu", dtype="float16")
     assert rounded.method["settings"] == {"features": 4, "mapped": 4, "precision": "bfloat16"}
     assert "precision" not in exact.method["settings"]
     for method in ("ml", "ista", "offgrid-net"):

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from csist_bench.datasets import Dataset
-from csist_bench.methods.networks.weights import load_card
+from csist_bench.methods.networks.weights import load_weights
 from csist_bench.methods.registry import find
 from csist_bench.training.recipe import training_recipe
 from csist_bench.training.run import Options, _prior_tier, train
@@ -40,4 +40,4 @@ def test_the_card_bears_the_tier_of_the_data_that_were_trained_on(tmp_path):
     store = tiny_store(tmp_path / "turned.zarr", 20, "rotate=true")
     recipe = training_recipe({"steps": 1, "batch_frames": 4})
     train(find("espcn"), store, {}, recipe, Options(folder=tmp_path / "run"), torch.device("cpu"), lambda line: None)
-    assert load_card(tmp_path / "run" / "last.safetensors").prior_tier == "D-rotated"
+    assert load_weights(tmp_path / "run" / "last.safetensors")[1].prior_tier == "D-rotated"

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from csist_bench.datasets import Dataset
-from csist_bench.methods.networks.base import NetworkRunner
+from csist_bench.methods.networks.base import BatchedGridNetwork
 from csist_bench.methods.networks.common.sampling import pseudo_inverse
 from csist_bench.methods.networks.weights import load_weights, read_tensors
 from csist_bench.simulation.optics import Optics
@@ -91,7 +91,7 @@ def test_the_window_stage_leaves_a_network_for_full_frames(tiny: Dataset, tmp_pa
     frames = tiny.split("val").frames[:1]
     from csist_bench.simulation.camera import Camera
 
-    assert NetworkRunner(model, "cpu").heat_maps(frames, Camera(card.optics)).shape[-1] == 33
+    assert BatchedGridNetwork(model, "cpu").heat_maps(frames, Camera(card.optics)).shape[-1] == 33
 
 
 def test_full_frames_start_from_the_average_of_the_window_stage(tiny: Dataset, tmp_path: Path) -> None:

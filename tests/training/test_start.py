@@ -13,7 +13,7 @@ from csist_bench.datasets import Dataset
 from csist_bench.errors import InputError
 from csist_bench.methods import registry
 from csist_bench.methods.networks.base import build_network
-from csist_bench.methods.networks.weights import load_card, load_weights, read_tensors, save_weights
+from csist_bench.methods.networks.weights import load_weights, read_tensors, save_weights
 from csist_bench.simulation.optics import Optics
 from csist_bench.training.recipe import training_hash, training_recipe
 from csist_bench.training.start import Start
@@ -28,7 +28,7 @@ def test_fine_tuning_starts_from_given_weights(tiny: Dataset, tmp_path: Path) ->
     table = {"steps": 1, "batch_frames": 16, "lr": 1e-12}
     own = go(tiny, tmp_path / "second", "espcn", ESPCN, table, initial_weights=start).minutes
     assert own < 5.0
-    assert load_card(tmp_path / "second" / "last.safetensors").minutes == pytest.approx(60.0 + own, abs=0.01)
+    assert load_weights(tmp_path / "second" / "last.safetensors")[1].minutes == pytest.approx(60.0 + own, abs=0.01)
     before, after = (read_tensors(tmp_path / run / "last.safetensors")[0] for run in ("first", "second"))
     for name in before:
         torch.testing.assert_close(after[name], before[name], rtol=0, atol=1e-9)

@@ -15,7 +15,7 @@ from csist_bench.datasets import Dataset
 from csist_bench.errors import InputError
 from csist_bench.methods import registry
 from csist_bench.methods.networks.common.rendering import SceneLabels
-from csist_bench.methods.networks.weights import load_card, read_tensors
+from csist_bench.methods.networks.weights import load_weights, read_tensors
 from csist_bench.recipes import load_data_recipe
 from csist_bench.simulation.camera import NOISE_FLOOR_FLOAT, NOISE_FLOOR_INTEGER
 from csist_bench.simulation.optics import Optics, grid_from_targets
@@ -160,7 +160,7 @@ def test_the_command_streams_and_the_weights_say_of_what(tiny: Dataset, tmp_path
     arguments += ["--stream", "seqcsist=0.5", "--set", "steps=2", "--set", "batch_frames=8", "--device", "cpu"]
     result = CliRunner().invoke(command, [*arguments, "--set", "settings.width=16"])
     assert result.exit_code == 0, result.output
-    card = load_card(out / "last.safetensors")
+    card = load_weights(out / "last.safetensors")[1]
     assert card.dataset == "seqcsist-rotated + seqcsist"
     assert card.recipe["stream"]["scenes"] == {"seqcsist-rotated": 1.0, "seqcsist": 0.5}
     assert card.recipe["stream"]["noise_free"] == 0.1  # of the method's own recipe

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from csist_bench.errors import InputError, must, unknown
+from csist_bench.errors import InputError, must, require_shape, unknown
 from csist_bench.methods import registry
 from csist_bench.methods.networks.common.sampling import Sampling
 from csist_bench.methods.registry import Method
@@ -116,8 +116,19 @@ def resolve_device(name: str) -> torch.device:
     return device
 
 
-class NetworkRunner:
-    """Runs a network over frames in batches; answers are the same for any batch size, in float32.
+class BatchedNetwork:
+    """A network on its device, set to run `batch` frames a pass."""
+
+    def __init__(self, model: nn.Module, device: str | torch.device, batch: int) -> None:
+        if batch < 1:
+            raise must("batch", "be at least 1 frame", batch)
+        self.device = resolve_device(device) if isinstance(device, str) else device
+        self.model = model.to(self.device)
+        self.batch = batch
+
+
+class BatchedGridNetwork(BatchedNetwork):
+    """A network that is run over frames in batches; answers are the same for any batch size, in float32.
 
     Parameters
     ----------
@@ -140,15 +151,13 @@ class NetworkRunner:
         batch: int = 512,
         dtype: RunDtype = "float32",
     ) -> None:
-        if batch < 1:
-            raise must("batch", "be at least 1 frame", batch)
-        self.device = resolve_device(device) if isinstance(device, str) else device
-        self.model = model.to(self.device)
+        super().__init__(model, device, batch)
         if dtype not in get_args(RunDtype):
             raise unknown("dtype", str(dtype), get_args(RunDtype))
         self.rounded = dtype == "bfloat16"
         in_caches = self.device.type == "cpu" and getattr(model, "resizable", False)
-        self.batch = min(batch, CPU_FRAMES) if in_caches else batch
+        if in_caches:
+            self.batch = min(batch, CPU_FRAMES)
         self.whole_trajectories = method_of(model).context == "trajectory"
 
     def heat_maps(self, frames: NDArray[Any], camera: Camera) -> NDArray[np.float32]:
@@ -165,8 +174,9 @@ class NetworkRunner:
         float32 ndarray, shape (B, T, c * size, c * size), grey levels
         """
         optics = camera.optics
-        b, t, size = _checked_shape(frames, optics)
-        n = optics.grid_size
+        n, size = optics.grid_size, optics.size
+        require_shape("frames", frames, (None, None, size, size), "(B, T, size, size)")
+        b, t = frames.shape[:2]
         units, per_pass = (b, max(1, self.batch // t)) if self.whole_trajectories else (b * t, self.batch)
         sequences = frames.reshape(units, -1, size, size)
         grids = np.empty((*sequences.shape[:2], n, n), dtype=np.float32)
@@ -201,12 +211,6 @@ def _full_precision() -> Iterator[None]:
         yield
     finally:
         products.allow_tf32, convolutions.allow_tf32 = before
-
-
-def _checked_shape(frames: NDArray[Any], optics: Optics) -> tuple[int, int, int]:
-    if frames.ndim != 4 or frames.shape[2:] != (optics.size, optics.size):
-        raise must("frames", f"have shape (B, T, {optics.size}, {optics.size})", frames.shape)
-    return frames.shape[0], frames.shape[1], frames.shape[2]
 
 
 def count_parameters(model: nn.Module) -> int:

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from csist_bench.detections import Detections, detections_from_slots
-from csist_bench.errors import must, require_shape
-from csist_bench.methods.networks.base import evaluated, resolve_device
+from csist_bench.errors import require_shape
+from csist_bench.methods.networks.base import BatchedNetwork, evaluated
 from csist_bench.methods.networks.common.rendering import SceneLabels
 from csist_bench.methods.networks.common.set_loss import (
     COLUMNS,
@@ -34,8 +34,8 @@ from csist_bench.simulation.camera import Camera
 BLOCK = 64  # frames of a long sequence answered at a time
 
 
-class PointRunner:
-    """Runs a network over frames in batches; answers are the same for any batch size.
+class BatchedPointNetwork(BatchedNetwork):
+    """A network that is run over frames in batches; answers are the same for any batch size.
 
     Parameters
     ----------
@@ -47,11 +47,7 @@ class PointRunner:
     """
 
     def __init__(self, model: nn.Module, device: str | torch.device = "auto", batch: int = 512) -> None:
-        if batch < 1:
-            raise must("batch", "be at least 1 frame", batch)
-        self.device = resolve_device(device) if isinstance(device, str) else device
-        self.model = model.to(self.device)
-        self.batch = batch
+        super().__init__(model, device, batch)
         self.reach = int(model.reach)  # type: ignore[arg-type]
 
     def detect(self, frames: NDArray[Any], camera: Camera) -> Detections:

@@ -101,11 +101,6 @@ def load_weights(path: str | Path, method: str | None = None) -> tuple[nn.Module
     return model, card
 
 
-def load_card(path: str | Path) -> WeightsCard:
-    """Return the card of a weights file."""
-    return _card_of(Path(path), read_tensors(Path(path))[1])
-
-
 def _card_of(path: Path, metadata: Mapping[str, str]) -> WeightsCard:
     if _CARD not in metadata:
         raise InputError(f"{path}: not weights of this package (the file carries no card)")

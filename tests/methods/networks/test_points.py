@@ -11,7 +11,7 @@ import torch
 
 from csist_bench.errors import InputError
 from csist_bench.methods.networks.common.set_loss import LEARNED, PRESENCE
-from csist_bench.methods.networks.points import BLOCK, PointRunner
+from csist_bench.methods.networks.points import BLOCK, BatchedPointNetwork
 from csist_bench.methods.networks.weights import save_weights
 from csist_bench.recipes import load_data_recipe
 from csist_bench.simulation.camera import Camera
@@ -24,7 +24,7 @@ from tests.helpers.unmixing import unmixed
 
 
 def test_slots_become_as_many_detections_as_their_presences_sum_to(monkeypatch: pytest.MonkeyPatch) -> None:
-    runner = PointRunner(network(), "cpu")
+    runner = BatchedPointNetwork(network(), "cpu")
     score = torch.tensor([0.4, 0.3, 0.2, 0.1]).expand(2, 4).unsqueeze(-1)
     slots = torch.cat([some_slots(2, 4), score], dim=-1).unsqueeze(0).numpy()
     slots[..., PRESENCE] = np.array([[9.0, -9.0, 0.5, 9.0], [-9.0, -9.0, -9.0, -9.0]])
@@ -42,12 +42,12 @@ def test_long_sequences_are_answered_in_blocks(reach: int) -> None:
     model = network(f"reach={reach}")
     with torch.inference_mode():
         whole = model(torch.from_numpy(frames)).numpy()
-    np.testing.assert_allclose(PointRunner(model, "cpu", 32).slots(frames, CAMERA), whole, atol=1e-3)
+    np.testing.assert_allclose(BatchedPointNetwork(model, "cpu", 32).slots(frames, CAMERA), whole, atol=1e-3)
 
 
 def test_the_network_is_told_of_noise_clipping_and_background() -> None:
     frames = render_shard(load_data_recipe("seqcsist"), [0]).frames
-    runner = PointRunner(network(), "cpu")
+    runner = BatchedPointNetwork(network(), "cpu")
     plain = runner.slots(frames, CAMERA)
     np.testing.assert_allclose(runner.slots(frames + 7.0, replace(CAMERA, background=7.0)), plain, atol=0.05)
     assert np.abs(runner.slots(frames, replace(CAMERA, noise_sigma=5.0)) - plain).max() > 1e-3
@@ -56,7 +56,7 @@ def test_the_network_is_told_of_noise_clipping_and_background() -> None:
 
 def test_frames_of_another_size_are_refused() -> None:
     with pytest.raises(InputError, match="frames must have shape"):
-        PointRunner(network(), "cpu").detect(np.zeros((1, 1, 9, 9)), CAMERA)
+        BatchedPointNetwork(network(), "cpu").detect(np.zeros((1, 1, 9, 9)), CAMERA)
 
 
 def test_threads_side_by_side_answer_as_one_does_and_leave_no_trace(tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_threads_side_by_side_answer_as_one_does_and_leave_no_trace(tmp_path: Pa
             torch.set_num_threads(threads)
             found.append(unmixed(split, "offgrid-net", weights=tmp_path / "w.safetensors", device="cpu").detections)
             assert torch.get_num_threads() == threads
-        runner = PointRunner(network().train(), "cpu")
+        runner = BatchedPointNetwork(network().train(), "cpu")
         for given, each in ((1, 3), (2, 1), (3, 1)):
             assert runner.threads == 3
             with runner.side_by_side(given):
@@ -90,7 +90,7 @@ def test_unmix_runs_the_weights_and_polishes_them(tmp_path: Path) -> None:
     own = unmixed(split, "offgrid-net", weights=tmp_path / "w.safetensors", device="cpu")
     assert own.method["decoder"] == "own"
     assert len(own.detections) == 4 * own.n_frames
-    expected = PointRunner(model, "cpu").detect(split.frames[:], Camera.from_recipe(split.recipe))
+    expected = BatchedPointNetwork(model, "cpu").detect(split.frames[:], Camera.from_recipe(split.recipe))
     kept = expected.select((expected.frame >= 1) & (expected.frame < 5)).ordered()
     np.testing.assert_allclose(own.detections.x, kept.x, atol=1e-5)
     polished = unmixed(split, "offgrid-net", decoder="polish", weights=tmp_path / "w.safetensors", device="cpu")

@@ -12,7 +12,7 @@ from csist_bench import files
 from csist_bench.errors import InputError
 from csist_bench.methods.networks.base import build_network
 from csist_bench.methods.networks.weight_files import weights_folders
-from csist_bench.methods.networks.weights import SUMS, load_card, load_weights, save_weights
+from csist_bench.methods.networks.weights import SUMS, load_weights, save_weights
 from csist_bench.simulation.optics import Optics
 from tests.helpers.cards import card_of
 
@@ -27,7 +27,7 @@ def saved(tmp_path: Path) -> Path:
 
 
 def test_the_card_beside_the_weights_is_the_one_inside(saved: Path) -> None:
-    card = load_card(saved)
+    card = load_weights(saved)[1]
     beside = json.loads(saved.with_suffix(".json").read_text())
     assert beside["method"] == card.method == "espcn"
     assert beside["settings"] == card.settings == {"features": 6, "mapped": 4}

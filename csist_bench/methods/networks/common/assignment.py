@@ -8,6 +8,7 @@ tensor operations over the batch: for K <= 8 that is less work than a call to a 
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -31,15 +32,12 @@ def best_assignment(cost: Tensor) -> Tensor:
     int64 Tensor, shape (N, K)
         Target of each slot.
     """
-    n, k = _size(cost)
+    n, k = cost.shape[:2]
     least = cost.new_full((n, 1 << k), float("inf"))
     least[:, 0] = 0.0
     last = torch.zeros((n, 1 << k), dtype=torch.int64, device=cost.device)  # the target given last
-    for size in range(1, k + 1):
-        sets, members = (table.to(cost.device) for table in _sets_of(k, size))  # (M,), (M, size)
-        before = sets[:, None] - (1 << members)
-        total = least[:, before] + cost[:, size - 1, :][:, members]  # (N, M, size)
-        value, choice = total.min(dim=-1)
+    for sets, members, before, price in _by_size(cost):
+        value, choice = (least[:, before] + price).min(dim=-1)
         least[:, sets] = value
         last[:, sets] = members[torch.arange(len(sets), device=cost.device), choice]
     return _traced_back(last, k)
@@ -59,23 +57,24 @@ def log_sum_of_assignments(cost: Tensor) -> Tensor:
     -------
     Tensor, shape (N,)
     """
-    n, k = _size(cost)
-    place = cost.new_zeros(1 << k, dtype=torch.int64)  # of a set among those of its size
-    total = cost.new_zeros(n, 1)
-    for size in range(1, k + 1):
-        sets, members = (table.to(cost.device) for table in _sets_of(k, size))
-        before = place[sets[:, None] - (1 << members)]  # (M, size)
-        total = torch.logsumexp(total[:, before] - cost[:, size - 1, :][:, members], dim=-1)  # (N, M)
+    place = cost.new_zeros(1 << cost.shape[1], dtype=torch.int64)  # of a set among those of its size
+    total = cost.new_zeros(len(cost), 1)
+    for sets, _, before, price in _by_size(cost):
+        total = torch.logsumexp(total[:, place[before]] - price, dim=-1)  # (N, M)
         place[sets] = torch.arange(len(sets), device=cost.device)
     return total[:, 0]
 
 
-def _size(cost: Tensor) -> tuple[int, int]:
-    """Return N and K of costs (N, K, K); raise if there are too many slots."""
-    n, k = cost.shape[:2]
+def _by_size(cost: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
+    """Yield for each size m the sets of m targets (M,), their members (M, m), the sets without each of them (M, m), and
+    the cost (N, M, m) of giving it to slot m. Raises if there are too many slots.
+    """
+    k = cost.shape[1]
     if k > MAX_SLOTS:
         raise must("slots", f"be at most {MAX_SLOTS} for exact assignment", k)
-    return n, k
+    for size in range(1, k + 1):
+        sets, members = (table.to(cost.device) for table in _sets_of(k, size))
+        yield sets, members, sets[:, None] - (1 << members), cost[:, size - 1, :][:, members]
 
 
 def _traced_back(last: Tensor, k: int) -> Tensor:

@@ -12,35 +12,19 @@ Differs from the paper:
 
 from __future__ import annotations
 
-import msgspec
-from torch import nn
-
-from csist_bench.methods.networks.common.sampling import Sampling
-from csist_bench.methods.networks.super_resolution.critics import Adversarial, UNetCritic
-from csist_bench.methods.networks.super_resolution.rrdb import RRDBGenerator
+from csist_bench.methods.networks.super_resolution.critics import UNetCritic
+from csist_bench.methods.networks.super_resolution.rrdb import RRDBGenerator, RRDBSettings
 from csist_bench.recipes import Count
 
 
-class BSRGANSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class BSRGANSettings(RRDBSettings, frozen=True, kw_only=True):
     """Settings of BSRGAN."""
 
-    features: Count = 64
-    growth: Count = 32
     blocks: Count = 16
-    critic_features: Count = 64
 
 
 class BSRGAN(RRDBGenerator):
     """The generator; `critic` makes the network that it is trained against."""
 
     Settings = BSRGANSettings
-    resizable = True
-    adversarial: Adversarial = "relativistic"
-
-    def __init__(self, sampling: Sampling, settings: BSRGANSettings) -> None:
-        super().__init__(sampling, settings.features, settings.growth, settings.blocks)
-        self.critic_features = settings.critic_features
-
-    def critic(self) -> nn.Module:
-        """Return a new critic: grids (B, 1, cS, cS) scaled to about [0, 1] -> logits (B, 1, cS, cS)."""
-        return UNetCritic(self.critic_features)
+    kind_of_critic = UNetCritic

@@ -1,11 +1,6 @@
 """Critics of the adversarial rows: networks that tell label grids from generated ones.
 
-The interface that the adversarial loop relies on. A generator's class has
-
-- `adversarial`: "vanilla" (the critic's logit is a grid's own; SRGAN, CVPR 2017, equations 2 and 6) or "relativistic"
-  (a grid's logit minus the mean logit of the other kind; ESRGAN, ECCVW 2018, equations 1 and 2);
-- `critic()`: returns a new critic, an `nn.Module` that maps grids (B, 1, cS, cS) scaled to about [0, 1] to logits of
-  any shape (B, ...). Its widths are settings of the generator; it is not part of the generator and is not shipped.
+The interface that the adversarial loop relies on is `Generator`.
 """
 
 from __future__ import annotations
@@ -18,12 +13,34 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
+from csist_bench.methods.networks.common.images import ImageNetwork
 from csist_bench.methods.networks.common.residual import LeakyReLU, conv
+from csist_bench.methods.networks.common.sampling import Sampling
 
 Adversarial = Literal["vanilla", "relativistic"]
 
 VGG_STAGES = (1, 2, 4, 8)
 UNET_STAGES = 3
+
+
+class Generator(ImageNetwork):
+    """A network that is trained against a critic.
+
+    `adversarial` is "vanilla" (the critic's logit is a grid's own; SRGAN, CVPR 2017, equations 2 and 6) or
+    "relativistic" (a grid's logit minus the mean logit of the other kind; ESRGAN, ECCVW 2018, equations 1 and 2).
+    The critic's width is a setting of the generator; it is not part of the generator and is not shipped.
+    """
+
+    adversarial: Adversarial = "relativistic"
+    kind_of_critic: type[nn.Module]
+
+    def __init__(self, sampling: Sampling, critic_features: int) -> None:
+        super().__init__(sampling)
+        self.critic_features = critic_features
+
+    def critic(self) -> nn.Module:
+        """Return a new critic: grids (B, 1, cS, cS) scaled to about [0, 1] -> logits of any shape (B, ...)."""
+        return self.kind_of_critic(self.critic_features)
 
 
 class VGGCritic(nn.Module):

@@ -15,10 +15,12 @@ Differs from the paper:
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 from torch import Tensor, nn
 
-from csist_bench.methods.networks.common.images import grids_from_images, images_from_frames
+from csist_bench.methods.networks.common.images import ImageNetwork
 from csist_bench.methods.networks.common.residual import conv
 from csist_bench.methods.networks.common.sampling import Sampling
 from csist_bench.methods.networks.super_resolution.upsampling import projection_down, projection_up
@@ -27,63 +29,43 @@ from csist_bench.recipes import Count
 # A correction as strong as what it corrects would treble the variance in every unit of the chain.
 CORRECTION_GAIN = 0.1
 
+Resampling = Callable[..., nn.Module]  # of (features, c, gain)
 
-class UpProjection(nn.Module):
-    """Pixel features (B, C, S, S) to node features (B, C, cS, cS), corrected by their back-projection."""
 
-    def __init__(self, features: int, c: int) -> None:
+class Projection(nn.Module):
+    """Pixel features (B, C, S, S) to node features (B, C, cS, cS) or the other way, corrected by back-projection."""
+
+    def __init__(self, there: Resampling, back: Resampling, features: int, c: int) -> None:
         super().__init__()
-        self.first = projection_up(features, c)
-        self.back = projection_down(features, c)
-        self.correct = projection_up(features, c, CORRECTION_GAIN)
+        self.first = there(features, c)
+        self.back = back(features, c)
+        self.correct = there(features, c, CORRECTION_GAIN)
 
-    def forward(self, low: Tensor) -> Tensor:
-        """Map (B, C, S, S) to (B, C, cS, cS)."""
-        high = self.first(low)
-        return high + self.correct(self.back(high) - low)
-
-
-class DownProjection(nn.Module):
-    """Node features (B, C, cS, cS) to pixel features (B, C, S, S), corrected by their back-projection."""
-
-    def __init__(self, features: int, c: int) -> None:
-        super().__init__()
-        self.first = projection_down(features, c)
-        self.back = projection_up(features, c)
-        self.correct = projection_down(features, c, CORRECTION_GAIN)
-
-    def forward(self, high: Tensor) -> Tensor:
-        """Map (B, C, cS, cS) to (B, C, S, S)."""
-        low = self.first(high)
-        return low + self.correct(self.back(low) - high)
+    def forward(self, x: Tensor) -> Tensor:
+        """Map features of one grid to features of the other."""
+        answer = self.first(x)
+        return answer + self.correct(self.back(answer) - x)
 
 
-class DBPNSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Settings of DBPN."""
-
-    wide: Count = 128
-    features: Count = 32
-    stages: Count = 7
-
-
-class DBPN(nn.Module):
+class DBPN(ImageNetwork):
     """Chain of `stages` up-projections with a down-projection between each two."""
 
-    Settings = DBPNSettings
-    resizable = True
+    class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+        """Settings of DBPN."""
 
-    def __init__(self, sampling: Sampling, settings: DBPNSettings) -> None:
-        super().__init__()
+        wide: Count = 128
+        features: Count = 32
+        stages: Count = 7
+
+    def __init__(self, sampling: Sampling, settings: Settings) -> None:
+        super().__init__(sampling)
         wide, features = settings.wide, settings.features
-        self.sampling = sampling
         self.head = nn.Sequential(conv(1, wide), nn.PReLU(), conv(wide, features, 1), nn.PReLU())
-        units: list[nn.Module] = [UpProjection(features, sampling.c)]
-        for _ in range(settings.stages - 1):
-            units += [DownProjection(features, sampling.c), UpProjection(features, sampling.c)]
-        self.units = nn.Sequential(*units)
+        ways = [(projection_up, projection_down), (projection_down, projection_up)]
+        self.units = nn.Sequential(
+            *(Projection(*ways[unit % 2], features, sampling.c) for unit in range(2 * settings.stages - 1))
+        )
         self.reconstruct = conv(features, 1, 1)
 
-    def forward(self, frames: Tensor) -> Tensor:
-        """Map frames (B, T, S, S) to label grids (B, T, cS, cS), grey levels both."""
-        x = self.units(self.head(images_from_frames(frames)))  # (B * T, features, cS, cS)
-        return grids_from_images(self.reconstruct(x), frames)
+    def _unmix(self, images: Tensor) -> Tensor:
+        return self.reconstruct(self.units(self.head(images)))

@@ -12,35 +12,29 @@ from __future__ import annotations
 import msgspec
 from torch import Tensor, nn
 
-from csist_bench.methods.networks.common.images import channels_last, grids_from_images, images_from_frames
+from csist_bench.methods.networks.common.images import ImageNetwork, channels_last
 from csist_bench.methods.networks.common.residual import ResidualBlock, conv
 from csist_bench.methods.networks.common.sampling import Sampling
 from csist_bench.methods.networks.super_resolution.upsampling import pixel_shuffle_up
 from csist_bench.recipes import Count
 
 
-class EDSRSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Settings of EDSR."""
-
-    features: Count = 32
-    blocks: Count = 16
-
-
-class EDSR(nn.Module):
+class EDSR(ImageNetwork):
     """Residual trunk on the pixel grid, pixel shuffle to the label grid."""
 
-    Settings = EDSRSettings
-    resizable = True
+    class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+        """Settings of EDSR."""
 
-    def __init__(self, sampling: Sampling, settings: EDSRSettings) -> None:
-        super().__init__()
+        features: Count = 32
+        blocks: Count = 16
+
+    def __init__(self, sampling: Sampling, settings: Settings) -> None:
+        super().__init__(sampling)
         features = settings.features
-        self.sampling = sampling
         self.head = conv(1, features)
         self.trunk = nn.Sequential(*(ResidualBlock(features) for _ in range(settings.blocks)), conv(features, features))
         self.tail = nn.Sequential(pixel_shuffle_up(features, features, sampling.c), conv(features, 1))
 
-    def forward(self, frames: Tensor) -> Tensor:
-        """Map frames (B, T, S, S) to label grids (B, T, cS, cS), grey levels both."""
-        x = self.head(channels_last(images_from_frames(frames)))  # (B * T, features, S, S)
-        return grids_from_images(self.tail(x + self.trunk(x)), frames)
+    def _unmix(self, images: Tensor) -> Tensor:
+        x = self.head(channels_last(images))  # (B * T, features, S, S)
+        return self.tail(x + self.trunk(x))

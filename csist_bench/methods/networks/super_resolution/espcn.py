@@ -14,34 +14,28 @@ from __future__ import annotations
 import msgspec
 from torch import Tensor, nn
 
-from csist_bench.methods.networks.common.images import grids_from_images, images_from_frames
+from csist_bench.methods.networks.common.images import ImageNetwork
 from csist_bench.methods.networks.common.residual import conv
 from csist_bench.methods.networks.common.sampling import Sampling
 from csist_bench.methods.networks.super_resolution.upsampling import pixel_shuffle_up
 from csist_bench.recipes import Count
 
 
-class ESPCNSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Settings of ESPCN."""
-
-    features: Count = 64
-    mapped: Count = 32
-
-
-class ESPCN(nn.Module):
+class ESPCN(ImageNetwork):
     """Three convolutions on the pixel grid and a pixel shuffle."""
 
-    Settings = ESPCNSettings
-    resizable = True
+    class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+        """Settings of ESPCN."""
 
-    def __init__(self, sampling: Sampling, settings: ESPCNSettings) -> None:
-        super().__init__()
+        features: Count = 64
+        mapped: Count = 32
+
+    def __init__(self, sampling: Sampling, settings: Settings) -> None:
+        super().__init__(sampling)
         features, mapped = settings.features, settings.mapped
-        self.sampling = sampling
         self.layers = nn.Sequential(
             conv(1, features, 5), nn.ReLU(), conv(features, mapped), nn.ReLU(), pixel_shuffle_up(mapped, 1, sampling.c)
         )
 
-    def forward(self, frames: Tensor) -> Tensor:
-        """Map frames (B, T, S, S) to label grids (B, T, cS, cS), grey levels both."""
-        return grids_from_images(self.layers(images_from_frames(frames)), frames)
+    def _unmix(self, images: Tensor) -> Tensor:
+        return self.layers(images)

@@ -12,35 +12,12 @@ Differs from the paper:
 
 from __future__ import annotations
 
-import msgspec
-from torch import nn
-
-from csist_bench.methods.networks.common.sampling import Sampling
-from csist_bench.methods.networks.super_resolution.critics import Adversarial, VGGCritic
-from csist_bench.methods.networks.super_resolution.rrdb import RRDBGenerator
-from csist_bench.recipes import Count
-
-
-class ESRGANSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Settings of ESRGAN."""
-
-    features: Count = 64
-    growth: Count = 32
-    blocks: Count = 23
-    critic_features: Count = 64
+from csist_bench.methods.networks.super_resolution.critics import VGGCritic
+from csist_bench.methods.networks.super_resolution.rrdb import RRDBGenerator, RRDBSettings
 
 
 class ESRGAN(RRDBGenerator):
     """The generator; `critic` makes the network that it is trained against."""
 
-    Settings = ESRGANSettings
-    resizable = True
-    adversarial: Adversarial = "relativistic"
-
-    def __init__(self, sampling: Sampling, settings: ESRGANSettings) -> None:
-        super().__init__(sampling, settings.features, settings.growth, settings.blocks)
-        self.critic_features = settings.critic_features
-
-    def critic(self) -> nn.Module:
-        """Return a new critic: grids (B, 1, cS, cS) scaled to about [0, 1] -> logits (B, 1)."""
-        return VGGCritic(self.critic_features)
+    Settings = RRDBSettings
+    kind_of_critic = VGGCritic

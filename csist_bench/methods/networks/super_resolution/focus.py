@@ -17,7 +17,7 @@ import msgspec
 import torch
 from torch import Tensor, nn
 
-from csist_bench.methods.networks.common.images import grids_from_images, images_from_frames
+from csist_bench.methods.networks.common.images import ImageNetwork
 from csist_bench.methods.networks.common.residual import conv
 from csist_bench.methods.networks.common.sampling import Sampling
 from csist_bench.methods.networks.super_resolution.upsampling import pixel_shuffle_up
@@ -39,27 +39,21 @@ class MaskedIntensity(nn.Module):
         return self.intensity(shared) * torch.sigmoid(self.mask(shared))
 
 
-class FOCUSSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Settings of FOCUS."""
-
-    features: Count = 64
-    mapped: Count = 32
-
-
-class FOCUS(nn.Module):
+class FOCUS(ImageNetwork):
     """One masked-intensity unit to the label grid and one that corrects it there."""
 
-    Settings = FOCUSSettings
-    resizable = True
+    class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+        """Settings of FOCUS."""
 
-    def __init__(self, sampling: Sampling, settings: FOCUSSettings) -> None:
-        super().__init__()
+        features: Count = 64
+        mapped: Count = 32
+
+    def __init__(self, sampling: Sampling, settings: Settings) -> None:
+        super().__init__(sampling)
         features, mapped = settings.features, settings.mapped
-        self.sampling = sampling
         self.unmix = nn.Sequential(MaskedIntensity(features, mapped, sampling.c), nn.PReLU())
         self.correct = MaskedIntensity(features, mapped, 1)
 
-    def forward(self, frames: Tensor) -> Tensor:
-        """Map frames (B, T, S, S) to label grids (B, T, cS, cS), grey levels both."""
-        x = self.unmix(images_from_frames(frames))  # (B * T, 1, cS, cS)
-        return grids_from_images(x + self.correct(x), frames)
+    def _unmix(self, images: Tensor) -> Tensor:
+        x = self.unmix(images)  # (B * T, 1, cS, cS)
+        return x + self.correct(x)

@@ -22,36 +22,31 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from csist_bench.errors import must
-from csist_bench.methods.networks.common.images import grids_from_images, images_from_frames
+from csist_bench.methods.networks.common.images import ImageNetwork, grids_from_images, images_from_frames
 from csist_bench.methods.networks.common.residual import DenseBlock, conv
 from csist_bench.methods.networks.common.sampling import Sampling
 from csist_bench.methods.networks.super_resolution.upsampling import projection_up
 from csist_bench.recipes import Count
 
 
-class GMFNSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Settings of GMFN."""
-
-    features: Count = 32
-    steps: Count = 4
-    blocks: Count = 8
-    layers: Count = 8
-
-    def __post_init__(self) -> None:
-        if self.steps < 2:
-            raise must("steps", "be at least 2: feedback needs a step before", self.steps)
-
-
-class GMFN(nn.Module):
+class GMFN(ImageNetwork):
     """Residual dense blocks unrolled over `steps`, fed back through a gate."""
 
-    Settings = GMFNSettings
-    resizable = True
+    class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+        """Settings of GMFN."""
 
-    def __init__(self, sampling: Sampling, settings: GMFNSettings) -> None:
-        super().__init__()
+        features: Count = 32
+        steps: Count = 4
+        blocks: Count = 8
+        layers: Count = 8
+
+        def __post_init__(self) -> None:
+            if self.steps < 2:
+                raise must("steps", "be at least 2: feedback needs a step before", self.steps)
+
+    def __init__(self, sampling: Sampling, settings: Settings) -> None:
+        super().__init__(sampling)
         features, blocks = settings.features, settings.blocks
-        self.sampling = sampling
         self.steps = settings.steps
         self.head = nn.Sequential(conv(1, 4 * features), nn.PReLU(), conv(4 * features, features, 1), nn.PReLU())
         self.blocks = nn.ModuleList(DenseBlock(features, features, settings.layers, nn.PReLU) for _ in range(blocks))
@@ -59,10 +54,8 @@ class GMFN(nn.Module):
         self.refine = nn.Sequential(conv(2 * features, features, 1), nn.PReLU())
         self.tail = nn.Sequential(projection_up(features, sampling.c), conv(features, 1))
 
-    def forward(self, frames: Tensor) -> Tensor:
-        """Map frames (B, T, S, S) to label grids (B, T, cS, cS), grey levels both."""
-        images = images_from_frames(frames)
-        return grids_from_images(self._enlarged(images) + self.tail(self._features(images)[-1]), frames)
+    def _unmix(self, images: Tensor) -> Tensor:
+        return self._enlarged(images) + self.tail(self._features(images)[-1])
 
     def loss(self, frames: Tensor, labels: Tensor, scored: slice | Tensor) -> dict[str, Tensor]:
         """Return the mean squared error over the scored frames, averaged over the steps."""

@@ -15,45 +15,39 @@ import msgspec
 import torch
 from torch import Tensor, nn
 
-from csist_bench.methods.networks.common.images import grids_from_images, images_from_frames
+from csist_bench.methods.networks.common.images import ImageNetwork
 from csist_bench.methods.networks.common.residual import DenseBlock, conv
 from csist_bench.methods.networks.common.sampling import Sampling
 from csist_bench.methods.networks.super_resolution.upsampling import pixel_shuffle_up
 from csist_bench.recipes import Count
 
 
-class RDNSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Settings of RDN."""
-
-    features: Count = 64
-    growth: Count = 64
-    blocks: Count = 16
-    layers: Count = 8
-
-
-class RDN(nn.Module):
+class RDN(ImageNetwork):
     """Residual dense blocks on the pixel grid with global feature fusion."""
 
-    Settings = RDNSettings
-    resizable = True
+    class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+        """Settings of RDN."""
 
-    def __init__(self, sampling: Sampling, settings: RDNSettings) -> None:
-        super().__init__()
+        features: Count = 64
+        growth: Count = 64
+        blocks: Count = 16
+        layers: Count = 8
+
+    def __init__(self, sampling: Sampling, settings: Settings) -> None:
+        super().__init__(sampling)
         features, blocks = settings.features, settings.blocks
-        self.sampling = sampling
         self.head = conv(1, features)
         self.entry = conv(features, features)
         self.blocks = nn.ModuleList(DenseBlock(features, settings.growth, settings.layers) for _ in range(blocks))
         self.fusion = nn.Sequential(conv(blocks * features, features, 1), conv(features, features))
         self.tail = nn.Sequential(pixel_shuffle_up(features, features, sampling.c), conv(features, 1))
 
-    def forward(self, frames: Tensor) -> Tensor:
-        """Map frames (B, T, S, S) to label grids (B, T, cS, cS), grey levels both."""
-        shallow = self.head(images_from_frames(frames))  # (B * T, features, S, S)
+    def _unmix(self, images: Tensor) -> Tensor:
+        shallow = self.head(images)  # (B * T, features, S, S)
         x = self.entry(shallow)
         hierarchy = []
         for block in self.blocks:
             x = block(x)
             hierarchy.append(x)
         fused = self.fusion(torch.cat(hierarchy, dim=1))  # (B * T, features, S, S)
-        return grids_from_images(self.tail(shallow + fused), frames)
+        return self.tail(shallow + fused)

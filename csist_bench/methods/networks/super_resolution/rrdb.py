@@ -6,11 +6,13 @@ s = 0.2.
 
 from __future__ import annotations
 
+import msgspec
 from torch import Tensor, nn
 
-from csist_bench.methods.networks.common.images import grids_from_images, images_from_frames
 from csist_bench.methods.networks.common.residual import DenseBlock, LeakyReLU, conv, shrink_initialisation
 from csist_bench.methods.networks.common.sampling import Sampling
+from csist_bench.methods.networks.super_resolution.critics import Generator
+from csist_bench.recipes import Count
 
 RESIDUAL_SCALE = 0.2
 DENSE_LAYERS = 4  # and the fusing convolution as the fifth
@@ -30,15 +32,24 @@ class ResidualInResidual(nn.Module):
         return x + RESIDUAL_SCALE * self.dense(x)
 
 
-class RRDBGenerator(nn.Module):
+class RRDBSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Settings of both networks."""
+
+    features: Count = 64
+    growth: Count = 32
+    blocks: Count = 23
+    critic_features: Count = 64
+
+
+class RRDBGenerator(Generator):
     """Trunk of residual-in-residual blocks on the pixel grid, nearest-neighbour enlargement, two convolutions."""
 
-    def __init__(self, sampling: Sampling, features: int, growth: int, blocks: int) -> None:
-        super().__init__()
-        self.sampling = sampling
+    def __init__(self, sampling: Sampling, settings: RRDBSettings) -> None:
+        super().__init__(sampling, settings.critic_features)
+        features = settings.features
         self.head = conv(1, features)
         self.trunk = nn.Sequential(
-            *(ResidualInResidual(features, growth) for _ in range(blocks)), conv(features, features)
+            *(ResidualInResidual(features, settings.growth) for _ in range(settings.blocks)), conv(features, features)
         )
         self.tail = nn.Sequential(
             nn.Upsample(scale_factor=sampling.c, mode="nearest"),
@@ -50,7 +61,6 @@ class RRDBGenerator(nn.Module):
         )
         shrink_initialisation(self.trunk)
 
-    def forward(self, frames: Tensor) -> Tensor:
-        """Map frames (B, T, S, S) to label grids (B, T, cS, cS), grey levels both."""
-        x = self.head(images_from_frames(frames))  # (B * T, features, S, S)
-        return grids_from_images(self.tail(x + self.trunk(x)), frames)
+    def _unmix(self, images: Tensor) -> Tensor:
+        x = self.head(images)  # (B * T, features, S, S)
+        return self.tail(x + self.trunk(x))

@@ -19,20 +19,18 @@ from csist_bench.methods.networks.common.sampling import Sampling
 from csist_bench.recipes import Count
 
 
-class SRCNNSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Settings of SRCNN."""
-
-    features: Count = 32
-    mapped: Count = 16
-
-
 class SRCNN(nn.Module):
     """Three-layer convolutional refinement of the linear estimate."""
 
-    Settings = SRCNNSettings
+    class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+        """Settings of SRCNN."""
+
+        features: Count = 32
+        mapped: Count = 16
+
     resizable = True
 
-    def __init__(self, sampling: Sampling, settings: SRCNNSettings) -> None:
+    def __init__(self, sampling: Sampling, settings: Settings) -> None:
         super().__init__()
         features, mapped = settings.features, settings.mapped
         self.sampling = sampling

@@ -17,34 +17,29 @@ import msgspec
 from torch import Tensor, nn
 from torch.nn import functional
 
-from csist_bench.methods.networks.common.images import grids_from_images, images_from_frames
 from csist_bench.methods.networks.common.residual import LeakyReLU, ResidualBlock, conv, shrink_initialisation
 from csist_bench.methods.networks.common.sampling import Sampling
-from csist_bench.methods.networks.super_resolution.critics import Adversarial, VGGCritic
+from csist_bench.methods.networks.super_resolution.critics import Adversarial, Generator, VGGCritic
 from csist_bench.methods.networks.super_resolution.upsampling import pixel_shuffle_up
 from csist_bench.recipes import Count
 
 
-class SRGANSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Settings of SRGAN."""
-
-    features: Count = 64
-    blocks: Count = 16
-    critic_features: Count = 64
-
-
-class SRGAN(nn.Module):
+class SRGAN(Generator):
     """The generator; `critic` makes the network that it is trained against."""
 
-    Settings = SRGANSettings
-    resizable = True
-    adversarial: Adversarial = "vanilla"
+    class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+        """Settings of SRGAN."""
 
-    def __init__(self, sampling: Sampling, settings: SRGANSettings) -> None:
-        super().__init__()
+        features: Count = 64
+        blocks: Count = 16
+        critic_features: Count = 64
+
+    adversarial: Adversarial = "vanilla"
+    kind_of_critic = VGGCritic
+
+    def __init__(self, sampling: Sampling, settings: Settings) -> None:
+        super().__init__(sampling, settings.critic_features)
         features = settings.features
-        self.sampling = sampling
-        self.critic_features = settings.critic_features
         self.head = nn.Sequential(conv(1, features), LeakyReLU())
         self.trunk = nn.Sequential(*(ResidualBlock(features) for _ in range(settings.blocks)))
         self.tail = nn.Sequential(
@@ -56,12 +51,6 @@ class SRGAN(nn.Module):
         )
         shrink_initialisation(self.trunk)
 
-    def forward(self, frames: Tensor) -> Tensor:
-        """Map frames (B, T, S, S) to label grids (B, T, cS, cS), grey levels both."""
-        images = images_from_frames(frames)
+    def _unmix(self, images: Tensor) -> Tensor:
         enlarged = functional.interpolate(images, scale_factor=self.sampling.c, mode="bilinear", align_corners=False)
-        return grids_from_images(enlarged + self.tail(self.trunk(self.head(images))), frames)
-
-    def critic(self) -> nn.Module:
-        """Return a new critic: grids (B, 1, cS, cS) scaled to about [0, 1] -> logits (B, 1)."""
-        return VGGCritic(self.critic_features)
+        return enlarged + self.tail(self.trunk(self.head(images)))

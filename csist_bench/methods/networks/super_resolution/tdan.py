@@ -40,23 +40,21 @@ NEIGHBOURS = (-2, -1, 1, 2)
 ALIGNMENT_WEIGHT = 0.01
 
 
-class TDANSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Settings of TDAN."""
-
-    features: Count = 32
-    blocks_before: Count = 5
-    blocks_after: Count = 10
-    deform_groups: Count = 8
-    centre: Literal["own", "frame10"] = "own"
-
-
 class TDAN(nn.Module):
     """Deformable alignment of five-frame windows, all windows of a trajectory in one batch."""
 
-    Settings = TDANSettings
+    class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+        """Settings of TDAN."""
+
+        features: Count = 32
+        blocks_before: Count = 5
+        blocks_after: Count = 10
+        deform_groups: Count = 8
+        centre: Literal["own", "frame10"] = "own"
+
     resizable = True
 
-    def __init__(self, sampling: Sampling, settings: TDANSettings) -> None:
+    def __init__(self, sampling: Sampling, settings: Settings) -> None:
         super().__init__()
         features, deform_groups = settings.features, settings.deform_groups
         self.sampling = sampling

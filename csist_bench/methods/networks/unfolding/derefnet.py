@@ -28,18 +28,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from csist_bench.methods.networks.common.images import images_from_frames
 from csist_bench.methods.networks.common.residual import ResidualBlock
 from csist_bench.methods.networks.common.sampling import Sampling
 from csist_bench.methods.networks.unfolding.alignment import Alignment
 from csist_bench.methods.networks.unfolding.phases import (
     SIDE_CHANNELS,
     ISTAPhase,
+    PhaseNetwork,
     mean_symmetry,
+    scale_weights,
     start_as_identity,
     unmixing_loss,
 )
+from csist_bench.methods.networks.unfolding.shrinkage import SCALE
 
-SCALE = 100.0  # grey levels
 REACH = (-2, -1, 1, 2)  # neighbours of a centre, frames
 PERIOD = 20  # frames over which the position encoding runs from 0 to 1
 ALIGNMENT_WEIGHT = 0.01
@@ -47,26 +50,23 @@ OPEN = 4.0  # start of the gate's bias: sigmoid(4) = 0.98
 TRAJECTORIES_AT_ONCE = 4  # bounds the memory of the aligned pairs
 
 
-class DeRefNetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Settings of DeRefNet."""
-
-    phases: int = 9
-    features: int = 32
-    blocks: int = 5
-    symmetry_weight: float = 0.01
-
-
-class DeRefNet(nn.Module):
+class DeRefNet(PhaseNetwork):
     """Unfolding of each frame, then refinement by its neighbours."""
 
-    Settings = DeRefNetSettings
+    class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+        """Settings of DeRefNet."""
+
+        phases: int = 9
+        features: int = 32
+        blocks: int = 5
+        symmetry_weight: float = 0.01
+
     removed_settings: ClassVar[dict[str, Any]] = {"period": 20, "alignment_weight": 0.01}
     resizable = False
 
-    def __init__(self, sampling: Sampling, settings: DeRefNetSettings) -> None:
-        super().__init__()
-        features = settings.features
-        self.sampling, self.symmetry_weight = sampling, settings.symmetry_weight
+    def __init__(self, sampling: Sampling, settings: Settings) -> None:
+        super().__init__(sampling)
+        features, self.symmetry_weight = settings.features, settings.symmetry_weight
         self.phases = nn.ModuleList(ISTAPhase(features) for _ in range(settings.phases))
         nodes = sampling.grid_size**2
         self.position = nn.Linear(nodes, nodes)
@@ -78,13 +78,13 @@ class DeRefNet(nn.Module):
     def forward(self, frames: Tensor) -> Tensor:
         """Unmix frames (B, T, S, S) into label grids (B, T, cS, cS), grey levels."""
         everyone = torch.arange(frames.shape[1], device=frames.device)
-        parts = [self._refine(self._unfold(part, None), everyone)[0] for part in frames.split(TRAJECTORIES_AT_ONCE)]
+        parts = [self._refine(self._unfolded(part, None), everyone)[0] for part in frames.split(TRAJECTORIES_AT_ONCE)]
         return SCALE * torch.cat(parts)
 
     def loss(self, frames: Tensor, labels: Tensor, scored: slice | Tensor) -> dict[str, Tensor]:
         """Return the losses on the scored frames; labels (B, T, cS, cS), grey levels."""
         residuals: list[Tensor] | None = [] if self.symmetry_weight else None
-        grids = self._unfold(frames, residuals)
+        grids = self._unfolded(frames, residuals)
         centres = torch.arange(frames.shape[1], device=frames.device)[scored]
         refined, misfit = self._refine(grids, centres)
         symmetry = SCALE**2 * mean_symmetry(residuals, refined)
@@ -95,14 +95,9 @@ class DeRefNet(nn.Module):
             alignment=(ALIGNMENT_WEIGHT, SCALE * misfit),
         )
 
-    def _unfold(self, frames: Tensor, residuals: list[Tensor] | None) -> Tensor:
+    def _unfolded(self, frames: Tensor, residuals: list[Tensor] | None) -> Tensor:
         """Phases and position encoding; (B, T, S, S) grey levels -> (B, T, h, w) scaled."""
-        y = frames.flatten(0, 1).unsqueeze(1) / SCALE  # (B T, 1, S, S)
-        x = self.sampling.initial(y)  # (B T, 1, h, w)
-        for phase in self.phases:
-            x, r, code = phase(x, y, self.sampling)
-            if residuals is not None:
-                residuals.append(phase.symmetry(code, r))  # type: ignore[operator]
+        x = self._unfold(images_from_frames(frames, SCALE), residuals)  # (B T, 1, h, w)
         time = torch.arange(frames.shape[1], dtype=x.dtype, device=x.device)[:, None] / PERIOD
         gate = torch.sigmoid(time * self.position.weight.sum(dim=1) + self.position.bias)  # (T, h w)
         return x.squeeze(1).unflatten(0, frames.shape[:2]) * gate.unflatten(1, x.shape[2:])
@@ -131,9 +126,7 @@ class Tail(nn.Module):
         self.blocks = nn.ModuleList(ResidualBlock(features) for _ in range(blocks))
         self.collect = nn.Conv2d(features, 1, 3, padding=1, bias=False)
         start_as_identity(self.head, self.collect, channel=inputs - 1)
-        with torch.no_grad():
-            for block in self.blocks:
-                block.conv2.weight *= SIDE_CHANNELS  # type: ignore[operator, union-attr]
+        scale_weights(SIDE_CHANNELS, *(block.conv2 for block in self.blocks))  # type: ignore[arg-type]
 
     def forward(self, stack: Tensor) -> Tensor:
         """Map stacks (B, inputs, h, w) to grids (B, 1, h, w)."""

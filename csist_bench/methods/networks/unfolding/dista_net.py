@@ -23,7 +23,6 @@ from __future__ import annotations
 import msgspec
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from csist_bench.methods.networks.common.images import channels_last
 from csist_bench.methods.networks.common.sampling import Sampling
@@ -31,60 +30,40 @@ from csist_bench.methods.networks.unfolding.phases import (
     SIDE_CHANNELS,
     STEP,
     THRESHOLD,
+    PhaseNetwork,
     convolution,
     gradient_step,
-    mean_symmetry,
-    unmixing_loss,
+    scale_weights,
+    two_layers,
 )
 from csist_bench.methods.networks.unfolding.shrinkage import soft_threshold
 
-SCALE = 100.0  # grey levels
 MIX = 0.1  # start of lambda
 
 
-class DISTANetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Settings of DISTANet."""
-
-    stages: int = 6
-    features: int = 64
-    mixer: int = 24  # hidden units of the weight-finding networks
-    gate: int = 48  # hidden units of the threshold-finding networks
-    symmetry_weight: float = 0.01
-
-
-class DISTANet(nn.Module):
+class DISTANet(PhaseNetwork):
     """Stages of a proximal gradient descent whose maps adapt to the frame."""
 
-    Settings = DISTANetSettings
-    resizable = True
+    class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+        """Settings of DISTANet."""
 
-    def __init__(self, sampling: Sampling, settings: DISTANetSettings) -> None:
-        super().__init__()
-        self.sampling = sampling
+        stages: int = 6
+        features: int = 64
+        mixer: int = 24  # hidden units of the weight-finding networks
+        gate: int = 48  # hidden units of the threshold-finding networks
+        symmetry_weight: float = 0.01
+
+    def __init__(self, sampling: Sampling, settings: Settings) -> None:
+        super().__init__(sampling)
         self.stages = nn.ModuleList(
             DynamicStage(settings.features, settings.mixer, settings.gate) for _ in range(settings.stages)
         )
         self.symmetry_weight = settings.symmetry_weight
 
-    def forward(self, frames: Tensor) -> Tensor:
-        """Unmix frames (B, T, S, S) into label grids (B, T, cS, cS), grey levels."""
-        return self._unfold(frames, None)
-
-    def loss(self, frames: Tensor, labels: Tensor, scored: slice | Tensor) -> dict[str, Tensor]:
-        """Return the losses on the scored frames; labels (B, T, cS, cS), grey levels."""
-        residuals: list[Tensor] | None = [] if self.symmetry_weight else None
-        grids = self._unfold(frames[:, scored], residuals)
-        symmetry = SCALE**2 * mean_symmetry(residuals, grids)
-        return unmixing_loss(grids, labels[:, scored], symmetry=(self.symmetry_weight, symmetry))
-
-    def _unfold(self, frames: Tensor, residuals: list[Tensor] | None) -> Tensor:
-        y = frames.flatten(0, 1).unsqueeze(1) / SCALE  # (B T, 1, S, S)
-        x = self.sampling.initial(y)  # (B T, 1, cS, cS)
-        for stage in self.stages:
-            x, features, code = stage(x, y, self.sampling)
-            if residuals is not None:
-                residuals.append((stage.backward_transform(code) - features).square().mean())  # type: ignore[operator]
-        return SCALE * x.squeeze(1).unflatten(0, frames.shape[:2])
+    @property
+    def phases(self) -> nn.ModuleList:  # type: ignore[override]
+        """The stages, by the name that they have in all of these networks."""
+        return self.stages
 
 
 class DynamicStage(nn.Module):
@@ -98,16 +77,20 @@ class DynamicStage(nn.Module):
         self.threshold = DynamicThreshold(features, gate)
         self.backward_transform = DynamicTransform(features, mixer)
         self.collect = convolution(features, 1)
-        with torch.no_grad():
-            self.collect.weight *= SIDE_CHANNELS
+        scale_weights(SIDE_CHANNELS, self.collect)
 
     def forward(self, x: Tensor, y: Tensor, sampling: Sampling) -> tuple[Tensor, Tensor, Tensor]:
-        """Map the estimate x (B, 1, h, w) and frames y (B, 1, H, W) to the next estimate, f and H(f)."""
+        """Return the next estimate, f and H(f); see `PhaseNetwork`."""
         r = gradient_step(x, y, sampling, self.step)
         features = self.extract(channels_last(r))
         code = self.forward_transform(features)
         shrunk = soft_threshold(code, self.threshold(code))
-        return r + self.collect(self.backward_transform(shrunk)), features, code
+        return r + self.collect(self.invert(shrunk)), features, code
+
+    def invert(self, code: Tensor) -> Tensor:
+        """H~: map codes (B, F, h, w) back to features (B, F, h, w)."""
+        features: Tensor = self.backward_transform(code)
+        return features
 
 
 class DynamicTransform(nn.Module):
@@ -121,7 +104,7 @@ class DynamicTransform(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map features (B, F, h, w) to features of the same shape."""
-        static = self.leave(functional.relu(self.enter(x), inplace=True))
+        static = two_layers(self.enter, self.leave, x)
         count = x.shape[1]
         weights = self.mixer(x.amax(dim=(2, 3))).unflatten(1, (count, count))  # (B, F, F)
         pixels = x.permute(0, 2, 3, 1).flatten(1, 2)  # (B, h w, F)

@@ -16,51 +16,18 @@ Differs from the paper:
 
 from __future__ import annotations
 
-import msgspec
-from torch import Tensor, nn
+from torch import nn
 
 from csist_bench.methods.networks.common.sampling import Sampling
-from csist_bench.methods.networks.unfolding.phases import ISTAPhase, mean_symmetry, unmixing_loss
-
-SCALE = 100.0  # grey levels
+from csist_bench.methods.networks.unfolding.phases import ISTAPhase, PhaseNetwork, PhaseSettings
 
 
-class ISTANetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Settings of ISTANet."""
-
-    phases: int = 9
-    features: int = 32
-    symmetry_weight: float = 0.01
-
-
-class ISTANet(nn.Module):
+class ISTANet(PhaseNetwork):
     """ISTA-Net; `phases` iterations of `features` channels, 19,010 parameters each."""
 
-    Settings = ISTANetSettings
-    resizable = True
+    Settings = PhaseSettings
 
-    def __init__(self, sampling: Sampling, settings: ISTANetSettings) -> None:
-        super().__init__()
-        self.sampling = sampling
+    def __init__(self, sampling: Sampling, settings: PhaseSettings) -> None:
+        super().__init__(sampling)
         self.phases = nn.ModuleList(ISTAPhase(settings.features) for _ in range(settings.phases))
         self.symmetry_weight = settings.symmetry_weight
-
-    def forward(self, frames: Tensor) -> Tensor:
-        """Unmix frames (B, T, S, S) into label grids (B, T, cS, cS), grey levels."""
-        return self._unfold(frames, None)
-
-    def loss(self, frames: Tensor, labels: Tensor, scored: slice | Tensor) -> dict[str, Tensor]:
-        """Return the losses on the scored frames; labels (B, T, cS, cS), grey levels."""
-        residuals: list[Tensor] | None = [] if self.symmetry_weight else None
-        grids = self._unfold(frames[:, scored], residuals)
-        symmetry = SCALE**2 * mean_symmetry(residuals, grids)
-        return unmixing_loss(grids, labels[:, scored], symmetry=(self.symmetry_weight, symmetry))
-
-    def _unfold(self, frames: Tensor, residuals: list[Tensor] | None) -> Tensor:
-        y = frames.flatten(0, 1).unsqueeze(1) / SCALE  # (B T, 1, S, S)
-        x = self.sampling.initial(y)  # (B T, 1, cS, cS)
-        for phase in self.phases:
-            x, r, code = phase(x, y, self.sampling)
-            if residuals is not None:
-                residuals.append(phase.symmetry(code, r))  # type: ignore[operator]
-        return SCALE * x.squeeze(1).unflatten(0, frames.shape[:2])

@@ -24,43 +24,37 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from csist_bench.methods.networks.common.images import channels_last
+from csist_bench.methods.networks.common.images import ImageNetwork, channels_last
 from csist_bench.methods.networks.common.residual import ResidualBlock
 from csist_bench.methods.networks.common.sampling import Sampling
-from csist_bench.methods.networks.unfolding.phases import SIDE_CHANNELS, STEP, convolution, gradient_step
-
-SCALE = 100.0  # grey levels
-
-
-class ISTANetPlusPlusSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Settings of ISTANetPlusPlus."""
-
-    phases: int = 20
-    features: int = 32
-    blocks: int = 2
+from csist_bench.methods.networks.unfolding.phases import SIDE_CHANNELS, STEP, convolution, gradient_step, scale_weights
+from csist_bench.methods.networks.unfolding.shrinkage import SCALE
 
 
-class ISTANetPlusPlus(nn.Module):
+class ISTANetPlusPlus(ImageNetwork):
     """ISTA-Net++; `phases` iterations of `features` channels, 37,889 parameters each."""
 
-    Settings = ISTANetPlusPlusSettings
-    resizable = True
+    class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+        """Settings of ISTANetPlusPlus."""
 
-    def __init__(self, sampling: Sampling, settings: ISTANetPlusPlusSettings) -> None:
-        super().__init__()
+        phases: int = 20
+        features: int = 32
+        blocks: int = 2
+
+    scale = SCALE
+
+    def __init__(self, sampling: Sampling, settings: Settings) -> None:
+        super().__init__(sampling)
         phases, features = settings.phases, settings.features
-        self.sampling = sampling
         self.condition = Condition(phases, features)
         self.priors = nn.ModuleList(Prior(features, settings.blocks) for _ in range(phases))
 
-    def forward(self, frames: Tensor) -> Tensor:
-        """Unmix frames (B, T, S, S) into label grids (B, T, cS, cS), grey levels."""
-        y = frames.flatten(0, 1).unsqueeze(1) / SCALE  # (B T, 1, S, S)
-        x = self.sampling.adjoint(y)  # (B T, 1, cS, cS)
+    def _unmix(self, images: Tensor) -> Tensor:
+        x = self.sampling.adjoint(images)  # (B, 1, cS, cS)
         for prior, (step, level) in zip(self.priors, self.condition(1 / self.sampling.c**2)):
-            r = gradient_step(x, y, self.sampling, step)
+            r = gradient_step(x, images, self.sampling, step)
             x = r + prior(r, level)
-        return SCALE * x.squeeze(1).unflatten(0, frames.shape[:2])
+        return x
 
 
 class Condition(nn.Module):
@@ -90,8 +84,7 @@ class Prior(nn.Module):
         self.head = convolution(2, features, bias=True)
         self.blocks = nn.Sequential(*(ResidualBlock(features) for _ in range(blocks)))
         self.tail = convolution(features, 1, bias=True)
-        with torch.no_grad():
-            self.tail.weight *= SIDE_CHANNELS
+        scale_weights(SIDE_CHANNELS, self.tail)
 
     def forward(self, r: Tensor, level: Tensor) -> Tensor:
         """Return the correction of r (B, 1, h, w) at noise level `level`."""

@@ -26,46 +26,37 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from csist_bench.methods.networks.common.sampling import Sampling
-from csist_bench.methods.networks.unfolding.lista_init import Start, feedforward_matrix
 from csist_bench.methods.networks.unfolding.shrinkage import soft_threshold
+from csist_bench.methods.networks.unfolding.stacked_layers import StackedLayers, Start, feedforward_matrix
 
-SCALE = 100.0  # grey levels
 MOST_ONSAGER = 1.0  # bound of the Onsager factor
 
 
-class LAMPSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Settings of LAMP."""
-
-    layers: int = 16
-    shrinkage: float = 1.0  # start value of lambda: thresholds in units of the residual's root mean square
-    start: Start = "least-squares"
-
-
-class LAMP(nn.Module):
+class LAMP(StackedLayers):
     """Layers of approximate message passing, each with a matrix and thresholds of its own."""
 
-    Settings = LAMPSettings
-    removed_settings: ClassVar[dict[str, Any]] = {"onsager": 1.0}
-    resizable = False
-    stacked_layers = True
+    class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+        """Settings of LAMP."""
 
-    def __init__(self, sampling: Sampling, settings: LAMPSettings) -> None:
-        super().__init__()
+        layers: int = 16
+        shrinkage: float = 1.0  # start value of lambda: thresholds in units of the residual's root mean square
+        start: Start = "least-squares"
+
+    removed_settings: ClassVar[dict[str, Any]] = {"onsager": 1.0}
+
+    def __init__(self, sampling: Sampling, settings: Settings) -> None:
+        super().__init__(sampling)
         layers = settings.layers
-        self.sampling = sampling
         feedforward = feedforward_matrix(sampling, settings.start)
         self.feedforward = nn.Parameter(feedforward.repeat(layers, 1, 1))  # B (layers, n, m)
         self.shrinkage = nn.Parameter(torch.full((layers, len(feedforward)), float(settings.shrinkage)))  # lambda
 
-    def forward(self, frames: Tensor) -> Tensor:
-        """Unmix frames (B, T, S, S) into label grids (B, T, cS, cS), grey levels."""
-        y = frames.flatten(0, 1) / SCALE  # (B T, S, S)
-        side = self.sampling.grid_size
-        x = y.new_zeros(len(y), side * side)  # (B T, n)
+    def _unmix(self, y: Tensor) -> Tensor:
+        x = y.new_zeros(len(y), self.sampling.grid_size**2)  # (B, n)
         v = torch.zeros_like(y)
         for b, shrinkage in zip(self.feedforward, self.shrinkage):
             active = ((x != 0).sum(dim=1) / v[0].numel()).clamp(max=MOST_ONSAGER)
-            v = y - self.sampling(x.unflatten(1, (side, side))) + active[:, None, None] * v
-            spread = v.square().mean(dim=(1, 2)).sqrt()[:, None]  # (B T, 1)
+            v = self._left(y, x) + active[:, None, None] * v
+            spread = v.square().mean(dim=(1, 2)).sqrt()[:, None]  # (B, 1)
             x = soft_threshold(x + functional.linear(v.flatten(1), b), shrinkage * spread)
-        return SCALE * x.reshape(*frames.shape[:2], side, side)
+        return x

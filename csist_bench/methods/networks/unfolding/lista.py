@@ -15,48 +15,16 @@ Differs from the paper:
 
 from __future__ import annotations
 
-import msgspec
-import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor
 
-from csist_bench.methods.networks.common.sampling import Sampling
-from csist_bench.methods.networks.unfolding.lista_init import PairStart, operator_pair
 from csist_bench.methods.networks.unfolding.shrinkage import soft_threshold
-
-SCALE = 100.0  # grey levels
-
-
-class LISTASettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Settings of LISTA."""
-
-    layers: int = 16
-    theta: float = 5.0  # start value of the thresholds, grey levels
-    start: PairStart = "least-squares"
+from csist_bench.methods.networks.unfolding.stacked_layers import PairNetwork, PairSettings
 
 
-class LISTA(nn.Module):
+class LISTA(PairNetwork):
     """LISTA; at 33 x 33 nodes each of the `layers` has 1,318,779 parameters."""
 
-    Settings = LISTASettings
-    resizable = False
-    stacked_layers = True
+    Settings = PairSettings
 
-    def __init__(self, sampling: Sampling, settings: LISTASettings) -> None:
-        super().__init__()
-        layers = settings.layers
-        self.sampling = sampling
-        feedback, feedforward = operator_pair(sampling, settings.start)
-        self.feedback = nn.Parameter(feedback.repeat(layers, 1, 1))  # W (layers, n, n)
-        self.feedforward = nn.Parameter(feedforward.repeat(layers, 1, 1))  # B (layers, n, m)
-        self.threshold = nn.Parameter(torch.full((layers, len(feedback)), settings.theta / SCALE))
-
-    def forward(self, frames: Tensor) -> Tensor:
-        """Unmix frames (B, T, S, S) into label grids (B, T, cS, cS), grey levels."""
-        y = frames.flatten(0, 1) / SCALE  # (B T, S, S)
-        x = self.sampling.initial(y).flatten(1)  # (B T, n)
-        y = y.flatten(1)  # (B T, m)
-        for w, b, theta in zip(self.feedback, self.feedforward, self.threshold):
-            x = soft_threshold(functional.linear(x, w) + functional.linear(y, b), theta)
-        side = self.sampling.grid_size
-        return SCALE * x.reshape(*frames.shape[:2], side, side)
+    def _shrink(self, x: Tensor, theta: Tensor) -> Tensor:
+        return soft_threshold(x, theta)

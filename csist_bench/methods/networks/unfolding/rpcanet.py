@@ -27,55 +27,56 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from csist_bench.methods.networks.common.images import channels_last
+from csist_bench.methods.networks.common.images import (
+    ImageNetwork,
+    channels_last,
+    grids_from_images,
+    images_from_frames,
+)
 from csist_bench.methods.networks.common.sampling import Sampling
-from csist_bench.methods.networks.unfolding.phases import SIDE_CHANNELS
+from csist_bench.methods.networks.unfolding.phases import SIDE_CHANNELS, scale_weights
+from csist_bench.methods.networks.unfolding.shrinkage import SCALE
 
-SCALE = 100.0  # grey levels
 SPARSE_STEP = 1.0
 TARGET_WEIGHT, RECONSTRUCTION_WEIGHT = 0.9, 0.09
 
 
-class RPCANetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Settings of RPCANet."""
-
-    stages: int = 6
-    features: int = 32
-
-
-class RPCANet(nn.Module):
+class RPCANet(ImageNetwork):
     """RPCANet; `stages` stages of 113,316 parameters at 32 features."""
 
-    Settings = RPCANetSettings
+    class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+        """Settings of RPCANet."""
+
+        stages: int = 6
+        features: int = 32
+
     removed_settings: ClassVar[dict[str, Any]] = {"target_weight": 0.9, "reconstruction_weight": 0.09}
-    resizable = True
+    scale = SCALE
 
-    def __init__(self, sampling: Sampling, settings: RPCANetSettings) -> None:
-        super().__init__()
-        self.sampling = sampling
+    def __init__(self, sampling: Sampling, settings: Settings) -> None:
+        super().__init__(sampling)
         self.stages = nn.ModuleList(Stage(settings.features) for _ in range(settings.stages))
-
-    def forward(self, frames: Tensor) -> Tensor:
-        """Unmix frames (B, T, S, S) into label grids (B, T, cS, cS), grey levels."""
-        return self._unfold(frames)[0]
 
     def loss(self, frames: Tensor, labels: Tensor, scored: slice | Tensor) -> dict[str, Tensor]:
         """Return the losses on the scored frames; labels (B, T, cS, cS), grey levels."""
-        targets, image, start = self._unfold(frames[:, scored])
-        mse = functional.mse_loss(targets, labels[:, scored])
+        labels = labels[:, scored]
+        images = self._unfold(images_from_frames(frames[:, scored], SCALE))
+        targets, image, start = (grids_from_images(each, labels, SCALE) for each in images)
+        mse = functional.mse_loss(targets, labels)
         reconstruction = functional.mse_loss(image, start)
         total = TARGET_WEIGHT * mse + RECONSTRUCTION_WEIGHT * reconstruction
         return {"total": total, "mse": mse, "reconstruction": reconstruction}
 
-    def _unfold(self, frames: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return targets, reconstructed image and first guess, each (B, T, cS, cS), grey levels."""
-        start = channels_last(self.sampling.initial(frames.flatten(0, 1).unsqueeze(1) / SCALE))  # (B T, 1, cS, cS)
+    def _unmix(self, images: Tensor) -> Tensor:
+        return self._unfold(images)[0]
+
+    def _unfold(self, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return targets, reconstructed image and first guess, each (B, 1, cS, cS), of images y (B, 1, S, S)."""
+        start = channels_last(self.sampling.initial(y))
         image, targets = start, torch.zeros_like(start)
         for stage in self.stages:
             image, targets = stage(image, targets)
-        grids = SCALE * torch.stack((targets, image, start)).squeeze(2)
-        unmixed, reconstructed, guess = grids.unflatten(1, frames.shape[:2])
-        return unmixed, reconstructed, guess
+        return targets, image, start
 
 
 class Stage(nn.Module):
@@ -106,6 +107,5 @@ def chain(features: int, layers: int, normalise: bool) -> nn.Sequential:
             modules.append(nn.BatchNorm2d(features))
         modules.append(nn.ReLU())
     last = nn.Conv2d(features, 1, 3, padding=1)
-    with torch.no_grad():
-        last.weight *= SIDE_CHANNELS
+    scale_weights(SIDE_CHANNELS, last)
     return nn.Sequential(*modules, last)

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+SCALE = 100.0  # grey levels that the unfolding networks divide frames by
+
 
 def soft_threshold(x: Tensor, theta: Tensor) -> Tensor:
     """Return sign(x) max(|x| - |theta|, 0); `theta` broadcasts against x.

@@ -22,46 +22,34 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from csist_bench.methods.networks.common.sampling import Sampling
-from csist_bench.methods.networks.unfolding.lista_init import Start, feedforward_matrix
-from csist_bench.methods.networks.unfolding.shrinkage import shrink_with_support
-
-SCALE = 100.0  # grey levels
+from csist_bench.methods.networks.unfolding.shrinkage import SCALE, shrink_with_support
+from csist_bench.methods.networks.unfolding.stacked_layers import StackedLayers, Start, feedforward_matrix
 
 
-class TiLISTASettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Settings of TiLISTA."""
-
-    layers: int = 16
-    theta: float = 5.0  # start value of the thresholds, grey levels
-    support: float = 1.2  # percent of the nodes trusted in the first layer; each layer adds as many
-    support_max: float = 13.0  # percent
-    start: Start = "least-squares"
-
-
-class TiLISTA(nn.Module):
+class TiLISTA(StackedLayers):
     """Layers that share the imaging operator, each with a matrix, a step and thresholds of its own."""
 
-    Settings = TiLISTASettings
-    resizable = False
-    stacked_layers = True
+    class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+        """Settings of TiLISTA."""
 
-    def __init__(self, sampling: Sampling, settings: TiLISTASettings) -> None:
-        super().__init__()
+        layers: int = 16
+        theta: float = 5.0  # start value of the thresholds, grey levels
+        support: float = 1.2  # percent of the nodes trusted in the first layer; each layer adds as many
+        support_max: float = 13.0  # percent
+        start: Start = "least-squares"
+
+    def __init__(self, sampling: Sampling, settings: Settings) -> None:
+        super().__init__(sampling)
         layers = settings.layers
-        self.sampling = sampling
         feedforward = feedforward_matrix(sampling, settings.start)
         self.feedforward = nn.Parameter(feedforward.repeat(layers, 1, 1))  # W (layers, n, m)
         self.threshold = nn.Parameter(torch.full((layers, len(feedforward)), settings.theta / SCALE))
         self.step = nn.Parameter(torch.ones(layers))  # alpha
         self.trusted = [min(settings.support * (layer + 1), settings.support_max) / 100 for layer in range(layers)]
 
-    def forward(self, frames: Tensor) -> Tensor:
-        """Unmix frames (B, T, S, S) into label grids (B, T, cS, cS), grey levels."""
-        y = frames.flatten(0, 1) / SCALE  # (B T, S, S)
-        side = self.sampling.grid_size
-        x = self.sampling.initial(y).flatten(1)  # (B T, n)
+    def _unmix(self, y: Tensor) -> Tensor:
+        x = self.sampling.initial(y).flatten(1)  # (B, n)
         for w, theta, step, trusted in zip(self.feedforward, self.threshold, self.step, self.trusted):
-            residual = y - self.sampling(x.unflatten(1, (side, side)))
-            moved = x + step * functional.linear(residual.flatten(1), w)
+            moved = x + step * functional.linear(self._left(y, x).flatten(1), w)
             x = shrink_with_support(moved, theta, trusted)
-        return SCALE * x.reshape(*frames.shape[:2], side, side)
+        return x

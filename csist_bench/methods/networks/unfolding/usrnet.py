@@ -25,33 +25,31 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from csist_bench.methods.networks.common.images import ImageNetwork
 from csist_bench.methods.networks.common.sampling import Sampling
+from csist_bench.methods.networks.unfolding.shrinkage import SCALE
 
-SCALE = 100.0  # grey levels
 NOISE = 0.0  # input of the hyper-parameter network: the benchmark's frames have no noise
 SMALLEST = 1e-6  # keeps alpha away from 0
 
 
-class USRNetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Settings of USRNet."""
-
-    iterations: int = 8
-    features: int = 16
-    blocks: int = 2
-    hidden: int = 64
-
-
-class USRNet(nn.Module):
+class USRNet(ImageNetwork):
     """Exact data steps and one denoiser in turn."""
 
-    Settings = USRNetSettings
-    removed_settings: ClassVar[dict[str, Any]] = {"noise_sigma": 0.0}
-    resizable = True
+    class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+        """Settings of USRNet."""
 
-    def __init__(self, sampling: Sampling, settings: USRNetSettings) -> None:
-        super().__init__()
+        iterations: int = 8
+        features: int = 16
+        blocks: int = 2
+        hidden: int = 64
+
+    removed_settings: ClassVar[dict[str, Any]] = {"noise_sigma": 0.0}
+    scale = SCALE
+
+    def __init__(self, sampling: Sampling, settings: Settings) -> None:
+        super().__init__(sampling)
         hidden = settings.hidden
-        self.sampling = sampling
         self.hyper = nn.Sequential(
             nn.Linear(2, hidden),
             nn.ReLU(),
@@ -62,15 +60,13 @@ class USRNet(nn.Module):
         )
         self.prior = ResUNet(settings.features, settings.blocks)
 
-    def forward(self, frames: Tensor) -> Tensor:
-        """Unmix frames (B, T, S, S) into label grids (B, T, cS, cS), grey levels."""
-        y = frames.flatten(0, 1).unsqueeze(1) / SCALE  # (B T, 1, S, S)
-        told = y.new_tensor((NOISE, float(self.sampling.c)))
-        x = functional.interpolate(y, scale_factor=self.sampling.c, mode="nearest")  # (B T, 1, cS, cS)
+    def _unmix(self, images: Tensor) -> Tensor:
+        told = images.new_tensor((NOISE, float(self.sampling.c)))
+        x = functional.interpolate(images, scale_factor=self.sampling.c, mode="nearest")  # (B, 1, cS, cS)
         for alpha, beta in self.hyper(told).unflatten(0, (-1, 2)) + SMALLEST:
-            z = self.sampling.proximal(y, x, alpha)
+            z = self.sampling.proximal(images, x, alpha)
             x = self.prior(torch.cat((z, beta.expand_as(z)), dim=1))
-        return SCALE * x.squeeze(1).unflatten(0, frames.shape[:2])
+        return x
 
 
 class ResUNet(nn.Module):

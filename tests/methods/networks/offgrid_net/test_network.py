@@ -15,7 +15,7 @@ from csist_bench.methods.networks.common.correctness import expected_correctness
 from csist_bench.methods.networks.common.rendering import SceneLabels
 from csist_bench.methods.networks.common.set_loss import LEARNED, PRESENCE, SCORE
 from csist_bench.methods.networks.offgrid_net.windows import blob_centre, windows_about
-from csist_bench.methods.networks.points import PointRunner
+from csist_bench.methods.networks.points import BatchedPointNetwork
 from csist_bench.methods.networks.weight_files import shipped_weights
 from csist_bench.methods.networks.weights import load_weights
 from csist_bench.recipes import load_data_recipe
@@ -102,7 +102,7 @@ def test_mixed_precision_leaves_the_turn_of_a_blob_exact() -> None:
 def test_networks_of_laws_without_axes_answer_no_angle_much_better_than_another(weights: str, noise: float) -> None:
     path = shipped_weights(weights)
     assert path is not None
-    runner, camera = PointRunner(load_weights(path)[0], "cpu"), replace(CAMERA, noise_sigma=noise)
+    runner, camera = BatchedPointNetwork(load_weights(path)[0], "cpu"), replace(CAMERA, noise_sigma=noise)
     shares = []
     for turned in (0.0, 22.5, 33.75, 45.0, 67.5):
         frames, xy = crosses(np.full(600, np.radians(turned)), noise)

@@ -1,13 +1,14 @@
-"""Units of a training split in memory: frames as one tensor, labels as (node, intensity) pairs scattered per batch.
+"""Units of a training split: in memory, or in groups of whole chunks that are read anew in every epoch.
 
-Labels follow `optics.grid_from_targets`: each intensity at the node nearest to its target. A unit is what a batch is
-made of: one frame for networks of context "frame", one trajectory for those of context "trajectory".
+In memory, frames are one tensor and labels (node, intensity) pairs scattered per batch. Labels follow
+`optics.grid_from_targets`: each intensity at the node nearest to its target. A unit is what a batch is made of: one
+frame for networks of context "frame", one trajectory for those of context "trajectory".
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -124,3 +125,75 @@ def transform_batch(frames: Tensor, labels: Tensor, flips: Tensor) -> tuple[Tens
         return torch.where(transpose, grids.mT, grids)
 
     return turned(frames), turned(labels)
+
+
+@dataclass(eq=False)
+class ChunkedTrainingSet:
+    """Units of a split larger than memory, read a group of neighbouring trajectories at a time.
+
+    An epoch takes the groups in random order and the units of each in random order, so that a batch needs one group, or
+    two where these meet.
+
+    Attributes
+    ----------
+    read : callable
+        From the bounds start, stop of trajectories to their units.
+    bounds : list of (int, int)
+        First trajectory of each group and the one behind its last; all but the last group are of one length.
+    optics, scored, device, sequence_length
+        As those of `InMemoryTrainingSet`.
+    """
+
+    read: Callable[[int, int], InMemoryTrainingSet]
+    bounds: list[tuple[int, int]]
+    optics: Optics = field(init=False)
+    scored: slice = field(init=False)
+    device: torch.device = field(init=False)
+    sequence_length: int = field(init=False)
+    _per_trajectory: int = field(init=False)
+    _held: dict[int, InMemoryTrainingSet] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        first = self.bounds[0][0]
+        none = self.read(first, first)  # an empty set, which has the optics and the device of all
+        self.optics, self.scored, self.device, self.sequence_length = (
+            none.optics,
+            none.scored,
+            none.device,
+            none.sequence_length,
+        )
+        self._per_trajectory = len(self.read(first, first + 1))
+
+    def __len__(self) -> int:
+        return self._per_trajectory * self.bounds[-1][1]
+
+    def epoch_order(self, seed: int, stage: int, epoch: int) -> NDArray[Any]:
+        """Return the order in which an epoch takes the units: group by group."""
+        generator = np.random.default_rng([seed, stage, epoch])
+        groups = generator.permutation(self._per_trajectory * np.array(self.bounds))
+        return np.concatenate([start + generator.permutation(stop - start) for start, stop in groups])
+
+    def batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """Return frames and label grids of units `index` (B,); see `InMemoryTrainingSet.batch`."""
+        length = self._per_trajectory * self.bounds[0][1]
+        group = torch.div(index, length, rounding_mode="floor")
+        needed = sorted(set(group.tolist()))
+        parts = [self._group(g).batch(index[group == g] - g * length) for g in needed]
+        # Where the parts, put behind one another, hold each of the batch's units.
+        place = torch.cat([torch.nonzero(group == g)[:, 0] for g in needed]).argsort()
+        return torch.cat([frames for frames, _ in parts])[place], torch.cat([labels for _, labels in parts])[place]
+
+    def initialiser(self, ridge: float) -> NDArray[np.float32]:
+        """Return Q fitted to the label grids of this set."""
+        chunks = (chunk for g in range(len(self.bounds)) for chunk in self._group(g).label_chunks())
+        return fit_initialiser(chunks, self.optics, ridge)
+
+    def windowed(self, size: int) -> ChunkedTrainingSet:
+        """Return the crops of `size` x `size` px; see `InMemoryTrainingSet.windowed`."""
+        return ChunkedTrainingSet(lambda start, stop: self.read(start, stop).windowed(size), self.bounds)
+
+    def _group(self, index: int) -> InMemoryTrainingSet:
+        if index not in self._held:
+            self._held = dict(list(self._held.items())[-1:])  # the last one may end within the batch
+            self._held[index] = self.read(*self.bounds[index])
+        return self._held[index]
