@@ -206,8 +206,11 @@ def calibration_command(predictions: str, data: str, split: str, out: str) -> No
         raise InputError(f"{predictions}: predictions must have sigma_x and sigma_y to be checked for calibration")
     truth = Truth.from_split(part)
     matched = match(read.detections, truth, (MATCHED_WITHIN,))
-    hit = matched.detections.select(matched.hits[0])
-    frame = matched.frame[matched.hits[0]]
+    known = np.isfinite(matched.detections.columns()["sigma_x"] + matched.detections.columns()["sigma_y"])
+    if blank := int((~known).sum()):
+        note(f"{predictions}: {blank:,} detections without standard errors left out")
+    hit = matched.detections.select(matched.hits[0] & known)
+    frame = matched.frame[matched.hits[0] & known]
     nearest, _ = nearest_targets(hit, frame, truth)
     target = truth.frame_xy[frame, nearest]
     errors = np.concatenate([hit.x - target[:, 0], hit.y - target[:, 1]])

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from csist_bench.conventions import AP_NAMES, FAMILIES, RANKINGS
 from csist_bench.datasets import Dataset, Split
 from csist_bench.detections import Detections
@@ -169,7 +171,11 @@ def _ranked(where: str, detections: Detections, rank: str) -> Detections:
     if rank == "precision":
         if detections.sigma_x is None or detections.sigma_y is None:
             raise InputError(f"{where}: predictions must have sigma_x and sigma_y to be ranked by precision")
-        return replace(detections, score=-(detections.sigma_x**2 + detections.sigma_y**2))
+        score = -(detections.sigma_x**2 + detections.sigma_y**2)
+        if blank := int(np.isnan(score).sum()):
+            rule = "have sigma_x and sigma_y in every row to be ranked by precision"
+            raise must(f"{where}: predictions", rule, f"{blank:,} rows without")
+        return replace(detections, score=score)
     if detections.intensity is None:
         raise InputError(f"{where}: predictions must have intensities to be ranked by brightness")
     return replace(detections, score=detections.intensity)

@@ -85,12 +85,12 @@ def test_an_invalid_row_names_its_line_and_column(tmp_path, column, text, messag
 @pytest.mark.parametrize(
     "content, message",
     [
-        (b"", "columns must be those of the leaderboard: missing method"),
+        (b"", "must begin with a line of column names (method, family, dataset, ...)"),
         (b"method,score\n", "columns must be those of the leaderboard"),
-        (b"\xff\xfe\x00", "not a readable CSV table"),
+        (b"\xff\xfe\x00", "not a text file"),
         ((",".join(reversed(COLUMNS)) + "\n").encode(), "they are in another order"),
         ((",".join(COLUMNS) + "\na,b\n").encode(), f":2: row must have {len(COLUMNS)} cells, got 2"),
-        ((",".join(COLUMNS) + '\n"a').encode(), "not a readable CSV table"),
+        ((",".join(COLUMNS) + '\n"a').encode(), "line 2: a quote is not closed"),
     ],
 )
 def test_a_file_that_is_no_leaderboard_is_one_clear_error(tmp_path, content, message):
