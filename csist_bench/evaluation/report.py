@@ -43,13 +43,14 @@ class Provenance:
     """Where detections come from: their file's header, and what the reader of a report should be told.
 
     `standard_frames` says that the frames are those that the data set scores, `unverified` that the detections are of
-    other data than they are scored on.
+    other data than they are scored on, `conventions` in which their file departs from the package's own.
     """
 
     header: Header = field(default_factory=Header)
     standard_frames: bool = True
     unverified: bool = False
     warnings: tuple[str, ...] = ()
+    conventions: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +87,7 @@ class Report:
     unverified: bool
     warnings: tuple[str, ...]
     details: Details | None
+    conventions: str = ""  # in which the file departs from the package's own
 
     @property
     def cso_map(self) -> float:
@@ -127,6 +129,7 @@ class Report:
             "method": self.header.method,
             "fingerprint": self.header.fingerprint,
             "warnings": list(self.warnings),
+            "conventions": self.conventions,
         }
         if self.details:
             table["intervals"] = {name: list(pair) for name, pair in self.details.intervals.items()}
@@ -206,6 +209,7 @@ def evaluate(
         unverified=provenance.unverified,
         warnings=provenance.warnings,
         details=_details(matched, truth, options) if full else None,
+        conventions=provenance.conventions,
     )
 
 

@@ -55,11 +55,13 @@ def _score_lines(report: Report) -> list[str]:
 
 
 def _coverage_lines(report: Report) -> list[str]:
+    read_with = [f"read with {report.conventions}"] if report.conventions else []
     return [
         f"{report.frames_scored} frames scored ({report.frames} of {report.trajectories} trajectories),"
         f" {report.targets} targets, {report.detections} detections",
         f"{report.missing_frames} scored frames missing, {report.ignored_detections} detections in unscored frames"
         f" ignored; evaluator {EVALUATOR_VERSION}, {report.matching} matching",
+        *read_with,
     ]
 
 

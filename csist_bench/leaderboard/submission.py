@@ -18,6 +18,7 @@ from csist_bench.errors import InputError, must, show, unknown
 from csist_bench.evaluation import EVALUATOR_VERSION
 from csist_bench.evaluation.report import DetailOptions, Provenance, Report, evaluate
 from csist_bench.evaluation.truth import Truth
+from csist_bench.inputs.convention import AS_THE_FORM, OURS, Convention
 from csist_bench.leaderboard.datasets import dataset_label, dataset_recipe
 from csist_bench.leaderboard.rows import Row, board_lock, checked_row, read_rows, standing, write_rows
 from csist_bench.methods.registry import METHODS, Method
@@ -29,8 +30,22 @@ _BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
+class Reading:
+    """How a prediction file is to be read: its convention, and the pixel size of nanometres."""
+
+    convention: Convention = AS_THE_FORM
+    pixel_size_nm: float | None = None
+
+
+AS_THE_FILE = Reading()
+
+
+@dataclass(frozen=True)
 class Claim:
-    """What the submitter says; whatever is None is taken from the file's header, or from the registry by it."""
+    """What the submitter says; whatever is None is taken from the file's header, or from the registry by it.
+
+    `reading` says how the file counts and measures; the row's note says what was applied.
+    """
 
     method: str | None = None
     family: str | None = None
@@ -50,14 +65,16 @@ class Claim:
     code: str = ""
     note: str = ""
     date: str | None = None
+    reading: Reading = AS_THE_FILE
 
 
 @dataclass(frozen=True)
 class Scored:
-    """A row that is not yet on a leaderboard, and what the submitter should be told."""
+    """A row that is not yet on a leaderboard, what the submitter should be told, and how the file was read."""
 
     row: Row
     warnings: tuple[str, ...]
+    convention: Convention = OURS
 
 
 def submit(
@@ -112,6 +129,8 @@ def score_submission(
         n_trajectories=part.n_trajectories,
         c=store.recipe.c,
         threshold=store.recipe.grid_threshold,
+        pixel_size_nm=claim.reading.pixel_size_nm,
+        convention=claim.reading.convention,
     )
     _refuse_other_data(where, read.header, store, split)
     truth = Truth.from_split(part)
@@ -130,12 +149,12 @@ def score_submission(
         "tier": claim.status,
         "rank": claim.rank,
         "code": claim.code,
-        "note": _note_text(read.header.method, claim.note),
+        "note": _note_text(read, claim.note),
         "evaluator": EVALUATOR_VERSION,
         "predictions_sha256": predictions_digest(Path(predictions)),
         "date": claim.date or datetime.date.today().isoformat(),
     }
-    return Scored(checked_row(values, where), tuple(read.warnings))
+    return Scored(checked_row(values, where), tuple(read.warnings), read.convention)
 
 
 def predictions_digest(path: Path) -> str:
@@ -241,12 +260,15 @@ def _registered(where: str, name: object) -> Method | None:
     return METHODS[name]
 
 
-def _note_text(said: Mapping[str, Any], note: str) -> str:
-    """Return the row's note, which says of a network whether its training began from other weights."""
-    if not said.get("pretrained") or "begun from" in note:
-        return note
-    begun = " ".join(f"begun from the weights of {said.get('begun_from') or 'another run'}".split())
-    return f"{begun}; {note}" if note else begun
+def _note_text(read: Predictions, note: str) -> str:
+    """Return the row's note, which says whether a network began from other weights, and how the file was read."""
+    said = read.header.method
+    parts = [note] if note else []
+    if said.get("pretrained") and "begun from" not in note:
+        parts.insert(0, " ".join(f"begun from the weights of {said.get('begun_from') or 'another run'}".split()))
+    if conventions := read.convention.text():
+        parts.append(f"read with {conventions}")
+    return "; ".join(parts)
 
 
 def _settings_text(said: Mapping[str, Any], store: Dataset) -> str:
