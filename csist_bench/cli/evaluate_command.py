@@ -16,6 +16,7 @@ from csist_bench.cli.options import (
     note_convention,
     pixel_size_option,
     print_json,
+    say,
     split_option,
 )
 
@@ -157,9 +158,9 @@ def _show(report: Report, read: Predictions, ceiling: Ceiling | None, as_json: b
         return
     from csist_bench.evaluation.report_text import report_text
 
-    click.echo(report_text(report), nl=False)
+    say(report_text(report), nl=False)
     if ceiling:
-        click.echo(f"\n{ceiling.to_text()}")
+        say(f"\n{ceiling.to_text()}")
 
 
 @dataclass(frozen=True)

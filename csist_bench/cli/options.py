@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
+from csist_bench.errors import printable
+
 if TYPE_CHECKING:
     from csist_bench.inputs.convention import Convention
 
@@ -94,7 +96,8 @@ def allow_partial_option(function: F) -> F:
 
 def print_json(value: Any) -> None:
     """Print one JSON value; NaN and infinities become null, as JSON has none."""
-    click.echo(json.dumps(_plain(value), indent=2, allow_nan=False))
+    # JSON escapes all but ASCII, of which DEL is one more control character.
+    click.echo(json.dumps(_plain(value), indent=2, allow_nan=False).replace("\x7f", "\\u007f"))
 
 
 def _plain(value: Any) -> Any:
@@ -107,9 +110,14 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def say(text: str, nl: bool = True) -> None:
+    """Print a result (stdout); what a file put into it cannot act on the terminal."""
+    click.echo(printable(text), nl=nl)
+
+
 def note(text: str) -> None:
     """Say something beside the result (stderr)."""
-    click.echo(text, err=True)
+    click.echo(printable(text), err=True)
 
 
 def note_convention(convention: Convention) -> None:

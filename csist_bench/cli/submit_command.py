@@ -14,6 +14,7 @@ from csist_bench.cli.options import (
     note_convention,
     pixel_size_option,
     print_json,
+    say,
     split_option,
 )
 from csist_bench.conventions import FAMILIES, PRIOR_TIERS, RANKING_ALIASES, RANKINGS, ROW_DECODERS, STATUSES
@@ -108,10 +109,8 @@ def command(
     if as_json:
         print_json(row.values())
         return
-    click.echo(
-        f"{row.method} ({row.family}) on {row.dataset}, split {row.split}: CSO-mAP {row.cso_map:.2f}{_interval(row)}"
-    )
-    click.echo("AP05..AP25: " + "  ".join(f"{value:.2f}" for value in row.aps))
+    say(f"{row.method} ({row.family}) on {row.dataset}, split {row.split}: CSO-mAP {row.cso_map:.2f}{_interval(row)}")
+    say("AP05..AP25: " + "  ".join(f"{value:.2f}" for value in row.aps))
     note(f"{leaderboard}: {'nothing added (dry run)' if dry_run else 'added' + _place_taken(row)}")
 
 

@@ -16,6 +16,7 @@ from csist_bench.cli.options import (
     note_convention,
     pixel_size_option,
     print_json,
+    say,
 )
 
 
@@ -51,7 +52,7 @@ def command(path: str, data: str | None, as_json: bool, **reading: Any) -> None:
         for fault in faults:
             note(f"csist-bench: error: {fault}")
         if not faults:
-            click.echo(f"{path}: valid {kind}")
+            say(f"{path}: valid {kind}")
     if faults:
         sys.exit(2)
 

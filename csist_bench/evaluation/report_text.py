@@ -14,6 +14,7 @@ from csist_bench.evaluation import EVALUATOR_VERSION
 from csist_bench.evaluation.metrics import DEFINITIONS, Metrics
 from csist_bench.evaluation.report import Report
 from csist_bench.files import replace_file
+from csist_bench.inputs.spreadsheets import guarded
 
 
 def report_text(report: Report) -> str:
@@ -130,5 +131,5 @@ def _csv(rows: Sequence[dict[str, Any]]) -> bytes:
     if rows:
         writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows({n: guarded(v) if isinstance(v, str) else v for n, v in row.items()} for row in rows)
     return text.getvalue().encode()

@@ -138,7 +138,7 @@ def _row_faults(rows: list[Any], path: str) -> tuple[list[str], int]:
             if not_finite is None:
                 continue
             fault = f"{_row_path(path, index)}.{not_finite} must be finite, got {row[not_finite]}"
-        except msgspec.ValidationError as error:
+        except (msgspec.ValidationError, UnicodeError) as error:  # UnicodeError: half of a surrogate pair in a name
             fault = _reworded(str(error), _row_path(path, index))
         total += 1
         if len(found) < OFFENDERS_SHOWN:
@@ -158,7 +158,7 @@ def _column_fault(values: Any, name: str, path: str) -> str | None:
     is_object = isinstance(values, dict)
     try:
         msgspec.convert(values, dict[str, value_kind] if is_object else list[value_kind])
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, UnicodeError) as error:
         return _reworded(str(error), f"{path}.{name}")
     if name in STANDARD_ERRORS:
         return None

@@ -153,3 +153,8 @@ def test_a_field_that_stands_twice_is_refused(tmp_path):
 def test_a_large_file_is_not_decoded_again_to_be_explained(tmp_path, monkeypatch):
     monkeypatch.setattr("csist_bench.predictions.json_faults.LARGEST_EXPLAINED", 10)
     refused(tmp_path, file_of(ROW, {**ROW, "x": "5"}), "$.predictions[1].x must be float, got str", "first fault")
+
+
+def test_half_of_a_surrogate_pair_is_refused(tmp_path):
+    refused(tmp_path, json.dumps(file_of(ROW | {"\ud800": 1})).encode(), "preds.json")
+    refused(tmp_path, json.dumps([ROW | {"\ud800": 1}]).encode(), "preds.json")
