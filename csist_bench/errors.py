@@ -18,13 +18,29 @@ VALUE_LENGTH = 80
 
 
 class InputError(ValueError):
-    """Something the user handed over is wrong; the message says what, where, and what to do."""
+    """Something the user handed over is wrong; the message says what, where, and what to do.
+
+    A message often quotes a file: whatever in it a terminal would act on is escaped.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(printable(message))
+
+
+def printable(text: str) -> str:
+    """Return a text without characters that a terminal acts on or that change the order of others, as escapes.
+
+    Control characters and those for the direction of writing become `\\x1b` or `\\u202e`; line ends and tabs stay.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
 
 
 def show(value: object) -> str:
     """Return a short one-line form of a value for an error message."""
     text = value if isinstance(value, str) else repr(value)
-    text = " ".join(text.split())
+    text = printable(" ".join(text[: 100 * VALUE_LENGTH].split()))
     return text if len(text) <= VALUE_LENGTH else text[: VALUE_LENGTH - 3] + "..."
 
 

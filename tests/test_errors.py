@@ -9,6 +9,7 @@ from csist_bench.errors import (
     InputError,
     must,
     offenders,
+    printable,
     require_finite,
     require_shape,
     show,
@@ -75,3 +76,11 @@ def test_the_first_value_that_is_not_finite_is_named_and_the_rest_counted():
         InputError, match=r"frames must be finite everywhere, got inf at index \(1, 0\) \(2 such values\)"
     ):
         require_finite("frames", frames)
+
+
+def test_what_a_terminal_acts_on_is_escaped():
+    hostile = "a\x1b[31m\u202eb\x7f\x9b\u2066\u200f\udc80"
+    for text in (printable(hostile), show(hostile), str(InputError(hostile)), str(must("x", "be y", hostile))):
+        assert text.isprintable(), repr(text)
+        assert "\\x1b[31m" in text
+    assert printable("line\n\tµ 集 é") == "line\n\tµ 集 é"

@@ -119,7 +119,9 @@ def _sentence(error: click.ClickException) -> str:
 
 
 def _fail(message: str, code: int = 2) -> NoReturn:
-    click.echo(f"csist-bench: error: {message}", err=True)
+    from csist_bench.errors import printable
+
+    click.echo(f"csist-bench: error: {printable(message)}", err=True)
     sys.exit(code)
 
 

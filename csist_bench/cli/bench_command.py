@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from csist_bench.cli.options import json_option, note
+from csist_bench.cli.options import json_option, note, say
 
 
 @click.command("bench")
@@ -35,9 +35,9 @@ def command(parts: tuple[str, ...], out: str | None, as_json: bool) -> None:
     measures = []
     for measure in speed.bench(parts):
         measures.append(measure)
-        (note if as_json else click.echo)(speed.line_of(measure))
+        (note if as_json else say)(speed.line_of(measure))
     text = speed.as_json(measures)
     if as_json:
-        click.echo(text)
+        say(text)
     if out:
         replace_file(Path(out), text.encode())

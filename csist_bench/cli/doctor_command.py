@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from csist_bench.cli.options import json_option, print_json
+from csist_bench.cli.options import json_option, print_json, say
 
 _CORE = ("numpy", "scipy", "numba", "zarr", "pandas", "click", "msgspec", "matplotlib", "filelock", "pillow")
 _EXTRAS = {"torch": "torch", "safetensors": "torch", "mmcv": "mmcv", "dask": "dask", "distributed": "dask", "fsspec": "remote", "pyarrow": "parquet"}  # fmt: skip  # noqa: E501
@@ -36,11 +36,11 @@ def command(as_json: bool) -> None:
         return
     for name, value in report.items():
         if isinstance(value, dict):
-            click.echo(f"{name}:")
+            say(f"{name}:")
             for key, item in value.items():
-                click.echo(f"  {key:<14} {item}")
+                say(f"  {key:<14} {item}")
         else:
-            click.echo(f"{name:<24} {value}")
+            say(f"{name:<24} {value}")
 
 
 def _machine() -> dict[str, Any]:

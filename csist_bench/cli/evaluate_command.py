@@ -7,13 +7,25 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from csist_bench.cli.options import data_option, frames_option, json_option, note, print_json, split_option
+from csist_bench.cli.options import (
+    convention_options,
+    data_option,
+    frames_option,
+    json_option,
+    note,
+    note_convention,
+    pixel_size_option,
+    print_json,
+    say,
+    split_option,
+)
 
 if TYPE_CHECKING:
     from csist_bench.datasets import Dataset, Split
     from csist_bench.evaluation.cramer_rao_lines import CramerRaoRow
     from csist_bench.evaluation.report import Report
     from csist_bench.evaluation.truth import Truth
+    from csist_bench.inputs.convention import Convention
     from csist_bench.predictions import Predictions
 
 
@@ -35,7 +47,8 @@ if TYPE_CHECKING:
     help="The protocol's matching, or the optimal assignment (reported under another name).",
 )
 @click.option("--grid-threshold", type=float, help="Least node value of heat maps (the data set's, mostly 70).")
-@click.option("--pixel-size-nm", type=float, help="Pixel size of positions in nanometres (ThunderSTORM tables).")
+@pixel_size_option
+@convention_options
 @click.option(
     "--bootstrap",
     type=click.IntRange(min=0),
@@ -57,6 +70,7 @@ def command(
     matching: str,
     grid_threshold: float | None,
     pixel_size_nm: float | None,
+    convention: Convention,
     bootstrap: int,
     seed: int,
 ) -> None:
@@ -70,6 +84,7 @@ def command(
       csist-bench evaluate preds.json
       csist-bench evaluate preds.json --json --frames all
       csist-bench evaluate maps.npz --ceiling --report report/
+      csist-bench evaluate matlab.csv --first-frame 1 --origin corner --axes yx
     """
     from csist_bench.datasets import open_dataset
     from csist_bench.evaluation.report import DetailOptions, Provenance, evaluate
@@ -85,6 +100,7 @@ def command(
         c=store.recipe.c,
         threshold=store.recipe.grid_threshold if grid_threshold is None else grid_threshold,
         pixel_size_nm=pixel_size_nm,
+        convention=convention,
     )
     mismatch = read.header.mismatch(store.fingerprint, split)
     refuse_mismatch(predictions, mismatch, allow_mismatch)
@@ -95,7 +111,11 @@ def command(
         full=folder is not None,
         options=DetailOptions(bootstrap, seed, (store.recipe.c, store.recipe.size)),
         provenance=Provenance(
-            read.header, truth.frames == part.scored_frames, _why_unverified(read, mismatch), tuple(read.warnings)
+            read.header,
+            truth.frames == part.scored_frames,
+            _why_unverified(read, mismatch),
+            tuple(read.warnings),
+            read.convention.text(),
         ),
     )
     _show(report, read, _ceiling_of(store, truth) if ceiling else None, as_json, folder)
@@ -135,6 +155,7 @@ def refuse_mismatch(file: str, mismatch: str | None, allowed: bool) -> None:
 def _show(report: Report, read: Predictions, ceiling: Ceiling | None, as_json: bool, folder: str | None) -> None:
     for warning in read.warnings:
         note(f"warning: {warning}")
+    note_convention(read.convention)
     if folder is not None:
         from csist_bench.evaluation.report_text import write_report
 
@@ -145,9 +166,9 @@ def _show(report: Report, read: Predictions, ceiling: Ceiling | None, as_json: b
         return
     from csist_bench.evaluation.report_text import report_text
 
-    click.echo(report_text(report), nl=False)
+    say(report_text(report), nl=False)
     if ceiling:
-        click.echo(f"\n{ceiling.to_text()}")
+        say(f"\n{ceiling.to_text()}")
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from csist_bench.cli.options import DEFAULT_DATA, ProgressLine, note, set_option
+from csist_bench.cli.options import (
+    DEFAULT_DATA,
+    ProgressLine,
+    convention_options,
+    note,
+    note_convention,
+    set_option,
+)
+
+if TYPE_CHECKING:
+    from csist_bench.inputs.convention import Convention
 
 # What a target table says itself.
 TABLE_FIELDS = ("trajectories", "frames", "splits", "k_min", "k_max", "directions")
@@ -20,6 +32,7 @@ TABLE_FIELDS = ("trajectories", "frames", "splits", "k_min", "k_max", "direction
 @click.option(
     "--targets", type=click.Path(exists=True, dir_okay=False), metavar="FILE.csv", help="Render your own targets."
 )
+@convention_options
 @click.option("--executor", metavar="NAME", help="serial, processes or dask:ADDRESS.")
 @click.option("--workers", type=click.IntRange(min=1), default=None, help="Number of processes.")
 @click.option("--part", default="1/1", metavar="i/n", help="Make the i-th of n parts only (for job arrays).")
@@ -31,6 +44,7 @@ def command(
     seed: int | None,
     overrides: tuple[str, ...],
     targets: str | None,
+    convention: Convention,
     executor: str | None,
     workers: int | None,
     part: str,
@@ -44,6 +58,7 @@ def command(
       csist-bench generate
       csist-bench generate --recipe seqcsist-noise --set noise_sigma=5 --out data/noise5.zarr
       csist-bench generate --targets my_scene.csv --out data/mine.zarr
+      csist-bench generate --targets matlab.csv --first-frame 1 --origin corner --out data/mine.zarr
 
     The same seed gives the same set on any machine, with any number of workers and parts. An interrupted run goes on
     with --resume. A target table has the columns trajectory, frame, target, x, y, intensity and becomes split `test`.
@@ -51,13 +66,17 @@ def command(
     from csist_bench.datasets.generation import generate, parse_part
     from csist_bench.datasets.target_tables import read_target_table
     from csist_bench.errors import must
+    from csist_bench.inputs.convention import AS_THE_FORM
     from csist_bench.recipes import load_data_recipe, parse_overrides
 
     if resume and overwrite:
         raise must("--resume and --overwrite", "not be given together", "both")
     chosen = [*overrides, *([f"seed={seed}"] if seed is not None else [])]
     resolved = load_data_recipe(recipe, chosen)
-    table = read_target_table(targets) if targets else None
+    if convention != AS_THE_FORM and not targets:
+        raise must("--first-frame, --origin and --axes", "come with --targets", "none")
+    note_convention(convention)
+    table = read_target_table(targets, convention) if targets else None
     if table is not None:
         asked = tuple(parse_overrides(chosen))
         if fixed := sorted({*asked} & {*TABLE_FIELDS}):

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from csist_bench.cli.options import json_option, print_json
+from csist_bench.cli.options import json_option, print_json, say
 
 
 @click.command("info")
@@ -29,11 +29,11 @@ def command(path: str, as_json: bool) -> None:
         return
     for name, value in about.items():
         if isinstance(value, dict):
-            click.echo(f"{name}:")
+            say(f"{name}:")
             for key, item in value.items():
-                click.echo(f"  {key:<20} {item}")
+                say(f"  {key:<20} {item}")
         else:
-            click.echo(f"{name:<22} {value}")
+            say(f"{name:<22} {value}")
 
 
 def _dataset(path: str) -> dict[str, Any]:

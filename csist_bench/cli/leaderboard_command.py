@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from csist_bench.cli.options import DEFAULT_DATA, json_option, note, print_json
+from csist_bench.cli.options import DEFAULT_DATA, json_option, note, print_json, say
 from csist_bench.cli.submit_command import DEFAULT_LEADERBOARD
 from csist_bench.conventions import FAMILIES, STATUSES
 
@@ -128,7 +128,7 @@ def _print_tables(
     shown = _shown(path, measured, published, dataset or MAIN_DATASET, family, status)
     everything = _shown(path, measured, published, None, family, status)
     others = [] if dataset else [f"{n}: {len(r)} rows" for n, r in everything.tables.items() if n not in shown.tables]
-    click.echo(terminal_text(shown, others))
+    say(terminal_text(shown, others))
 
 
 def _print_rows(shown: Board, measured: list[Row]) -> None:
@@ -144,7 +144,7 @@ def _print_rows(shown: Board, measured: list[Row]) -> None:
 def _deliver(target: str, text: str) -> None:
     """Print a text, or write it to a file by rename."""
     if target == "-":
-        click.echo(text, nl=False)
+        say(text, nl=False)
         return
     from csist_bench.files import replace_file
 
@@ -162,7 +162,7 @@ def _write_results(path: str, pages: tuple[str, ...], docs: bool, check: bool) -
     if check:
         stale = stale_regions(pages, path)
         for place in stale:
-            click.echo(f"{place}: out of date")
+            say(f"{place}: out of date")
         sys.exit(1 if stale else 0)
     for page in fill(pages, path):
         note(f"{page}: written")
@@ -179,12 +179,12 @@ def _check(path: str, data: str | None) -> None:
         store = open_dataset(data)
     count, problems = check(path, store)
     for problem in problems:
-        click.echo(problem)
+        say(problem)
     if not torch_works():
         note("recipe hashes of networks were not checked: that needs PyTorch")
     if problems:
         sys.exit(1)
-    click.echo(f"{path}: {count} rows, all well")
+    say(f"{path}: {count} rows, all well")
 
 
 def _keep_lines(path: str, data: str, split: str) -> None:
@@ -194,4 +194,4 @@ def _keep_lines(path: str, data: str, split: str) -> None:
     lines = compute_lines(open_dataset(data), split)
     replace_lines(Path(path).parent, lines)
     for line in lines:
-        click.echo(f"{line.dataset}, {line.split}: {line.label}: {line.cso_map:.1f}")
+        say(f"{line.dataset}, {line.split}: {line.label}: {line.cso_map:.1f}")

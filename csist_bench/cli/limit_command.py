@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from csist_bench.cli.options import data_option, frames_option, json_option, print_json, split_option
+from csist_bench.cli.options import data_option, frames_option, json_option, print_json, say, split_option
 
 
 @click.command("limit")
@@ -53,5 +53,5 @@ def command(
         print_json({**head, "lines": [row.to_dict() for row in table]})
     else:
         used = min(trajectories, part.n_trajectories)
-        click.echo(f"{data} {split}: {used} trajectories, frames {truth.frames_text}, sigma {camera.noise_sigma:g}")
-        click.echo(cramer_rao_text(table))
+        say(f"{data} {split}: {used} trajectories, frames {truth.frames_text}, sigma {camera.noise_sigma:g}")
+        say(cramer_rao_text(table))

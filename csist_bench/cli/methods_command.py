@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from csist_bench.cli.options import json_option, print_json
+from csist_bench.cli.options import json_option, print_json, say
 
 
 @click.command("methods")
@@ -27,9 +27,9 @@ def command(as_json: bool) -> None:
     if as_json:
         print_json(rows)
         return
-    click.echo(f"{'name':<12} {'title':<14} {'family':<17} {'parameters':>12} {'MACs/frame':>11} tier weights")
+    say(f"{'name':<12} {'title':<14} {'family':<17} {'parameters':>12} {'MACs/frame':>11} tier weights")
     for row in rows:
-        click.echo(_line(row))
+        say(_line(row))
 
 
 def _line(row: dict[str, Any]) -> str:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import sys
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
+
+from csist_bench.errors import printable
+
+if TYPE_CHECKING:
+    from csist_bench.inputs.convention import Convention
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -47,6 +53,42 @@ def json_option(function: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON value on stdout.")(function)
 
 
+def convention_options(function: F) -> F:
+    """Add --first-frame, --origin and --axes; the command takes them as one `convention`."""
+
+    @click.option(
+        "--first-frame",
+        type=click.Choice(["0", "1"]),
+        help="Number of the first frame in the file  [default: 0; ThunderSTORM: 1].",
+    )
+    @click.option(
+        "--origin",
+        type=click.Choice(["centre", "corner"]),
+        help="Where pixel (0, 0) begins to count: its centre or outer corner  [default: centre; ThunderSTORM: corner].",
+    )
+    @click.option(
+        "--axes",
+        type=click.Choice(["xy", "yx"]),
+        help="yx: the file's x is the row and its y the column  [default: xy].",
+    )
+    @functools.wraps(function)
+    def with_convention(
+        *args: Any, first_frame: str | None, origin: str | None, axes: str | None, **others: Any
+    ) -> Any:
+        from csist_bench.inputs.convention import Convention
+
+        convention = Convention(None if first_frame is None else int(first_frame), origin, axes)
+        return function(*args, convention=convention, **others)
+
+    return cast(F, with_convention)
+
+
+def pixel_size_option(function: F) -> F:
+    """Add `--pixel-size-nm`."""
+    text = "Pixel size of positions in nanometres (ThunderSTORM tables)."
+    return click.option("--pixel-size-nm", type=float, help=text)(function)
+
+
 def allow_partial_option(function: F) -> F:
     """Add `--allow-partial`."""
     return click.option("--allow-partial", is_flag=True, help="Accept a data set that is not complete.")(function)
@@ -54,7 +96,8 @@ def allow_partial_option(function: F) -> F:
 
 def print_json(value: Any) -> None:
     """Print one JSON value; NaN and infinities become null, as JSON has none."""
-    click.echo(json.dumps(_plain(value), indent=2, allow_nan=False))
+    # JSON escapes all but ASCII, of which DEL is one more control character.
+    click.echo(json.dumps(_plain(value), indent=2, allow_nan=False).replace("\x7f", "\\u007f"))
 
 
 def _plain(value: Any) -> Any:
@@ -67,9 +110,20 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def say(text: str, nl: bool = True) -> None:
+    """Print a result (stdout); what a file put into it cannot act on the terminal."""
+    click.echo(printable(text), nl=nl)
+
+
 def note(text: str) -> None:
     """Say something beside the result (stderr)."""
-    click.echo(text, err=True)
+    click.echo(printable(text), err=True)
+
+
+def note_convention(convention: Convention) -> None:
+    """Say how a file was read, where that departs from the package's conventions (stderr)."""
+    if said := convention.text():
+        note(f"read with {said}")
 
 
 class ProgressLine:

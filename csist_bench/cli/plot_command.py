@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from csist_bench.cli.options import data_option, note, split_option
+from csist_bench.cli.options import (
+    convention_options,
+    data_option,
+    note,
+    note_convention,
+    pixel_size_option,
+    split_option,
+)
 from csist_bench.cli.submit_command import DEFAULT_LEADERBOARD
 
 if TYPE_CHECKING:
@@ -47,8 +54,10 @@ def command() -> None:
 @_trajectory_option
 @click.option("--frames", default=None, metavar="RANGE", help="START:STOP; by default 8 frames over the scored ones.")
 @_out_option("frames.png")
+@pixel_size_option
+@convention_options
 def frames_command(
-    predictions: str | None, data: str, split: str, trajectory: int, frames: str | None, out: str
+    predictions: str | None, data: str, split: str, trajectory: int, frames: str | None, out: str, **reading: Any
 ) -> None:
     """Draw frames of a trajectory, zoomed to the targets, with the detections of a prediction file.
 
@@ -71,7 +80,7 @@ def frames_command(
     truth = part.read("target_xy", trajectory, trajectory + 1)[0][chosen]
     found = []
     if predictions:
-        own = _of_trajectory(_predictions(predictions, store, part).detections, trajectory)
+        own = _of_trajectory(_predictions(predictions, store, part, reading).detections, trajectory)
         found = [np.stack([own.x, own.y], axis=-1)[own.frame == frame] for frame in chosen]
     frames_picture(images, truth, found, out, [f"trajectory {trajectory}, frame {frame}" for frame in chosen])
     note(f"{out}: {len(chosen)} frames of trajectory {trajectory}")
@@ -83,7 +92,11 @@ def frames_command(
 @split_option
 @_trajectory_option
 @_out_option("trajectory.png")
-def trajectory_command(predictions: str | None, data: str, split: str, trajectory: int, out: str) -> None:
+@pixel_size_option
+@convention_options
+def trajectory_command(
+    predictions: str | None, data: str, split: str, trajectory: int, out: str, **reading: Any
+) -> None:
     """Draw the paths of a trajectory's targets, with the detections of a prediction file.
 
     \b
@@ -95,7 +108,9 @@ def trajectory_command(predictions: str | None, data: str, split: str, trajector
 
     require_picture(out)
     store, part = _opened(data, split, trajectory)
-    own = _of_trajectory(_predictions(predictions, store, part).detections, trajectory) if predictions else None
+    own = (
+        _of_trajectory(_predictions(predictions, store, part, reading).detections, trajectory) if predictions else None
+    )
     xy = part.read("target_xy", trajectory, trajectory + 1)[0]
     trajectory_picture(xy, own, out, f"{part.recipe.name}, {split}, trajectory {trajectory}")
     note(f"{out}: trajectory {trajectory}")
@@ -106,7 +121,9 @@ def trajectory_command(predictions: str | None, data: str, split: str, trajector
 @data_option
 @split_option
 @_out_option("precision_recall.png")
-def pr_command(predictions: str, data: str, split: str, out: str) -> None:
+@pixel_size_option
+@convention_options
+def pr_command(predictions: str, data: str, split: str, out: str, **reading: Any) -> None:
     """Draw precision against recall at the five thresholds.
 
     \b
@@ -123,7 +140,7 @@ def pr_command(predictions: str, data: str, split: str, out: str) -> None:
 
     require_picture(out)
     store, part = _opened(data, split)
-    read = _predictions(predictions, store, part)
+    read = _predictions(predictions, store, part, reading)
     truth = Truth.from_split(part)
     matched = match(read.detections, truth)
     names = [ap_name(threshold) for threshold in matched.thresholds]
@@ -184,7 +201,9 @@ def leaderboard_command(leaderboard: str, dataset: str, out: str) -> None:
 @data_option
 @split_option
 @_out_option("calibration.png")
-def calibration_command(predictions: str, data: str, split: str, out: str) -> None:
+@pixel_size_option
+@convention_options
+def calibration_command(predictions: str, data: str, split: str, out: str, **reading: Any) -> None:
     """Draw position errors over predicted standard errors, of detections matched within 0.25 px.
 
     \b
@@ -201,13 +220,16 @@ def calibration_command(predictions: str, data: str, split: str, out: str) -> No
 
     require_picture(out)
     store, part = _opened(data, split)
-    read = _predictions(predictions, store, part)
+    read = _predictions(predictions, store, part, reading)
     if read.detections.sigma_x is None or read.detections.sigma_y is None:
         raise InputError(f"{predictions}: predictions must have sigma_x and sigma_y to be checked for calibration")
     truth = Truth.from_split(part)
     matched = match(read.detections, truth, (MATCHED_WITHIN,))
-    hit = matched.detections.select(matched.hits[0])
-    frame = matched.frame[matched.hits[0]]
+    known = np.isfinite(matched.detections.columns()["sigma_x"] + matched.detections.columns()["sigma_y"])
+    if blank := int((~known).sum()):
+        note(f"{predictions}: {blank:,} detections without standard errors left out")
+    hit = matched.detections.select(matched.hits[0] & known)
+    frame = matched.frame[matched.hits[0] & known]
     nearest, _ = nearest_targets(hit, frame, truth)
     target = truth.frame_xy[frame, nearest]
     errors = np.concatenate([hit.x - target[:, 0], hit.y - target[:, 1]])
@@ -227,7 +249,7 @@ def _opened(data: str, split: str, trajectory: int = 0) -> tuple[Dataset, Split]
     return store, part
 
 
-def _predictions(path: str, store: Dataset, part: Split) -> Predictions:
+def _predictions(path: str, store: Dataset, part: Split, reading: dict[str, Any]) -> Predictions:
     """Read a prediction file; one of other data is refused, for its detections would be drawn on the wrong frames."""
     from csist_bench.errors import InputError
     from csist_bench.predictions import read_predictions
@@ -238,11 +260,13 @@ def _predictions(path: str, store: Dataset, part: Split) -> Predictions:
         n_trajectories=part.n_trajectories,
         c=part.recipe.c,
         threshold=part.recipe.grid_threshold,
+        **reading,
     )
     if wrong := read.header.mismatch(store.fingerprint, part.name):
         raise InputError(f"{path}: {wrong}")
     for warning in read.warnings:
         note(f"warning: {warning}")
+    note_convention(read.convention)
     return read
 
 

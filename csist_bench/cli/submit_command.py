@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from csist_bench.cli.options import data_option, json_option, note, print_json, split_option
+from csist_bench.cli.options import (
+    convention_options,
+    data_option,
+    json_option,
+    note,
+    note_convention,
+    pixel_size_option,
+    print_json,
+    say,
+    split_option,
+)
 from csist_bench.conventions import CLAIMED_STATUSES, FAMILIES, PRIOR_TIERS, RANKING_ALIASES, RANKINGS, ROW_DECODERS
+
+if TYPE_CHECKING:
+    from csist_bench.inputs.convention import Convention
 
 DEFAULT_LEADERBOARD = "leaderboard/leaderboard.csv"
 
@@ -50,6 +63,8 @@ DEFAULT_LEADERBOARD = "leaderboard/leaderboard.csv"
 @click.option("--leaderboard", default=DEFAULT_LEADERBOARD, show_default=True, metavar="FILE", help="Table to add to.")
 @click.option("--supersede", is_flag=True, help="Take the place of the standing row of the same method and settings.")
 @click.option("--bootstrap", type=click.IntRange(min=1), default=1000, show_default=True, help="Resamples.")
+@pixel_size_option
+@convention_options
 @click.option("--dry-run", is_flag=True, help="Score and show the row; add nothing.")
 @json_option
 def command(
@@ -62,6 +77,8 @@ def command(
     dry_run: bool,
     as_json: bool,
     remark: str,
+    pixel_size_nm: float | None,
+    convention: Convention,
     **claimed: Any,
 ) -> None:
     """Score a prediction file and add it to the leaderboard.
@@ -76,10 +93,10 @@ def command(
       csist-bench submit mine.json --method MyNet --family unfolding --prior-tier D --paper https://example.org/paper
     """
     from csist_bench.datasets import open_dataset
-    from csist_bench.leaderboard import Claim, score_submission, submit
+    from csist_bench.leaderboard import Claim, Reading, score_submission, submit
 
     claimed["rank"] = RANKING_ALIASES.get(claimed["rank"], claimed["rank"])
-    claim = Claim(note=remark, **claimed)
+    claim = Claim(note=remark, reading=Reading(convention, pixel_size_nm), **claimed)
     store = open_dataset(data)
     if dry_run:
         scored = score_submission(predictions, store, claim, split=split, bootstrap=bootstrap)
@@ -87,14 +104,13 @@ def command(
         scored = submit(predictions, store, claim, leaderboard, split=split, supersede=supersede, bootstrap=bootstrap)
     for warning in scored.warnings:
         note(f"warning: {warning}")
+    note_convention(scored.convention)
     row = scored.row
     if as_json:
         print_json(row.values())
         return
-    click.echo(
-        f"{row.method} ({row.family}) on {row.dataset}, split {row.split}: CSO-mAP {row.cso_map:.2f}{_interval(row)}"
-    )
-    click.echo("AP05..AP25: " + "  ".join(f"{value:.2f}" for value in row.aps))
+    say(f"{row.method} ({row.family}) on {row.dataset}, split {row.split}: CSO-mAP {row.cso_map:.2f}{_interval(row)}")
+    say("AP05..AP25: " + "  ".join(f"{value:.2f}" for value in row.aps))
     note(f"{leaderboard}: {'nothing added (dry run)' if dry_run else 'added' + _place_taken(row)}")
 
 

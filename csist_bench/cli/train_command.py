@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from csist_bench.cli.options import data_option, note
+from csist_bench.cli.options import data_option, note, say
 
 if TYPE_CHECKING:
     from csist_bench.training.recipe import TrainingRecipe
@@ -133,9 +133,9 @@ def _say_what_next(method: str, data: str, out: Path, outcome: Outcome) -> None:
     """Print what was reached and the commands that go on from there."""
     best = "not validated yet" if outcome.best is None else f"best validation CSO-mAP {outcome.best:.2f}"
     state = "finished" if outcome.finished else f"paused ({outcome.reason})"
-    click.echo(f"{state} after {outcome.steps:,} steps, {outcome.minutes:.1f} min of training; {best}")
+    say(f"{state} after {outcome.steps:,} steps, {outcome.minutes:.1f} min of training; {best}")
     if not outcome.finished:
-        click.echo(f"go on:    csist-bench train {method} --data {data} --out {out} --resume")
+        say(f"go on:    csist-bench train {method} --data {data} --out {out} --resume")
     if outcome.best is not None:
-        click.echo(f"run:      csist-bench run {method} --data {data} --weights {out}/{outcome.weights}")
-        click.echo(f"evaluate: csist-bench evaluate preds.json --data {data}")
+        say(f"run:      csist-bench run {method} --data {data} --weights {out}/{outcome.weights}")
+        say(f"evaluate: csist-bench evaluate preds.json --data {data}")

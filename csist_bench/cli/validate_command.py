@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import click
 
-from csist_bench.cli.options import DEFAULT_DATA, ProgressLine, json_option, note, print_json
+from csist_bench.cli.options import (
+    DEFAULT_DATA,
+    ProgressLine,
+    convention_options,
+    json_option,
+    note,
+    note_convention,
+    pixel_size_option,
+    print_json,
+    say,
+)
 
 
 @click.command("validate")
@@ -14,8 +25,10 @@ from csist_bench.cli.options import DEFAULT_DATA, ProgressLine, json_option, not
 @click.option(
     "--data", default=None, metavar="PATH", help=f"Data set that predictions are checked against ({DEFAULT_DATA})."
 )
+@pixel_size_option
+@convention_options
 @json_option
-def command(path: str, data: str | None, as_json: bool) -> None:
+def command(path: str, data: str | None, as_json: bool, **reading: Any) -> None:
     """Check PATH: a data set, a recipe (file or shipped name) or a prediction file.
 
     A data set is read whole: digests, fingerprint, targets drawn and frames rendered again. Exit code 2 if anything is
@@ -29,14 +42,17 @@ def command(path: str, data: str | None, as_json: bool) -> None:
     from csist_bench.cli.kinds import kind_of
 
     kind = kind_of(path)
-    faults = {"dataset": _dataset, "recipe": _recipe, "predictions": _predictions}[kind](path, data or DEFAULT_DATA)
+    if kind == "predictions":
+        faults = _predictions(path, data or DEFAULT_DATA, reading)
+    else:
+        faults = {"dataset": _dataset, "recipe": _recipe}[kind](path, data or DEFAULT_DATA)
     if as_json:
         print_json({"path": path, "kind": kind, "valid": not faults, "faults": faults})
     else:
         for fault in faults:
             note(f"csist-bench: error: {fault}")
         if not faults:
-            click.echo(f"{path}: valid {kind}")
+            say(f"{path}: valid {kind}")
     if faults:
         sys.exit(2)
 
@@ -58,15 +74,16 @@ def _recipe(path: str, _data: str) -> list[str]:
     return []
 
 
-def _predictions(path: str, data: str) -> list[str]:
+def _predictions(path: str, data: str, reading: dict[str, Any]) -> list[str]:
     from csist_bench.datasets import open_dataset
     from csist_bench.predictions import read_predictions
 
     store = open_dataset(data)
     test = next(iter(reversed(store.splits.values())))
-    header = read_predictions(path, frames_per_trajectory=None, n_trajectories=None).header
+    reading = {**reading, "c": store.recipe.c, "frames_per_trajectory": test.n_frames}
+    header = read_predictions(path, n_trajectories=None, **reading).header
     split = store.split(header.split) if header.split else test
-    read_predictions(path, frames_per_trajectory=split.n_frames, n_trajectories=split.n_trajectories)
+    note_convention(read_predictions(path, n_trajectories=split.n_trajectories, **reading).convention)
     if header.fingerprint not in (None, store.fingerprint):
         return [f"{path}: fingerprint must be that of {data}, {store.fingerprint}, got {header.fingerprint}"]
     return []

@@ -1,11 +1,9 @@
-"""A user's own scene: a CSV of targets (`generate --targets FILE.csv`)."""
+"""A user's own scene: a table of targets (`generate --targets FILE.csv`)."""
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import itertools
-import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.errors import OFFENDERS_SHOWN, InputError, must, offenders
+from csist_bench.inputs.convention import OURS, Convention
+from csist_bench.inputs.numbers import number_columns
+from csist_bench.inputs.sources import GZIP, file_bytes, unpacked
+from csist_bench.inputs.tables import Table, read_table
+from csist_bench.inputs.text import text_of
 from csist_bench.recipes import DataRecipe
 from csist_bench.simulation.scenes import Scenes
+
+Floats = NDArray[np.float64]
 
 COLUMNS = ("trajectory", "frame", "target", "x", "y", "intensity")
 LARGEST = 1e6  # |coordinates| and intensities beyond this are taken for mistakes
@@ -59,78 +64,78 @@ class TargetTable:
         return msgspec.structs.replace(base, **{name: value for name, value in ours.items() if name not in keep})
 
 
-def read_target_table(path: str | Path) -> TargetTable:
-    """Read a CSV with columns trajectory, frame, target, x, y, intensity (px, grey levels).
+def read_target_table(path: str | Path, convention: Convention = OURS) -> TargetTable:
+    """Read a table with columns trajectory, frame, target, x, y, intensity (px, grey levels).
 
     One target or many, any intensity above 0, positions on or past the border and frames without targets are all fine.
     `target` orders the targets of a frame; it may be any whole number, once per frame.
 
+    Parameters
+    ----------
+    convention : Convention
+        How the table counts frames and measures positions.
+
     Raises
     ------
     InputError
-        Naming the file, the row (the header is row 1) and the value that is wrong.
+        Naming the file, the line (the header is line 1) and the value that is wrong.
     """
-    path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: not a text file; expected CSV with columns {', '.join(COLUMNS)}") from None
-    reader = csv.reader(text.splitlines())
-    header = [name.strip().lower() for name in next(reader, [])]
-    missing = [name for name in COLUMNS if name not in header]
+    where = str(path)
+    data = file_bytes(path, "target table")
+    text = text_of(unpacked(data, where) if data.startswith(GZIP) else data, where)
+    table = read_table(text, where, COLUMNS, ", ".join(COLUMNS))
+    missing = [name for name in COLUMNS if name not in table.names]
     if missing:
-        raise InputError(f"{path}:1: columns must be {', '.join(COLUMNS)}; missing: {', '.join(missing)}")
-    order = [header.index(name) for name in COLUMNS]
-    rows = [
-        _row(path, line, cells, order) for line, cells in enumerate(reader, start=2) if any(c.strip() for c in cells)
-    ]
-    if not rows:
-        raise InputError(f"{path}: holds no targets; a scene needs at least one row")
-    return _table_from_rows(path, sorted(rows), hashlib.sha256(text.encode()).hexdigest())
+        raise InputError(f"{where}: columns must be {', '.join(COLUMNS)}; missing: {', '.join(missing)}")
+    columns = number_columns(table, COLUMNS)
+    if not len(columns["x"]):
+        raise InputError(f"{where}: holds no targets; a scene needs at least one row")
+    _require_values(columns, table, convention.start)
+    columns = convention.positions({**columns, "frame": columns["frame"] - convention.start})
+    # Another reading of the same text is another scene; the package's own leaves digests as they were.
+    said = convention.text()
+    digest = hashlib.sha256((text + (f"\n{said}" if said else "")).encode()).hexdigest()
+    return _table_from_columns(where, columns, digest)
 
 
-_Row = tuple[int, int, int, float, float, float]
+def _require_values(columns: Mapping[str, Floats], table: Table, start: int) -> None:
+    for name in COLUMNS:
+        values = columns[name]
+        # NaN compares false with everything, so one test covers it too.
+        _refuse(~(np.abs(values) <= LARGEST), values, name, table, f"be finite and within ±{LARGEST:g}")
+    for name in COLUMNS[:3]:
+        values, first = columns[name], start if name == "frame" else 0
+        _refuse((values < first) | (values != np.rint(values)), values, name, table, f"be a whole number from {first}")
+    _refuse(columns["intensity"] <= 0, columns["intensity"], "intensity", table, "be above 0 grey levels")
 
 
-def _row(path: Path, line: int, cells: list[str], order: list[int]) -> _Row:
-    if len(cells) <= max(order):
-        raise must(f"{path}:{line}: row", f"have {len(COLUMNS)} columns", len(cells))
-    values: list[float] = []
-    for name, column in zip(COLUMNS, order):
-        text = cells[column].strip()
-        try:
-            value = float(text)
-        except ValueError:
-            raise must(f"{path}:{line}: {name}", "be a number", text) from None
-        if not math.isfinite(value) or abs(value) > LARGEST:
-            raise must(f"{path}:{line}: {name}", f"be finite and within ±{LARGEST:g}", text)
-        if name in COLUMNS[:3] and (value < 0 or value != int(value)):
-            raise must(f"{path}:{line}: {name}", "be a whole number from 0", text)
-        values.append(value)
-    if values[5] <= 0:
-        raise must(f"{path}:{line}: intensity", "be above 0 grey levels", cells[order[5]].strip())
-    return int(values[0]), int(values[1]), int(values[2]), values[3], values[4], values[5]
+def _refuse(bad: NDArray[np.bool_], values: Floats, name: str, table: Table, rule: str) -> None:
+    if bad.any():
+        rows = np.flatnonzero(bad)
+        found = [f"{table.place(int(row))}: {name} = {values[row]:g}" for row in rows[:OFFENDERS_SHOWN]]
+        raise offenders(table.where, f"{name} must {rule}", found, len(rows))
 
 
-def _table_from_rows(path: Path, rows: list[_Row], digest: str) -> TargetTable:
-    keys = [row[:3] for row in rows]
-    repeated = [key for key, following in itertools.pairwise(keys) if key == following]
-    if repeated:
+def _table_from_columns(where: str, columns: Mapping[str, Floats], digest: str) -> TargetTable:
+    array = np.stack([columns[name] for name in COLUMNS], axis=-1)
+    array = array[np.lexsort(array[:, ::-1].T)]
+    same = (array[1:, :3] == array[:-1, :3]).all(axis=1)
+    if same.any():
+        repeated = array[1:, :3][same].astype(np.int64)
         found = [f"trajectory {a} frame {b} target {c}" for a, b, c in repeated[:OFFENDERS_SHOWN]]
-        raise offenders(str(path), "each (trajectory, frame, target) must occur once", found, len(repeated))
-    array = np.array(rows, dtype=np.float64)
+        raise offenders(where, "each (trajectory, frame, target) must occur once", found, len(repeated))
     trajectory, frame = array[:, 0].astype(np.int64), array[:, 1].astype(np.int64)
     n, t = int(trajectory.max()) + 1, int(frame.max()) + 1
     if t > MAX_FRAMES:
-        raise must(f"{path}: frame", f"be below {MAX_FRAMES}", t - 1)
+        raise must(f"{where}: frame", f"be below {MAX_FRAMES}", t - 1)
     group = trajectory * t + frame
     starts = np.flatnonzero(np.diff(group, prepend=-1))
     slot = np.arange(len(group)) - np.repeat(starts, np.diff(np.append(starts, len(group))))
     k = int(slot.max()) + 1
     if n * t * k > MAX_CELLS:
-        raise must(f"{path}: trajectories x frames x targets", f"be at most {MAX_CELLS:g}", n * t * k)
+        raise must(f"{where}: trajectories x frames x targets", f"be at most {MAX_CELLS:g}", n * t * k)
     if k > 255:
-        raise must(f"{path}: targets of one frame", "be at most 255", k)
+        raise must(f"{where}: targets of one frame", "be at most 255", k)
     xy, intensity = np.full((n, t, k, 2), np.nan), np.full((n, t, k), np.nan)
     xy[trajectory, frame, slot] = array[:, 3:5]
     intensity[trajectory, frame, slot] = array[:, 5]

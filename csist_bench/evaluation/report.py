@@ -43,13 +43,15 @@ class Provenance:
     """Where detections come from: their file's header, and what the reader of a report should be told.
 
     `standard_frames` says that the frames are those that the data set scores; `unverified` why it is not known that
-    the detections answer the data they are scored on (empty where it is).
+    the detections answer the data they are scored on (empty where it is); `conventions` in which their file departs
+    from the package's own.
     """
 
     header: Header = field(default_factory=Header)
     standard_frames: bool = True
     unverified: str = ""
     warnings: tuple[str, ...] = ()
+    conventions: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +88,7 @@ class Report:
     unverified: str
     warnings: tuple[str, ...]
     details: Details | None
+    conventions: str = ""  # in which the file departs from the package's own
 
     @property
     def cso_map(self) -> float:
@@ -128,6 +131,7 @@ class Report:
             "method": self.header.method,
             "fingerprint": self.header.fingerprint,
             "warnings": list(self.warnings),
+            "conventions": self.conventions,
         }
         if self.details:
             table["intervals"] = {name: list(pair) for name, pair in self.details.intervals.items()}
@@ -207,6 +211,7 @@ def evaluate(
         unverified=provenance.unverified,
         warnings=provenance.warnings,
         details=_details(matched, truth, options) if full else None,
+        conventions=provenance.conventions,
     )
 
 

@@ -14,6 +14,7 @@ from csist_bench.evaluation import EVALUATOR_VERSION
 from csist_bench.evaluation.metrics import DEFINITIONS, Metrics
 from csist_bench.evaluation.report import Report
 from csist_bench.files import replace_file
+from csist_bench.inputs.spreadsheets import guarded
 
 
 def report_text(report: Report) -> str:
@@ -55,11 +56,13 @@ def _score_lines(report: Report) -> list[str]:
 
 
 def _coverage_lines(report: Report) -> list[str]:
+    read_with = [f"read with {report.conventions}"] if report.conventions else []
     return [
         f"{report.frames_scored} frames scored ({report.frames} of {report.trajectories} trajectories),"
         f" {report.targets} targets, {report.detections} detections",
         f"{report.missing_frames} scored frames missing, {report.ignored_detections} detections in unscored frames"
         f" ignored; evaluator {EVALUATOR_VERSION}, {report.matching} matching",
+        *read_with,
     ]
 
 
@@ -128,5 +131,5 @@ def _csv(rows: Sequence[dict[str, Any]]) -> bytes:
     if rows:
         writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows({n: guarded(v) if isinstance(v, str) else v for n, v in row.items()} for row in rows)
     return text.getvalue().encode()

@@ -6,6 +6,16 @@
 
 from csist_bench.leaderboard.published import published_rows
 from csist_bench.leaderboard.rows import Row, append_row, read_rows, standing
-from csist_bench.leaderboard.submission import Claim, score_submission, submit
+from csist_bench.leaderboard.submission import Claim, Reading, score_submission, submit
 
-__all__ = ["Claim", "Row", "append_row", "published_rows", "read_rows", "score_submission", "standing", "submit"]
+__all__ = [
+    "Claim",
+    "Reading",
+    "Row",
+    "append_row",
+    "published_rows",
+    "read_rows",
+    "score_submission",
+    "standing",
+    "submit",
+]

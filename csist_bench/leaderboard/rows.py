@@ -6,7 +6,7 @@ import csv
 import datetime
 import io
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated, Any, get_args
@@ -17,6 +17,11 @@ from msgspec import Meta
 from csist_bench.conventions import AP_NAMES, Family, PriorTier, Ranking, RowDecoder, Status
 from csist_bench.errors import InputError, must, show
 from csist_bench.files import locked, packaged, replace_file
+from csist_bench.inputs.numbers import with_point
+from csist_bench.inputs.sources import file_bytes
+from csist_bench.inputs.spreadsheets import guarded, unguarded
+from csist_bench.inputs.tables import Table, read_table
+from csist_bench.inputs.text import text_of
 
 FILE = "leaderboard.csv"
 DEFAULT_PATH = f"leaderboard/{FILE}"
@@ -115,6 +120,10 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 _FIELDS = {field.encode_name: field for field in msgspec.structs.fields(Row)}
 COLUMNS = tuple(_FIELDS)
+_HEADER = ", ".join((*COLUMNS[:3], "..."))
+_NUMBERS = frozenset(
+    name for name, field in _FIELDS.items() if "float" in repr(field.type) or "int" in repr(field.type)
+)
 # Every measured row has these; a published one has not.
 PROVENANCE = ("dataset_fingerprint", "evaluator", "predictions_sha256", "date")
 
@@ -205,24 +214,25 @@ def read_numbered(path: Path) -> tuple[list[tuple[int, Row]], list[str]]:
     if not path.is_file():
         raise InputError(f"leaderboard {path} not found; csist-bench submit makes it")
     rows, problems = [], []
-    for line, cells in _table(path):
+    table, header = _table(path)
+    index = len(table.names) - len(header)
+    for line, text in enumerate(table.lines, start=table.first):
+        if not text.strip():
+            continue
         try:
-            rows.append((line, _parsed(cells, f"{path}:{line}")))
+            cells = [unguarded(cell) for cell in table.cells(line, text, keep_blanks=True)]
+            rows.append((line, _parsed(cells, index, f"{path}:{line}", table.delimiter)))
         except InputError as error:
             problems.append(str(error))
     return rows, problems
 
 
-def _table(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield the line number and the cells of each row."""
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            _require_columns(next(reader, []), path)
-            for cells in reader:
-                yield reader.line_num, cells
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: not a readable CSV table ({show(str(error))})") from None
+def _table(path: Path) -> tuple[Table, list[str]]:
+    """Return the table of a leaderboard and the columns of its rows, without pandas' unnamed index."""
+    table = read_table(text_of(file_bytes(path, "leaderboard"), str(path)), str(path), frozenset(COLUMNS), _HEADER)
+    header = table.names[1:] if table.names[0] in ("", "unnamed: 0") else table.names
+    _require_columns(header, path)
+    return table, header
 
 
 def _require_columns(header: Sequence[str], path: Path) -> None:
@@ -236,10 +246,14 @@ def _require_columns(header: Sequence[str], path: Path) -> None:
     )
 
 
-def _parsed(cells: Sequence[str], where: str) -> Row:
-    if len(cells) != len(COLUMNS):
-        raise InputError(f"{where}: row must have {len(COLUMNS)} cells, got {len(cells)}")
-    given = {name: text for name, text in zip(COLUMNS, cells) if text}
+def _parsed(cells: Sequence[str], index: int, where: str, delimiter: str) -> Row:
+    """Return the row of cells, of which the first `index` number the rows."""
+    if len(cells) != index + len(COLUMNS):
+        raise InputError(f"{where}: row must have {index + len(COLUMNS)} cells, got {len(cells)}")
+    given = {name: text for name, text in zip(COLUMNS, cells[index:]) if text}
+    if delimiter != ",":
+        # A spreadsheet that parts cells by semicolons writes decimal commas.
+        given = {n: with_point(text, f"{where}: {n}") if n in _NUMBERS else text for n, text in given.items()}
     for name in COLUMNS:
         if name not in given and _FIELDS[name].required:
             raise InputError(f"{where}: {must(name, 'be given', 'nothing')}")
@@ -260,17 +274,20 @@ def append_row(path: str | Path, row: Row) -> None:
 
 def write_rows(path: Path, rows: Sequence[Row]) -> None:
     """Write a whole leaderboard by rename; the caller holds the lock."""
-    write_table(path, COLUMNS, [[_cell(value) for value in row.values().values()] for row in rows])
+    write_table(path, COLUMNS, [list(row.values().values()) for row in rows])
 
 
 def write_table(path: Path, columns: Sequence[str], cells: Iterable[Sequence[object]]) -> None:
-    """Write a CSV table by rename."""
+    """Write a CSV table by rename; text that a spreadsheet would run as a formula is marked."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([columns, *cells])
+    rows = [[_cell(value) for value in row] for row in cells]
+    csv.writer(text, lineterminator="\n").writerows([columns, *rows])
     replace_file(path, text.getvalue().encode())
 
 
 def _cell(value: object) -> str:
+    if isinstance(value, str):
+        return guarded(value)
     return "" if value is None else repr(value) if isinstance(value, float) else str(value)
 
 

@@ -18,6 +18,7 @@ from csist_bench.errors import InputError, must, show, unknown
 from csist_bench.evaluation import EVALUATOR_VERSION
 from csist_bench.evaluation.report import DetailOptions, Provenance, Report, evaluate
 from csist_bench.evaluation.truth import Truth
+from csist_bench.inputs.convention import AS_THE_FORM, OURS, Convention
 from csist_bench.leaderboard.datasets import dataset_label, dataset_recipe
 from csist_bench.leaderboard.rows import Row, board_lock, checked_row, read_rows, same_answers, standing, write_rows
 from csist_bench.methods.registry import METHODS, Method
@@ -28,8 +29,22 @@ BOOTSTRAP = 1000
 
 
 @dataclass(frozen=True)
+class Reading:
+    """How a prediction file is to be read: its convention, and the pixel size of nanometres."""
+
+    convention: Convention = AS_THE_FORM
+    pixel_size_nm: float | None = None
+
+
+AS_THE_FILE = Reading()
+
+
+@dataclass(frozen=True)
 class Claim:
-    """What the submitter says; whatever is None is taken from the file's header, or from the registry by it."""
+    """What the submitter says; whatever is None is taken from the file's header, or from the registry by it.
+
+    `reading` says how the file counts and measures; the row's note says what was applied.
+    """
 
     method: str | None = None
     family: str | None = None
@@ -49,14 +64,16 @@ class Claim:
     code: str = ""
     note: str = ""
     date: str | None = None
+    reading: Reading = AS_THE_FILE
 
 
 @dataclass(frozen=True)
 class Scored:
-    """A row that is not yet on a leaderboard, and what the submitter should be told."""
+    """A row that is not yet on a leaderboard, what the submitter should be told, and how the file was read."""
 
     row: Row
     warnings: tuple[str, ...]
+    convention: Convention = OURS
 
 
 def submit(
@@ -110,6 +127,8 @@ def score_submission(
         n_trajectories=part.n_trajectories,
         c=store.recipe.c,
         threshold=store.recipe.grid_threshold,
+        pixel_size_nm=claim.reading.pixel_size_nm,
+        convention=claim.reading.convention,
     )
     _refuse_other_data(where, read.header, store, split)
     truth = Truth.from_split(part)
@@ -129,12 +148,12 @@ def score_submission(
         "tier": status,
         "rank": claim.rank,
         "code": claim.code,
-        "note": _note_text(read.header.method, claim.note),
+        "note": _note_text(read, claim.note),
         "evaluator": EVALUATOR_VERSION,
         "predictions_sha256": detections_digest(detections),
         "date": claim.date or datetime.date.today().isoformat(),
     }
-    return Scored(checked_row(values, where), (*read.warnings, *unverified))
+    return Scored(checked_row(values, where), (*read.warnings, *unverified), read.convention)
 
 
 def detections_digest(detections: Detections) -> str:
@@ -189,7 +208,11 @@ def _ranked(where: str, detections: Detections, rank: str) -> Detections:
     if rank == "precision":
         if detections.sigma_x is None or detections.sigma_y is None:
             raise InputError(f"{where}: predictions must have sigma_x and sigma_y to be ranked by precision")
-        return replace(detections, score=-(detections.sigma_x**2 + detections.sigma_y**2))
+        score = -(detections.sigma_x**2 + detections.sigma_y**2)
+        if blank := int(np.isnan(score).sum()):
+            rule = "have sigma_x and sigma_y in every row to be ranked by precision"
+            raise must(f"{where}: predictions", rule, f"{blank:,} rows without")
+        return replace(detections, score=score)
     if detections.intensity is None:
         raise InputError(f"{where}: predictions must have intensities to be ranked by brightness")
     return replace(detections, score=detections.intensity)
@@ -269,12 +292,15 @@ def _registered(where: str, name: object) -> Method | None:
     return METHODS[name]
 
 
-def _note_text(said: Mapping[str, Any], note: str) -> str:
-    """Return the row's note, which says of a network whether its training began from other weights."""
-    if not said.get("pretrained") or "begun from" in note:
-        return note
-    begun = " ".join(f"begun from the weights of {said.get('begun_from') or 'another run'}".split())
-    return f"{begun}; {note}" if note else begun
+def _note_text(read: Predictions, note: str) -> str:
+    """Return the row's note, which says whether a network began from other weights, and how the file was read."""
+    said = read.header.method
+    parts = [note] if note else []
+    if said.get("pretrained") and "begun from" not in note:
+        parts.insert(0, " ".join(f"begun from the weights of {said.get('begun_from') or 'another run'}".split()))
+    if conventions := read.convention.text():
+        parts.append(f"read with {conventions}")
+    return "; ".join(parts)
 
 
 def _settings_text(said: Mapping[str, Any], store: Dataset) -> str:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from csist_bench.conventions import PRIOR_TEXT, STATUS_MEANINGS
+from csist_bench.errors import printable
 from csist_bench.evaluation import EVALUATOR_VERSION
 from csist_bench.leaderboard.board import Board
 from csist_bench.leaderboard.columns import TEXT_COLUMNS, Column, Entry
@@ -56,10 +57,10 @@ def markdown_text(shown: Board) -> str:
         " on its GPU; measured ones are of the hardware named in [leaderboard.csv](leaderboard.csv).",
     ]
     for name, rows in shown.tables.items():
-        head += [f"## {name}", _markdown_table(name, rows)]
+        head += [f"## {_markdown(name)}", _markdown_table(name, rows)]
         lines = shown.lines_of(name)
         if lines:
-            head.append("\n".join(f"- {line.label}: {line.cso_map:.1f}" for line in lines))
+            head.append("\n".join(f"- {_markdown(line.label)}: {line.cso_map:.1f}" for line in lines))
     return "\n\n".join(head) + "\n"
 
 
@@ -71,4 +72,9 @@ def _markdown_table(name: str, rows: Sequence[Row]) -> str:
 
 def _markdown_cell(column: Column, entry: Entry) -> str:
     mark = column.emphasis(entry.row)
-    return mark + re.sub(r"([\\|<>*_`\[\]])", r"\\\1", column.text(entry)) + mark
+    return mark + _markdown(column.text(entry)) + mark
+
+
+def _markdown(text: str) -> str:
+    """Return text that Markdown shows as it stands: no markup, no HTML, no entities, nothing invisible."""
+    return re.sub(r"([\\|<>*_`\[\]&!~#])", r"\\\1", printable(" ".join(text.split())))

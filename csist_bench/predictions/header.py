@@ -10,6 +10,7 @@ import numpy as np
 
 from csist_bench.detections import Detections
 from csist_bench.errors import InputError, must, show
+from csist_bench.inputs.convention import OURS, Convention
 
 FORMAT = "csist-bench/predictions@1"
 HEADER_KEY = "csist_bench_header"
@@ -21,6 +22,7 @@ class Header:
 
     `method` holds `name` and anything else (decoder, settings, weights). `n_frames` is how many frames the method
     answered: it tells "no detection" from "did not run". `frames` is the range that was answered, as 'start:stop'.
+    `digest` is that of the file's content (see `digest.py`).
     """
 
     method: dict[str, Any] = field(default_factory=dict)
@@ -29,6 +31,7 @@ class Header:
     fingerprint: str | None = None
     n_frames: int | None = None
     frames: str | None = None
+    digest: str | None = field(default=None, compare=False)
 
     def mismatch(self, fingerprint: str | None, split: str) -> str | None:
         """Say in what the header contradicts the data that it is held against, or return None."""
@@ -40,22 +43,24 @@ class Header:
 
     def to_table(self) -> dict[str, Any]:
         """Return the header as it stands in a file."""
-        return {
+        table = {
             "format": FORMAT,
             "dataset": {"name": self.dataset, "split": self.split, "fingerprint": self.fingerprint},
             "method": self.method,
             "n_frames": self.n_frames,
             "frames": self.frames,
         }
+        return table if self.digest is None else table | {"digest": self.digest}
 
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """Detections of a file in the file's order, its header, and what the reader should be told."""
+    """Detections of a file in the file's order, its header, what the reader should be told, and how it was read."""
 
     detections: Detections
     header: Header
     warnings: list[str]
+    convention: Convention = OURS
 
 
 def header_from_table(table: dict[str, Any], where: str, warnings: list[str]) -> Header:
@@ -81,7 +86,8 @@ def header_from_table(table: dict[str, Any], where: str, warnings: list[str]) ->
     if n_frames is not None and n_frames < 0:
         raise must(f"{where}: $.n_frames", "be a number of frames", n_frames)
     frames = _typed(table.get("frames"), str, f"{where}: $.frames")
-    return Header(method, named["name"], named["split"], named["fingerprint"], n_frames, frames)
+    digest = _typed(table.get("digest"), str, f"{where}: $.digest")
+    return Header(method, named["name"], named["split"], named["fingerprint"], n_frames, frames, digest)
 
 
 _TYPE_NAMES = {dict: "an object", str: "text", int: "a whole number"}
@@ -101,5 +107,5 @@ def stored_header(stored: Any, where: str, warnings: list[str]) -> Header:
     text = str(stored) if isinstance(stored, np.ndarray) else stored
     try:
         return header_from_table(msgspec.json.decode(text, type=dict[str, Any]), where, warnings)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise InputError(f"{where}: damaged header ({show(str(error))})") from None

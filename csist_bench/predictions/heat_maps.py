@@ -29,6 +29,7 @@ def from_heat_maps(
     arrays: Mapping[str, NDArray[Any]], where: str, bounds: IndexBounds, decoding: Decoding, header: Header
 ) -> tuple[Detections, Header]:
     """Check heat maps and decode them; the header then says which frames they answer."""
+    bounds.refuse_convention(where)
     maps = arrays[HEAT_MAPS]
     if maps.ndim != 4 or maps.dtype.kind not in "fiu" or maps.shape[2] != maps.shape[3] or maps.shape[2] % decoding.c:
         rule = f"be numbers of shape (trajectory, frame, {decoding.c} * size, {decoding.c} * size)"

@@ -1,92 +1,86 @@
-"""The JSON forms: canonical object of rows, columns, and the bare COCO-style list.
+"""The JSON forms: canonical object of rows, columns, a bare COCO-style list, and lines with a row each.
 
 Files are decoded straight into typed rows. Only when that fails are they decoded a second time, slowly, to name every
-offending row instead of the first.
+offending row instead of the first (`json_faults.py`).
 """
 
 from __future__ import annotations
 
 import contextlib
 import gc
-import json
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from operator import attrgetter
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.detections import Detections
-from csist_bench.errors import OFFENDERS_SHOWN, InputError, must, offenders, show
+from csist_bench.errors import InputError, must, offenders, show
+from csist_bench.inputs.text import utf8_of
 from csist_bench.predictions.header import Header, header_from_table
-from csist_bench.predictions.table import COLUMNS, SNIFFED, IndexBounds, detections_from_columns
+from csist_bench.predictions.json_faults import explained, nan_taken, require_keys_once
+from csist_bench.predictions.json_rows import ROW_FORM, Columns, File, Row
+from csist_bench.predictions.table import COLUMNS, STANDARD_ERRORS, IndexBounds, detections_from_columns
 
-ROW_FORM = "rows like {'trajectory': 0, 'frame': 2, 'x': 5.31, 'y': 4.02, 'score': 231.2}"
-
-
-class Row(msgspec.Struct, gc=False, omit_defaults=True):
-    """One detection; `image_id` may stand for trajectory and frame. Other fields of a row are not read."""
-
-    x: float
-    y: float
-    score: float
-    trajectory: int | None = None
-    frame: int | None = None
-    image_id: int | None = None
-    intensity: float | None = None
-    sigma_x: float | None = None
-    sigma_y: float | None = None
-    sigma_intensity: float | None = None
-
-
-class Columns(msgspec.Struct):
-    """The column form: one list per field."""
-
-    x: list[float] | None = None
-    y: list[float] | None = None
-    score: list[float] | None = None
-    trajectory: list[int] | None = None
-    frame: list[int] | None = None
-    image_id: list[int] | None = None
-    intensity: list[float] | None = None
-    sigma_x: list[float] | None = None
-    sigma_y: list[float] | None = None
-    sigma_intensity: list[float] | None = None
-
-
-class File(Columns):
-    """A whole file: the header fields and the predictions, as rows or as columns, or the columns beside the header."""
-
-    format: Any = None
-    dataset: Any = None
-    method: Any = None
-    n_frames: Any = None
-    frames: Any = None
-    predictions: list[Row] | Columns | None = None
+Form = Literal["object", "list", "lines"]
+_FIRST_LINE = 1 << 16  # bytes; a row is shorter
 
 
 def read_json(data: bytes, where: str, bounds: IndexBounds, warnings: list[str]) -> tuple[Detections, Header]:
-    """Decode a JSON file of any of the three forms."""
-    bare = data[:SNIFFED].lstrip().startswith(b"[")
+    """Decode a JSON file of any of the forms."""
+    data = utf8_of(data, where)
+    form = _form(data)
     with _collection_paused():
-        try:
-            file: Any = msgspec.json.decode(data, type=list[Row] if bare else File)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise _explained(data, bare, where, str(error)) from None
-        if bare:
-            warnings.append(f"{where}: a bare list without a header; data set and coverage are not verified")
-            return _from_rows(file, "$", where, bounds), Header()
+        file = _decoded(data, form, where)
+        if form != "object":
+            what = "a bare list" if form == "list" else "lines of rows"
+            warnings.append(f"{where}: {what} without a header; data set and coverage are not verified")
+            require_keys_once(data, len(file), where)
+            path = "$" if form == "list" else "line "
+            return _from_rows(file, path, where, bounds), Header()
         header = header_from_table(msgspec.structs.asdict(file), where, warnings)
         if isinstance(file.predictions, list):
+            require_keys_once(data, len(file.predictions), where)
             return _from_rows(file.predictions, "$.predictions", where, bounds), header
+        require_keys_once(data, 1, where)
         if file.predictions is None and file.x is None:
             raise InputError(
                 f"{where}: $.predictions must be a list of {ROW_FORM} or an object of columns; it is missing"
             )
         path = "$.predictions" if file.predictions is not None else "$"
         return _from_column_lists(file.predictions or file, path, where, bounds), header
+
+
+def _form(data: bytes) -> Form:
+    """Tell a bare list, an object, and lines, whose first one is an object but no file."""
+    begin = data[:_FIRST_LINE].lstrip()
+    if begin.startswith(b"["):
+        return "list"
+    first, _, rest = begin.partition(b"\n")
+    try:
+        object_ = msgspec.json.decode(first, type=dict[str, msgspec.Raw])
+        msgspec.json.decode(object_.get("x", b'""'), type=float)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        more = rest.lstrip()[:1] == b"{"
+        is_row = more and first.rstrip().endswith(b"}") and b'"predictions"' not in first and b'"format"' not in first
+        return "lines" if is_row else "object"
+    return "lines"
+
+
+def _decoded(data: bytes, form: Form, where: str) -> Any:
+    """Return the typed content; where it is not valid only for standard errors that are NaN, it is taken so."""
+    try:
+        if form == "lines":
+            return msgspec.json.Decoder(Row).decode_lines(data)
+        return msgspec.json.decode(data, type=list[Row] if form == "list" else File)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        message = str(error)
+    taken = nan_taken(data, form)
+    if taken is None:
+        raise explained(data, form, where, message)
+    return taken
 
 
 @contextlib.contextmanager
@@ -102,123 +96,71 @@ def _collection_paused() -> Iterator[None]:
 
 
 def _from_rows(rows: list[Row], path: str, where: str, bounds: IndexBounds) -> Detections:
+    bounds.require_rows(len(rows), where)
     columns: dict[str, NDArray[Any]] = {}
+
+    def label(row: int, name: str) -> str:
+        return f"{path}{row + 1}" if path == "line " else f"{path}[{row}]"
+
     for name in COLUMNS:
         values = list(map(attrgetter(name), rows))
         absent = values.count(None)
         if absent and absent < len(values):
-            found = [f"{path}[{i}]" for i, value in enumerate(values) if value is None]
-            raise offenders(where, f"{name} must be given in every row or in none; missing in", found, absent)
-        if not absent:
-            columns[name] = _array(values, name, path, where)
-    return detections_from_columns(columns, where, lambda row, name: f"{path}[{row}]", bounds)
+            if name not in STANDARD_ERRORS:
+                found = [label(i, name) for i, value in enumerate(values) if value is None]
+                raise offenders(where, f"{name} must be given in every row or in none; missing in", found, absent)
+            values = [np.nan if value is None else value for value in values]
+        if absent < len(values) or not rows:
+            columns[name] = _array(values, name, label, where)
+    return detections_from_columns(columns, where, label, bounds)
 
 
 def _from_column_lists(table: Columns, path: str, where: str, bounds: IndexBounds) -> Detections:
     given = {name: getattr(table, name) for name in COLUMNS if getattr(table, name) is not None}
-    columns = {name: _array(values, name, path, where) for name, values in given.items()}
-    return detections_from_columns(columns, where, lambda row, name: f"{path}.{name}[{row}]", bounds)
+    lists = _aligned({name: values for name, values in given.items() if isinstance(values, dict)}, path, where)
+
+    def label(row: int, name: str) -> str:
+        return f"{path}.{name}[{row}]"
+
+    columns = {}
+    for name, values in given.items():
+        values = lists.get(name, values)
+        if name in STANDARD_ERRORS:
+            values = [np.nan if value is None else value for value in values]
+        columns[name] = _array(values, name, label, where)
+    return detections_from_columns(columns, where, label, bounds)
 
 
-def _array(values: list[Any], name: str, path: str, where: str) -> NDArray[Any]:
-    try:
-        return np.array(values, dtype=np.int64 if name in ("trajectory", "frame", "image_id") else np.float64)
-    except OverflowError:
+def _aligned(columns: dict[str, dict[str, Any]], path: str, where: str) -> dict[str, list[Any]]:
+    """Return pandas' columns of {row: value} as lists; every column must have the same rows."""
+    rows = next((list(values) for values in columns.values()), [])
+    for name, values in columns.items():
+        if list(values) != rows:
+            first = next(iter(columns))
+            raise must(f"{where}: {path}.{name}", f"have the rows of {path}.{first}, in its order", "other ones")
+    return {name: list(values.values()) for name, values in columns.items()}
+
+
+def _array(values: list[Any], name: str, label: Any, where: str) -> NDArray[Any]:
+    if name not in ("trajectory", "frame", "image_id"):
+        return np.array(values, dtype=np.float64)
+    array = np.array(values) if values else np.zeros(0, np.int64)
+    if array.dtype == object or array.dtype == np.uint64:
         row = next(i for i, value in enumerate(values) if abs(value) >= 2**63)
-        raise must(
-            f"{where}: {path}[{row}].{name}", "be an index", f"a number of {values[row].bit_length()} bits"
-        ) from None
+        raise must(f"{where}: {label(row, name)}.{name}", "be an index", show(str(values[row])[:40]))
+    return array
 
 
 def encode_json(detections: Detections, header: Header) -> bytes:
-    """One row a line, so that files can be read, searched and compared."""
+    """One row a line, so that files can be read, searched and compared; a missing standard error is left out."""
     columns = detections.columns()
     names = list(columns)
-    rows = [Row(**dict(zip(names, values))) for values in zip(*(column.tolist() for column in columns.values()))]
+    rows = [Row(**dict(zip(names, values))) for values in zip(*(map(_listed, columns.values())))]
     head = msgspec.json.encode(header.to_table())[:-1]
     lines = msgspec.json.encode(rows).replace(b"},{", b"},\n{")
     return head + b',"predictions":[\n' + lines[1:-1] + b"\n]}\n"
 
 
-# --- naming what is wrong ---------------------------------------------------------------------------------------------
-
-
-def _explained(data: bytes, bare: bool, where: str, message: str) -> InputError:
-    """Return the error of a file that did not decode, with every offending row if the text is JSON at all."""
-    try:
-        content = json.loads(data)
-    except json.JSONDecodeError as error:
-        return InputError(
-            f"{where}: not valid JSON at line {error.lineno}, column {error.colno}: {_cause(data, error.msg)}"
-        )
-    except (ValueError, RecursionError):
-        return InputError(f"{where}: not valid JSON: {show(message)}")
-    path, rows = "$", content
-    if not bare:
-        if not isinstance(content, dict):
-            return must(where, "hold a JSON object or list", content)
-        path, rows = "$.predictions", content.get("predictions")
-    if isinstance(rows, list):
-        found, total = _row_faults(rows, path)
-        if total:
-            return offenders(where, f"predictions must be {ROW_FORM}, all numbers finite", found, total)
-    if isinstance(rows, Mapping) or not bare:
-        columns = rows if isinstance(rows, Mapping) else content
-        for name in COLUMNS:
-            fault = _column_fault(columns.get(name), f"{path if columns is rows else '$'}.{name}")
-            if fault:
-                return InputError(f"{where}: {fault}")
-    return InputError(f"{where}: {_reworded(message, '$')}")
-
-
-def _cause(data: bytes, message: str) -> str:
-    """Say what the decoder's word means; a file that ends too early is the common case."""
-    tail = data[-SNIFFED:].rstrip()[-1:]
-    truncated = tail not in (b"]", b"}")
-    return f"{message} (the file seems to be cut short)" if truncated else message
-
-
-def _row_faults(rows: list[Any], path: str) -> tuple[list[str], int]:
-    found: list[str] = []
-    total = 0
-    for index, row in enumerate(rows):
-        try:
-            msgspec.convert(row, Row)
-            not_finite = next((name for name in COLUMNS if _not_finite(row.get(name))), None)
-            if not_finite is None:
-                continue
-            fault = f"{path}[{index}].{not_finite} must be finite, got {row[not_finite]}"
-        except msgspec.ValidationError as error:
-            fault = _reworded(str(error), f"{path}[{index}]")
-        total += 1
-        if len(found) < OFFENDERS_SHOWN:
-            found.append(fault)
-    return found, total
-
-
-def _column_fault(values: Any, path: str) -> str | None:
-    if values is None:
-        return None
-    kind = list[int] if path.rpartition(".")[2] in ("trajectory", "frame", "image_id") else list[float]
-    try:
-        msgspec.convert(values, kind)
-    except msgspec.ValidationError as error:
-        return _reworded(str(error), path)
-    row = next((i for i, value in enumerate(values) if _not_finite(value)), None)
-    return None if row is None else f"{path}[{row}] must be finite, got {values[row]}"
-
-
-def _not_finite(value: Any) -> bool:
-    return isinstance(value, float) and not math.isfinite(value)
-
-
-def _reworded(message: str, prefix: str) -> str:
-    """Turn msgspec's `Expected X, got Y - at `$.a`` into `<prefix>.a must be X, got Y`."""
-    what, _, at = message.partition(" - at `$")
-    place = prefix + at.rstrip("`")
-    if what.startswith("Expected "):
-        wanted, _, got = what.removeprefix("Expected ").replace("`", "").partition(", got ")
-        return f"{place} must be {wanted}, got {got or 'something else'}"
-    if what.startswith("Object missing required field"):
-        return f"{place} must have the field {what.split('`')[1]}"
-    return f"{place}: {what}"
+def _listed(column: NDArray[Any]) -> list[Any]:
+    values = column.tolist()
+    return [None if value != value else value for value in values] if np.isnan(column).any() else values

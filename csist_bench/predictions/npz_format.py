@@ -47,6 +47,7 @@ def encode_npz(detections: Detections, header: Header) -> bytes:
     """Return the columns as arrays, with the header as JSON text in one of its own."""
     buffer = io.BytesIO()
     text = np.array(msgspec.json.encode(header.to_table()).decode())
-    arrays: dict[str, Any] = {**detections.columns(), HEADER_KEY: text}
+    # The header first: where the end of the list of arrays is damaged, its digest still speaks.
+    arrays: dict[str, Any] = {HEADER_KEY: text, **detections.columns()}
     np.savez_compressed(buffer, **arrays)
     return buffer.getvalue()

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-import gzip
-import zlib
+from dataclasses import replace
 from pathlib import Path
 
 from csist_bench.conventions import GRID_THRESHOLD
 from csist_bench.detections import Detections
 from csist_bench.errors import InputError, must
+from csist_bench.inputs.convention import AS_THE_FORM, OURS, Convention
+from csist_bench.inputs.sources import GZIP, file_bytes, unpacked
+from csist_bench.inputs.text import beginning_of
 from csist_bench.predictions.csv_format import read_csv
+from csist_bench.predictions.digest import require_digest
 from csist_bench.predictions.folder_format import read_folder
 from csist_bench.predictions.header import Header, Predictions
 from csist_bench.predictions.heat_maps import Decoding
 from csist_bench.predictions.json_format import read_json
 from csist_bench.predictions.npz_format import read_npz
-from csist_bench.predictions.parquet_format import read_parquet
-from csist_bench.predictions.table import SNIFFED, IndexBounds
+from csist_bench.predictions.parquet_format import PARQUET, is_parquet_folder, read_parquet, read_parquet_parts
+from csist_bench.predictions.table import IndexBounds
 from csist_bench.predictions.zarr_format import read_zarr
 
-GZIP, ZIP, PARQUET = b"\x1f\x8b", b"PK", b"PAR1"
+ZIP = b"PK"
+BYTES_PER_ROW = 512  # of a row as JSON; one with all columns and 17 digits takes 230
+JSON_SUFFIXES = (".json", ".jsonl", ".ndjson")
 
 
 def read_predictions(
@@ -30,20 +35,23 @@ def read_predictions(
     c: int = 3,
     threshold: float = GRID_THRESHOLD,
     pixel_size_nm: float | None = None,
+    convention: Convention | None = None,
 ) -> Predictions:
     """Read and check a prediction file.
 
     Parameters
     ----------
     path : str or Path
-        JSON (object of rows or columns, or a bare list; also gzipped), CSV, ThunderSTORM CSV, Parquet, NPZ, a Zarr
-        store of heat maps, or a folder of text files.
+        JSON (object of rows or columns, a bare list, or lines), CSV and ThunderSTORM CSV, each also gzipped; Parquet or
+        a folder of its parts, NPZ, a Zarr store of heat maps, or a folder of text files.
     frames_per_trajectory, n_trajectories : int or None
         T and N of the split that was answered; None leaves the indices unchecked.
     c, threshold : int, float
         Decoding of heat maps: nodes per pixel, least node value in grey levels.
     pixel_size_nm : float, optional
         Pixel size for positions in nanometres.
+    convention : Convention, optional
+        How the file counts frames and measures positions; by default as its form does. What was applied is returned.
 
     Raises
     ------
@@ -51,45 +59,51 @@ def read_predictions(
         For anything that is wrong with the file, naming the place, the first five offenders and how many more.
     """
     path = Path(path)
-    warnings: list[str] = []
-    bounds = IndexBounds(frames_per_trajectory, n_trajectories)
+    bounds = IndexBounds(frames_per_trajectory, n_trajectories, convention or AS_THE_FORM)
     decoding = Decoding(c, threshold)
-    if not path.exists():
-        raise InputError(f"prediction file {path} not found")
-    if path.is_dir():
-        is_zarr = any((path / name).is_file() for name in ("zarr.json", ".zgroup", ".zarray"))
-        read = read_zarr(path, bounds, warnings, decoding) if is_zarr else read_folder(path, bounds, warnings)
-    else:
-        read = _read_file(path, bounds, warnings, decoding, pixel_size_nm)
-    return Predictions(*read, warnings)
+    try:
+        read = _read_folder(path, bounds, decoding) if path.is_dir() else None
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the name
+        raise error if isinstance(error, InputError) else InputError(f"{path}: {_reason(error)}") from None
+    read = read or _read_file(path, bounds, decoding, pixel_size_nm)
+    require_digest(read.detections.shifted(frame=read.convention.start), read.header, str(path))
+    placed = read.convention.positions(read.detections.columns())
+    return replace(read, detections=Detections(**placed))
 
 
-def _read_file(
-    path: Path, bounds: IndexBounds, warnings: list[str], decoding: Decoding, pixel_size_nm: float | None
-) -> tuple[Detections, Header]:
-    where = str(path)
-    data = path.read_bytes()
+def _reason(error: Exception) -> str:
+    return (isinstance(error, OSError) and error.strerror) or str(error)
+
+
+def _read_folder(path: Path, bounds: IndexBounds, decoding: Decoding) -> Predictions:
+    warnings: list[str] = []
+    if any((path / name).is_file() for name in ("zarr.json", ".zgroup", ".zarray")):
+        return _answer(read_zarr(path, bounds, warnings, decoding), warnings, bounds)
+    read = read_parquet_parts if is_parquet_folder(path) else read_folder
+    return _answer(read(path, bounds, warnings), warnings, bounds)
+
+
+def _answer(read: tuple[Detections, Header], warnings: list[str], bounds: IndexBounds) -> Predictions:
+    return Predictions(*read, warnings, bounds.convention.over(OURS))
+
+
+def _read_file(path: Path, bounds: IndexBounds, decoding: Decoding, pixel_size_nm: float | None) -> Predictions:
+    where, warnings = str(path), list[str]()
+    data = file_bytes(path, "prediction file")
     if data.startswith(GZIP):
-        data = _unzipped(data, where)
+        data = unpacked(data, where, None if bounds.most_rows is None else BYTES_PER_ROW * bounds.most_rows)
     if not data or data.isspace():
         raise InputError(f"{where}: the file is empty")
     if data.startswith(ZIP):
-        return read_npz(data, where, bounds, warnings, decoding)
+        return _answer(read_npz(data, where, bounds, warnings, decoding), warnings, bounds)
     if data.startswith(PARQUET):
-        return read_parquet(data, where, bounds, warnings)
+        return _answer(read_parquet(data, where, bounds, warnings), warnings, bounds)
     suffix = next((s for s in reversed(path.suffixes) if s.lower() != ".gz"), "").lower()
     if suffix in (".npz", ".parquet"):
         raise must(where, f"be a {suffix[1:]} file, as its name says", "other content")
-    begin = data[:SNIFFED].lstrip()[:20]
-    if begin[:1] in (b"{", b"["):
-        return read_json(data, where, bounds, warnings)
-    if suffix == ".json":
-        raise must(where, "begin with '{' or '[', as JSON does", begin)
+    begin = beginning_of(data)
+    if begin[:1] in ("{", "["):
+        return _answer(read_json(data, where, bounds, warnings), warnings, bounds)
+    if suffix in JSON_SUFFIXES:
+        raise must(where, "begin with '{' or '[', as JSON does", begin or "nothing")
     return read_csv(data, where, bounds, warnings, pixel_size_nm)
-
-
-def _unzipped(data: bytes, where: str) -> bytes:
-    try:
-        return gzip.decompress(data)
-    except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{where}: damaged gzip file ({error})") from None

@@ -11,8 +11,11 @@ from numpy.typing import NDArray
 
 from csist_bench.detections import OPTIONAL, Detections
 from csist_bench.errors import OFFENDERS_SHOWN, InputError, must, offenders
+from csist_bench.inputs.convention import AS_THE_FORM, Convention
 
 LARGEST = 1e6  # |value| of any position, score, intensity or standard error
+ROWS_PER_FRAME = 10_000  # more are not an answer; each node of a 9-fold heat map of 11 x 11 px would be one
+FEWEST_ROWS_ALLOWED = 1_000_000
 REAL = ("x", "y", "score", *OPTIONAL)
 SNIFFED = 4096  # bytes within which a text file must begin
 STANDARD_ERRORS = ("sigma_x", "sigma_y", "sigma_intensity")
@@ -24,10 +27,11 @@ Label = Callable[[int, str], str]
 
 @dataclass(frozen=True)
 class IndexBounds:
-    """What indices a file may use: frames per trajectory and trajectories of the split; None = not known."""
+    """What a file may hold: frames per trajectory and trajectories of the split (None = not known), its convention."""
 
     frames_per_trajectory: int | None
     n_trajectories: int | None
+    convention: Convention = AS_THE_FORM
 
     @property
     def n_images(self) -> int | None:
@@ -36,11 +40,34 @@ class IndexBounds:
             return None
         return self.frames_per_trajectory * self.n_trajectories
 
+    @property
+    def most_rows(self) -> int | None:
+        """The number of rows beyond which a file is refused before it is unpacked."""
+        return None if self.n_images is None else max(FEWEST_ROWS_ALLOWED, ROWS_PER_FRAME * self.n_images)
+
+    def require_rows(self, rows: int, where: str) -> None:
+        """Raise for more rows than the frames of the split can hold."""
+        if self.most_rows is not None and rows > self.most_rows:
+            raise must(where, f"hold at most {self.most_rows:,} rows ({ROWS_PER_FRAME:,} a frame)", f"{rows:,}")
+
+    def refuse_convention(self, where: str) -> None:
+        """Raise for a form whose places are fixed, such as heat maps, where a convention is asked for."""
+        if self.convention != AS_THE_FORM:
+            rule = "be left out for heat maps, whose nodes have fixed places"
+            raise must(f"{where}: --first-frame, --origin and --axes", rule, self.convention.text() or "given")
+
 
 def detections_from_columns(
-    columns: Mapping[str, NDArray[Any]], where: str, label: Label, bounds: IndexBounds
+    columns: Mapping[str, NDArray[Any]], where: str, label: Label, bounds: IndexBounds, brightest: float = LARGEST
 ) -> Detections:
-    """Check raw columns and return detections, rows in the file's order.
+    """Check raw columns and return detections: rows in order, frames counted from 0, positions as they stand.
+
+    A standard error that is missing (NaN) or infinite is NaN; a column of nothing else is left out.
+
+    Parameters
+    ----------
+    brightest : float
+        What score and intensity may be at most in size.
 
     Raises
     ------
@@ -50,9 +77,14 @@ def detections_from_columns(
     """
     columns = {name: np.asarray(values) for name, values in columns.items() if name in COLUMNS}
     _require_columns(columns, where)
+    bounds.require_rows(len(columns["x"]), where)
     for name in REAL:
         if name in columns:
-            columns[name] = _checked_reals(columns[name], name, where, label)
+            largest = brightest if name in ("score", "intensity") else LARGEST
+            columns[name] = _checked_reals(columns[name], name, where, label, largest)
+    for name in STANDARD_ERRORS:
+        if name in columns and len(columns[name]) and np.isnan(columns[name]).all():
+            del columns[name]
     trajectory, frame = _indices(columns, where, label, bounds)
     detections = Detections(
         trajectory, frame, columns["x"], columns["y"], columns["score"], *(columns.get(name) for name in OPTIONAL)
@@ -83,19 +115,24 @@ def _require_columns(columns: Mapping[str, NDArray[Any]], where: str) -> None:
         )
 
 
-def _checked_reals(values: NDArray[Any], name: str, where: str, label: Label) -> NDArray[np.float64]:
+def _checked_reals(values: NDArray[Any], name: str, where: str, label: Label, largest: float) -> NDArray[np.float64]:
     if values.ndim != 1 or values.dtype.kind not in "fiu":
         raise must(f"{where}: column {name}", "hold one number per row", f"{values.dtype} of shape {values.shape}")
     values = np.ascontiguousarray(values, dtype=np.float64)
-    # NaN compares false with everything, so one test covers it too.
-    refuse(~(np.abs(values) <= LARGEST), values, name, where, f"be finite and at most {LARGEST:g} in size", label)
+    bad = ~(np.abs(values) <= largest)  # NaN compares false with everything, so one test covers it too
     if name in STANDARD_ERRORS:
+        # A fit that did not converge has none: programs write NaN, infinity or nothing.
+        blank = ~(values < np.inf) & ~(values < 0)
+        values, bad = np.where(blank, np.nan, values), bad & ~blank
         refuse(values < 0, values, name, where, "be at least 0", label)
+    refuse(bad, values, name, where, f"be finite and at most {largest:g} in size", label)
     return values
 
 
-def _whole(values: NDArray[Any], name: str, where: str, label: Label, stop: int | None) -> NDArray[np.int64]:
-    """Return an index column as integers in [0, stop)."""
+def _whole(
+    values: NDArray[Any], name: str, where: str, label: Label, start: int, stop: int | None
+) -> NDArray[np.int64]:
+    """Return an index column as integers counted from 0; the file counts from `start` to before `stop`."""
     if values.ndim != 1 or values.dtype.kind not in "fiu":
         raise must(
             f"{where}: column {name}", "hold one whole number per row", f"{values.dtype} of shape {values.shape}"
@@ -103,10 +140,15 @@ def _whole(values: NDArray[Any], name: str, where: str, label: Label, stop: int 
     if values.dtype.kind == "f":
         whole = np.isfinite(values) & (values == np.rint(values))
         refuse(~whole, values, name, where, "be a whole number", label)
-    end = 2**53 if stop is None else stop
-    rule = "be a whole number, at least 0" if stop is None else f"be in [0, {stop})"
-    refuse((values < 0) | (values >= end), values, name, where, rule, label)
-    return values.astype(np.int64)
+    end = 2**53 if stop is None else stop + start
+    rule = f"be a whole number, at least {start}" if stop is None else f"be in [{start}, {end})"
+    bad = (values < start) | (values >= end)
+    if bad.any() and start == 0 and stop is not None and values.min() == 1 and values.max() == stop:
+        rule += f" (numbers run from 1 to {stop}: pass --first-frame 1 if the first frame is 1)" * (
+            name != "trajectory"
+        )
+    refuse(bad, values, name, where, rule, label)
+    return values.astype(np.int64) - start
 
 
 def _indices(
@@ -114,15 +156,15 @@ def _indices(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return trajectory and frame, taken from the pair or from image_id = trajectory * T + frame."""
     paired = "trajectory" in columns and "frame" in columns
-    t = bounds.frames_per_trajectory
+    t, start = bounds.frames_per_trajectory, bounds.convention.start
     if paired:
-        trajectory = _whole(columns["trajectory"], "trajectory", where, label, bounds.n_trajectories)
-        frame = _whole(columns["frame"], "frame", where, label, t)
+        trajectory = _whole(columns["trajectory"], "trajectory", where, label, 0, bounds.n_trajectories)
+        frame = _whole(columns["frame"], "frame", where, label, start, t)
     if "image_id" not in columns:
         return trajectory, frame
     if t is None:
         raise InputError(f"{where}: image_id needs the number of frames per trajectory; name the data set")
-    image = _whole(columns["image_id"], "image_id", where, label, bounds.n_images)
+    image = _whole(columns["image_id"], "image_id", where, label, start, bounds.n_images)
     if paired:
         refuse(image != trajectory * t + frame, image, "image_id", where, f"be trajectory * {t} + frame", label)
         return trajectory, frame

@@ -10,6 +10,7 @@ from csist_bench.detections import Detections
 from csist_bench.errors import InputError, unknown
 from csist_bench.files import replace_file
 from csist_bench.predictions.csv_format import encode_csv
+from csist_bench.predictions.digest import sealed
 from csist_bench.predictions.header import Header
 from csist_bench.predictions.json_format import encode_json
 from csist_bench.predictions.npz_format import encode_npz
@@ -39,7 +40,7 @@ def write_predictions(path: str | Path, detections: Detections, header: Header, 
     checked = detections_from_columns(
         detections.columns(), "detections", lambda row, name: f"row {row}", IndexBounds(None, None)
     ).ordered()
-    replace_file(path, _encoded(kind, checked, header))
+    replace_file(path, _encoded(kind, checked, sealed(header, checked)))
 
 
 def require_writable(path: str | Path, overwrite: bool = True) -> str:

@@ -22,6 +22,7 @@ from torch import Tensor
 from csist_bench.conventions import PriorTier
 from csist_bench.errors import InputError, show
 from csist_bench.files import replace_file
+from csist_bench.inputs.sources import decoded_json, file_bytes
 from csist_bench.methods.networks.base import plain_tensors, without_removed
 from csist_bench.methods.networks.weights import read_tensors, write_tensors
 from csist_bench.methods.registry import find
@@ -108,10 +109,7 @@ def read_run_recipe(folder: Path) -> RunRecipe:
     path = folder / RECIPE
     if not path.is_file():
         raise InputError(f"{folder} holds no run to resume ({RECIPE} is missing); leave --resume out")
-    try:
-        saved = msgspec.json.decode(path.read_bytes(), type=RunRecipe)
-    except msgspec.MsgspecError as error:
-        raise InputError(f"{path}: not a run's recipe: {error}") from None
+    saved: RunRecipe = decoded_json(file_bytes(path), f"{path}: not a run's recipe", RunRecipe)
     # Fields that were added after the run began have their defaults; settings that were removed since are left out.
     return msgspec.structs.replace(
         saved,

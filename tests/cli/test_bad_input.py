@@ -264,3 +264,16 @@ def test_a_range_outside_the_sequence_is_named(cli, data, tmp_path, frames):
     out = tmp_path / "p.json"
     cli.refuses("run", "bid", "--data", data, "--out", out, f"--frames={frames}", says="START:STOP within 0:4")
     assert not out.exists()
+
+
+def test_names_in_files_cannot_act_on_the_terminal(bench, truth, tmp_path, capsys):
+    from csist_bench.predictions import Header, write_predictions
+
+    header = Header({"name": "a\x1b]0;x\x07\u202eb"}, "seqcsist", "test", bench.store.fingerprint, 140)
+    write_predictions(tmp_path / "p.json", truth, header)
+    for arguments in (("evaluate", tmp_path / "p.json"), ("evaluate", tmp_path / "\x1bmissing.json")):
+        _, out, err = bench(*map(str, arguments), "--data", str(bench.store.path))
+        assert "\x1b" not in out + err
+        assert "\u202e" not in out + err
+        assert "\\x1b" in out + err
+    assert "\x7f" not in bench("evaluate", str(tmp_path / "p.json"), "--json", "--data", str(bench.store.path))[1]

@@ -5,6 +5,7 @@ import pytest
 from click.testing import CliRunner
 
 from csist_bench.cli import cli
+from csist_bench.datasets import open_dataset
 from csist_bench.detections import Detections, detections_from_slots
 from csist_bench.errors import InputError
 from csist_bench.predictions import Header, write_predictions
@@ -141,3 +142,61 @@ def test_a_plain_evaluation_loads_nothing_heavy(data, preds):
     arguments = [sys.executable, "-c", code, "evaluate", str(preds), "--data", data.path]
     done = subprocess.run(arguments, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.fixture
+def foreign(data, tmp_path):
+    """The truth as another tool would write it: frames from 1, the corner as origin, rows before columns."""
+    part = data.split("test")
+    found = detections_from_slots(part.target_xy, part.target_intensity, part.target_count, part.target_intensity)
+    lines = [
+        f"{t},{f + 1},{y + 0.5!r},{x + 0.5!r},{s!r}"
+        for t, f, x, y, s in zip(
+            *(found.columns()[name].tolist() for name in ("trajectory", "frame", "x", "y", "score"))
+        )
+    ]
+    (tmp_path / "foreign.csv").write_text("\n".join(["trajectory,frame,x,y,score", *lines]))
+    return tmp_path / "foreign.csv"
+
+
+CONVENTION = ("--first-frame", 1, "--origin", "corner", "--axes", "yx")
+SAID = "read with frames counted from 1, positions from the outer corner of pixel (0, 0), x and y swapped"
+
+
+def test_a_file_of_other_conventions_is_read_by_its_options_and_the_report_says_so(data, foreign, tmp_path):
+    with pytest.raises(InputError, match="pass --first-frame 1"):
+        call(data, foreign)
+    result = call(data, foreign, *CONVENTION, "--report", tmp_path / "report", "--bootstrap", 0)
+    assert "CSO-mAP 100.00" in result.stdout
+    assert SAID in result.stderr
+    assert SAID in (tmp_path / "report" / "report.txt").read_text()
+    table = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert f"read with {table['conventions']}" == SAID
+    for left_out in ("--origin", "--axes"):
+        place = CONVENTION.index(left_out)
+        part = call(data, foreign, *CONVENTION[:place], *CONVENTION[place + 2 :], "--json")
+        assert json.loads(part.stdout)["cso_map"] < 50
+
+
+def test_submit_validate_plot_and_targets_take_the_same_options(data, foreign, tmp_path):
+    def run(*arguments):
+        result = CliRunner().invoke(cli, list(map(str, arguments)))
+        assert result.exit_code == 0, result.output + str(result.exception)
+        return result
+
+    own = ("--data", data.path, *CONVENTION)
+    claim = ("--method", "Mine", "--family", "unfolding", "--prior-tier", "D", "--dry-run", "--json", "--note", "first")
+    submitted = run("submit", foreign, *own, *claim, "--bootstrap", 1)
+    row = json.loads(submitted.stdout)
+    assert (row["cso_map"], row["note"]) == (100.0, f"first; {SAID}")
+    assert SAID in run("validate", foreign, *own).stderr
+    assert SAID in run("plot", "pr", foreign, *own, "--out", tmp_path / "pr.png").stderr
+    targets = "trajectory,frame,target,x,y,intensity\n0,1,0,3.5,6.0,200\n"
+    (tmp_path / "targets.csv").write_text(targets)
+    made = run("generate", "--targets", tmp_path / "targets.csv", "--out", tmp_path / "mine.zarr", *CONVENTION)
+    assert SAID in made.stderr
+    found = open_dataset(tmp_path / "mine.zarr").split("test")
+    assert found.frames.shape[:2] == (1, 1)
+    assert found.target_xy[0, 0, 0].tolist() == [5.5, 3.0]
+    refused = CliRunner().invoke(cli, ["generate", "--axes", "yx", "--out", str(tmp_path / "none.zarr")])
+    assert "must come with --targets" in str(refused.exception)

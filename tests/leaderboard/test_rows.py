@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -85,12 +86,12 @@ def test_an_invalid_row_names_its_line_and_column(tmp_path, column, text, messag
 @pytest.mark.parametrize(
     "content, message",
     [
-        (b"", "columns must be those of the leaderboard: missing method"),
+        (b"", "must begin with a line of column names (method, family, dataset, ...)"),
         (b"method,score\n", "columns must be those of the leaderboard"),
-        (b"\xff\xfe\x00", "not a readable CSV table"),
+        (b"\xff\xfe\x00", "not a text file"),
         ((",".join(reversed(COLUMNS)) + "\n").encode(), "they are in another order"),
         ((",".join(COLUMNS) + "\na,b\n").encode(), f":2: row must have {len(COLUMNS)} cells, got 2"),
-        ((",".join(COLUMNS) + '\n"a').encode(), "not a readable CSV table"),
+        ((",".join(COLUMNS) + '\n"a').encode(), "line 2: a quote is not closed"),
     ],
 )
 def test_a_file_that_is_no_leaderboard_is_one_clear_error(tmp_path, content, message):
@@ -126,3 +127,25 @@ def test_standing_rows_are_those_that_no_later_row_supersedes():
     by_brightness = checked_row({**old.values(), "rank": "brightness", "note": "same file, other ranking"}, "row")
     new = row(note="new", supersedes=old.predictions_sha256)
     assert standing([old, other, by_brightness, new]) == [other, by_brightness, new]
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+cmd|' /C calc'!A0", "-a", "@SUM(A1)", "'=x", " leading", "-5"])
+def test_a_formula_is_marked_in_the_file_and_read_back_as_it_was(tmp_path, text):
+    path = written(tmp_path / "leaderboard.csv", row(note=text, cso_map_low=None, cso_map_high=None))
+    assert read_rows(path)[0].note == text
+    cells = path.read_text().splitlines()[1].split(",")
+    assert not any(cell.startswith(("=", "+", "@")) for cell in cells)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("delimiter", [",", ";"])
+def test_a_spreadsheet_may_have_saved_the_table(tmp_path, encoding, delimiter):
+    path = written(tmp_path / "leaderboard.csv", row(), row(note="b"))
+    true, text = read_rows(path), path.read_text()
+    if delimiter == ";":
+        cells = [line.split(",") for line in text.splitlines()]
+        text = "\r\n".join(delimiter.join(re.sub(r"^(\d+)\.(\d+)$", r"\1,\2", cell) for cell in line) for line in cells)
+    path.write_bytes(text.encode(encoding))
+    kept = read_rows(path)
+    assert [r.cso_map for r in kept] == [r.cso_map for r in true]
+    assert kept[1].note == "b"

@@ -19,9 +19,12 @@ def test_the_terminal_shows_both_scores_and_the_lines():
 
 
 def test_markdown_cells_cannot_break_the_table():
-    odd = row(method="a|b*<i>", family="off-grid", tier="submitted")
+    odd = row(method="a|b*<i>&amp;![x]\u202e", family="off-grid", tier="submitted")
     text = markdown_text(board([odd], [], lines=LINES))
-    assert r"a\|b\*\<i\>" in text
+    assert r"a\|b\*\<i\>\&amp;\!\[x\]" in text
+    assert "\u202e" not in text
+    hostile = row(dataset="<img src=x onerror=alert(1)>")
+    assert r"## \<img src=x onerror=alert(1)\>" in markdown_text(board([hostile], [], lines=LINES))
     table = [line for line in text.splitlines() if line.startswith("|")]
     assert len({line.replace(r"\|", "").count("|") for line in table}) == 1
     assert "**60.00**" in text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from csist_bench.errors import InputError
+from csist_bench.inputs.convention import Convention
 from tests.helpers.prediction_files import read
 
 
@@ -40,3 +41,39 @@ def test_bad_folders(tmp_path, files, part):
     with pytest.raises(InputError) as caught:
         read(tmp_path)
     assert part in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1.5 2.5 3\n4 5 6\n",
+        "1.5\t2.5\t3\r\n4\t5\t6\r\n",
+        "1.5,2.5,3\n4, 5, 6\n",
+        "1.5;2.5;3\n4;5;6\n",
+        "1,5 2,5 3\n4 5 6\n",
+        "1,5;2,5;3\n4;5;6\n",
+        "\ufeffx y score\n1.5 2.5 3\n4 5 6\n",
+        "# mytool\n# x,y,score\nX,Y,SCORE\n1.5,2.5,3\n4,5,6\n",
+    ],
+)
+def test_text_files_in_every_dialect(tmp_path, text):
+    (tmp_path / "image_45.txt").write_bytes(text.encode())
+    found = read(tmp_path).detections
+    assert [found.x.tolist(), found.y.tolist(), found.score.tolist()] == [[1.5, 4.0], [2.5, 5.0], [3.0, 6.0]]
+
+
+def test_frames_counted_from_one(tmp_path):
+    (tmp_path / "80.txt").write_text("1 2 3\n")
+    found = read(tmp_path, convention=Convention(first_frame=1)).detections
+    assert (found.trajectory.item(), found.frame.item()) == (3, 19)
+    (tmp_path / "0.txt").write_text("")
+    with pytest.raises(InputError, match=r"image_id must be in \[1, 81\); offending: 0\.txt"):
+        read(tmp_path, convention=Convention(first_frame=1))
+
+
+def test_a_comma_that_could_part_thousands_is_refused(tmp_path):
+    (tmp_path / "image_3.txt").write_text("1 2 3\n1,234 2,345 3\n")
+    with pytest.raises(InputError, match=r"tell decimals from thousands.*image_3\.txt:2: x = 1,234"):
+        read(tmp_path)
+    (tmp_path / "image_4.txt").write_text("0,5 2 3\n")
+    assert read(tmp_path).detections.x.tolist() == [1.0, 1.234, 0.5]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 
 from csist_bench.predictions import FORMAT, Header, write_predictions
-from tests.helpers.prediction_files import ROW, file_of, read, refused, same, sample, written
+from tests.helpers.prediction_files import ROW, file_of, read, refused, rows_of, same, sample, written
 
 
 def test_canonical_json_is_plain_and_has_one_row_a_line(tmp_path):
@@ -54,7 +55,7 @@ def test_rows_of_the_wrong_kind_are_all_named(tmp_path):
     bad = [{**ROW, "x": "5"} for _ in range(7)]
     five = [f"$.predictions[{i}].x must be float, got str" for i in range(1, 6)]
     refused(tmp_path, file_of(ROW, *bad), *five, "and 2 more")
-    refused(tmp_path, [ROW, {**ROW, "frame": 1.5}], "$[1].frame must be int")
+    refused(tmp_path, [ROW, {**ROW, "frame": 1.5}], "$[1]: frame = 1.5")
     refused(
         tmp_path, file_of({k: v for k, v in ROW.items() if k != "score"}), "$.predictions[0] must have the field score"
     )
@@ -80,3 +81,80 @@ def test_a_column_given_in_some_rows_only(tmp_path):
         tmp_path, file_of(ROW, ROW | {"x": 1.0, "intensity": 2.0}), "intensity must be given in every row or in none"
     )
     refused(tmp_path, file_of({"x": 1, "y": 2, "score": 3}), "missing: trajectory, frame")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_a_byte_order_mark_changes_nothing(tmp_path, encoding):
+    for content in (file_of(ROW), [ROW]):
+        path = written(tmp_path, json.dumps(content).encode(encoding))
+        assert read(path).detections.x.tolist() == [5.5]
+
+
+def test_indices_written_as_floats_are_those_of_whole_numbers(tmp_path):
+    rows = [ROW | {"trajectory": 1.0, "frame": 2.0}, ROW | {"x": 1.0}]
+    found = read(written(tmp_path, file_of(*rows))).detections
+    assert found.trajectory.tolist() == [1, 1]
+    assert found.trajectory.dtype == "int64"
+    columns = {name: [float(value)] for name, value in ROW.items()}
+    assert read(written(tmp_path, columns)).detections.frame.tolist() == [2]
+    refused(tmp_path, file_of(ROW | {"frame": 2.5}), "frame must be a whole number", "$.predictions[0]: frame = 2.5")
+
+
+def test_json_lines(tmp_path):
+    lines = [json.dumps(row) for row in rows_of(sample())]
+    for text in ("\n".join(lines), "\r\n".join(lines) + "\n\n", "\ufeff" + "\n".join(lines)):
+        again = read(written(tmp_path, text.encode(), "p.jsonl"))
+        same(again.detections, sample())
+        assert "lines of rows without a header" in again.warnings[0]
+    assert len(read(written(tmp_path, lines[0].encode(), "p.json")).detections) == 1
+    bad = [lines[0], lines[1].replace('"x": ', '"x": "').replace(', "y"', '", "y"')]
+    refused(tmp_path, "\n".join(bad).encode(), "line 2.x must be float, got str")
+    refused(tmp_path, "\n".join(bad[::-1]).encode(), "line 1.x must be float, got str")
+    refused(tmp_path, "\n".join([lines[0], lines[0]]).encode(), "keep one of them", "line 2")
+    refused(tmp_path, "\n".join([lines[0], lines[1][:20]]).encode(), "not valid JSON at line 2", "cut short")
+
+
+def test_columns_as_pandas_writes_them(tmp_path):
+    table = {
+        name: dict(zip(map(str, range(30)), values)) for name, values in sample().to_pandas().to_dict("list").items()
+    }
+    same(read(written(tmp_path, table)).detections, sample())
+    table["y"] = dict(reversed(table["y"].items()))
+    refused(tmp_path, table, "$.y must have the rows of $.trajectory, in its order")
+
+
+@pytest.mark.parametrize("word", ["NaN", "Infinity", "null"])
+def test_a_standard_error_may_be_missing(tmp_path, word):
+    rows = [ROW | {"sigma_x": 0.5, "sigma_y": 0.5}, ROW | {"x": 1.0, "sigma_x": "HERE", "sigma_y": "HERE"}]
+    for content in (file_of(*rows), rows, {name: [row[name] for row in rows] for name in rows[0]}):
+        found = read(written(tmp_path, json.dumps(content).replace('"HERE"', word).encode())).detections
+        assert np.isnan(found.sigma_x).tolist() == np.isnan(found.sigma_y).tolist() == [False, True]
+    lines = "\n".join(map(json.dumps, rows)).replace('"HERE"', word)
+    assert np.isnan(read(written(tmp_path, lines.encode())).detections.sigma_x).tolist() == [False, True]
+    del rows[1]["sigma_x"], rows[1]["sigma_y"]
+    assert np.isnan(read(written(tmp_path, rows)).detections.sigma_x).tolist() == [False, True]
+    refused(tmp_path, file_of(ROW | {"sigma_x": -1.0}, ROW | {"x": 1.0}), "sigma_x must be at least 0")
+
+
+def test_a_field_that_stands_twice_is_refused(tmp_path):
+    row = json.dumps(ROW)
+    twice = row.replace('"y"', '"x": 1.0, "y"')
+    refused(tmp_path, f"[{row}, {twice}]".encode(), "name each field of an object once", "'x' twice")
+    refused(tmp_path, f'{{"predictions": [{twice}]}}'.encode(), "'x' twice")
+    refused(tmp_path, f"{row}\n{twice}\n".encode(), "'x' twice")
+    refused(tmp_path, f'{{"predictions": [{row}], "predictions": []}}'.encode(), "'predictions' twice")
+    refused(tmp_path, b'{"x": [1], "x": [2]}', "'x' twice")
+    same(
+        read(written(tmp_path, file_of(ROW, method={"name": "x", "x": 1, "y": {"x": 2}}))).detections,
+        read(written(tmp_path, [ROW])).detections,
+    )
+
+
+def test_a_large_file_is_not_decoded_again_to_be_explained(tmp_path, monkeypatch):
+    monkeypatch.setattr("csist_bench.predictions.json_faults.LARGEST_EXPLAINED", 10)
+    refused(tmp_path, file_of(ROW, {**ROW, "x": "5"}), "$.predictions[1].x must be float, got str", "first fault")
+
+
+def test_half_of_a_surrogate_pair_is_refused(tmp_path):
+    refused(tmp_path, json.dumps(file_of(ROW | {"\ud800": 1})).encode(), "preds.json")
+    refused(tmp_path, json.dumps([ROW | {"\ud800": 1}]).encode(), "preds.json")

@@ -9,7 +9,7 @@ the card. Files of version 0.1.0 have the first alone; those that are shipped ar
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,6 +23,7 @@ from csist_bench import __version__
 from csist_bench.conventions import PriorTier
 from csist_bench.errors import InputError, must, show
 from csist_bench.files import replace_file
+from csist_bench.inputs.sources import decoded_json, file_bytes, require_file
 from csist_bench.methods import registry
 from csist_bench.methods.networks.base import network_from_settings, plain_tensors
 from csist_bench.simulation.optics import Optics
@@ -31,6 +32,14 @@ FORMAT = "csist-bench/weights@1"
 _CARD, _DIGEST, _WHOLE = "card", "sha256", "sha256_with_card"
 SUMS = "SHA256SUMS"
 _TENSORS_SHOWN = 3
+TAKEN = (
+    "weights are .safetensors files with a card, as `csist-bench train` writes them; docs/methods.md, 'Weights of other"
+    " programs', shows how to convert a .pth file"
+)
+_SNIFFED = 16
+_PICKLES = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"\x1f\x8b")
+_CHECKPOINTS = (".pth", ".pt", ".ckpt", ".bin", ".pkl", ".tar")
+_WRAPPERS = ("module.", "state_dict.", "model.", "_orig_mod.", "generator.")  # DataParallel, mmengine, torch.compile
 
 
 class WeightsCard(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,20 +112,17 @@ def load_weights(path: str | Path, method: str | None = None) -> tuple[nn.Module
 
 def _card_of(path: Path, metadata: Mapping[str, str]) -> WeightsCard:
     if _CARD not in metadata:
-        raise InputError(f"{path}: not weights of this package (the file carries no card)")
+        raise InputError(f"{path}: safetensors of another program (no card in the header); {TAKEN}")
     return _decoded_card(path, metadata[_CARD])
 
 
 def read_card(path: Path) -> WeightsCard:
     """Return the card that is written beside a weights file, NAME.json, without reading the weights."""
-    return _decoded_card(path, path.read_bytes())
+    return _decoded_card(path, file_bytes(path, "card"))
 
 
 def _decoded_card(path: Path, text: str | bytes) -> WeightsCard:
-    try:
-        card = msgspec.json.decode(text, type=WeightsCard)
-    except msgspec.MsgspecError as error:
-        raise InputError(f"{path}: its card cannot be read: {error}") from None
+    card: WeightsCard = decoded_json(text, f"{path}: its card cannot be read", WeightsCard)
     if card.format != FORMAT:
         raise InputError(f"{path}: format must be {FORMAT!r}, got {show(card.format)}")
     return card
@@ -134,6 +140,7 @@ def fill_weights(model: nn.Module, tensors: Mapping[str, Tensor], where: str) ->
     ]
     if wrong:
         more = f" and {len(wrong) - _TENSORS_SHOWN} more" if len(wrong) > _TENSORS_SHOWN else ""
+        more += f" ({_wrapped(tensors).removeprefix(', ')}: strip it)" if _wrapped(tensors) and tensors else ""
         raise InputError(f"{where}: weights do not fit the network: {'; '.join(wrong[:_TENSORS_SHOWN])}{more}")
     model.load_state_dict({name: tensor.to(wanted[name].dtype) for name, tensor in tensors.items()})
 
@@ -149,16 +156,18 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, st
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Read a safetensors file whole and check its digests."""
-    if not path.is_file():
-        raise InputError(f"weights {path} not found")
+    require_file(path, "weights")
+    _refuse_foreign(path)
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
     except SafetensorError as error:
-        raise InputError(f"{path}: not a whole safetensors file ({show(str(error))})") from None
+        raise InputError(f"{path}: not a whole safetensors file ({show(str(error))}); {TAKEN}") from None
     if _DIGEST not in metadata:
-        raise InputError(f"{path}: not weights of this package (the file carries no digest)")
+        raise InputError(
+            f"{path}: safetensors of another program (no digest in the header){_wrapped(tensors)}; {TAKEN}"
+        )
     texts = {name: text for name, text in metadata.items() if name != _WHOLE}
     whole = metadata[_WHOLE] == _text_digest(texts) if _WHOLE in metadata else _is_as_listed(path)
     if not whole or metadata[_DIGEST] != _digest(tensors):
@@ -178,6 +187,20 @@ def _is_as_listed(path: Path) -> bool:
 
 def _text_digest(texts: Mapping[str, str]) -> str:
     return hashlib.sha256(msgspec.json.encode(texts, order="sorted")).hexdigest()
+
+
+def _refuse_foreign(path: Path) -> None:
+    """Raise for a checkpoint of PyTorch, which is a pickle and could run code: it is never opened."""
+    with path.open("rb") as file:
+        begin = file.read(_SNIFFED)
+    if begin.startswith(_PICKLES) or path.suffix.lower() in _CHECKPOINTS:
+        raise InputError(f"{path}: a checkpoint of PyTorch or of a tool built on it, which is not opened; {TAKEN}")
+
+
+def _wrapped(names: Iterable[str]) -> str:
+    """Say which wrapper all names of tensors begin with, if any."""
+    prefix = next((text for text in _WRAPPERS if all(name.startswith(text) for name in names)), "")
+    return f", its names with the prefix '{prefix}' of a wrapper" if prefix else ""
 
 
 def _digest(tensors: Mapping[str, Tensor]) -> str:

@@ -104,8 +104,36 @@ def test_the_list_names_every_file_that_is_shipped(folder: Path) -> None:
 
 def test_a_file_of_something_else(tmp_path: Path) -> None:
     save_file({"x": torch.zeros(2)}, tmp_path / "x.safetensors")
-    with pytest.raises(InputError, match="not weights of this package"):
+    with pytest.raises(InputError, match=r"safetensors of another program .no digest in the header.; weights are"):
         load_weights(tmp_path / "x.safetensors")
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+@pytest.mark.parametrize("legacy", [False, True])
+def test_a_checkpoint_of_pytorch_is_never_opened(tmp_path: Path, wrapped: bool, legacy: bool) -> None:
+    state = {"module.x": torch.zeros(2)}
+    path = tmp_path / ("w.safetensors" if legacy else "w.pth")
+    torch.save({"state_dict": state} if wrapped else state, path, _use_new_zipfile_serialization=not legacy)
+    with pytest.raises(InputError, match=r"a checkpoint of PyTorch .* not opened; weights are .safetensors") as caught:
+        load_weights(path)
+    assert "damaged" not in str(caught.value)
+    save_file(state, tmp_path / "x.safetensors")
+    with pytest.raises(InputError, match=r"names with the prefix 'module.' of a wrapper"):
+        load_weights(tmp_path / "x.safetensors")
+
+
+def test_a_converted_checkpoint_is_read(saved: Path, tmp_path: Path) -> None:
+    """The steps of docs/methods.md."""
+    trained, _ = load_weights(saved)
+    wrapped = {f"module.{name}": tensor for name, tensor in trained.state_dict().items()}
+    torch.save({"state_dict": wrapped}, tmp_path / "theirs.pth")
+    state = torch.load(tmp_path / "theirs.pth", map_location="cpu", weights_only=True)
+    state = {name.removeprefix("module."): tensor for name, tensor in state.get("state_dict", state).items()}
+    model, card = load_weights(saved)
+    model.load_state_dict(state)
+    save_weights(tmp_path / "mine.safetensors", model, card)
+    again, _ = load_weights(tmp_path / "mine.safetensors")
+    assert all(torch.equal(a, b) for a, b in zip(again.state_dict().values(), trained.state_dict().values()))
 
 
 def test_weights_that_do_not_fit_the_settings_of_their_card(saved: Path, tmp_path: Path) -> None:
