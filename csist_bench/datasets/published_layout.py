@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 from csist_bench import datasets
 from csist_bench.conventions import SPLITS
 from csist_bench.errors import InputError, must
+from csist_bench.files import built_beside
 from csist_bench.recipes import DataRecipe, load_data_recipe, recipe_from_stored, stored_table
 from csist_bench.simulation.camera import saturation_level
 from csist_bench.simulation.optics import Optics
@@ -67,18 +67,11 @@ def export_published(source: datasets.Dataset, folder: Path, bits: int = 8, prog
     InputError
         If the folder exists and is not empty.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise must(f"{folder}", "be a new or empty folder", "one with content", "choose another")
+    if folder.is_symlink() or (folder.exists() and (not folder.is_dir() or any(folder.iterdir()))):
+        raise must(f"{folder}", "be a new or empty folder", "a link, or one with content", "choose another")
     layout = _Layout(bits, 1 if bits == 8 else SCALE_16_BIT, source.recipe.frames, stored_table(source.recipe))
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    # Made beside its place and renamed, so that an interrupted export is never taken for a whole one.
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as scratch:
-        building = Path(scratch) / "set"
-        done = _export_into(building, source, layout, progress)
-        if folder.is_dir():
-            folder.rmdir()
-        building.rename(folder)
-    return done
+    with built_beside(folder) as building:
+        return _export_into(building, source, layout, progress)
 
 
 def _export_into(folder: Path, source: datasets.Dataset, layout: _Layout, progress: Progress | None) -> int:
@@ -153,7 +146,7 @@ def import_published(folder: Path, path: Path, frames: int | None = None, progre
         Naming the first file that is missing or wrong; or, where the targets explain the pictures in neither axis
         order, the first such frame and the two errors.
     """
-    if path.exists():
+    if path.exists() or path.is_symlink():
         raise must(f"{path}", "not exist", "an existing file or folder", "choose another path or remove it")
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; expected the published layout (train/, val/, test/)")
@@ -164,12 +157,8 @@ def import_published(folder: Path, path: Path, frames: int | None = None, progre
     sizes = {split: count // layout.frames for split, count in counts.items()}
     parts = {split: _read_annotations(folder / split, count) for split, count in counts.items() if count}
     recipe = _recipe_of(folder, layout, sizes, parts)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as scratch:
-        building = Path(scratch) / "set"
-        fingerprint = _import_into(building, folder, layout, sizes, parts, recipe, progress)
-        building.rename(path)
-    return fingerprint
+    with built_beside(path) as building:
+        return _import_into(building, folder, layout, sizes, parts, recipe, progress)
 
 
 def _import_into(

@@ -1,9 +1,11 @@
 import json
 import os
+import platform
 import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -151,6 +153,94 @@ def test_two_writers_of_one_part_are_told_apart(tmp_path):
     caught = []
     generate(path, tiny_recipe(), progress=second_writer)
     assert len(caught) == 1
+
+
+SLOW_WRITER = """
+import sys, time
+from csist_bench.datasets.generation import generate, parse_part
+from tests.helpers.sets import tiny_recipe
+def slowly(done, total):
+    print("writing", flush=True)
+    time.sleep(600)
+generate(sys.argv[1], tiny_recipe(), part=parse_part(sys.argv[2]), progress=slowly)
+"""
+
+
+@contextmanager
+def slow_writer(path, part="1/1"):
+    """Another process that holds the store half written."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", SLOW_WRITER, str(path), part]
+    child = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    try:
+        assert child.stdout.readline() == "writing\n"
+        yield child
+    finally:
+        child.kill()
+        child.wait()
+        child.stdout.close()
+
+
+def test_a_second_writer_is_refused_by_whom_and_a_dead_one_is_not_waited_for(tmp_path):
+    path = tmp_path / "set.zarr"
+    with slow_writer(path) as first:
+        for how in ({"overwrite": True}, {"resume": True}, {"part": (2, 3)}):
+            with pytest.raises(InputError) as refused:
+                generate(path, tiny_recipe(), **how)
+            assert "another process is writing part 1/1 of this data set; wait for it or stop it" in str(refused.value)
+            assert f"(process {first.pid} on {platform.node()}, since 20" in str(refused.value)
+        with pytest.raises(InputError, match="exists already"):
+            generate(path, tiny_recipe())
+    assert generate(path, tiny_recipe(), overwrite=True).written == 160
+    assert verify(path) == []
+
+
+def test_parts_share_a_store_but_not_with_another_division(tmp_path):
+    path = tmp_path / "set.zarr"
+    with slow_writer(path, "1/2"):
+        assert generate(path, tiny_recipe(), part=(2, 2)).written > 0
+        with pytest.raises(InputError, match="is writing part 1/2"):
+            generate(path, tiny_recipe(), part=(3, 3))
+
+
+def test_links_are_read_and_written_through_but_never_replaced(tmp_path):
+    real = tiny_set(tmp_path / "real.zarr")
+    link = tmp_path / "link.zarr"
+    link.symlink_to(real)
+    before = digests(real)
+    assert digests(link) == before
+    with pytest.raises(InputError, match="is a symbolic link, and what it points to is never removed"):
+        generate(link, tiny_recipe("seqcsist", "seed=1"), overwrite=True)
+    assert digests(real) == before
+    dangling = tmp_path / "dangling.zarr"
+    dangling.symlink_to(tmp_path / "nowhere.zarr")
+    with pytest.raises(InputError, match="is a symbolic link, and points to nothing"):
+        generate(dangling, tiny_recipe())
+    assert not (tmp_path / "nowhere.zarr").exists()
+
+
+def test_a_link_inside_a_store_is_removed_not_followed(tmp_path):
+    path = tiny_set(tmp_path / "set.zarr")
+    kept = tmp_path / "kept"
+    (path / "test").rename(kept)
+    (path / "test").symlink_to(kept)
+    generate(path, tiny_recipe("seqcsist", "seed=1"), overwrite=True)
+    assert (kept / "frames" / "zarr.json").is_file()
+    assert not (path / "test").is_symlink()
+
+
+def test_both_names_of_a_store_have_one_lock(tmp_path):
+    path = tmp_path / "set.zarr"
+    (tmp_path / "link.zarr").symlink_to(path)
+    with slow_writer(path), pytest.raises(InputError, match="is writing part 1/1"):
+        generate(tmp_path / "link.zarr", tiny_recipe(), resume=True)
+
+
+def test_what_a_kill_left_while_a_set_was_replaced_goes(tmp_path):
+    path = tiny_set(tmp_path / "set.zarr")
+    path.rename(tmp_path / ".set.zarr.replaced.partial")
+    tiny_set(path)
+    assert [entry.name for entry in tmp_path.iterdir() if entry.name.endswith(".partial")] == []
 
 
 def test_no_permission_and_a_full_disk_end_in_an_os_error_and_resume(tmp_path, monkeypatch):

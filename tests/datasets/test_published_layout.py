@@ -1,4 +1,5 @@
 import json
+import os
 import re
 
 import numpy as np
@@ -141,3 +142,35 @@ def test_nothing_is_left_beside_a_refused_import(exported, tmp_path):
     with pytest.raises(InputError, match="image_3"):
         import_published(exported, tmp_path / "back.zarr")
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_one_maker_at_a_time_and_leftovers_go(source, exported, tmp_path):
+    def second(done, total):
+        if not refused:
+            for make in (
+                lambda: export_published(source, tmp_path / "out"),
+                lambda: import_published(exported, tmp_path / "out"),
+            ):
+                with pytest.raises(InputError, match="another process is making it; wait for it or stop it") as error:
+                    make()
+                refused.append(str(error.value))
+
+    refused = []
+    leftover = tmp_path / ".out.building.partial"
+    (leftover / "train").mkdir(parents=True)
+    export_published(source, tmp_path / "out", progress=second)
+    assert len(refused) == 2
+    assert all(f"(process {os.getpid()} on " in text for text in refused)
+    assert not leftover.exists()
+    assert not (tmp_path / "out" / "train" / "train").exists()
+
+
+def test_what_came_to_stand_there_meanwhile_is_kept(source, tmp_path):
+    def meanwhile(done, total):
+        (tmp_path / "out").mkdir(exist_ok=True)
+        (tmp_path / "out" / "mine.txt").write_text("work")
+
+    with pytest.raises(InputError, match="came to exist meanwhile"):
+        export_published(source, tmp_path / "out", progress=meanwhile)
+    assert [entry.name for entry in (tmp_path / "out").iterdir()] == ["mine.txt"]
+    assert not (tmp_path / ".out.building.partial").exists()
