@@ -172,7 +172,7 @@ def load_predictions(path: str | Path, data: Split | None = None) -> Detections:
     >>> found = cb.load_predictions(tmp_path / "preds.json", data.test)
     """
     from csist_bench.errors import InputError
-    from csist_bench.predictions import read_predictions
+    from csist_bench.predictions import MapRules, read_predictions
 
     if data is None:
         return read_predictions(path, frames_per_trajectory=None, n_trajectories=None).detections
@@ -182,8 +182,9 @@ def load_predictions(path: str | Path, data: Split | None = None) -> Detections:
         n_trajectories=data.n_trajectories,
         c=data.recipe.c,
         threshold=data.recipe.grid_threshold,
+        maps=MapRules(data.recipe.size),
     )
-    mismatch = read.header.mismatch(data.fingerprint, data.name)
+    mismatch = read.header.mismatch(data.fingerprint, data.name, lambda: data.fingerprint_v2)
     if mismatch:
         raise InputError(f"{path}: {mismatch}")
     return read.detections
@@ -211,7 +212,8 @@ def save_predictions(
     header = Header(method={"name": method} if method else {})
     if data is not None:
         scored = f"{data.scored_frames.start}:{data.scored_frames.stop}"
-        header = Header(header.method, data.recipe.name, data.name, data.fingerprint, frames=scored)
+        prints = data.fingerprint, data.fingerprint_v2
+        header = Header(header.method, data.recipe.name, data.name, prints[0], None, scored, prints[1])
     write_predictions(path, detections, header, overwrite)
 
 

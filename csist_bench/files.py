@@ -10,6 +10,7 @@ import json
 import os
 import platform
 import shutil
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -103,9 +104,7 @@ def built_beside(path: Path) -> Iterator[Path]:
         try:
             yield building
             if path.is_symlink() or (path.exists() and (not path.is_dir() or any(path.iterdir()))):
-                raise InputError(
-                    f"{path}: came to exist while it was being made; it is left alone, choose another name"
-                )
+                raise InputError(f"{path}: came to exist meanwhile; it is left alone, choose another name")
             building.rename(path)  # replaces an empty folder
         finally:
             remove_leftover(building)
@@ -117,6 +116,14 @@ def remove_leftover(path: Path) -> None:
         path.unlink()
     elif path.exists():
         shutil.rmtree(path)
+
+
+def require_regular(path: str | Path) -> None:
+    """Raise InputError where a file is needed and a folder, a pipe or a device stands; OSError where nothing does."""
+    mode = os.stat(path).st_mode
+    if not stat.S_ISREG(mode):
+        kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+        raise InputError(f"{path}: must be a file, got {kinds.get(stat.S_IFMT(mode), 'a device')}")
 
 
 def cache_folder() -> Path:

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from csist_bench.cli.options import data_option, frames_option, json_option, note, print_json, split_option
+from csist_bench.cli.options import (  # fmt: skip
+    absent_chunks_option,
+    data_option,
+    frames_option,
+    json_option,
+    note,
+    print_json,
+    split_option,
+)
 
 if TYPE_CHECKING:
     from csist_bench.datasets import Dataset, Split
@@ -15,6 +23,7 @@ if TYPE_CHECKING:
     from csist_bench.evaluation.report import Report
     from csist_bench.evaluation.truth import Truth
     from csist_bench.predictions import Predictions
+    from csist_bench.predictions.heat_maps import AbsentChunks
 
 
 @click.command("evaluate")
@@ -35,6 +44,7 @@ if TYPE_CHECKING:
     help="The protocol's matching, or the optimal assignment (reported under another name).",
 )
 @click.option("--grid-threshold", type=float, help="Least node value of heat maps (the data set's, mostly 70).")
+@absent_chunks_option
 @click.option("--pixel-size-nm", type=float, help="Pixel size of positions in nanometres (ThunderSTORM tables).")
 @click.option(
     "--bootstrap",
@@ -56,6 +66,7 @@ def command(
     allow_mismatch: bool,
     matching: str,
     grid_threshold: float | None,
+    absent_chunks: AbsentChunks,
     pixel_size_nm: float | None,
     bootstrap: int,
     seed: int,
@@ -73,7 +84,7 @@ def command(
     """
     from csist_bench.datasets import open_dataset
     from csist_bench.evaluation.report import DetailOptions, Provenance, evaluate
-    from csist_bench.predictions import read_predictions
+    from csist_bench.predictions import MapRules, read_predictions
 
     store = open_dataset(data)
     part = store.split(split)
@@ -85,8 +96,9 @@ def command(
         c=store.recipe.c,
         threshold=store.recipe.grid_threshold if grid_threshold is None else grid_threshold,
         pixel_size_nm=pixel_size_nm,
+        maps=MapRules(store.recipe.size, absent_chunks),
     )
-    mismatch = read.header.mismatch(store.fingerprint, split)
+    mismatch = read.header.mismatch(store.fingerprint, split, lambda: store.fingerprint_v2)
     refuse_mismatch(predictions, mismatch, allow_mismatch)
     report = evaluate(
         read.detections,

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from csist_bench.cli.options import data_option, note, split_option
+from csist_bench.cli.options import absent_chunks_option, data_option, note, split_option
 from csist_bench.cli.submit_command import DEFAULT_LEADERBOARD
 
 if TYPE_CHECKING:
     from csist_bench.datasets import Dataset, Split
     from csist_bench.detections import Detections
     from csist_bench.predictions import Predictions
+    from csist_bench.predictions.heat_maps import AbsentChunks
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -46,9 +47,16 @@ def command() -> None:
 @split_option
 @_trajectory_option
 @click.option("--frames", default=None, metavar="RANGE", help="START:STOP; by default 8 frames over the scored ones.")
+@absent_chunks_option
 @_out_option("frames.png")
 def frames_command(
-    predictions: str | None, data: str, split: str, trajectory: int, frames: str | None, out: str
+    predictions: str | None,
+    data: str,
+    split: str,
+    trajectory: int,
+    frames: str | None,
+    absent_chunks: AbsentChunks,
+    out: str,
 ) -> None:
     """Draw frames of a trajectory, zoomed to the targets, with the detections of a prediction file.
 
@@ -71,7 +79,7 @@ def frames_command(
     truth = part.read("target_xy", trajectory, trajectory + 1)[0][chosen]
     found = []
     if predictions:
-        own = _of_trajectory(_predictions(predictions, store, part).detections, trajectory)
+        own = _of_trajectory(_predictions(predictions, store, part, absent_chunks).detections, trajectory)
         found = [np.stack([own.x, own.y], axis=-1)[own.frame == frame] for frame in chosen]
     frames_picture(images, truth, found, out, [f"trajectory {trajectory}, frame {frame}" for frame in chosen])
     note(f"{out}: {len(chosen)} frames of trajectory {trajectory}")
@@ -82,8 +90,11 @@ def frames_command(
 @data_option
 @split_option
 @_trajectory_option
+@absent_chunks_option
 @_out_option("trajectory.png")
-def trajectory_command(predictions: str | None, data: str, split: str, trajectory: int, out: str) -> None:
+def trajectory_command(
+    predictions: str | None, data: str, split: str, trajectory: int, absent_chunks: AbsentChunks, out: str
+) -> None:
     """Draw the paths of a trajectory's targets, with the detections of a prediction file.
 
     \b
@@ -95,7 +106,11 @@ def trajectory_command(predictions: str | None, data: str, split: str, trajector
 
     require_picture(out)
     store, part = _opened(data, split, trajectory)
-    own = _of_trajectory(_predictions(predictions, store, part).detections, trajectory) if predictions else None
+    own = (
+        _of_trajectory(_predictions(predictions, store, part, absent_chunks).detections, trajectory)
+        if predictions
+        else None
+    )
     xy = part.read("target_xy", trajectory, trajectory + 1)[0]
     trajectory_picture(xy, own, out, f"{part.recipe.name}, {split}, trajectory {trajectory}")
     note(f"{out}: trajectory {trajectory}")
@@ -105,8 +120,9 @@ def trajectory_command(predictions: str | None, data: str, split: str, trajector
 @click.argument("predictions")
 @data_option
 @split_option
+@absent_chunks_option
 @_out_option("precision_recall.png")
-def pr_command(predictions: str, data: str, split: str, out: str) -> None:
+def pr_command(predictions: str, data: str, split: str, absent_chunks: AbsentChunks, out: str) -> None:
     """Draw precision against recall at the five thresholds.
 
     \b
@@ -123,7 +139,7 @@ def pr_command(predictions: str, data: str, split: str, out: str) -> None:
 
     require_picture(out)
     store, part = _opened(data, split)
-    read = _predictions(predictions, store, part)
+    read = _predictions(predictions, store, part, absent_chunks)
     truth = Truth.from_split(part)
     matched = match(read.detections, truth)
     names = [ap_name(threshold) for threshold in matched.thresholds]
@@ -227,10 +243,10 @@ def _opened(data: str, split: str, trajectory: int = 0) -> tuple[Dataset, Split]
     return store, part
 
 
-def _predictions(path: str, store: Dataset, part: Split) -> Predictions:
+def _predictions(path: str, store: Dataset, part: Split, absent_chunks: AbsentChunks = "error") -> Predictions:
     """Read a prediction file; one of other data is refused, for its detections would be drawn on the wrong frames."""
     from csist_bench.errors import InputError
-    from csist_bench.predictions import read_predictions
+    from csist_bench.predictions import MapRules, read_predictions
 
     read = read_predictions(
         path,
@@ -238,8 +254,9 @@ def _predictions(path: str, store: Dataset, part: Split) -> Predictions:
         n_trajectories=part.n_trajectories,
         c=part.recipe.c,
         threshold=part.recipe.grid_threshold,
+        maps=MapRules(part.recipe.size, absent_chunks),
     )
-    if wrong := read.header.mismatch(store.fingerprint, part.name):
+    if wrong := read.header.mismatch(store.fingerprint, part.name, lambda: store.fingerprint_v2):
         raise InputError(f"{path}: {wrong}")
     for warning in read.warnings:
         note(f"warning: {warning}")

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from csist_bench.cli.options import data_option, json_option, note, print_json, split_option
+from csist_bench.cli.options import absent_chunks_option, data_option, json_option, note, print_json, split_option
 from csist_bench.conventions import FAMILIES, PRIOR_TIERS, RANKING_ALIASES, RANKINGS, ROW_DECODERS, STATUSES
 
 DEFAULT_LEADERBOARD = "leaderboard/leaderboard.csv"
@@ -35,6 +35,7 @@ DEFAULT_LEADERBOARD = "leaderboard/leaderboard.csv"
     show_default=True,
     help="Rank by the method's own score, by intensity, or by least standard errors (precision, or uncertainty).",
 )
+@absent_chunks_option
 @click.option("--settings", metavar="TEXT", help="Settings of the method, in short.")
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of the training.")
 @click.option("--parameters", type=click.IntRange(min=0), metavar="N", help="Number of parameters.")

@@ -67,6 +67,5 @@ def _predictions(path: str, data: str) -> list[str]:
     header = read_predictions(path, frames_per_trajectory=None, n_trajectories=None).header
     split = store.split(header.split) if header.split else test
     read_predictions(path, frames_per_trajectory=split.n_frames, n_trajectories=split.n_trajectories)
-    if header.fingerprint not in (None, store.fingerprint):
-        return [f"{path}: fingerprint must be that of {data}, {store.fingerprint}, got {header.fingerprint}"]
-    return []
+    wrong = header.mismatch(store.fingerprint, split.name, lambda: store.fingerprint_v2)
+    return [f"{path}: {wrong} ({data})"] if wrong else []

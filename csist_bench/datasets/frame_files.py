@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from csist_bench.errors import InputError, must, show
+from csist_bench.datasets.array_files import read_npy
+from csist_bench.errors import must
 from csist_bench.recipes import DataRecipe, convert, load_data_recipe, resolved
 
 
@@ -54,11 +55,7 @@ def read_bare_frames(path: str | Path) -> BareFrames:
     InputError
         If the file is not a .npy file, or holds anything but square frames of numbers.
     """
-    try:
-        with Path(path).open("rb") as file:
-            frames = np.lib.format.read_array(file, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise InputError(f"{path}: not a plain .npy array ({show(str(error))})") from None
+    frames = read_npy(Path(path))
     square = 2 <= frames.ndim <= 4 and frames.shape[-1] == frames.shape[-2]
     if not square or frames.dtype.kind not in "fiu" or not frames.size:
         rule = "hold square frames (N, T, H, W), (T, H, W) or (H, W) of numbers"

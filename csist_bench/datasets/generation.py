@@ -109,7 +109,7 @@ def generate(
             held.enter_context(_part_lock(path, part))
         all_tasks = datasets.tasks_of(recipe, sizes)
         mine = all_tasks[(part[0] - 1) * len(all_tasks) // part[1] : part[0] * len(all_tasks) // part[1]]
-        todo = [task for task in mine if not datasets.is_done(path, recipe, task)]
+        todo = _missing_or_damaged(path, recipe, mine)
         done = _frames(recipe, mine) - _frames(recipe, todo)
         total = _frames(recipe, mine)
         for task in _run(path, recipe, targets, background, todo, executor, workers):
@@ -119,6 +119,15 @@ def generate(
         fingerprint = _finalise_if_whole(path, recipe, all_tasks)
     written = _frames(recipe, todo)
     return Generated(path, written, total - written, fingerprint is not None, fingerprint, time.perf_counter() - began)
+
+
+def _missing_or_damaged(path: Path, recipe: DataRecipe, tasks: list[datasets.Task]) -> list[datasets.Task]:
+    """Return the shards that are still to be made: those without a marker, and those that are not what it says."""
+    done = {task for task in tasks if datasets.is_done(path, recipe, task)}
+    if not done:
+        return tasks
+    splits = datasets.open_dataset(path, allow_partial=True).splits
+    return [task for task in tasks if task not in done or splits[task.split].guard.shard_fault(task.index)]
 
 
 def _frames(recipe: DataRecipe, tasks: Iterable[datasets.Task]) -> int:
@@ -170,7 +179,10 @@ def _prepare(
         try:
             existing = datasets.open_dataset(path, allow_partial=True)
         except InputError:
-            _refuse_unfinished_creation(path)
+            if not datasets.is_ours(path):
+                _refuse_unfinished_creation(path)
+            elif not overwrite:
+                raise
         else:
             if not overwrite:
                 recipe = _as_begun(existing, recipe)

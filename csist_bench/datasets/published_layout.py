@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from csist_bench import datasets
 from csist_bench.conventions import SPLITS
+from csist_bench.datasets.pictures import read_picture
 from csist_bench.errors import InputError, must
 from csist_bench.files import built_beside
 from csist_bench.recipes import DataRecipe, load_data_recipe, recipe_from_stored, stored_table
@@ -288,13 +289,7 @@ def _shard(folder: Path, task: datasets.Task, part: _Annotations, recipe: DataRe
 
 
 def _picture(path: Path) -> NDArray[Any]:
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(path) as image:
-            return np.asarray(image if image.mode in ("L", "I;16", "I") else image.convert("L"))
-    except UnidentifiedImageError:
-        raise InputError(f"{path}: not a readable picture") from None
+    return read_picture(path, str(path), ("L", "I;16", "I"))
 
 
 def _axes_are_swapped(shard: Shard, recipe: DataRecipe, layout: _Layout, folder: Path) -> bool:

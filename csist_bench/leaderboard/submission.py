@@ -19,7 +19,8 @@ from csist_bench.evaluation.truth import Truth
 from csist_bench.leaderboard.datasets import dataset_label, dataset_recipe
 from csist_bench.leaderboard.rows import Row, board_lock, checked_row, read_rows, standing, write_rows
 from csist_bench.methods.registry import METHODS, Method
-from csist_bench.predictions import Header, Predictions, read_predictions
+from csist_bench.predictions import Header, MapRules, Predictions, read_predictions
+from csist_bench.predictions.heat_maps import AbsentChunks
 from csist_bench.simulation.camera import Camera
 
 BOOTSTRAP = 1000
@@ -48,6 +49,7 @@ class Claim:
     code: str = ""
     note: str = ""
     date: str | None = None
+    absent_chunks: AbsentChunks = "error"  # of Zarr heat maps: "empty" says that nothing was found there
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,7 @@ def score_submission(
         n_trajectories=part.n_trajectories,
         c=store.recipe.c,
         threshold=store.recipe.grid_threshold,
+        maps=MapRules(store.recipe.size, claim.absent_chunks),
     )
     _refuse_other_data(where, read.header, store, split)
     truth = Truth.from_split(part)
@@ -154,9 +157,8 @@ def predictions_digest(path: Path) -> str:
 def _refuse_other_data(where: str, header: Header, store: Dataset, split: str) -> None:
     if store.fingerprint is None:
         raise must(f"{store.path}", "be complete, with a fingerprint", "no fingerprint")
-    if header.fingerprint not in (None, store.fingerprint):
-        rule = f"be that of {store.path} ({store.fingerprint})"
-        raise must(f"{where}: fingerprint", rule, header.fingerprint, "submit against the data that were unmixed")
+    if wrong := header.mismatch(store.fingerprint, header.split or split, lambda: store.fingerprint_v2):
+        raise InputError(f"{where}: {wrong} ({store.path}); submit against the data that were unmixed")
     if header.split not in (None, split):
         raise must(f"{where}: split", f"be {split!r}", header.split, f"submit with --split {show(header.split)}")
 

@@ -9,10 +9,11 @@ from pathlib import Path
 from csist_bench.conventions import GRID_THRESHOLD
 from csist_bench.detections import Detections
 from csist_bench.errors import InputError, must
+from csist_bench.files import require_regular
 from csist_bench.predictions.csv_format import read_csv
 from csist_bench.predictions.folder_format import read_folder
 from csist_bench.predictions.header import Header, Predictions
-from csist_bench.predictions.heat_maps import Decoding
+from csist_bench.predictions.heat_maps import Decoding, MapRules
 from csist_bench.predictions.json_format import read_json
 from csist_bench.predictions.npz_format import read_npz
 from csist_bench.predictions.parquet_format import read_parquet
@@ -30,6 +31,7 @@ def read_predictions(
     c: int = 3,
     threshold: float = GRID_THRESHOLD,
     pixel_size_nm: float | None = None,
+    maps: MapRules | None = None,
 ) -> Predictions:
     """Read and check a prediction file.
 
@@ -44,6 +46,8 @@ def read_predictions(
         Decoding of heat maps: nodes per pixel, least node value in grey levels.
     pixel_size_nm : float, optional
         Pixel size for positions in nanometres.
+    maps : MapRules, optional
+        What is known of heat maps beforehand, and what absent chunks of them mean.
 
     Raises
     ------
@@ -53,7 +57,7 @@ def read_predictions(
     path = Path(path)
     warnings: list[str] = []
     bounds = IndexBounds(frames_per_trajectory, n_trajectories)
-    decoding = Decoding(c, threshold)
+    decoding = Decoding(c, threshold, maps or MapRules())
     if not path.exists():
         raise InputError(f"prediction file {path} not found")
     if path.is_dir():
@@ -68,13 +72,15 @@ def _read_file(
     path: Path, bounds: IndexBounds, warnings: list[str], decoding: Decoding, pixel_size_nm: float | None
 ) -> tuple[Detections, Header]:
     where = str(path)
+    require_regular(path)
+    with path.open("rb") as file:
+        if file.read(len(ZIP)) == ZIP:
+            return read_npz(path, bounds, warnings, decoding)
     data = path.read_bytes()
     if data.startswith(GZIP):
         data = _unzipped(data, where)
     if not data or data.isspace():
         raise InputError(f"{where}: the file is empty")
-    if data.startswith(ZIP):
-        return read_npz(data, where, bounds, warnings, decoding)
     if data.startswith(PARQUET):
         return read_parquet(data, where, bounds, warnings)
     suffix = next((s for s in reversed(path.suffixes) if s.lower() != ".gz"), "").lower()

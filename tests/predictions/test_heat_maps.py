@@ -49,7 +49,7 @@ def test_heat_maps_of_some_frames_name_them(tmp_path):
         ({"heatmaps": np.zeros((2, T, 33, 33)), "trajectory": np.array([1, 1])}, "different whole numbers"),
         ({"other": np.zeros(3)}, "must hold an array 'heatmaps'"),
         ({"x": np.zeros(3), "y": np.zeros(3)}, "missing: score, trajectory, frame"),
-        ({"heatmaps": np.array([None])}, "not a readable NPZ"),
+        ({"heatmaps": np.array([None])}, "objects, which are never unpickled"),
     ],
 )
 def test_bad_arrays(tmp_path, arrays, part):
