@@ -118,7 +118,7 @@ def test_nothing_is_ever_unpickled(tmp_path, how, monkeypatch):
     }
     (path / "heatmaps" / ".zarray").write_text(json.dumps(about | changes[how]))
     (path / "heatmaps" / "0.0.0.0").write_bytes(pickle.dumps(Evil(tmp_path / "ran")))
-    with pytest.raises(InputError, match="pickle.*not decoded; write it again|objects and text are never decoded"):
+    with pytest.raises(InputError, match=r"pickle.*not decoded; write it again|objects and text are never decoded"):
         read(path)
     assert not (tmp_path / "ran").exists()
 
@@ -130,9 +130,7 @@ def test_codecs_outside_the_list_are_refused_by_name_before_decoding(tmp_path, n
     about = json.loads(file.read_text())
     about["codecs"].append({"name": name, "configuration": {}})
     file.write_text(json.dumps(about))
-    with pytest.raises(
-        InputError, match=rf"codecs must be among bytes, .* got {name}; it is not decoded; write it again"
-    ):
+    with pytest.raises(InputError, match=rf"codecs must be among bytes, .* got {name}; it is not decoded"):
         read(path)
 
 
@@ -175,9 +173,7 @@ def test_absent_chunks_are_an_error_that_names_the_frames(tmp_path, sharded, pla
     values = np.zeros((N, T, SIDE, SIDE), "f4")
     stored(path, values, config={"write_empty_chunks": False}, fill_value=0, **how)
     zarr.open_group(path, mode="r+")["heatmaps"][:2] = maps()[:2]
-    with pytest.raises(
-        InputError, match=r"chunk of trajectory 2\.\.3, frame 0\.\.3 is absent and 1 more.*--absent-chunks"
-    ):
+    with pytest.raises(InputError, match=r"chunk of trajectory 2\.\.3, frame 0\.\.3 is absent and 1 more.*--absent"):
         read(path)
     found = read(path, absent_chunks="empty")
     equal(found, plain.select(plain.trajectory < 2))

@@ -322,3 +322,11 @@ def test_a_wide_set_of_today_records_its_centre(tmp_path):
     data = datasets.open_dataset(path)
     assert (data.attributes["recipe"]["centre"], data.recipe.centre, data.recipe.reference) == (7.0, None, 7.0)
     assert verify(path) == []
+
+
+@pytest.mark.parametrize("bright", [["intensity_min=1e308", "intensity_max=1e308"], ["noise_sigma=1e300"]])
+def test_frames_that_are_not_finite_are_refused(tmp_path, bright):
+    with pytest.raises(InputError, match="frames must be finite in float32"):
+        generate(tmp_path / "set.zarr", tiny_recipe("seqcsist", *bright))
+    with pytest.raises(InputError, match="not complete"):
+        datasets.open_dataset(tmp_path / "set.zarr")
