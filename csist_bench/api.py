@@ -172,7 +172,7 @@ def load_predictions(path: str | Path, data: Split | None = None) -> Detections:
     >>> found = cb.load_predictions(tmp_path / "preds.json", data.test)
     """
     from csist_bench.errors import InputError
-    from csist_bench.predictions import read_predictions
+    from csist_bench.predictions import Decoding, read_predictions
 
     if data is None:
         return read_predictions(path, frames_per_trajectory=None, n_trajectories=None).detections
@@ -180,10 +180,9 @@ def load_predictions(path: str | Path, data: Split | None = None) -> Detections:
         path,
         frames_per_trajectory=data.n_frames,
         n_trajectories=data.n_trajectories,
-        c=data.recipe.c,
-        threshold=data.recipe.grid_threshold,
+        decoding=Decoding.of_data(data.recipe),
     )
-    mismatch = read.header.mismatch(data.fingerprint, data.name)
+    mismatch = read.header.mismatch(data.fingerprint, data.name, lambda: data.fingerprint_v2)
     if mismatch:
         raise InputError(f"{path}: {mismatch}")
     return read.detections
@@ -226,7 +225,8 @@ def save_predictions(
     header = Header({"name": method} if method else {}, n_frames=n_frames)
     if data is not None:
         scored = f"{data.scored_frames.start}:{data.scored_frames.stop}"
-        header = Header(header.method, data.recipe.name, data.name, data.fingerprint, n_frames, scored)
+        known = (data.recipe.name, data.name, data.fingerprint)
+        header = Header(header.method, *known, n_frames, scored, fingerprint_v2=data.fingerprint_v2)
     write_predictions(path, detections, header, overwrite)
 
 

@@ -6,7 +6,11 @@ and `leaderboard/` beside it.
 
 from __future__ import annotations
 
+import json
 import os
+import platform
+import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +19,9 @@ from csist_bench.errors import InputError
 
 PACKAGE = Path(__file__).resolve().parent
 PARTIAL = ".partial"
+HOLDER = ".holder"
+MAKER_WAIT_S = 0.2  # a second maker of one path is a mistake
+WAIT_OR_STOP = "wait for it or stop it"
 _INSTALLED = {"recipes": "recipes_data", "leaderboard": "leaderboard_data", "weights": "weights"}
 
 
@@ -43,20 +50,71 @@ def replace_file(path: str | Path, data: bytes) -> None:
 def locked(path: Path, busy: str, wait_s: float) -> Iterator[None]:
     """Hold the lock file `path`; raise `busy` where another process holds it for longer than `wait_s` seconds.
 
-    The file stays: removing it could leave a waiting process with a lock that nobody else sees.
+    The error says by whom: process, machine and since when, from a note beside the lock. The system frees the lock of
+    a process that died, and the next holder writes a note of its own. The lock file stays: removing it could leave a
+    waiting process with a lock that nobody else sees.
     """
     import filelock
 
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(path)
+    holder = path.with_name(path.name + HOLDER)
     try:
         lock.acquire(timeout=wait_s)
     except filelock.Timeout:
-        raise InputError(busy) from None
+        raise InputError(f"{busy} ({_read_holder(holder)})") from None
     try:
+        note = {"pid": os.getpid(), "host": platform.node(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
+        holder.write_text(json.dumps(note), encoding="utf-8")
         yield
     finally:
+        holder.unlink(missing_ok=True)
         lock.release()
+
+
+def _read_holder(path: Path) -> str:
+    try:
+        note = json.loads(path.read_text(encoding="utf-8"))
+        return f"process {note['pid']} on {note['host']}, since {note['since']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "its process is not known"
+
+
+def place_lock(path: Path) -> Path:
+    """Return the lock of whoever makes `path`: a hidden file beside it, the same one for every link to it."""
+    place = Path(os.path.realpath(path))
+    return place.with_name(f".{place.name}.lock")
+
+
+@contextmanager
+def built_beside(path: Path) -> Iterator[Path]:
+    """Yield where to make a folder that shall stand at `path` whole or not at all; it is moved there at the end.
+
+    Held by one process at a time (see `place_lock`); what a killed one left behind is removed first.
+
+    Raises
+    ------
+    InputError
+        If another process makes `path`, or something came to stand there meanwhile.
+    """
+    building = path.with_name(f".{path.name}.building{PARTIAL}")
+    with locked(place_lock(path), f"{path}: another process is making it; {WAIT_OR_STOP}", MAKER_WAIT_S):
+        remove_leftover(building)
+        try:
+            yield building
+            if path.is_symlink() or (path.exists() and (not path.is_dir() or any(path.iterdir()))):
+                raise InputError(f"{path}: came to exist meanwhile; it is left alone, choose another name")
+            building.rename(path)  # replaces an empty folder
+        finally:
+            remove_leftover(building)
+
+
+def remove_leftover(path: Path) -> None:
+    """Remove a temporary tree of ours, if it is there; a link is removed itself, never what it points to."""
+    if path.is_symlink() or path.is_file():
+        path.unlink()
+    elif path.exists():
+        shutil.rmtree(path)
 
 
 def cache_folder() -> Path:

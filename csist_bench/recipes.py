@@ -223,6 +223,8 @@ def _read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a TOML recipe: {error}") from None
+    except RecursionError:
+        raise InputError(f"{path}: not a TOML recipe: nested too deeply") from None
 
 
 def convert(table: Mapping[str, Any], kind: type[S], where: str) -> S:
@@ -278,7 +280,7 @@ def parse_overrides(overrides: Iterable[str], kind: type[msgspec.Struct] | None 
             raise unknown("field", name, fields)
         try:
             value = tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
+        except (tomllib.TOMLDecodeError, RecursionError):
             value = text
         parsed[name] = text if fields.get(name) is str and not isinstance(value, str) else value
     return parsed

@@ -306,3 +306,9 @@ def test_bad_fields_of_data_recipes_are_named(override: str, message: str) -> No
 def test_an_unknown_recipe_is_answered_with_the_nearest() -> None:
     with pytest.raises(InputError, match="did you mean 'seqcsist-noise'"):
         load_data_recipe("seqcsist-nois")
+
+
+def test_a_recipe_nested_too_deeply_is_one_line(tmp_path):
+    (tmp_path / "deep.toml").write_text("curves = " + "[" * 100_000)
+    with pytest.raises(InputError, match=r"deep\.toml: not a TOML recipe: nested too deeply"):
+        load_data_recipe(str(tmp_path / "deep.toml"))

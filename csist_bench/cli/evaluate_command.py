@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from csist_bench.cli.options import (
+    absent_chunks_option,
     convention_options,
     data_option,
     frames_option,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from csist_bench.evaluation.truth import Truth
     from csist_bench.inputs.convention import Convention
     from csist_bench.predictions import Predictions
+    from csist_bench.predictions.heat_maps import AbsentChunks
 
 
 @click.command("evaluate")
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     help="The protocol's matching, or the optimal assignment (reported under another name).",
 )
 @click.option("--grid-threshold", type=float, help="Least node value of heat maps (the data set's, mostly 70).")
+@absent_chunks_option
 @pixel_size_option
 @convention_options
 @click.option(
@@ -69,6 +72,7 @@ def command(
     allow_mismatch: bool,
     matching: str,
     grid_threshold: float | None,
+    absent_chunks: AbsentChunks,
     pixel_size_nm: float | None,
     convention: Convention,
     bootstrap: int,
@@ -88,7 +92,7 @@ def command(
     """
     from csist_bench.datasets import open_dataset
     from csist_bench.evaluation.report import DetailOptions, Provenance, evaluate
-    from csist_bench.predictions import read_predictions
+    from csist_bench.predictions import Decoding, read_predictions
 
     store = open_dataset(data)
     part = store.split(split)
@@ -97,12 +101,11 @@ def command(
         predictions,
         frames_per_trajectory=part.n_frames,
         n_trajectories=part.n_trajectories,
-        c=store.recipe.c,
-        threshold=store.recipe.grid_threshold if grid_threshold is None else grid_threshold,
         pixel_size_nm=pixel_size_nm,
         convention=convention,
+        decoding=Decoding.of_data(store.recipe, grid_threshold, absent_chunks),
     )
-    mismatch = read.header.mismatch(store.fingerprint, split)
+    mismatch = read.header.mismatch(store.fingerprint, split, lambda: store.fingerprint_v2)
     refuse_mismatch(predictions, mismatch, allow_mismatch)
     report = evaluate(
         read.detections,

@@ -46,6 +46,7 @@ def _dataset(path: str) -> dict[str, Any]:
         "path": data.path,
         "status": data.attributes["status"],
         "fingerprint": data.fingerprint,
+        "fingerprint_v2": data.attributes.get("fingerprint_v2"),
         "trajectories": data.sizes,
         "frames": sum(data.sizes.values()) * data.recipe.frames,
         "generator_version": data.attributes.get("generator_version"),

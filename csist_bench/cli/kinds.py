@@ -33,5 +33,5 @@ def is_method_recipe(path: str) -> bool:
 
     try:
         return "method" in tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False

@@ -94,6 +94,13 @@ def allow_partial_option(function: F) -> F:
     return click.option("--allow-partial", is_flag=True, help="Accept a data set that is not complete.")(function)
 
 
+def absent_chunks_option(function: F) -> F:
+    """Add `--absent-chunks error|empty`."""
+    text = "Absent chunks of Zarr heat maps: an error, or frames without detections."
+    choice = click.Choice(["error", "empty"])
+    return click.option("--absent-chunks", type=choice, default="error", show_default=True, help=text)(function)
+
+
 def print_json(value: Any) -> None:
     """Print one JSON value; NaN and infinities become null, as JSON has none."""
     # JSON escapes all but ASCII, of which DEL is one more control character.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from csist_bench.cli.options import (
+    absent_chunks_option,
     convention_options,
     data_option,
     note,
@@ -53,6 +54,7 @@ def command() -> None:
 @split_option
 @_trajectory_option
 @click.option("--frames", default=None, metavar="RANGE", help="START:STOP; by default 8 frames over the scored ones.")
+@absent_chunks_option
 @_out_option("frames.png")
 @pixel_size_option
 @convention_options
@@ -91,6 +93,7 @@ def frames_command(
 @data_option
 @split_option
 @_trajectory_option
+@absent_chunks_option
 @_out_option("trajectory.png")
 @pixel_size_option
 @convention_options
@@ -120,6 +123,7 @@ def trajectory_command(
 @click.argument("predictions")
 @data_option
 @split_option
+@absent_chunks_option
 @_out_option("precision_recall.png")
 @pixel_size_option
 @convention_options
@@ -252,17 +256,16 @@ def _opened(data: str, split: str, trajectory: int = 0) -> tuple[Dataset, Split]
 def _predictions(path: str, store: Dataset, part: Split, reading: dict[str, Any]) -> Predictions:
     """Read a prediction file; one of other data is refused, for its detections would be drawn on the wrong frames."""
     from csist_bench.errors import InputError
-    from csist_bench.predictions import read_predictions
+    from csist_bench.predictions import Decoding, read_predictions
 
     read = read_predictions(
         path,
         frames_per_trajectory=part.n_frames,
         n_trajectories=part.n_trajectories,
-        c=part.recipe.c,
-        threshold=part.recipe.grid_threshold,
+        decoding=Decoding.of_data(part.recipe, absent_chunks=reading.pop("absent_chunks")),
         **reading,
     )
-    if wrong := read.header.mismatch(store.fingerprint, part.name):
+    if wrong := read.header.mismatch(store.fingerprint, part.name, lambda: store.fingerprint_v2):
         raise InputError(f"{path}: {wrong}")
     for warning in read.warnings:
         note(f"warning: {warning}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from csist_bench.cli.options import (
+    absent_chunks_option,
     convention_options,
     data_option,
     json_option,
@@ -21,6 +22,7 @@ from csist_bench.conventions import CLAIMED_STATUSES, FAMILIES, PRIOR_TIERS, RAN
 
 if TYPE_CHECKING:
     from csist_bench.inputs.convention import Convention
+    from csist_bench.predictions.heat_maps import AbsentChunks
 
 DEFAULT_LEADERBOARD = "leaderboard/leaderboard.csv"
 
@@ -48,6 +50,7 @@ DEFAULT_LEADERBOARD = "leaderboard/leaderboard.csv"
     show_default=True,
     help="Rank by the method's own score, by intensity, or by least standard errors (precision, or uncertainty).",
 )
+@absent_chunks_option
 @click.option("--settings", metavar="TEXT", help="Settings of the method, in short.")
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of the training.")
 @click.option("--parameters", type=click.IntRange(min=0), metavar="N", help="Number of parameters.")
@@ -79,6 +82,7 @@ def command(
     remark: str,
     pixel_size_nm: float | None,
     convention: Convention,
+    absent_chunks: AbsentChunks,
     **claimed: Any,
 ) -> None:
     """Score a prediction file and add it to the leaderboard.
@@ -96,7 +100,7 @@ def command(
     from csist_bench.leaderboard import Claim, Reading, score_submission, submit
 
     claimed["rank"] = RANKING_ALIASES.get(claimed["rank"], claimed["rank"])
-    claim = Claim(note=remark, reading=Reading(convention, pixel_size_nm), **claimed)
+    claim = Claim(note=remark, reading=Reading(convention, pixel_size_nm, absent_chunks), **claimed)
     store = open_dataset(data)
     if dry_run:
         scored = score_submission(predictions, store, claim, split=split, bootstrap=bootstrap)

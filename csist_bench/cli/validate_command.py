@@ -76,14 +76,13 @@ def _recipe(path: str, _data: str) -> list[str]:
 
 def _predictions(path: str, data: str, reading: dict[str, Any]) -> list[str]:
     from csist_bench.datasets import open_dataset
-    from csist_bench.predictions import read_predictions
+    from csist_bench.predictions import Decoding, read_predictions
 
     store = open_dataset(data)
     test = next(iter(reversed(store.splits.values())))
-    reading = {**reading, "c": store.recipe.c, "frames_per_trajectory": test.n_frames}
+    reading = {**reading, "decoding": Decoding.of_data(store.recipe), "frames_per_trajectory": test.n_frames}
     header = read_predictions(path, n_trajectories=None, **reading).header
     split = store.split(header.split) if header.split else test
     note_convention(read_predictions(path, n_trajectories=split.n_trajectories, **reading).convention)
-    if header.fingerprint not in (None, store.fingerprint):
-        return [f"{path}: fingerprint must be that of {data}, {store.fingerprint}, got {header.fingerprint}"]
-    return []
+    wrong = header.mismatch(store.fingerprint, split.name, lambda: store.fingerprint_v2)
+    return [f"{path}: {wrong} ({data})"] if wrong else []

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from csist_bench.datasets.array_files import read_npy
+from csist_bench.datasets.pictures import read_picture
 from csist_bench.errors import InputError, must, require_finite
 from csist_bench.recipes import DataRecipe
 from csist_bench.simulation.scenes import stream
@@ -69,10 +71,10 @@ def open_background(recipe: DataRecipe) -> BackgroundFrames | None:
 def _read(path: Path) -> NDArray[Any]:
     if path.suffix == ".npy":
         try:
-            frames = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (ValueError, EOFError) as error:
-            raise InputError(f"background {path}: not a plain NumPy array ({error})") from None
-        if not isinstance(frames, np.ndarray) or frames.dtype.kind not in "fiu":
+            frames = read_npy(path, mapped=True)
+        except InputError as error:
+            raise InputError(f"background {error}") from None
+        if frames.dtype.kind not in "fiu":
             raise InputError(f"background {path}: expected one array of real numbers (M, H, W)")
         return frames[None] if frames.ndim == 2 else frames
     if (path / "zarr.json").is_file():
@@ -86,18 +88,12 @@ def _read(path: Path) -> NDArray[Any]:
 
 
 def _read_images(folder: Path) -> NDArray[Any]:
-    from PIL import Image, UnidentifiedImageError
-
     files = sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
     if not files:
         raise InputError(f"background {folder}: holds no images ({', '.join(IMAGE_SUFFIXES)})")
     images = []
     for file in files:
-        try:
-            with Image.open(file) as image:
-                images.append(np.asarray(image if image.mode in ("L", "I;16", "I", "F") else image.convert("L")))
-        except UnidentifiedImageError:
-            raise InputError(f"background {file}: not a readable image") from None
+        images.append(read_picture(file, f"background {file}", ("L", "I;16", "I", "F")))
         if images[-1].shape != images[0].shape:
             raise must(f"background {file}", f"have the shape of the first image {images[0].shape}", images[-1].shape)
     return np.stack(images)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -21,7 +20,7 @@ from csist_bench import datasets
 from csist_bench.datasets.backgrounds import open_background
 from csist_bench.datasets.target_tables import TargetTable
 from csist_bench.errors import InputError, must
-from csist_bench.files import locked
+from csist_bench.files import PARTIAL, WAIT_OR_STOP, locked, place_lock, remove_leftover
 from csist_bench.recipes import DataRecipe, convert, recipe_hash, resolved
 from csist_bench.simulation.rendering import render_shard, shard_from_scenes
 from csist_bench.simulation.sensor import Background
@@ -30,7 +29,6 @@ SERIAL_BELOW = 20_000  # trajectories; starting workers costs more than it saves
 PENDING_PER_WORKER = 4  # tasks handed out ahead, so that a set of millions of shards is never all in memory
 PART_WAIT_S = 0.2  # two writers of one part are a mistake
 STORE_WAIT_S = 60.0  # several parts may begin or finish together
-_WAIT_OR_STOP = "wait for it or stop it"
 
 Progress = Callable[[int, int], None]  # (frames done, frames in this part)
 
@@ -103,25 +101,33 @@ def generate(
     extra = {"targets_digest": targets.digest} if targets else {}
     if background is not None:
         extra["background_digest"] = background.digest
-    with _store_lock(path):
-        recipe = _prepare(path, recipe, sizes, extra, resume or part != (1, 1), overwrite)
-    all_tasks = datasets.tasks_of(recipe, sizes)
-    mine = all_tasks[(part[0] - 1) * len(all_tasks) // part[1] : part[0] * len(all_tasks) // part[1]]
-    with locked(
-        path / datasets.PROGRESS / f"part-{part[0]}-of-{part[1]}.lock",
-        f"{path}: another process is writing part {part[0]}/{part[1]} of this data set; {_WAIT_OR_STOP}",
-        PART_WAIT_S,
-    ):
-        todo = [task for task in mine if not datasets.is_done(path, recipe, task)]
+    with ExitStack() as held:
+        with _store_lock(path):
+            recipe = _prepare(path, recipe, sizes, extra, resume or part != (1, 1), overwrite)
+            _refuse_other_division(path, part)
+            # Taken before the store's lock goes, and kept to the very end: whoever would replace the set sees it.
+            held.enter_context(_part_lock(path, part))
+        all_tasks = datasets.tasks_of(recipe, sizes)
+        mine = all_tasks[(part[0] - 1) * len(all_tasks) // part[1] : part[0] * len(all_tasks) // part[1]]
+        todo = _missing_or_damaged(path, recipe, mine)
         done = _frames(recipe, mine) - _frames(recipe, todo)
         total = _frames(recipe, mine)
         for task in _run(path, recipe, targets, background, todo, executor, workers):
             done += _frames(recipe, [task])
             if progress:
                 progress(done, total)
-    fingerprint = _finalise_if_whole(path, recipe, all_tasks)
+        fingerprint = _finalise_if_whole(path, recipe, all_tasks)
     written = _frames(recipe, todo)
     return Generated(path, written, total - written, fingerprint is not None, fingerprint, time.perf_counter() - began)
+
+
+def _missing_or_damaged(path: Path, recipe: DataRecipe, tasks: list[datasets.Task]) -> list[datasets.Task]:
+    """Return the shards that are still to be made: those without a marker, and those that are not what it says."""
+    done = {task for task in tasks if datasets.is_done(path, recipe, task)}
+    if not done:
+        return tasks
+    splits = datasets.open_dataset(path, allow_partial=True).splits
+    return [task for task in tasks if task not in done or splits[task.split].guard.shard_fault(task.index)]
 
 
 def _frames(recipe: DataRecipe, tasks: Iterable[datasets.Task]) -> int:
@@ -129,16 +135,43 @@ def _frames(recipe: DataRecipe, tasks: Iterable[datasets.Task]) -> int:
 
 
 def _store_lock(path: Path) -> AbstractContextManager[None]:
-    beside = path.with_name(f".{path.name}.lock")
     return locked(
-        beside, f"{path}: another process is creating or finishing this data set; {_WAIT_OR_STOP}", STORE_WAIT_S
+        place_lock(path),
+        f"{path}: another process is creating or finishing this data set; {WAIT_OR_STOP}",
+        STORE_WAIT_S,
     )
+
+
+def _part_lock(path: Path, part: tuple[int, int]) -> AbstractContextManager[None]:
+    """Hold the lock of a writer of a part; the whole set is part 1/1."""
+    i, n = part
+    busy = f"{path}: another process is writing part {i}/{n} of this data set; {WAIT_OR_STOP}"
+    return locked(path / datasets.PROGRESS / f"part-{i}-of-{n}.lock", busy, PART_WAIT_S)
+
+
+def _writers(path: Path) -> list[tuple[int, int]]:
+    """Return the parts that somebody writes or has written, by their lock files."""
+    names = [entry.name for entry in (path / datasets.PROGRESS).glob("part-*.lock")]
+    found = [re.fullmatch(r"part-(\d+)-of-(\d+)\.lock", name) for name in names]
+    return sorted((int(match[1]), int(match[2])) for match in found if match)
+
+
+def _refuse_other_division(path: Path, part: tuple[int, int]) -> None:
+    """Raise where a writer is at work that divides the set into other parts: the two would share shards."""
+    for other in _writers(path):
+        if other[1] != part[1]:
+            with _part_lock(path, other):
+                pass
 
 
 def _prepare(
     path: Path, recipe: DataRecipe, sizes: dict[str, int], extra: dict[str, Any], resume: bool, overwrite: bool
 ) -> DataRecipe:
     """Create the store, or check that the one there may be resumed or replaced; return the recipe to go on with."""
+    remove_leftover(_discarded(path))
+    if path.is_symlink() and (overwrite or not path.exists()):
+        what = "points to nothing" if not path.exists() else "what it points to is never removed"
+        raise InputError(f"{path}: is a symbolic link, and {what}; name its target, or remove the link")
     started = (path / "zarr.json").is_file()
     if path.exists() and not started and (not path.is_dir() or any(path.iterdir())):
         _refuse_foreign(path)
@@ -146,15 +179,31 @@ def _prepare(
         try:
             existing = datasets.open_dataset(path, allow_partial=True)
         except InputError:
-            _refuse_unfinished_creation(path)
+            if not datasets.is_ours(path):
+                _refuse_unfinished_creation(path)
+            elif not overwrite:
+                raise
         else:
             if not overwrite:
                 recipe = _as_begun(existing, recipe)
                 _check_resumable(existing, recipe, extra, resume)
                 return recipe
-        shutil.rmtree(path)
+        _discard(path)
     datasets.create_dataset(path, recipe, sizes, extra)
     return recipe
+
+
+def _discarded(path: Path) -> Path:
+    return path.with_name(f".{path.name}.replaced{PARTIAL}")
+
+
+def _discard(path: Path) -> None:
+    """Remove a store that nobody writes: moved aside first, so that a kill leaves it whole or gone from its place."""
+    with ExitStack() as held:
+        for part in _writers(path):
+            held.enter_context(_part_lock(path, part))
+        path.rename(_discarded(path))
+    remove_leftover(_discarded(path))
 
 
 def _as_begun(existing: datasets.Dataset, recipe: DataRecipe) -> DataRecipe:

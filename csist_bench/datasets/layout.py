@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,9 @@ from csist_bench.recipes import DataRecipe
 if TYPE_CHECKING:
     from csist_bench.simulation.rendering import Shard
 
-SCHEMA = "csist-bench/dataset@1"
+SCHEMA = "csist-bench/dataset@2"  # every chunk is there and ends in a crc32c checksum
+SCHEMA_1 = "csist-bench/dataset@1"  # version 0.1.0: chunks of fill values are left out, markers hold the only digests
+SCHEMAS = (SCHEMA, SCHEMA_1)
 PROGRESS = "_progress"
 COMPLETE, INCOMPLETE = "complete", "incomplete"
 FRAMES_PER_CHUNK = 1000  # 50 trajectories of 20 frames; ten chunks make a shard
@@ -25,10 +28,18 @@ CONVENTIONS = {
     "intensity": "grey levels, summed over all pixels",
     "padding": "targets beyond target_count are NaN",
 }
-# What beside the targets makes two sets different: optics and sensor. Labels (c, label_collision) are derived.
+# What beside the targets makes two sets different: optics and sensor. Labels (c, label_collision) are derived. Every
+# field of optics or sensor stands here; one added after 0.1.0 goes to the second line, and tells sets apart only where
+# it departs from its default, so that sets made before keep their fingerprints.
 FINGERPRINT_FIELDS = (
     "size", "psf_sigma", "background", "background_mean", "background_sigma", "background_exponent",
     "shot_gain", "noise_sigma", "saturation", "bits", "dtype",
+)  # fmt: skip
+FINGERPRINT_FIELDS_LATER: tuple[str, ...] = ()
+# Covered by the digest `attributes_sha256` (schema 2).
+ATTRIBUTES = (
+    "schema", "recipe", "recipe_hash", "seed", "sizes", "generator_version", "status", "fingerprint", "fingerprint_v2",
+    "conventions", "targets_digest", "background_digest", "imported_step",
 )  # fmt: skip
 DIMENSIONS = {
     "frames": ("trajectory", "frame", "y", "x"),
@@ -55,12 +66,17 @@ class Task:
     @property
     def marker(self) -> str:
         """File name of the task's done-marker."""
-        return f"{self.split}-{self.index:05d}.json"
+        return marker_name(self.split, self.index)
 
     @property
     def indices(self) -> range:
         """Indices of the trajectories in the whole set; they choose the random streams."""
         return range(self.first, self.first + self.stop - self.start)
+
+
+def marker_name(split: str, index: int) -> str:
+    """Return the file name of the done-marker of a shard."""
+    return f"{split}-{index:05d}.json"
 
 
 def shard_length(recipe: DataRecipe) -> int:
@@ -73,14 +89,42 @@ def chunk_length(recipe: DataRecipe) -> int:
     return max(1, FRAMES_PER_CHUNK // recipe.frames)
 
 
-def tasks_of(recipe: DataRecipe, sizes: dict[str, int]) -> list[Task]:
-    """Return the shards of a set in order; trajectories are counted train first, then val, then test."""
-    length, offset, tasks = shard_length(recipe), 0, []
+def tasks_of(recipe: DataRecipe, sizes: dict[str, int], length: int | None = None) -> list[Task]:
+    """Return the shards of a set in order; trajectories are counted train first, then val, then test.
+
+    `length` is that of the shards of a stored set, which need not be that of sets made today.
+    """
+    length, offset, tasks = length or shard_length(recipe), 0, []
     for split, size in sizes.items():
         for index, start in enumerate(range(0, size, length)):
             tasks.append(Task(split, index, start, min(start + length, size), offset + start))
         offset += size
     return tasks
+
+
+@dataclass(frozen=True)
+class ArrayPlan:
+    """Shape and type of one array of a split."""
+
+    shape: tuple[int, ...]
+    kind: str
+
+
+def array_plan(recipe: DataRecipe, size: int) -> dict[str, ArrayPlan]:
+    """Return what the arrays of a split of `size` trajectories are."""
+    t, k, s = recipe.frames, recipe.k_max, recipe.size
+    return {
+        "frames": ArrayPlan((size, t, s, s), recipe.dtype),
+        "target_xy": ArrayPlan((size, t, k, 2), "float64"),
+        "target_intensity": ArrayPlan((size, t, k), "float64"),
+        "target_count": ArrayPlan((size, t), "uint8"),
+    }
+
+
+def attributes_digest(attributes: dict[str, Any]) -> str:
+    """Return sha256 over those attributes of a set that this program writes; a user may add others."""
+    table = {name: attributes[name] for name in ATTRIBUTES if name in attributes}
+    return hashlib.sha256(json.dumps(table, sort_keys=True).encode()).hexdigest()
 
 
 def arrays_of(shard: Shard) -> dict[str, NDArray[Any]]:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,10 @@ from numpy.typing import NDArray
 
 from csist_bench import datasets
 from csist_bench.conventions import SPLITS
-from csist_bench.errors import InputError, must
+from csist_bench.datasets.pictures import read_picture
+from csist_bench.errors import InputError, must, require_finite, show
+from csist_bench.files import built_beside
+from csist_bench.inputs.sources import require_file
 from csist_bench.recipes import DataRecipe, load_data_recipe, recipe_from_stored, stored_table
 from csist_bench.simulation.camera import saturation_level
 from csist_bench.simulation.optics import Optics
@@ -32,7 +34,7 @@ from csist_bench.simulation.sensor import is_ideal
 SIDE_FILE = "csist-bench.json"
 FORMAT = "csist-bench/published-layout@1"
 SCALE_16_BIT = 64  # grey values of a 16-bit picture per grey level; an 8-bit picture has 1
-CHECKED_FRAMES = 16
+CHECKED_TOGETHER = 500  # frames
 XML_DECIMALS_ERROR = 1e-3  # grey levels; what rounded coordinates in foreign annotations may add
 
 Progress = Callable[[int, int], None]
@@ -67,18 +69,11 @@ def export_published(source: datasets.Dataset, folder: Path, bits: int = 8, prog
     InputError
         If the folder exists and is not empty.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise must(f"{folder}", "be a new or empty folder", "one with content", "choose another")
+    if folder.is_symlink() or (folder.exists() and (not folder.is_dir() or any(folder.iterdir()))):
+        raise must(f"{folder}", "be a new or empty folder", "a link, or one with content", "choose another")
     layout = _Layout(bits, 1 if bits == 8 else SCALE_16_BIT, source.recipe.frames, stored_table(source.recipe))
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    # Made beside its place and renamed, so that an interrupted export is never taken for a whole one.
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as scratch:
-        building = Path(scratch) / "set"
-        done = _export_into(building, source, layout, progress)
-        if folder.is_dir():
-            folder.rmdir()
-        building.rename(folder)
-    return done
+    with built_beside(folder) as building:
+        return _export_into(building, source, layout, progress)
 
 
 def _export_into(folder: Path, source: datasets.Dataset, layout: _Layout, progress: Progress | None) -> int:
@@ -106,6 +101,7 @@ def _export_block(split: datasets.Split, first: int, stop: int, folder: Path, la
 
     kind = np.uint8 if layout.bits == 8 else np.uint16
     values = split.read("frames", first, stop).astype(np.float64) * layout.scale
+    require_finite(f"{split.name}: frames of trajectories {first}..{stop - 1}", values)
     pictures = np.clip(np.rint(values), 0, np.iinfo(kind).max).astype(kind)
     xy, intensity = split.read("target_xy", first, stop), split.read("target_intensity", first, stop)
     count = split.read("target_count", first, stop)
@@ -153,7 +149,7 @@ def import_published(folder: Path, path: Path, frames: int | None = None, progre
         Naming the first file that is missing or wrong; or, where the targets explain the pictures in neither axis
         order, the first such frame and the two errors.
     """
-    if path.exists():
+    if path.exists() or path.is_symlink():
         raise must(f"{path}", "not exist", "an existing file or folder", "choose another path or remove it")
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; expected the published layout (train/, val/, test/)")
@@ -164,12 +160,8 @@ def import_published(folder: Path, path: Path, frames: int | None = None, progre
     sizes = {split: count // layout.frames for split, count in counts.items()}
     parts = {split: _read_annotations(folder / split, count) for split, count in counts.items() if count}
     recipe = _recipe_of(folder, layout, sizes, parts)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as scratch:
-        building = Path(scratch) / "set"
-        fingerprint = _import_into(building, folder, layout, sizes, parts, recipe, progress)
-        building.rename(path)
-    return fingerprint
+    with built_beside(path) as building:
+        return _import_into(building, folder, layout, sizes, parts, recipe, progress)
 
 
 def _import_into(
@@ -183,11 +175,16 @@ def _import_into(
 ) -> str:
     total, done = sum(sizes.values()) * layout.frames, 0
     datasets.create_dataset(building, recipe, sizes, {"imported_step": layout.step})
-    swapped = None
+    swapped, first = None, ""
     for task in datasets.tasks_of(recipe, sizes):
         shard = _shard(folder / task.split, task, parts[task.split], recipe, layout)
+        place, own = f"{folder / task.split}", _axes_are_swapped(shard, recipe, layout, folder / task.split, task)
         if swapped is None:
-            swapped = _axes_are_swapped(shard, recipe, layout, folder / task.split)
+            swapped, first = own, place
+        if own is not None and own != swapped:
+            order = [f"xc is the {'row' if one else 'column'}" for one in (own, swapped)]
+            where = f"{place}, frames {task.start * layout.frames} and on"
+            raise InputError(f"{where}: {order[0]}, but {order[1]} in {first}; make the annotations agree")
         scenes = shard.scenes
         if swapped:
             scenes = Scenes(np.ascontiguousarray(scenes.xy[..., ::-1]), scenes.intensity, scenes.count)
@@ -200,19 +197,32 @@ def _import_into(
 
 def _read_layout(folder: Path, frames: int | None) -> _Layout:
     side = folder / SIDE_FILE
-    if side.is_file():
-        try:
-            table = json.loads(side.read_text(encoding="utf-8"))
-            return _Layout(int(table["bits"]), int(table["scale"]), frames or int(table["frames"]), table["recipe"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError(
-                f"{side}: damaged side file ({error!r}); remove it to import by the pictures alone"
-            ) from None
+    if side.exists():
+        return _side_layout(side, frames)
     for split in SPLITS:
         first = folder / split / "image" / "image_0.png"
         if first.is_file():
             return _Layout(8 if _picture(first).dtype == np.uint8 else 16, 1, frames or 20, None)
     return _Layout(8, 1, frames or 20, None)
+
+
+def _side_layout(side: Path, frames: int | None) -> _Layout:
+    require_file(side)
+    try:
+        table = json.loads(side.read_text(encoding="utf-8"))
+        layout = _Layout(int(table["bits"]), int(table["scale"]), frames or int(table["frames"]), table["recipe"])
+        if layout.recipe is not None:
+            recipe_from_stored(layout.recipe, str(side))
+    except InputError:
+        raise
+    except (ValueError, KeyError, TypeError, OverflowError, AttributeError, RecursionError) as error:
+        raise InputError(
+            f"{side}: damaged side file ({show(repr(error))}); remove it to import by the pictures alone"
+        ) from None
+    if layout.bits not in (8, 16) or layout.scale not in (1, SCALE_16_BIT) or layout.frames < 1:
+        found = f"bits {layout.bits}, scale {layout.scale}, frames {layout.frames}"
+        raise must(f"{side}", f"hold bits 8 or 16, scale 1 or {SCALE_16_BIT}, and frames from 1", found)
+    return layout
 
 
 def _count_frames(folder: Path, frames: int) -> int:
@@ -240,6 +250,7 @@ def _read_annotations(folder: Path, count: int) -> _Annotations:
     for i in range(count):
         path = folder / "annotation" / f"COS{i}.xml"
         try:
+            require_file(path)
             root = ElementTree.parse(path).getroot()
             places = [
                 tuple(float(c.findtext(n, "")) for n in ("xc", "yc", "brightness")) for c in root.iter("coordinate")
@@ -249,7 +260,7 @@ def _read_annotations(folder: Path, count: int) -> _Annotations:
                 sigma, size = float(root.findtext("sigma", "0.5")), int(root.findtext("size/width", ""))
         except FileNotFoundError:
             raise InputError(f"{path} is missing; every picture needs its annotation") from None
-        except (ElementTree.ParseError, ValueError) as error:
+        except (ElementTree.ParseError, ValueError, LookupError, RecursionError, OverflowError) as error:
             raise InputError(f"{path}: not a readable annotation of xc, yc, brightness ({error})") from None
         if not np.isfinite(places).all() if places else False:
             raise InputError(f"{path}: coordinates and brightness must be finite, got {places}")
@@ -289,6 +300,9 @@ def _shard(folder: Path, task: datasets.Task, part: _Annotations, recipe: DataRe
         picture = _picture(folder / "image" / f"image_{i}.png")
         if picture.shape != frames.shape[2:]:
             raise must(f"{folder}/image/image_{i}.png", f"be {recipe.size} x {recipe.size} px", picture.shape)
+        if (found := _depth(picture)) != layout.bits:
+            rule = f"be a picture of {layout.bits} bits, as the first one is"
+            raise must(f"{folder}/image/image_{i}.png", rule, f"{found} bits", "convert it")
         frames[row, frame] = picture if layout.scale == 1 else picture / layout.scale
         places = part.targets[i]
         if places:
@@ -299,37 +313,47 @@ def _shard(folder: Path, task: datasets.Task, part: _Annotations, recipe: DataRe
 
 
 def _picture(path: Path) -> NDArray[Any]:
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(path) as image:
-            return np.asarray(image if image.mode in ("L", "I;16", "I") else image.convert("L"))
-    except UnidentifiedImageError:
-        raise InputError(f"{path}: not a readable picture") from None
+    return read_picture(path, str(path), ("L", "I;16", "I"))
 
 
-def _axes_are_swapped(shard: Shard, recipe: DataRecipe, layout: _Layout, folder: Path) -> bool:
-    """Tell whether `xc` is the row, by rendering a few frames both ways."""
-    optics = Optics.from_recipe(recipe)
-    flat_xy = shard.scenes.xy.reshape(-1, recipe.k_max, 2)[:CHECKED_FRAMES]
-    light = shard.scenes.intensity.reshape(-1, recipe.k_max)[:CHECKED_FRAMES]
-    shown = shard.frames.reshape(-1, recipe.size, recipe.size)[:CHECKED_FRAMES].astype(np.float64)
+def _depth(picture: NDArray[Any]) -> int:
+    """Return the bits of a picture's values; those of a deeper one would be cut to another's."""
+    if picture.dtype == np.uint8:
+        return 8
+    return 16 if not picture.size or 0 <= picture.min() <= picture.max() < 2**16 else 32
+
+
+def _axes_are_swapped(
+    shard: Shard, recipe: DataRecipe, layout: _Layout, folder: Path, task: datasets.Task
+) -> bool | None:
+    """Tell whether `xc` is the row, by rendering all frames of a shard both ways; None where both explain them."""
+    ideal = layout.recipe is None or is_ideal(recipe_from_stored(layout.recipe, str(folder)))
     allowed = 0.5 / layout.scale + XML_DECIMALS_ERROR
-    ceiling = (255.0 if layout.bits == 8 else 65535.0) / layout.scale
-    errors = []
-    for order in (flat_xy, flat_xy[..., ::-1]):
-        expected = np.clip(frames_from_targets(order, light, optics), 0, ceiling)
-        errors.append(np.abs(expected - shown).max(axis=(1, 2)))
-    if layout.recipe is not None and not is_ideal(recipe_from_stored(layout.recipe, str(folder))):
+    errors = [np.concatenate(parts) for parts in zip(*_order_errors(shard, recipe, layout))]
+    if not ideal:
         # Our own export of frames with noise, background or clipping: neither order explains them to the last digit.
-        return bool(np.median(errors[1]) < np.median(errors[0]))
+        medians = [float(np.median(error)) for error in errors]
+        return None if medians[0] == medians[1] else medians[1] < medians[0]
     straight, swapped = (error <= allowed for error in errors)
-    if straight.all():
-        return False
-    if swapped.all():
-        return True
+    if straight.all() or swapped.all():
+        return None if straight.all() and swapped.all() else bool(swapped.all())
     first = int(np.argmin(straight | swapped) if not (straight | swapped).all() else np.argmin(straight))
+    frame = task.start * layout.frames + first
     raise InputError(
-        f"{folder}: the annotations explain the pictures in neither axis order; frame {first}: largest error"
+        f"{folder}: the annotations explain the pictures in neither axis order; frame {frame}: largest error"
         f" {errors[0][first]:.3g} with xc = column, {errors[1][first]:.3g} with xc = row (allowed {allowed:.3g})"
     )
+
+
+def _order_errors(shard: Shard, recipe: DataRecipe, layout: _Layout) -> Iterator[list[NDArray[np.float64]]]:
+    """Yield, piece by piece, each frame's largest error with xc = column and with xc = row."""
+    optics, k = Optics.from_recipe(recipe), recipe.k_max
+    count = shard.frames.shape[0] * shard.frames.shape[1]
+    xy, light = shard.scenes.xy.reshape(count, k, 2), shard.scenes.intensity.reshape(count, k)
+    frames = shard.frames.reshape(count, recipe.size, recipe.size)
+    ceiling = (255.0 if layout.bits == 8 else 65535.0) / layout.scale
+    for first, stop in _blocks(count, CHECKED_TOGETHER):
+        shown = frames[first:stop].astype(np.float64)
+        orders = (xy[first:stop], xy[first:stop, :, ::-1])
+        rendered = (frames_from_targets(order, light[first:stop], optics) for order in orders)
+        yield [np.abs(np.clip(expected, 0, ceiling) - shown).max(axis=(1, 2)) for expected in rendered]

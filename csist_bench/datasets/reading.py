@@ -12,9 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.conventions import SPLITS
-from csist_bench.datasets.layout import COMPLETE, DIMENSIONS, SCHEMA, UNITS, Task, shard_length, tasks_of
-from csist_bench.errors import InputError, show, unknown
-from csist_bench.recipes import DataRecipe, frame_range, recipe_from_stored
+from csist_bench.datasets.fingerprint import V1, V2, compute_fingerprints
+from csist_bench.datasets.integrity import Guard, codec_names
+from csist_bench.datasets.layout import (  # fmt: skip
+    COMPLETE,
+    DIMENSIONS,
+    SCHEMA_1,
+    SCHEMAS,
+    UNITS,
+    Task,
+    array_plan,
+    attributes_digest,
+    tasks_of,
+)
+from csist_bench.errors import InputError, must, show, unknown
+from csist_bench.recipes import DataRecipe, frame_range, recipe_from_stored, recipe_hash
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -26,18 +38,20 @@ class Split:
 
     name: str
     recipe: DataRecipe
-    group: Any
+    arrays: dict[str, Any]
     fingerprint: str | None  # of the whole set
+    fingerprint_v2: str | None
+    guard: Guard
 
     @property
     def n_trajectories(self) -> int:
         """Number of trajectories in the split."""
-        return int(self.group["frames"].shape[0])
+        return int(self.arrays["frames"].shape[0])
 
     @property
     def n_frames(self) -> int:
         """Number of frames of each trajectory."""
-        return int(self.group["frames"].shape[1])
+        return int(self.arrays["frames"].shape[1])
 
     @property
     def scored_frames(self) -> range:
@@ -47,7 +61,7 @@ class Split:
     @property
     def chunk_trajectories(self) -> int:
         """Trajectories that are compressed together."""
-        return int(self.group["frames"].chunks[0])
+        return int(self.arrays["frames"].chunks[0])
 
     @cached_property
     def frames(self) -> NDArray[Any]:
@@ -75,16 +89,11 @@ class Split:
         Raises
         ------
         InputError
-            If a chunk cannot be decoded.
+            If a chunk of them is missing, damaged or cannot be decoded; naming the array, the shard and the remedy.
         """
-        try:
-            return np.asarray(self.group[name][start:stop])
-        except OSError:
-            raise
-        except Exception as error:  # zarr and its codecs raise many types on damaged chunks
-            raise InputError(
-                f"{self.group.store_path}: array {name!r} cannot be read ({show(str(error))}); make the set again"
-            ) from None
+        size = self.n_trajectories
+        stop = size if stop is None else min(stop, size)
+        return self.guard.fetch(name, start, stop)
 
     def to_xarray(self) -> xr.Dataset:
         """Return the arrays with named axes, coordinates and units (extra `xarray`).
@@ -114,7 +123,7 @@ class Split:
 
     def blocks(self, name: str) -> Iterator[NDArray[Any]]:
         """Yield one array shard by shard, in bounded memory."""
-        length = shard_length(self.recipe)
+        length = self.guard.shard_length
         for start in range(0, self.n_trajectories, length):
             yield self.read(name, start, start + length)
 
@@ -139,6 +148,25 @@ class Dataset:
         """Trajectories of each split."""
         return {str(name): int(size) for name, size in self.attributes["sizes"].items()}
 
+    @cached_property
+    def fingerprint_v2(self) -> str | None:
+        """The fingerprint that covers shapes and every split too; of a set of 0.1.0, which has none, it is computed."""
+        value = self.attributes.get("fingerprint_v2")
+        if value is None and self.fingerprint is not None:
+            return self.compute_fingerprints()[1]
+        return None if value is None else str(value)
+
+    def compute_fingerprints(self) -> tuple[str, str]:
+        """Return both fingerprints of what is stored, `sha256:...` and `sha256-v2:...`."""
+        markers = [str(self.splits[t.split].guard.marker(t.index).get("sha256", "")) for t in self.tasks()]
+        return compute_fingerprints(self.recipe, self.splits, self.attributes, markers)
+
+    def matches(self, fingerprint: str) -> bool:
+        """Tell whether a fingerprint of either kind, from a header, a row, a line or a card, is that of this set."""
+        if fingerprint.startswith(V2):
+            return fingerprint == self.fingerprint_v2
+        return fingerprint.startswith(V1) and fingerprint == self.fingerprint
+
     def split(self, name: str) -> Split:
         """Return one split; a missing one is answered with those that exist."""
         if name not in self.splits:
@@ -162,7 +190,8 @@ class Dataset:
 
     def tasks(self) -> list[Task]:
         """Return the shards of the set."""
-        return tasks_of(self.recipe, self.sizes)
+        length = next((split.guard.shard_length for split in self.splits.values()), None)
+        return tasks_of(self.recipe, self.sizes, length)
 
 
 def open_dataset(path: str | Path, allow_partial: bool = False) -> Dataset:
@@ -192,9 +221,10 @@ def open_dataset(path: str | Path, allow_partial: bool = False) -> Dataset:
     schema = attributes.get("schema")
     if schema is None:
         raise InputError(f"{location}: not a csist-bench data set (its Zarr group has no 'schema' attribute)")
-    if schema != SCHEMA:
+    if schema not in SCHEMAS:
+        known = " or ".join(repr(one) for one in SCHEMAS)
         raise InputError(
-            f"{location}: schema must be {SCHEMA!r}, got {show(schema)}; make the set again with this version"
+            f"{location}: schema must be {known}, got {show(schema)}; make the set again with this version"
         )
     if attributes.get("status") != COMPLETE and not allow_partial:
         raise InputError(
@@ -204,10 +234,13 @@ def open_dataset(path: str | Path, allow_partial: bool = False) -> Dataset:
     try:
         recipe = recipe_from_stored(attributes["recipe"], f"{location}: stored recipe")
         sizes = {str(k): int(v) for k, v in attributes["sizes"].items()}
-        splits = _open_splits(root, recipe, sizes, attributes.get("fingerprint"))
+        _check_attributes(location, attributes, recipe)
+        splits = _open_splits(root, location, attributes, recipe, sizes)
     except InputError:
         raise
-    except (KeyError, AttributeError, TypeError, ValueError) as error:
+    except OSError:
+        raise
+    except Exception as error:  # zarr raises many types on damaged metadata
         raise InputError(f"{location}: damaged data set ({show(repr(error))}); make it again") from None
     return Dataset(location, recipe, attributes, splits)
 
@@ -232,14 +265,53 @@ def _open_root(location: str) -> tuple[dict[str, Any], Any]:
         raise InputError(f"{location}: not a readable Zarr v3 group ({show(str(error))})") from None
 
 
-def _open_splits(root: Any, recipe: DataRecipe, sizes: dict[str, int], fingerprint: str | None) -> dict[str, Split]:
+def _remedy(location: str, attributes: dict[str, Any]) -> str:
+    if attributes.get("imported_step") is not None:
+        return "import the set again"
+    return f"repair it with: csist-bench generate --out {location} --resume (and the options that it was made with)"
+
+
+def _check_attributes(location: str, attributes: dict[str, Any], recipe: DataRecipe) -> None:
+    """Raise where the attributes contradict the digests that they hold of themselves."""
+    if recipe_hash(recipe) != attributes["recipe_hash"]:
+        raise InputError(f"{location}: the stored recipe is not that of its hash: it was changed; make the set again")
+    if attributes["schema"] != SCHEMA_1 and attributes["attributes_sha256"] != attributes_digest(attributes):
+        raise InputError(f"{location}: the attributes in zarr.json differ from their digest; make the set again")
+
+
+def _open_splits(
+    root: Any, location: str, attributes: dict[str, Any], recipe: DataRecipe, sizes: dict[str, int]
+) -> dict[str, Split]:
     splits = {}
     for name in SPLITS:
         size = sizes.get(name, 0)
-        if size:
-            group = root[name]
-            missing = [array for array in DIMENSIONS if array not in group]
-            if missing:
-                raise InputError(f"{root.store_path}: split {name!r} lacks {', '.join(missing)}; make the set again")
-            splits[name] = Split(name, recipe, group, fingerprint)
+        if not size:
+            continue
+        group = root[name]
+        missing = [array for array in DIMENSIONS if array not in group]
+        if missing:
+            raise InputError(f"{root.store_path}: split {name!r} lacks {', '.join(missing)}; make the set again")
+        arrays = {array: group[array] for array in DIMENSIONS}
+        _check_arrays(location, name, arrays, recipe, size)
+        complete = attributes.get("status") == COMPLETE
+        guard = Guard(location, name, group, arrays, attributes["schema"], complete, _remedy(location, attributes))
+        prints = attributes.get("fingerprint"), attributes.get("fingerprint_v2")
+        splits[name] = Split(name, recipe, arrays, *prints, guard)
     return splits
+
+
+def _check_arrays(location: str, split: str, arrays: dict[str, Any], recipe: DataRecipe, size: int) -> None:
+    """Raise where shape, type, fill value or codecs of an array are not those of a set of this recipe."""
+    length = int((arrays["frames"].shards or arrays["frames"].chunks)[0])
+    for name, plan in array_plan(recipe, size).items():
+        array = arrays[name]
+        found = f"{array.dtype.name} {tuple(array.shape)}"
+        if found != (wanted := f"{plan.kind} {plan.shape}"):
+            raise must(f"{location}: array {name!r} of {split!r}", f"be {wanted} by the recipe", found, "make it again")
+        names = codec_names(array)
+        chunks = tuple(array.shards or array.chunks)
+        if names not in (["bytes", "blosc"], ["bytes", "blosc", "crc32c"]) or chunks != (length, *plan.shape[1:]):
+            rule = "be stored as this program stores it (shards of whole trajectories; codecs bytes, blosc, crc32c)"
+            raise must(
+                f"{location}: array {name!r} of {split!r}", rule, f"{chunks}, {', '.join(names)}", "make it again"
+            )

@@ -29,29 +29,37 @@ def verify(path: str | Path, progress: Progress | None = None) -> list[str]:
     1e-4 grey levels; integer frames must be equal but for rounding ties. Drawn targets are drawn again from the seed.
     """
     data = datasets.open_dataset(path, allow_partial=True)
-    faults = (
-        []
-        if data.fingerprint
-        else [f"{path}: not complete; finish it with: csist-bench generate --out {path} --resume"]
-    )
-    tasks = [task for task in data.tasks() if datasets.is_done(Path(path), data.recipe, task)]
+    complete = data.fingerprint is not None
+    faults = [] if complete else [f"{path}: not complete; finish it with: csist-bench generate --out {path} --resume"]
+    # A complete set has a marker for every shard: one that lacks it is a fault, of another set it is not finished.
+    tasks = [task for task in data.tasks() if complete or datasets.is_done(Path(path), data.recipe, task)]
     for done, task in enumerate(tasks, start=1):
         faults += _verify_shard(data, task)
         if progress:
             progress(done, len(tasks))
-    if data.fingerprint and data.fingerprint != (found := datasets.compute_fingerprint(data)):
-        faults.append(
-            f"{path}: fingerprint must be {data.fingerprint}, got {found}; the targets or frames were changed"
-        )
-    return faults
+    return faults + (_fingerprint_faults(data) if complete and not faults else [])
+
+
+def _fingerprint_faults(data: datasets.Dataset) -> list[str]:
+    first, second = data.compute_fingerprints()
+    stored = {"fingerprint": first, "fingerprint_v2": second}
+    return [
+        f"{data.path}: {name} must be {data.attributes[name]}, got {found}; the targets or frames were changed"
+        for name, found in stored.items()
+        if data.attributes.get(name) not in (None, found)
+    ]
 
 
 def _verify_shard(data: datasets.Dataset, task: datasets.Task) -> list[str]:
     split = data.split(task.split)
-    arrays = {name: split.read(name, task.start, task.stop) for name in datasets.ARRAYS}
     where = f"{data.path}/{task.split} trajectories {task.start}..{task.stop - 1}"
-    if datasets.digest(arrays) != datasets.read_marker(Path(data.path), task)["sha256"]:
-        return [f"{where}: contents differ from the digest taken when they were written; make the set again"]
+    if not datasets.is_done(Path(data.path), data.recipe, task):
+        return [
+            f"{where}: the done-marker {task.marker} is missing, damaged or of another recipe; {split.guard.remedy}"
+        ]
+    if fault := split.guard.shard_fault(task.index):
+        return [fault]
+    arrays = {name: split.read(name, task.start, task.stop) for name in datasets.ARRAYS}
     scenes = Scenes(arrays["target_xy"], arrays["target_intensity"], arrays["target_count"])
     return _target_faults(data, task, scenes, where) + _frame_faults(data, task, scenes, arrays["frames"], where)
 

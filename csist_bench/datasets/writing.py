@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from numpy.typing import NDArray
 
 from csist_bench import __version__
@@ -15,15 +13,15 @@ from csist_bench.datasets.layout import (  # fmt: skip
     COMPLETE,
     CONVENTIONS,
     DIMENSIONS,
-    FINGERPRINT_FIELDS,
     INCOMPLETE,
     PROGRESS,
     SCHEMA,
     Task,
+    array_plan,
     arrays_of,
+    attributes_digest,
     chunk_length,
     digest,
-    plain_bytes,
     shard_length,
 )
 from csist_bench.datasets.reading import Dataset, open_dataset
@@ -49,7 +47,8 @@ def create_dataset(path: Path, recipe: DataRecipe, sizes: dict[str, int], extra:
             _create_split(root.create_group(split), recipe, size)
     (path / PROGRESS).mkdir(exist_ok=True)
     # Written last: a folder without these attributes is not yet a data set.
-    root.update_attributes(
+    _write_attributes(
+        root,
         {
             "schema": SCHEMA,
             "recipe": stored_table(recipe),
@@ -59,36 +58,36 @@ def create_dataset(path: Path, recipe: DataRecipe, sizes: dict[str, int], extra:
             "generator_version": __version__,
             "status": INCOMPLETE,
             "fingerprint": None,
+            "fingerprint_v2": None,
             "conventions": CONVENTIONS,
             **(extra or {}),
-        }
+        },
     )
 
 
+def _write_attributes(root: Any, attributes: dict[str, Any]) -> None:
+    plain = json.loads(json.dumps(attributes))  # as they will be read: the digest is of lists, not tuples
+    root.update_attributes(plain | {"attributes_sha256": attributes_digest(plain)})
+
+
 def _create_split(group: Any, recipe: DataRecipe, size: int) -> None:
-    t, k, s = recipe.frames, recipe.k_max, recipe.size
+    from zarr.codecs import Crc32cCodec
+
     chunk, shard = chunk_length(recipe), shard_length(recipe)
-    shapes = {
-        "frames": (size, t, s, s),
-        "target_xy": (size, t, k, 2),
-        "target_intensity": (size, t, k),
-        "target_count": (size, t),
-    }
-    kinds = {"frames": recipe.dtype, "target_xy": "float64", "target_intensity": "float64", "target_count": "uint8"}
-    for name, shape in shapes.items():
-        rest = shape[1:]
+    for name, plan in array_plan(recipe, size).items():
+        rest = plan.shape[1:]
         layout: dict[str, Any] = {"chunks": (shard, *rest)}
         if name == "frames":
             # Index at the start: readers over HTTP then need no suffix range requests.
             layout = {"chunks": (chunk, *rest), "shards": {"shape": (shard, *rest), "index_location": "start"}}
         group.create_array(
             name,
-            shape=shape,
-            dtype=kinds[name],
-            compressors=_codec(kinds[name]),
-            fill_value=0 if kinds[name].startswith("uint") else float("nan"),
+            shape=plan.shape,
+            dtype=plan.kind,
+            # The checksum is of the compressed bytes: damage is found before they are decoded.
+            compressors=[_codec(plan.kind), Crc32cCodec()],
+            fill_value=0 if plan.kind.startswith("uint") else float("nan"),
             dimension_names=DIMENSIONS[name],
-            config={"write_empty_chunks": True},
             **layout,
         )
 
@@ -116,7 +115,12 @@ def write_shard(path: Path, recipe: DataRecipe, task: Task, shard: Shard) -> Non
         raise must("region", f"be aligned to shards of {length} trajectories", (task.start, task.stop))
     arrays = arrays_of(shard)
     for name, values in arrays.items():
-        group[name][task.start : task.stop] = values
+        array = group[name]
+        key = array.metadata.encode_chunk_key((task.index, *(0,) * (array.ndim - 1)))
+        # What stood there goes first, or Zarr would read it, whole or not, to keep the rest of the shard.
+        (path / task.split / name / key).unlink(missing_ok=True)
+        # A chunk of fill values is written too: so an absent one is damage.
+        array.with_config({"write_empty_chunks": True})[task.start : task.stop] = values
     marker = {"sha256": digest(arrays), "recipe_hash": recipe_hash(recipe)}
     replace_file(path / PROGRESS / task.marker, json.dumps(marker).encode())
 
@@ -128,7 +132,7 @@ def write_whole(path: Path, arrays: dict[str, dict[str, NDArray[Any]]]) -> None:
     for split, named in arrays.items():
         group = zarr.open_group(path / split, mode="r+", zarr_format=3)
         for name, values in named.items():
-            group[name][:] = values
+            group[name].with_config({"write_empty_chunks": True})[:] = values
 
 
 def has_attributes(path: Path) -> bool:
@@ -137,6 +141,15 @@ def has_attributes(path: Path) -> bool:
         return bool(json.loads((path / "zarr.json").read_text(encoding="utf-8")).get("attributes"))
     except (OSError, ValueError):
         return True
+
+
+def is_ours(path: Path) -> bool:
+    """Tell whether a folder says that it is a data set of this program, of whatever schema, damaged or not."""
+    try:
+        schema = json.loads((path / "zarr.json").read_text(encoding="utf-8"))["attributes"]["schema"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return isinstance(schema, str) and schema.partition("@")[0] == SCHEMA.partition("@")[0]
 
 
 def read_marker(path: Path, task: Task) -> dict[str, str]:
@@ -154,34 +167,22 @@ def is_done(path: Path, recipe: DataRecipe, task: Task) -> bool:
 
 
 def finalise(path: Path) -> str:
-    """Mark a store with all its shards complete and return its fingerprint."""
+    """Mark a store with all its shards complete and return its fingerprint (that of version 0.1.0)."""
     import zarr
 
     store = open_dataset(path, allow_partial=True)
-    fingerprint = compute_fingerprint(store)
+    first, second = store.compute_fingerprints()
     root = zarr.open_group(path, mode="r+", zarr_format=3)
-    root.update_attributes({"status": COMPLETE, "fingerprint": fingerprint})
+    done = {"status": COMPLETE, "fingerprint": first}
+    if store.attributes["schema"] == SCHEMA:
+        _write_attributes(root, store.attributes | done | {"fingerprint_v2": second})
+    else:
+        root.update_attributes(done)
     for leftover in path.rglob(f"*{PARTIAL}"):
         leftover.unlink(missing_ok=True)
-    return fingerprint
+    return first
 
 
 def compute_fingerprint(store: Dataset) -> str:
-    """Return sha256 over the decoded target arrays, the optics and sensor fields, and integer frames."""
-    fields = {name: getattr(store.recipe, name) for name in FINGERPRINT_FIELDS}
-    state = hashlib.sha256(msgspec.json.encode(fields, order="deterministic"))
-    names = ["target_xy", "target_intensity", "target_count"] + ["frames"] * (store.recipe.dtype != "float32")
-    for split in store.splits.values():
-        for name in names:
-            for values in split.blocks(name):
-                state.update(plain_bytes(values))
-    if store.recipe.dtype == "float32" and store.recipe.directions == "given":
-        # Given targets do not tell the noise: what was drawn from the seed, or imported, has to be told apart.
-        if store.attributes.get("imported_step") is not None:
-            for task in store.tasks():
-                state.update(read_marker(Path(store.path), task).get("sha256", "").encode())
-        elif store.recipe.noise_sigma or store.recipe.shot_gain or store.recipe.background == "clutter":
-            state.update(str(store.recipe.seed).encode())
-    if background := store.attributes.get("background_digest"):
-        state.update(str(background).encode())
-    return f"sha256:{state.hexdigest()}"
+    """Return the fingerprint of version 0.1.0: sha256 over target arrays, optics and sensor fields, integer frames."""
+    return store.compute_fingerprints()[0]

@@ -51,6 +51,16 @@ def require_file(path: str | Path, what: str = "file") -> Path:
     return path
 
 
+def first_bytes(path: str | Path, what: str = "file", count: int = 16) -> bytes:
+    """Return how a regular file begins; errors are those of `file_bytes`."""
+    path = require_file(path, what)
+    try:
+        with path.open("rb") as file:
+            return file.read(count)
+    except OSError as error:
+        raise InputError(f"{path}: {_reason(error)}") from None
+
+
 def file_bytes(path: str | Path, what: str = "file") -> bytes:
     """Return the content of a regular file.
 

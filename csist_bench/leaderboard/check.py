@@ -127,5 +127,5 @@ def _faults_against(row: Row, store: Dataset | None) -> Iterator[str]:
     """Yield what is wrong with a row of the data set at hand."""
     if store is None or (row.dataset, row.data_seed) != (dataset_label(store.recipe), store.recipe.seed):
         return
-    if row.dataset_fingerprint != store.fingerprint:
+    if not store.matches(row.dataset_fingerprint):
         yield f"dataset_fingerprint must be {store.fingerprint} ({store.path}), got {row.dataset_fingerprint}"

@@ -22,7 +22,8 @@ from csist_bench.inputs.convention import AS_THE_FORM, OURS, Convention
 from csist_bench.leaderboard.datasets import dataset_label, dataset_recipe
 from csist_bench.leaderboard.rows import Row, board_lock, checked_row, read_rows, same_answers, standing, write_rows
 from csist_bench.methods.registry import METHODS, Method
-from csist_bench.predictions import Header, Predictions, read_predictions
+from csist_bench.predictions import Decoding, Header, Predictions, read_predictions
+from csist_bench.predictions.heat_maps import AbsentChunks
 from csist_bench.simulation.camera import Camera
 
 BOOTSTRAP = 1000
@@ -30,10 +31,11 @@ BOOTSTRAP = 1000
 
 @dataclass(frozen=True)
 class Reading:
-    """How a prediction file is to be read: its convention, and the pixel size of nanometres."""
+    """How a prediction file is to be read: its convention, the pixel size of nanometres, what absent chunks mean."""
 
     convention: Convention = AS_THE_FORM
     pixel_size_nm: float | None = None
+    absent_chunks: AbsentChunks = "error"  # of Zarr heat maps: "empty" says that nothing was found there
 
 
 AS_THE_FILE = Reading()
@@ -125,10 +127,9 @@ def score_submission(
         predictions,
         frames_per_trajectory=part.n_frames,
         n_trajectories=part.n_trajectories,
-        c=store.recipe.c,
-        threshold=store.recipe.grid_threshold,
         pixel_size_nm=claim.reading.pixel_size_nm,
         convention=claim.reading.convention,
+        decoding=Decoding.of_data(store.recipe, absent_chunks=claim.reading.absent_chunks),
     )
     _refuse_other_data(where, read.header, store, split)
     truth = Truth.from_split(part)
@@ -193,9 +194,8 @@ def _status(where: str, claim: Claim, header: Header) -> tuple[Status, tuple[str
 def _refuse_other_data(where: str, header: Header, store: Dataset, split: str) -> None:
     if store.fingerprint is None:
         raise must(f"{store.path}", "be complete, with a fingerprint", "no fingerprint")
-    if header.fingerprint not in (None, store.fingerprint):
-        rule = f"be that of {store.path} ({store.fingerprint})"
-        raise must(f"{where}: fingerprint", rule, header.fingerprint, "submit against the data that were unmixed")
+    if wrong := header.mismatch(store.fingerprint, header.split or split, lambda: store.fingerprint_v2):
+        raise InputError(f"{where}: {wrong} ({store.path}); submit against the data that were unmixed")
     if header.split not in (None, split):
         raise must(f"{where}: split", f"be {split!r}", header.split, f"submit with --split {show(header.split)}")
 

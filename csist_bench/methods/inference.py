@@ -239,6 +239,7 @@ def header_of(source: FrameSource, unmixed: Unmixed) -> Header:
         dataset=source.recipe.name,
         split=source.name,
         fingerprint=getattr(source, "fingerprint", None),
+        fingerprint_v2=getattr(source, "fingerprint_v2", None),
         n_frames=unmixed.n_frames,
         frames=f"{unmixed.frames.start}:{unmixed.frames.stop}",
     )

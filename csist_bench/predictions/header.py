@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +15,7 @@ from csist_bench.inputs.convention import OURS, Convention
 
 FORMAT = "csist-bench/predictions@1"
 HEADER_KEY = "csist_bench_header"
+SECOND = "sha256-v2:"  # how the fingerprint begins that covers shapes and every split
 
 
 @dataclass(frozen=True)
@@ -32,11 +34,26 @@ class Header:
     n_frames: int | None = None
     frames: str | None = None
     digest: str | None = field(default=None, compare=False)
+    fingerprint_v2: str | None = None
 
-    def mismatch(self, fingerprint: str | None, split: str) -> str | None:
-        """Say in what the header contradicts the data that it is held against, or return None."""
-        if self.fingerprint is not None and self.fingerprint != fingerprint:
-            return f"fingerprint must be that of the data, {fingerprint}, got {self.fingerprint}"
+    def mismatch(
+        self, fingerprint: str | None, split: str, second: Callable[[], str | None] = lambda: None
+    ) -> str | None:
+        """Say in what the header contradicts the data that it is held against, or return None.
+
+        Parameters
+        ----------
+        fingerprint : str or None
+            That of the data as version 0.1.0 knew it, `sha256:...`; the one that files of that version carry.
+        split : str
+        second : callable
+            Gives the data's `sha256-v2:...`, or None where it is not known; asked only where the header holds one.
+        """
+        named = [text for text in (self.fingerprint, self.fingerprint_v2) if text is not None]
+        for text in named:
+            own = second() if text.startswith(SECOND) else fingerprint
+            if text != own and (own is not None or not text.startswith(SECOND) or len(named) == 1):
+                return f"fingerprint must be that of the data, {own}, got {text}"
         if self.split is not None and self.split != split:
             return f"split must be {split!r}, got {self.split!r}"
         return None
@@ -45,7 +62,8 @@ class Header:
         """Return the header as it stands in a file."""
         table = {
             "format": FORMAT,
-            "dataset": {"name": self.dataset, "split": self.split, "fingerprint": self.fingerprint},
+            "dataset": {"name": self.dataset, "split": self.split, "fingerprint": self.fingerprint}
+            | ({"fingerprint_v2": self.fingerprint_v2} if self.fingerprint_v2 else {}),
             "method": self.method,
             "n_frames": self.n_frames,
             "frames": self.frames,
@@ -80,14 +98,16 @@ def header_from_table(table: dict[str, Any], where: str, warnings: list[str]) ->
     dataset = {"name": dataset} if isinstance(dataset, str) else _typed(dataset or {}, dict, f"{where}: $.dataset")
     method = {"name": method} if isinstance(method, str) else _typed(method or {}, dict, f"{where}: $.method")
     named = {
-        key: _typed(dataset.get(key), str, f"{where}: $.dataset.{key}") for key in ("name", "split", "fingerprint")
+        key: _typed(dataset.get(key), str, f"{where}: $.dataset.{key}")
+        for key in ("name", "split", "fingerprint", "fingerprint_v2")
     }
     n_frames = _typed(table.get("n_frames"), int, f"{where}: $.n_frames")
     if n_frames is not None and n_frames < 0:
         raise must(f"{where}: $.n_frames", "be a number of frames", n_frames)
     frames = _typed(table.get("frames"), str, f"{where}: $.frames")
     digest = _typed(table.get("digest"), str, f"{where}: $.digest")
-    return Header(method, named["name"], named["split"], named["fingerprint"], n_frames, frames, digest)
+    known = named["name"], named["split"], named["fingerprint"]
+    return Header(method, *known, n_frames, frames, digest, named["fingerprint_v2"])
 
 
 _TYPE_NAMES = {dict: "an object", str: "text", int: "a whole number"}

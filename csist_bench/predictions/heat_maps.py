@@ -2,53 +2,100 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from csist_bench.detections import Detections, detections_from_grid
+from csist_bench.conventions import GRID_THRESHOLD
+from csist_bench.detections import Detections, concatenate, detections_from_grid
 from csist_bench.errors import OFFENDERS_SHOWN, must, offenders
 from csist_bench.predictions.header import Header
 from csist_bench.predictions.table import LARGEST, IndexBounds, detections_from_columns
+from csist_bench.recipes import DataRecipe
 
 HEAT_MAPS = "heatmaps"
+AXES = ("trajectory", "frame")
+LARGEST_SIZE = 512  # px; of an imager
+BLOCK = 64 * 2**20  # bytes of heat maps that are decoded together
+
+AbsentChunks = Literal["error", "empty"]
 
 
 @dataclass(frozen=True)
 class Decoding:
-    """How heat maps become detections: c nodes per pixel, and the least node value (grey levels)."""
+    """How heat maps become detections: c nodes per pixel, the least node value (grey levels).
 
-    c: int
-    threshold: float
+    `size` is that of the imager in px (None: anything); `absent_chunks` says what chunks of Zarr maps mean that are
+    not there: an error, or frames without detections.
+    """
+
+    c: int = 3
+    threshold: float = GRID_THRESHOLD
+    size: int | None = None
+    absent_chunks: AbsentChunks = "error"
+
+    @classmethod
+    def of_data(
+        cls, recipe: DataRecipe, threshold: float | None = None, absent_chunks: AbsentChunks = "error"
+    ) -> Decoding:
+        """Return the decoding of heat maps that answer a set of this recipe."""
+        return cls(recipe.c, recipe.grid_threshold if threshold is None else threshold, recipe.size, absent_chunks)
+
+
+class Maps(Protocol):
+    """Heat maps (trajectory, frame, row, column) that are read in blocks."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...  # noqa: D102
+    @property
+    def dtype(self) -> np.dtype[Any]: ...  # noqa: D102
+    def blocks(self) -> Iterator[tuple[int, int, NDArray[Any]]]:
+        """Yield first trajectory, first frame and maps of each block."""
+        ...
 
 
 def from_heat_maps(
-    arrays: Mapping[str, NDArray[Any]], where: str, bounds: IndexBounds, decoding: Decoding, header: Header
+    maps: Maps, index: Mapping[str, NDArray[Any]], where: str, bounds: IndexBounds, decoding: Decoding, header: Header
 ) -> tuple[Detections, Header]:
-    """Check heat maps and decode them; the header then says which frames they answer."""
+    """Check the shape of heat maps, then decode them block by block; the header then says which frames they answer."""
     bounds.refuse_convention(where)
-    maps = arrays[HEAT_MAPS]
-    if maps.ndim != 4 or maps.dtype.kind not in "fiu" or maps.shape[2] != maps.shape[3] or maps.shape[2] % decoding.c:
-        rule = f"be numbers of shape (trajectory, frame, {decoding.c} * size, {decoding.c} * size)"
-        raise must(f"{where}: {HEAT_MAPS}", rule, f"{maps.dtype} {maps.shape}")
-    if maps.dtype.kind == "f":
-        bad = ~(np.abs(maps) <= LARGEST)
-        if bad.any():
-            found = [f"{tuple(int(i) for i in at)}: {maps[tuple(at)]}" for at in np.argwhere(bad)[:OFFENDERS_SHOWN]]
-            raise offenders(where, f"heatmaps must be finite and at most {LARGEST:g} in size", found, int(bad.sum()))
-    trajectory = _axis(arrays, "trajectory", len(maps), bounds.n_trajectories, where)
-    frame = _axis(arrays, "frame", maps.shape[1], bounds.frames_per_trajectory, where)
-    decoded = detections_from_grid(maps, decoding.c, decoding.threshold)
+    _require_shape(maps, where, decoding)
+    trajectory = _axis(index, "trajectory", maps.shape[0], bounds.n_trajectories, where)
+    frame = _axis(index, "frame", maps.shape[1], bounds.frames_per_trajectory, where)
+    parts = [Detections.empty()]
+    for first, start, values in maps.blocks():
+        _require_finite(values, where, (first, start))
+        parts.append(detections_from_grid(values, decoding.c, decoding.threshold).shifted(first, start))
+    decoded = concatenate(parts)
     columns = {**decoded.columns(), "trajectory": trajectory[decoded.trajectory], "frame": frame[decoded.frame]}
     detections = detections_from_columns(columns, where, lambda row, name: f"detection {row}", bounds)
     whole = len(frame) > 0 and np.array_equal(frame, np.arange(frame[0], frame[0] + len(frame)))
     frames = f"{frame[0]}:{frame[-1] + 1}" if whole else header.frames
-    count = maps.shape[0] * maps.shape[1]
-    answered = Header(header.method, header.dataset, header.split, header.fingerprint, count, frames)
-    return detections, answered
+    return detections, replace(header, n_frames=maps.shape[0] * maps.shape[1], frames=frames)
+
+
+def _require_shape(maps: Maps, where: str, decoding: Decoding) -> None:
+    c, size, shape = decoding.c, decoding.size, maps.shape
+    fits = len(shape) == 4 and shape[2] == shape[3] and shape[2] % c == 0
+    if fits:
+        fits = shape[2] == c * size if size is not None else 0 < shape[2] <= c * LARGEST_SIZE
+    if not fits or maps.dtype.kind not in "fiu":
+        side = f"{c} * size" if size is None else c * size
+        rule = f"be numbers of shape (trajectory, frame, {side}, {side})"
+        raise must(f"{where}: {HEAT_MAPS}", rule, f"{maps.dtype} {shape}")
+
+
+def _require_finite(values: NDArray[Any], where: str, origin: tuple[int, int]) -> None:
+    if values.dtype.kind != "f":
+        return
+    bad = ~(np.abs(values) <= LARGEST)
+    if bad.any():
+        places = [tuple(int(i) for i in at) for at in np.argwhere(bad)[:OFFENDERS_SHOWN]]
+        found = [f"{(at[0] + origin[0], at[1] + origin[1], *at[2:])}: {values[at]}" for at in places]
+        raise offenders(where, f"heatmaps must be finite and at most {LARGEST:g} in size", found, int(bad.sum()))
 
 
 def _axis(

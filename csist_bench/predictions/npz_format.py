@@ -3,44 +3,56 @@
 from __future__ import annotations
 
 import io
-import zipfile
-import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from csist_bench.datasets.array_files import Archive, open_npz
 from csist_bench.detections import Detections
-from csist_bench.errors import InputError, must, show
+from csist_bench.errors import must
 from csist_bench.predictions.header import HEADER_KEY, Header, stored_header
-from csist_bench.predictions.heat_maps import HEAT_MAPS, Decoding, from_heat_maps
+from csist_bench.predictions.heat_maps import AXES, BLOCK, HEAT_MAPS, Decoding, from_heat_maps
 from csist_bench.predictions.table import COLUMNS, IndexBounds, detections_from_columns
 
 
-def read_npz(
-    data: bytes, where: str, bounds: IndexBounds, warnings: list[str], decoding: Decoding
-) -> tuple[Detections, Header]:
+@dataclass(frozen=True, eq=False)
+class _PackedMaps:
+    """Heat maps inside an archive."""
+
+    archive: Archive
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    def blocks(self) -> Iterator[tuple[int, int, NDArray[Any]]]:
+        """Yield whole trajectories."""
+        each = int(np.prod(self.shape[1:], dtype=object)) * self.dtype.itemsize
+        length, first = max(1, BLOCK // max(1, each)), 0
+        for values in self.archive.blocks(HEAT_MAPS, length):
+            yield first, 0, values
+            first += len(values)
+
+
+def read_npz(path: Path, bounds: IndexBounds, warnings: list[str], decoding: Decoding) -> tuple[Detections, Header]:
     """Read an NPZ of heat maps (array `heatmaps`) or of detection columns; nothing in it is ever unpickled."""
-    arrays = _npz_arrays(data, where)
-    header = stored_header(arrays.pop(HEADER_KEY, None), where, warnings)
-    if HEAT_MAPS in arrays:
-        return from_heat_maps(arrays, where, bounds, decoding, header)
+    where = str(path)
+    with open_npz(path) as archive:
+        of_maps = HEAT_MAPS in archive
+        wanted = [name for name in (*(AXES if of_maps else COLUMNS), HEADER_KEY) if name in archive]
+        if not of_maps and not wanted:
+            raise must(where, f"hold an array '{HEAT_MAPS}' or the columns trajectory, frame, x, y, score", "neither")
+        archive.unpacked(wanted)
+        arrays = {name: archive.read(name) for name in wanted}
+        header = stored_header(arrays.pop(HEADER_KEY, None), where, warnings)
+        if of_maps:
+            about = archive.header(HEAT_MAPS)
+            maps = _PackedMaps(archive, about.shape, about.dtype)
+            return from_heat_maps(maps, arrays, where, bounds, decoding, header)
     return detections_from_columns(arrays, where, lambda row, name: f"row {row}", bounds), header
-
-
-def _npz_arrays(data: bytes, where: str) -> dict[str, NDArray[Any]]:
-    try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as file:
-            wanted = [name for name in file.files if name in (HEAT_MAPS, HEADER_KEY, *COLUMNS)]
-            arrays = {name: np.asarray(file[name]) for name in wanted}
-    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
-        raise InputError(f"{where}: not a readable NPZ file ({show(str(error))})") from None
-    except MemoryError:
-        raise InputError(f"{where}: an array of the NPZ file does not fit into memory") from None
-    if not arrays:
-        raise must(where, f"hold an array '{HEAT_MAPS}' or the columns trajectory, frame, x, y, score", "neither")
-    return arrays
 
 
 def encode_npz(detections: Detections, header: Header) -> bytes:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from csist_bench.conventions import GRID_THRESHOLD
 from csist_bench.detections import Detections
 from csist_bench.errors import InputError, must
 from csist_bench.inputs.convention import AS_THE_FORM, OURS, Convention
-from csist_bench.inputs.sources import GZIP, file_bytes, unpacked
+from csist_bench.inputs.sources import GZIP, file_bytes, first_bytes, unpacked
 from csist_bench.inputs.text import beginning_of
 from csist_bench.predictions.csv_format import read_csv
 from csist_bench.predictions.digest import require_digest
@@ -32,8 +31,7 @@ def read_predictions(
     *,
     frames_per_trajectory: int | None,
     n_trajectories: int | None,
-    c: int = 3,
-    threshold: float = GRID_THRESHOLD,
+    decoding: Decoding | None = None,
     pixel_size_nm: float | None = None,
     convention: Convention | None = None,
 ) -> Predictions:
@@ -46,8 +44,8 @@ def read_predictions(
         a folder of its parts, NPZ, a Zarr store of heat maps, or a folder of text files.
     frames_per_trajectory, n_trajectories : int or None
         T and N of the split that was answered; None leaves the indices unchecked.
-    c, threshold : int, float
-        Decoding of heat maps: nodes per pixel, least node value in grey levels.
+    decoding : Decoding, optional
+        How heat maps become detections; by default as those of the published sets.
     pixel_size_nm : float, optional
         Pixel size for positions in nanometres.
     convention : Convention, optional
@@ -60,7 +58,7 @@ def read_predictions(
     """
     path = Path(path)
     bounds = IndexBounds(frames_per_trajectory, n_trajectories, convention or AS_THE_FORM)
-    decoding = Decoding(c, threshold)
+    decoding = decoding or Decoding()
     try:
         read = _read_folder(path, bounds, decoding) if path.is_dir() else None
     except (OSError, ValueError) as error:  # ValueError: a null byte in the name
@@ -89,13 +87,13 @@ def _answer(read: tuple[Detections, Header], warnings: list[str], bounds: IndexB
 
 def _read_file(path: Path, bounds: IndexBounds, decoding: Decoding, pixel_size_nm: float | None) -> Predictions:
     where, warnings = str(path), list[str]()
+    if first_bytes(path, "prediction file").startswith(ZIP):
+        return _answer(read_npz(path, bounds, warnings, decoding), warnings, bounds)
     data = file_bytes(path, "prediction file")
     if data.startswith(GZIP):
         data = unpacked(data, where, None if bounds.most_rows is None else BYTES_PER_ROW * bounds.most_rows)
     if not data or data.isspace():
         raise InputError(f"{where}: the file is empty")
-    if data.startswith(ZIP):
-        return _answer(read_npz(data, where, bounds, warnings, decoding), warnings, bounds)
     if data.startswith(PARQUET):
         return _answer(read_parquet(data, where, bounds, warnings), warnings, bounds)
     suffix = next((s for s in reversed(path.suffixes) if s.lower() != ".gz"), "").lower()

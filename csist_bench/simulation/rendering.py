@@ -94,4 +94,9 @@ def shard_from_scenes(
     optics = Optics.from_recipe(recipe)
     radiance = frames_from_targets(scenes.xy, scenes.intensity, optics)
     frames = sense(recipe, radiance, indices, background)
-    return Shard(frames.astype(recipe.dtype), scenes)
+    with np.errstate(over="ignore"):  # what the type cannot hold becomes infinite, and is refused
+        stored = frames.astype(recipe.dtype)
+    if stored.dtype.kind == "f" and not np.isfinite(stored).all():
+        lower = "lower intensities, noise and background"
+        raise must("frames", "be finite in float32", f"up to {np.nanmax(np.abs(frames)):.3g} grey levels", lower)
+    return Shard(stored, scenes)

@@ -9,7 +9,7 @@ import pytest
 
 from csist_bench.predictions import FORMAT
 from tests.helpers.command_line import CommandLine
-from tests.helpers.sets import TINY, tiny_set
+from tests.helpers.sets import TINY, edit_attributes, tiny_set
 
 FEW = [word for setting in TINY for word in ("--set", setting)]
 
@@ -28,12 +28,6 @@ def data(tmp_path_factory):
 def broken(data, tmp_path):
     """A copy of the data set, to be damaged."""
     return shutil.copytree(data, tmp_path / "broken.zarr")
-
-
-def edit_attributes(path, **changes):
-    text = json.loads((path / "zarr.json").read_text())
-    text["attributes"].update(changes)
-    (path / "zarr.json").write_text(json.dumps(text))
 
 
 # --- mistyped words -----------------------------------------------------------------------------------------------

@@ -1,9 +1,11 @@
 import json
 import os
+import platform
 import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,7 @@ from csist_bench.datasets.generation import generate, parse_part
 from csist_bench.datasets.verification import verify
 from csist_bench.errors import InputError
 from csist_bench.recipes import load_data_recipe, recipe_hash, shipped
-from tests.helpers.sets import tiny_recipe, tiny_set
+from tests.helpers.sets import as_schema_1, tiny_recipe, tiny_set
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "data_sets.json").read_text())
 
@@ -153,6 +155,94 @@ def test_two_writers_of_one_part_are_told_apart(tmp_path):
     assert len(caught) == 1
 
 
+SLOW_WRITER = """
+import sys, time
+from csist_bench.datasets.generation import generate, parse_part
+from tests.helpers.sets import tiny_recipe
+def slowly(done, total):
+    print("writing", flush=True)
+    time.sleep(600)
+generate(sys.argv[1], tiny_recipe(), part=parse_part(sys.argv[2]), progress=slowly)
+"""
+
+
+@contextmanager
+def slow_writer(path, part="1/1"):
+    """Another process that holds the store half written."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", SLOW_WRITER, str(path), part]
+    child = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    try:
+        assert child.stdout.readline() == "writing\n"
+        yield child
+    finally:
+        child.kill()
+        child.wait()
+        child.stdout.close()
+
+
+def test_a_second_writer_is_refused_by_whom_and_a_dead_one_is_not_waited_for(tmp_path):
+    path = tmp_path / "set.zarr"
+    with slow_writer(path) as first:
+        for how in ({"overwrite": True}, {"resume": True}, {"part": (2, 3)}):
+            with pytest.raises(InputError) as refused:
+                generate(path, tiny_recipe(), **how)
+            assert "another process is writing part 1/1 of this data set; wait for it or stop it" in str(refused.value)
+            assert f"(process {first.pid} on {platform.node()}, since 20" in str(refused.value)
+        with pytest.raises(InputError, match="exists already"):
+            generate(path, tiny_recipe())
+    assert generate(path, tiny_recipe(), overwrite=True).written == 160
+    assert verify(path) == []
+
+
+def test_parts_share_a_store_but_not_with_another_division(tmp_path):
+    path = tmp_path / "set.zarr"
+    with slow_writer(path, "1/2"):
+        assert generate(path, tiny_recipe(), part=(2, 2)).written > 0
+        with pytest.raises(InputError, match="is writing part 1/2"):
+            generate(path, tiny_recipe(), part=(3, 3))
+
+
+def test_links_are_read_and_written_through_but_never_replaced(tmp_path):
+    real = tiny_set(tmp_path / "real.zarr")
+    link = tmp_path / "link.zarr"
+    link.symlink_to(real)
+    before = digests(real)
+    assert digests(link) == before
+    with pytest.raises(InputError, match="is a symbolic link, and what it points to is never removed"):
+        generate(link, tiny_recipe("seqcsist", "seed=1"), overwrite=True)
+    assert digests(real) == before
+    dangling = tmp_path / "dangling.zarr"
+    dangling.symlink_to(tmp_path / "nowhere.zarr")
+    with pytest.raises(InputError, match="is a symbolic link, and points to nothing"):
+        generate(dangling, tiny_recipe())
+    assert not (tmp_path / "nowhere.zarr").exists()
+
+
+def test_a_link_inside_a_store_is_removed_not_followed(tmp_path):
+    path = tiny_set(tmp_path / "set.zarr")
+    kept = tmp_path / "kept"
+    (path / "test").rename(kept)
+    (path / "test").symlink_to(kept)
+    generate(path, tiny_recipe("seqcsist", "seed=1"), overwrite=True)
+    assert (kept / "frames" / "zarr.json").is_file()
+    assert not (path / "test").is_symlink()
+
+
+def test_both_names_of_a_store_have_one_lock(tmp_path):
+    path = tmp_path / "set.zarr"
+    (tmp_path / "link.zarr").symlink_to(path)
+    with slow_writer(path), pytest.raises(InputError, match="is writing part 1/1"):
+        generate(tmp_path / "link.zarr", tiny_recipe(), resume=True)
+
+
+def test_what_a_kill_left_while_a_set_was_replaced_goes(tmp_path):
+    path = tiny_set(tmp_path / "set.zarr")
+    path.rename(tmp_path / ".set.zarr.replaced.partial")
+    tiny_set(path)
+    assert [entry.name for entry in tmp_path.iterdir() if entry.name.endswith(".partial")] == []
+
+
 def test_no_permission_and_a_full_disk_end_in_an_os_error_and_resume(tmp_path, monkeypatch):
     path = tmp_path / "set.zarr"
 
@@ -210,10 +300,8 @@ def test_shipped_recipes_make_the_sets_of_version_0_1_0(tmp_path, name):
 def as_of_0_1_0(path, *overrides):
     """A set as version 0.1.0 made it: it drew about 5 px whatever the size, and recorded neither of the new fields."""
     generate(path, tiny_recipe("seqcsist", "centre=5", *overrides))
-    meta = json.loads((path / "zarr.json").read_text())
-    assert {"centre", "grid_threshold"}.isdisjoint(meta["attributes"]["recipe"])
-    meta["attributes"]["generator_version"] = "0.1.0"
-    (path / "zarr.json").write_text(json.dumps(meta))
+    assert {"centre", "grid_threshold"}.isdisjoint(json.loads((path / "zarr.json").read_text())["attributes"]["recipe"])
+    as_schema_1(path)
     return path
 
 
@@ -234,3 +322,11 @@ def test_a_wide_set_of_today_records_its_centre(tmp_path):
     data = datasets.open_dataset(path)
     assert (data.attributes["recipe"]["centre"], data.recipe.centre, data.recipe.reference) == (7.0, None, 7.0)
     assert verify(path) == []
+
+
+@pytest.mark.parametrize("bright", [["intensity_min=1e308", "intensity_max=1e308"], ["noise_sigma=1e300"]])
+def test_frames_that_are_not_finite_are_refused(tmp_path, bright):
+    with pytest.raises(InputError, match="frames must be finite in float32"):
+        generate(tmp_path / "set.zarr", tiny_recipe("seqcsist", *bright))
+    with pytest.raises(InputError, match="not complete"):
+        datasets.open_dataset(tmp_path / "set.zarr")

@@ -1,4 +1,5 @@
 import json
+import os
 import re
 
 import numpy as np
@@ -141,3 +142,120 @@ def test_nothing_is_left_beside_a_refused_import(exported, tmp_path):
     with pytest.raises(InputError, match="image_3"):
         import_published(exported, tmp_path / "back.zarr")
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_one_maker_at_a_time_and_leftovers_go(source, exported, tmp_path):
+    def second(done, total):
+        if not refused:
+            for make in (
+                lambda: export_published(source, tmp_path / "out"),
+                lambda: import_published(exported, tmp_path / "out"),
+            ):
+                with pytest.raises(InputError, match="another process is making it; wait for it or stop it") as error:
+                    make()
+                refused.append(str(error.value))
+
+    refused = []
+    leftover = tmp_path / ".out.building.partial"
+    (leftover / "train").mkdir(parents=True)
+    export_published(source, tmp_path / "out", progress=second)
+    assert len(refused) == 2
+    assert all(f"(process {os.getpid()} on " in text for text in refused)
+    assert not leftover.exists()
+    assert not (tmp_path / "out" / "train" / "train").exists()
+
+
+def test_what_came_to_stand_there_meanwhile_is_kept(source, tmp_path):
+    def meanwhile(done, total):
+        (tmp_path / "out").mkdir(exist_ok=True)
+        (tmp_path / "out" / "mine.txt").write_text("work")
+
+    with pytest.raises(InputError, match="came to exist meanwhile"):
+        export_published(source, tmp_path / "out", progress=meanwhile)
+    assert [entry.name for entry in (tmp_path / "out").iterdir()] == ["mine.txt"]
+    assert not (tmp_path / ".out.building.partial").exists()
+
+
+# --- every split, every picture -------------------------------------------------------------------------------------
+
+
+def test_axes_swapped_in_one_split_alone_are_found(exported, tmp_path):
+    swap_axes(exported / "test")
+    with pytest.raises(InputError, match=r"test, frames 0 and on: xc is the row, but xc is the column in .*train"):
+        import_published(exported, tmp_path / "back.zarr")
+    assert not (tmp_path / "back.zarr").exists()
+
+
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_labels_moved_by_half_a_pixel_in_one_split_are_found(exported, tmp_path, split):
+    for path in (exported / split).rglob("COS*.xml"):
+        path.write_text(re.sub(r"<xc>([^<]+)</xc>", lambda m: f"<xc>{float(m[1]) + 0.5}</xc>", path.read_text()))
+    with pytest.raises(InputError, match=rf"{split}: the annotations explain the pictures in neither.*; frame 0"):
+        import_published(exported, tmp_path / "back.zarr")
+
+
+def test_frames_late_in_a_split_are_checked_too(exported, tmp_path):
+    last = exported / "train" / "annotation" / "COS111.xml"
+    last.write_text(re.sub(r"<xc>([^<]+)</xc>", lambda m: f"<xc>{float(m[1]) + 0.5}</xc>", last.read_text()))
+    with pytest.raises(InputError, match=r"train: the annotations explain .* frame 111"):
+        import_published(exported, tmp_path / "back.zarr")
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_a_picture_of_another_depth_is_refused_by_name(source, tmp_path, bits):
+    export_published(source, tmp_path / "mixed", bits=bits)
+    odd = tmp_path / "mixed" / "test" / "image" / "image_3.png"
+    Image.fromarray(np.full((11, 11), 40, np.uint16 if bits == 8 else np.uint8)).save(odd)
+    says = rf"image_3\.png must be a picture of {bits} bits, as the first one is, got {24 - bits} bits"
+    for side in (True, False)[: 2 if bits == 8 else 1]:
+        if not side:
+            (tmp_path / "mixed" / SIDE_FILE).unlink()
+        with pytest.raises(InputError, match=says):
+            import_published(tmp_path / "mixed", tmp_path / "back.zarr", frames=4)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"bits": 8, "scale": 1, "frames": 0, "recipe": null}',
+        '{"bits": 8, "scale": 0, "frames": 4, "recipe": null}',
+        '{"bits": 7, "scale": 1, "frames": 4, "recipe": null}',
+        '{"bits": 8, "scale": 1, "frames": -4, "recipe": null}',
+        '{"bits": 1e999, "scale": 1, "frames": 4, "recipe": null}',
+        '{"bits": 8, "scale": 1, "frames": 4, "recipe": 3}',
+        '{"bits": 8, "scale": 1, "frames": 4, "recipe": ' + "[" * 100_000 + "]" * 100_000 + "}",
+        "[1]",
+    ],
+)
+def test_bad_side_files_are_one_line(exported, tmp_path, text):
+    (exported / SIDE_FILE).write_text(text)
+    with pytest.raises(InputError, match=re.escape(str(exported / SIDE_FILE))):
+        import_published(exported, tmp_path / "back.zarr")
+
+
+def test_other_broken_companions_are_one_line(exported, tmp_path):
+    file = exported / "train" / "annotation" / "COS0.xml"
+    text = file.read_text()
+    file.write_text('<?xml version="1.0" encoding="made-up"?>' + text)
+    with pytest.raises(InputError, match=r"COS0\.xml: not a readable annotation"):
+        import_published(exported, tmp_path / "back.zarr")
+    file.unlink()
+    os.mkfifo(file)
+    with pytest.raises(InputError, match=r"COS0\.xml: must be a file, got a pipe"):
+        import_published(exported, tmp_path / "back.zarr")
+    file.unlink()
+    file.write_text(text)
+    picture = exported / "train" / "image" / "image_0.png"
+    picture.write_bytes(picture.read_bytes()[:40])
+    with pytest.raises(InputError, match=r"image_0\.png: not a readable picture"):
+        import_published(exported, tmp_path / "back.zarr")
+
+
+def test_export_never_writes_nan(tmp_path):
+    import zarr
+
+    path = tiny_set(tmp_path / "set.zarr")
+    zarr.open_group(path / "val", mode="r+")["frames"][1, 2, 3, 4] = np.nan
+    with pytest.raises(InputError, match=r"val: frames of trajectories 0\.\.5"):
+        export_published(open_dataset(path), tmp_path / "out")
+    assert not (tmp_path / "out").exists()

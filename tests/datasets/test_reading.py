@@ -9,7 +9,7 @@ from csist_bench.datasets import layout
 from csist_bench.datasets.verification import verify
 from csist_bench.errors import InputError
 from csist_bench.simulation.rendering import render_shard
-from tests.helpers.sets import tiny_recipe, tiny_set
+from tests.helpers.sets import edit_attributes, tiny_recipe, tiny_set
 
 
 @pytest.fixture(scope="module")
@@ -98,16 +98,13 @@ def test_what_is_not_a_data_set_is_named(tmp_path):
         datasets.open_dataset(tmp_path / "foreign.zarr")
 
 
-def edit_attributes(path, **changes):
-    text = json.loads((path / "zarr.json").read_text())
-    text["attributes"].update(changes)
-    (path / "zarr.json").write_text(json.dumps(text))
-
-
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"schema": "csist-bench/dataset@9"}, "schema must be 'csist-bench/dataset@1', got csist-bench/dataset@9"),
+        (
+            {"schema": "csist-bench/dataset@9"},
+            "schema must be 'csist-bench/dataset@2' or 'csist-bench/dataset@1', got csist-bench/dataset@9",
+        ),
         ({"status": "incomplete"}, "not complete; finish it with: csist-bench generate --out .* --resume"),
         ({"recipe": {"name": "x", "kmax": 3}}, "unknown field 'kmax'; did you mean 'k_max'"),
         ({"sizes": None}, "damaged data set"),

@@ -1,8 +1,11 @@
 """Small data sets for tests."""
 
+import json
+import shutil
 from pathlib import Path
 
 from csist_bench.datasets.generation import generate
+from csist_bench.datasets.layout import SCHEMA_1, attributes_digest
 from csist_bench.recipes import load_data_recipe
 
 TINY = ("trajectories=40", "frames=4", "scored_frames=1:3")
@@ -16,3 +19,43 @@ def tiny_set(path: Path, name="seqcsist", *more):
     """Generate 40 trajectories of 4 frames (28 / 6 / 6) and return the path."""
     generate(path, tiny_recipe(name, *more))
     return path
+
+
+def edit_attributes(path: Path, **changes):
+    """Change the attributes of a set, their digest with them."""
+    text = json.loads((path / "zarr.json").read_text())
+    text["attributes"].update(changes)
+    if "attributes_sha256" in text["attributes"]:
+        text["attributes"]["attributes_sha256"] = attributes_digest(text["attributes"])
+    (path / "zarr.json").write_text(json.dumps(text))
+
+
+def as_schema_1(path: Path) -> Path:
+    """Turn a set into one as version 0.1.0 wrote it: no checksums, and no chunks that hold fill values alone."""
+    import zarr
+
+    root = zarr.open_group(path, mode="r")
+    made = zarr.create_group(path.with_name("made.zarr"), zarr_format=3)
+    for split in ("train", "val", "test"):
+        if split not in root:
+            continue
+        group = made.create_group(split)
+        for name, array in root[split].arrays():
+            blosc = next(codec for codec in array.compressors if type(codec).__name__ == "BloscCodec")
+            sharded = {"shards": {"shape": array.shards, "index_location": "start"}} if array.shards else {}
+            copy = group.create_array(
+                name,
+                shape=array.shape,
+                dtype=array.dtype,
+                chunks=array.chunks,
+                compressors=blosc,
+                fill_value=array.fill_value,
+                dimension_names=array.metadata.dimension_names,
+                **sharded,
+            )
+            copy[:] = array[:]
+    attributes = dict(root.attrs) | {"schema": SCHEMA_1, "generator_version": "0.1.0"}
+    made.update_attributes({k: v for k, v in attributes.items() if k not in ("fingerprint_v2", "attributes_sha256")})
+    shutil.copytree(path / "_progress", path.with_name("made.zarr") / "_progress")
+    shutil.rmtree(path)
+    return path.with_name("made.zarr").rename(path)

@@ -7,6 +7,7 @@ import pytest
 
 from csist_bench.detections import detections_from_grid
 from csist_bench.errors import InputError
+from csist_bench.predictions import Decoding
 from tests.helpers.prediction_files import N, T, read, same
 
 
@@ -21,7 +22,7 @@ def test_heat_maps_are_decoded_as_published(tmp_path):
     again = read(tmp_path / "maps.npz")
     same(again.detections, detections_from_grid(maps, 3, 70.0))
     assert again.header.n_frames == N * T
-    low = read(tmp_path / "maps.npz", threshold=50.0)
+    low = read(tmp_path / "maps.npz", decoding=Decoding(threshold=50.0))
     same(low.detections, detections_from_grid(maps, 3, 50.0))
 
 
@@ -49,7 +50,7 @@ def test_heat_maps_of_some_frames_name_them(tmp_path):
         ({"heatmaps": np.zeros((2, T, 33, 33)), "trajectory": np.array([1, 1])}, "different whole numbers"),
         ({"other": np.zeros(3)}, "must hold an array 'heatmaps'"),
         ({"x": np.zeros(3), "y": np.zeros(3)}, "missing: score, trajectory, frame"),
-        ({"heatmaps": np.array([None])}, "not a readable NPZ"),
+        ({"heatmaps": np.array([None])}, "objects, which are never unpickled"),
     ],
 )
 def test_bad_arrays(tmp_path, arrays, part):

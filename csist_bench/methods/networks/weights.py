@@ -23,7 +23,7 @@ from csist_bench import __version__
 from csist_bench.conventions import PriorTier
 from csist_bench.errors import InputError, must, show
 from csist_bench.files import replace_file
-from csist_bench.inputs.sources import decoded_json, file_bytes, require_file
+from csist_bench.inputs.sources import decoded_json, file_bytes, first_bytes
 from csist_bench.methods import registry
 from csist_bench.methods.networks.base import network_from_settings, plain_tensors
 from csist_bench.simulation.optics import Optics
@@ -36,7 +36,6 @@ TAKEN = (
     "weights are .safetensors files with a card, as `csist-bench train` writes them; docs/methods.md, 'Weights of other"
     " programs', shows how to convert a .pth file"
 )
-_SNIFFED = 16
 _PICKLES = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"\x1f\x8b")
 _CHECKPOINTS = (".pth", ".pt", ".ckpt", ".bin", ".pkl", ".tar")
 _WRAPPERS = ("module.", "state_dict.", "model.", "_orig_mod.", "generator.")  # DataParallel, mmengine, torch.compile
@@ -156,7 +155,6 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, st
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Read a safetensors file whole and check its digests."""
-    require_file(path, "weights")
     _refuse_foreign(path)
     try:
         with safe_open(path, framework="pt") as file:
@@ -191,9 +189,7 @@ def _text_digest(texts: Mapping[str, str]) -> str:
 
 def _refuse_foreign(path: Path) -> None:
     """Raise for a checkpoint of PyTorch, which is a pickle and could run code: it is never opened."""
-    with path.open("rb") as file:
-        begin = file.read(_SNIFFED)
-    if begin.startswith(_PICKLES) or path.suffix.lower() in _CHECKPOINTS:
+    if first_bytes(path, "weights").startswith(_PICKLES) or path.suffix.lower() in _CHECKPOINTS:
         raise InputError(f"{path}: a checkpoint of PyTorch or of a tool built on it, which is not opened; {TAKEN}")
 
 
