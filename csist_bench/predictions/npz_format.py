@@ -45,6 +45,9 @@ def read_npz(path: Path, bounds: IndexBounds, warnings: list[str], decoding: Dec
         wanted = [name for name in (*(AXES if of_maps else COLUMNS), HEADER_KEY) if name in archive]
         if not of_maps and not wanted:
             raise must(where, f"hold an array '{HEAT_MAPS}' or the columns trajectory, frame, x, y, score", "neither")
+        for name in wanted:
+            if name != HEADER_KEY and len(shape := archive.header(name).shape) != 1:
+                raise must(f"{where}: {name}", "hold one number per row", f"shape {shape}")
         archive.unpacked(wanted)
         arrays = {name: archive.read(name) for name in wanted}
         header = stored_header(arrays.pop(HEADER_KEY, None), where, warnings)
