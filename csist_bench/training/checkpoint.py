@@ -109,7 +109,7 @@ def read_run_recipe(folder: Path) -> RunRecipe:
     path = folder / RECIPE
     if not path.is_file():
         raise InputError(f"{folder} holds no run to resume ({RECIPE} is missing); leave --resume out")
-    saved = decoded_json(file_bytes(path), f"{path}: not a run's recipe", RunRecipe)
+    saved: RunRecipe = decoded_json(file_bytes(path), f"{path}: not a run's recipe", RunRecipe)
     # Fields that were added after the run began have their defaults; settings that were removed since are left out.
     return msgspec.structs.replace(
         saved,
