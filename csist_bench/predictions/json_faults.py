@@ -21,6 +21,7 @@ LARGEST_EXPLAINED = 1 << 24  # bytes
 _INDICES = ("trajectory", "frame", "image_id")
 _FINITE = tuple(name for name in COLUMNS if name not in STANDARD_ERRORS)
 _HEADER = ("format", "dataset", "method", "n_frames", "digest")
+_LONGEST_HEAD = 1 << 16  # bytes
 _BLANK = re.compile(r"\s*")
 
 
@@ -46,13 +47,19 @@ def nan_taken(data: bytes, form: str) -> Any:
     return None if any(_not_finite(value) for values in lists for value in values) else file
 
 
-def require_keys_once(data: bytes, rows: int, where: str) -> None:
+def require_keys_once(data: bytes, keys: int, where: str) -> None:
     """Raise if an object names a field twice, of which a decoder keeps the last.
 
-    The names are counted first; only where one stands more often than once a row is the file looked at closely.
+    Parameters
+    ----------
+    keys : int
+        How many fields were read after the word "predictions". Rows hold numbers, so that twice as many quotes stand
+        there; only where there are more is the file looked at closely.
     """
-    rows_say = any(data.count(b'"%s"' % name.encode()) > rows for name in COLUMNS)
-    if not rows_say and all(data.count(b'"%s"' % name.encode()) <= 1 for name in ("predictions", *_HEADER)):
+    head = data.find(b'"predictions"', 0, _LONGEST_HEAD) + len(b'"predictions"')
+    head = head if head >= len(b'"predictions"') else 0
+    once = all(data.count(b'"%s"' % name.encode(), 0, head) <= 1 for name in _HEADER)
+    if once and data.count(b'"') - data.count(b'"', 0, head) <= 2 * keys:
         return
     text = data.decode("utf-8", "replace")
     decoder = json.JSONDecoder(object_pairs_hook=lambda pairs: _require_once(pairs, where))

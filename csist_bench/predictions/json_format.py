@@ -37,14 +37,12 @@ def read_json(data: bytes, where: str, bounds: IndexBounds, warnings: list[str])
         if form != "object":
             what = "a bare list" if form == "list" else "lines of rows"
             warnings.append(f"{where}: {what} without a header; data set and coverage are not verified")
-            require_keys_once(data, len(file), where)
             path = "$" if form == "list" else "line "
-            return _from_rows(file, path, where, bounds), Header()
+            return _from_rows(file, data, path, where, bounds), Header()
         header = header_from_table(msgspec.structs.asdict(file), where, warnings)
         if isinstance(file.predictions, list):
-            require_keys_once(data, len(file.predictions), where)
-            return _from_rows(file.predictions, "$.predictions", where, bounds), header
-        require_keys_once(data, 1, where)
+            return _from_rows(file.predictions, data, "$.predictions", where, bounds), header
+        require_keys_once(data, 0, where)
         if file.predictions is None and file.x is None:
             raise InputError(
                 f"{where}: $.predictions must be a list of {ROW_FORM} or an object of columns; it is missing"
@@ -95,9 +93,10 @@ def _collection_paused() -> Iterator[None]:
             gc.enable()
 
 
-def _from_rows(rows: list[Row], path: str, where: str, bounds: IndexBounds) -> Detections:
+def _from_rows(rows: list[Row], data: bytes, path: str, where: str, bounds: IndexBounds) -> Detections:
     bounds.require_rows(len(rows), where)
     columns: dict[str, NDArray[Any]] = {}
+    keys = 0
 
     def label(row: int, name: str) -> str:
         return f"{path}{row + 1}" if path == "line " else f"{path}[{row}]"
@@ -105,6 +104,7 @@ def _from_rows(rows: list[Row], path: str, where: str, bounds: IndexBounds) -> D
     for name in COLUMNS:
         values = list(map(attrgetter(name), rows))
         absent = values.count(None)
+        keys += len(values) - absent
         if absent and absent < len(values):
             if name not in STANDARD_ERRORS:
                 found = [label(i, name) for i, value in enumerate(values) if value is None]
@@ -112,6 +112,7 @@ def _from_rows(rows: list[Row], path: str, where: str, bounds: IndexBounds) -> D
             values = [np.nan if value is None else value for value in values]
         if absent < len(values) or not rows:
             columns[name] = _array(values, name, label, where)
+    require_keys_once(data, keys, where)
     return detections_from_columns(columns, where, label, bounds)
 
 

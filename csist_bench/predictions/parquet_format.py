@@ -91,7 +91,7 @@ def _read(file: Any, size: int, where: str, bounds: IndexBounds, warnings: list[
     rows = file.metadata.num_rows
     bounds.require_rows(rows, where)
     if _BYTES_A_VALUE * rows * len(named) > max(ALWAYS_ALLOWED, LARGEST_RATIO * size):
-        rule = f"hold rows of {size:,} bytes"
+        rule = f"unfold to at most {LARGEST_RATIO} times its {size:,} bytes"
         raise must(where, rule, f"{rows:,} rows", "no list of detections packs so tightly")
     kinds = {name: _number_type(schema.field(own).type, f"{where}: column {name}") for name, own in named.items()}
     found: dict[str, list[NDArray[Any]]] = {name: [] for name in named}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from csist_bench.errors import InputError
-from csist_bench.predictions import Header, write_predictions
+from csist_bench.predictions import Header, read_predictions, write_predictions
 from tests.helpers.prediction_files import ROW, read, same, sample
 
 pyarrow = pytest.importorskip("pyarrow")
@@ -124,6 +124,8 @@ def test_a_bomb_is_refused_by_its_metadata(tmp_path):
     parquet.write_table(pyarrow.table(same_row), tmp_path / "p.parquet")
     assert (tmp_path / "p.parquet").stat().st_size < 200_000
     begun = time.perf_counter()
-    with pytest.raises(InputError, match="got 5,000,000"):
+    with pytest.raises(InputError, match=r"must hold at most 1,000,000 rows .* got 5,000,000"):
         read(tmp_path / "p.parquet")
+    with pytest.raises(InputError, match=r"must unfold to at most 50 times its .* got 5,000,000 rows"):
+        read_predictions(tmp_path / "p.parquet", frames_per_trajectory=None, n_trajectories=None)
     assert time.perf_counter() - begun < 2
