@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from csist_bench.evaluation.cramer_rao_lines import CramerRaoRow
     from csist_bench.evaluation.report import Report
     from csist_bench.evaluation.truth import Truth
-    from csist_bench.inputs.convention import Convention
+    from csist_bench.files.convention import Convention
     from csist_bench.predictions import Predictions
     from csist_bench.predictions.heat_maps import AbsentChunks
 

@@ -16,7 +16,7 @@ from csist_bench.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from csist_bench.inputs.convention import Convention
+    from csist_bench.files.convention import Convention
 
 # What a target table says itself.
 TABLE_FIELDS = ("trajectories", "frames", "splits", "k_min", "k_max", "directions")
@@ -66,7 +66,7 @@ def command(
     from csist_bench.datasets.generation import generate, parse_part
     from csist_bench.datasets.target_tables import read_target_table
     from csist_bench.errors import must
-    from csist_bench.inputs.convention import AS_THE_FORM
+    from csist_bench.files.convention import AS_THE_FORM
     from csist_bench.recipes import load_data_recipe, parse_overrides
 
     if resume and overwrite:

@@ -15,7 +15,7 @@ import click
 from csist_bench.errors import printable
 
 if TYPE_CHECKING:
-    from csist_bench.inputs.convention import Convention
+    from csist_bench.files.convention import Convention
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -75,7 +75,7 @@ def convention_options(function: F) -> F:
     def with_convention(
         *args: Any, first_frame: str | None, origin: str | None, axes: str | None, **others: Any
     ) -> Any:
-        from csist_bench.inputs.convention import Convention
+        from csist_bench.files.convention import Convention
 
         convention = Convention(None if first_frame is None else int(first_frame), origin, axes)
         return function(*args, convention=convention, **others)

@@ -21,7 +21,7 @@ from csist_bench.cli.options import (
 from csist_bench.conventions import CLAIMED_STATUSES, FAMILIES, PRIOR_TIERS, RANKING_ALIASES, RANKINGS, ROW_DECODERS
 
 if TYPE_CHECKING:
-    from csist_bench.inputs.convention import Convention
+    from csist_bench.files.convention import Convention
     from csist_bench.predictions.heat_maps import AbsentChunks
 
 DEFAULT_LEADERBOARD = "leaderboard/leaderboard.csv"

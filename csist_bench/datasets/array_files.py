@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.errors import InputError, must, show
-from csist_bench.inputs.sources import require_file
+from csist_bench.files.sources import require_file
 
 LARGEST_UNPACKED = 256 * 2**20  # bytes; more is unpacked only from files that are no small fraction of it
 LARGEST_RATIO = 50

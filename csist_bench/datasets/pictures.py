@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.errors import InputError, must, show
-from csist_bench.inputs.sources import require_file
+from csist_bench.files.sources import require_file
 
 LARGEST_PICTURE = 64 * 2**20  # px; more is taken for a bomb
 DEPTHS = {"L": 8, "I;16": 16, "I": 16, "F": 32}  # bits of the modes that are read as they are; others are made grey

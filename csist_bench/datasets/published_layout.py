@@ -23,7 +23,7 @@ from csist_bench.conventions import SPLITS
 from csist_bench.datasets.pictures import read_picture
 from csist_bench.errors import InputError, must, require_finite, show
 from csist_bench.files import built_beside
-from csist_bench.inputs.sources import require_file
+from csist_bench.files.sources import require_file
 from csist_bench.recipes import DataRecipe, load_data_recipe, recipe_from_stored, stored_table
 from csist_bench.simulation.camera import saturation_level
 from csist_bench.simulation.optics import Optics

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.errors import OFFENDERS_SHOWN, InputError, must, offenders
-from csist_bench.inputs.convention import OURS, Convention
-from csist_bench.inputs.numbers import number_columns
-from csist_bench.inputs.sources import GZIP, file_bytes, unpacked
-from csist_bench.inputs.tables import Table, read_table
-from csist_bench.inputs.text import text_of
+from csist_bench.files.convention import OURS, Convention
+from csist_bench.files.numbers import number_columns
+from csist_bench.files.sources import GZIP, file_bytes, unpacked
+from csist_bench.files.tables import Table, read_table
+from csist_bench.files.text import text_of
 from csist_bench.recipes import DataRecipe
 from csist_bench.simulation.scenes import Scenes
 

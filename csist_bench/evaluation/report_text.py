@@ -14,7 +14,7 @@ from csist_bench.evaluation import EVALUATOR_VERSION
 from csist_bench.evaluation.metrics import DEFINITIONS, Metrics
 from csist_bench.evaluation.report import Report
 from csist_bench.files import replace_file
-from csist_bench.inputs.spreadsheets import guarded
+from csist_bench.files.spreadsheets import guarded
 
 
 def report_text(report: Report) -> str:

@@ -17,11 +17,11 @@ from msgspec import Meta
 from csist_bench.conventions import AP_NAMES, Family, PriorTier, Ranking, RowDecoder, Status
 from csist_bench.errors import InputError, must, show
 from csist_bench.files import locked, packaged, replace_file
-from csist_bench.inputs.numbers import with_point
-from csist_bench.inputs.sources import file_bytes
-from csist_bench.inputs.spreadsheets import guarded, unguarded
-from csist_bench.inputs.tables import Table, read_table
-from csist_bench.inputs.text import text_of
+from csist_bench.files.numbers import with_point
+from csist_bench.files.sources import file_bytes
+from csist_bench.files.spreadsheets import guarded, unguarded
+from csist_bench.files.tables import Table, read_table
+from csist_bench.files.text import text_of
 
 FILE = "leaderboard.csv"
 DEFAULT_PATH = f"leaderboard/{FILE}"

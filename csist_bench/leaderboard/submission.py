@@ -18,7 +18,7 @@ from csist_bench.errors import InputError, must, show, unknown
 from csist_bench.evaluation import EVALUATOR_VERSION
 from csist_bench.evaluation.report import DetailOptions, Provenance, Report, evaluate
 from csist_bench.evaluation.truth import Truth
-from csist_bench.inputs.convention import AS_THE_FORM, OURS, Convention
+from csist_bench.files.convention import AS_THE_FORM, OURS, Convention
 from csist_bench.leaderboard.datasets import dataset_label, dataset_recipe
 from csist_bench.leaderboard.rows import Row, board_lock, checked_row, read_rows, same_answers, standing, write_rows
 from csist_bench.methods.registry import METHODS, Method

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from csist_bench.detections import Detections
 from csist_bench.errors import must
-from csist_bench.inputs.convention import Convention
-from csist_bench.inputs.numbers import number_columns
-from csist_bench.inputs.tables import Table, read_table, unread
-from csist_bench.inputs.text import text_of
+from csist_bench.files.convention import Convention
+from csist_bench.files.numbers import number_columns
+from csist_bench.files.tables import Table, read_table, unread
+from csist_bench.files.text import text_of
 from csist_bench.predictions.header import Header, Predictions
 from csist_bench.predictions.table import COLUMNS, STANDARD_ERRORS, IndexBounds, Label, detections_from_columns, refuse
 

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from csist_bench.detections import Detections
 from csist_bench.errors import InputError, must, offenders, show
-from csist_bench.inputs.numbers import is_number, number_columns, parsed_lines
-from csist_bench.inputs.sources import file_bytes
-from csist_bench.inputs.tables import Table
-from csist_bench.inputs.text import lines_of, text_of
+from csist_bench.files.numbers import is_number, number_columns, parsed_lines
+from csist_bench.files.sources import file_bytes
+from csist_bench.files.tables import Table
+from csist_bench.files.text import lines_of, text_of
 from csist_bench.predictions.header import Header
 from csist_bench.predictions.table import IndexBounds, detections_from_columns, refuse
 

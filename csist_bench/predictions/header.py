@@ -11,7 +11,7 @@ import numpy as np
 
 from csist_bench.detections import Detections
 from csist_bench.errors import InputError, must, show
-from csist_bench.inputs.convention import OURS, Convention
+from csist_bench.files.convention import OURS, Convention
 
 FORMAT = "csist-bench/predictions@1"
 HEADER_KEY = "csist_bench_header"

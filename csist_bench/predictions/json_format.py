@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from csist_bench.detections import Detections
 from csist_bench.errors import InputError, must, offenders, show
-from csist_bench.inputs.text import utf8_of
+from csist_bench.files.text import utf8_of
 from csist_bench.predictions.header import Header, header_from_table
 from csist_bench.predictions.json_faults import explained, nan_taken, require_keys_once
 from csist_bench.predictions.json_rows import ROW_FORM, Columns, File, Row

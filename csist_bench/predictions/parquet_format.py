@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from csist_bench.detections import Detections
 from csist_bench.errors import InputError, must, show
-from csist_bench.inputs.sources import ALWAYS_ALLOWED, LARGEST_RATIO, file_bytes
-from csist_bench.inputs.tables import require_different, unread
+from csist_bench.files.sources import ALWAYS_ALLOWED, LARGEST_RATIO, file_bytes
+from csist_bench.files.tables import require_different, unread
 from csist_bench.predictions.header import HEADER_KEY, Header, stored_header
 from csist_bench.predictions.table import COLUMNS, STANDARD_ERRORS, IndexBounds, detections_from_columns
 

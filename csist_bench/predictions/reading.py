@@ -7,9 +7,9 @@ from pathlib import Path
 
 from csist_bench.detections import Detections
 from csist_bench.errors import InputError, must
-from csist_bench.inputs.convention import AS_THE_FORM, OURS, Convention
-from csist_bench.inputs.sources import GZIP, file_bytes, first_bytes, unpacked
-from csist_bench.inputs.text import beginning_of
+from csist_bench.files.convention import AS_THE_FORM, OURS, Convention
+from csist_bench.files.sources import GZIP, file_bytes, first_bytes, unpacked
+from csist_bench.files.text import beginning_of
 from csist_bench.predictions.csv_format import read_csv
 from csist_bench.predictions.digest import require_digest
 from csist_bench.predictions.folder_format import read_folder

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from csist_bench.detections import OPTIONAL, Detections
 from csist_bench.errors import OFFENDERS_SHOWN, InputError, must, offenders
-from csist_bench.inputs.convention import AS_THE_FORM, Convention
+from csist_bench.files.convention import AS_THE_FORM, Convention
 
 LARGEST = 1e6  # |value| of any position, score, intensity or standard error
 ROWS_PER_FRAME = 10_000  # more are not an answer; each node of a 9-fold heat map of 11 x 11 px would be one

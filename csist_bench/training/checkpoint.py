@@ -22,7 +22,7 @@ from torch import Tensor
 from csist_bench.conventions import PriorTier
 from csist_bench.errors import InputError, show
 from csist_bench.files import replace_file
-from csist_bench.inputs.sources import decoded_json, file_bytes
+from csist_bench.files.sources import decoded_json, file_bytes
 from csist_bench.methods.networks.base import plain_tensors, without_removed
 from csist_bench.methods.networks.weights import read_tensors, write_tensors
 from csist_bench.methods.registry import find

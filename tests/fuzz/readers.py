@@ -14,8 +14,8 @@ import numpy as np
 
 from csist_bench.datasets.target_tables import read_target_table
 from csist_bench.errors import InputError
-from csist_bench.inputs.convention import AS_THE_FORM, Convention
-from csist_bench.inputs.sources import decoded_json
+from csist_bench.files.convention import AS_THE_FORM, Convention
+from csist_bench.files.sources import decoded_json
 from csist_bench.leaderboard.lines import read_lines
 from csist_bench.leaderboard.rows import read_rows, write_rows
 from csist_bench.predictions import Header, read_predictions, write_predictions

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from csist_bench.inputs.convention import Convention
+from csist_bench.files.convention import Convention
 from csist_bench.predictions import Header, write_predictions
 from tests.helpers.prediction_files import read, refused, same, written
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from csist_bench.errors import InputError
-from csist_bench.inputs.convention import Convention
+from csist_bench.files.convention import Convention
 from csist_bench.predictions import Header, write_predictions
 from tests.helpers.prediction_files import read, same, sample, written
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from csist_bench.errors import InputError
-from csist_bench.inputs.convention import Convention
+from csist_bench.files.convention import Convention
 from tests.helpers.prediction_files import read
 
 

@@ -23,7 +23,7 @@ from csist_bench import __version__
 from csist_bench.conventions import PriorTier
 from csist_bench.errors import InputError, must, show
 from csist_bench.files import replace_file
-from csist_bench.inputs.sources import decoded_json, file_bytes, first_bytes
+from csist_bench.files.sources import decoded_json, file_bytes, first_bytes
 from csist_bench.methods import registry
 from csist_bench.methods.networks.base import network_from_settings, plain_tensors
 from csist_bench.simulation.optics import Optics

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from csist_bench.errors import InputError
-from csist_bench.inputs.numbers import is_number, number_columns, parsed_lines, with_point
-from csist_bench.inputs.tables import read_table, require_different, unread
-from csist_bench.inputs.text import text_of
+from csist_bench.files.numbers import is_number, number_columns, parsed_lines, with_point
+from csist_bench.files.tables import read_table, require_different, unread
+from csist_bench.files.text import text_of
 
 KNOWN = ("trajectory", "x", "y", "sigma")
 PLAIN = "trajectory,x,y\n0,0.8061,-5.25\n3,1.037e1,7\n"

@@ -1,5 +1,8 @@
 """Files, for everybody: those that travel with the package, atomic writes, locks, and the user's cache folder.
 
+A reader of users' files takes their bytes from `sources`, their text from `text`, and the columns of a table from `tables`
+and `numbers`, so that one dialect, one bound and one wording hold for all of them.
+
 In an installed wheel recipes and tables lie inside the package; in a source checkout they are the folders `recipes/`
 and `leaderboard/` beside it.
 """
@@ -17,7 +20,7 @@ from pathlib import Path
 
 from csist_bench.errors import InputError
 
-PACKAGE = Path(__file__).resolve().parent
+PACKAGE = Path(__file__).resolve().parents[1]
 PARTIAL = ".partial"
 HOLDER = ".holder"
 MAKER_WAIT_S = 0.2  # a second maker of one path is a mistake

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from csist_bench.errors import InputError
-from csist_bench.inputs.convention import OURS, Convention
+from csist_bench.files.convention import OURS, Convention
 
 
 def test_positions_are_brought_to_the_packages_own():

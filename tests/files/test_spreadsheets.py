@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from csist_bench.inputs.spreadsheets import guarded, unguarded
+from csist_bench.files.spreadsheets import guarded, unguarded
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+cmd", "-x", "@SUM(A1)", "'=1", "''@a"])

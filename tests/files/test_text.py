@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from csist_bench.errors import InputError
-from csist_bench.inputs.text import beginning_of, lines_of, text_of, utf8_of
+from csist_bench.files.text import beginning_of, lines_of, text_of, utf8_of
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])

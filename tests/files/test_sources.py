@@ -9,7 +9,7 @@ import socket
 import pytest
 
 from csist_bench.errors import InputError
-from csist_bench.inputs.sources import ALWAYS_ALLOWED, decoded_json, file_bytes, unpacked
+from csist_bench.files.sources import ALWAYS_ALLOWED, decoded_json, file_bytes, unpacked
 
 
 def test_what_is_no_file_is_refused_at_once(tmp_path):

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.errors import OFFENDERS_SHOWN, InputError, must, offenders, show
-from csist_bench.inputs.tables import Table
+from csist_bench.files.tables import Table
 
 Floats = NDArray[np.float64]
 

@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from csist_bench.errors import OFFENDERS_SHOWN, InputError, must, offenders, show
-from csist_bench.inputs.text import lines_of
+from csist_bench.files.text import lines_of
 
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab"}
 _SEPARATOR = re.compile(r'"?sep=(.)"?[,;\t]*', re.IGNORECASE)
