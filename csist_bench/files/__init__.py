@@ -1,7 +1,7 @@
 """Files, for everybody: those that travel with the package, atomic writes, locks, and the user's cache folder.
 
-A reader of users' files takes their bytes from `sources`, their text from `text`, and the columns of a table from `tables`
-and `numbers`, so that one dialect, one bound and one wording hold for all of them.
+A reader of users' files takes their bytes from `sources`, their text from `text`, and the columns of a table from
+`tables` and `numbers`, so that one dialect, one bound and one wording hold for all of them.
 
 In an installed wheel recipes and tables lie inside the package; in a source checkout they are the folders `recipes/`
 and `leaderboard/` beside it.
