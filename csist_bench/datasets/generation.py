@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +14,7 @@ import msgspec
 
 from csist_bench import datasets
 from csist_bench.datasets.backgrounds import open_background
+from csist_bench.datasets.executors import Serial, opened
 from csist_bench.datasets.target_tables import TargetTable
 from csist_bench.errors import InputError, must
 from csist_bench.files import PARTIAL, WAIT_OR_STOP, locked, place_lock, remove_leftover
@@ -26,11 +23,11 @@ from csist_bench.simulation.rendering import render_shard, shard_from_scenes
 from csist_bench.simulation.sensor import Background
 
 SERIAL_BELOW = 20_000  # trajectories; starting workers costs more than it saves under this
-PENDING_PER_WORKER = 4  # tasks handed out ahead, so that a set of millions of shards is never all in memory
 PART_WAIT_S = 0.2  # two writers of one part are a mistake
 STORE_WAIT_S = 60.0  # several parts may begin or finish together
 
 Progress = Callable[[int, int], None]  # (frames done, frames in this part)
+Maker = Callable[[datasets.Task], datasets.Task]
 
 
 @dataclass(frozen=True)
@@ -102,6 +99,7 @@ def generate(
     if background is not None:
         extra["background_digest"] = background.digest
     with ExitStack() as held:
+        pool = held.enter_context(opened(executor, workers))  # a cluster that is not there leaves nothing behind
         with _store_lock(path):
             recipe = _prepare(path, recipe, sizes, extra, resume or part != (1, 1), overwrite)
             _refuse_other_division(path, part)
@@ -112,7 +110,12 @@ def generate(
         todo = _missing_or_damaged(path, recipe, mine)
         done = _frames(recipe, mine) - _frames(recipe, todo)
         total = _frames(recipe, mine)
-        for task in _run(path, recipe, targets, background, todo, executor, workers):
+        if isinstance(pool, Serial) or len(todo) < 2:
+            made = Serial().run(_make(path, recipe, targets, background), [(task,) for task in todo])
+        else:
+            table = resolved(recipe)
+            made = pool.run(run_task, [(str(path), table, task) for task in todo])
+        for task in made:
             done += _frames(recipe, [task])
             if progress:
                 progress(done, total)
@@ -258,7 +261,7 @@ def _finalise_if_whole(path: Path, recipe: DataRecipe, tasks: list[datasets.Task
         return existing or datasets.finalise(path)
 
 
-# --- executors ----------------------------------------------------------------------------------------------------
+# --- shards -------------------------------------------------------------------------------------------------------
 
 
 def _executor_name(executor: str | None, recipe: DataRecipe, targets: TargetTable | None) -> str:
@@ -271,83 +274,21 @@ def _executor_name(executor: str | None, recipe: DataRecipe, targets: TargetTabl
     return executor
 
 
-def _run(
-    path: Path,
-    recipe: DataRecipe,
-    targets: TargetTable | None,
-    background: Background | None,
-    tasks: list[datasets.Task],
-    executor: str,
-    workers: int | None,
-) -> Iterator[datasets.Task]:
-    """Yield tasks as they finish."""
-    if executor == "serial" or len(tasks) < 2:
-        for task in tasks:
-            if targets is None:
-                shard = render_shard(recipe, task.indices, background)
-            else:
-                shard = shard_from_scenes(recipe, targets.scenes(task.start, task.stop), task.indices, background)
-            datasets.write_shard(path, recipe, task, shard)
-            yield task
-    elif executor == "processes":
-        yield from _in_processes(path, recipe, tasks, workers or os.cpu_count() or 1)
-    else:
-        yield from _on_dask(path, recipe, tasks, executor.removeprefix("dask:"))
+def _make(path: Path, recipe: DataRecipe, targets: TargetTable | None, background: Background | None) -> Maker:
+    """Return what makes one shard in this process."""
+
+    def make(task: datasets.Task) -> datasets.Task:
+        if targets is None:
+            shard = render_shard(recipe, task.indices, background)
+        else:
+            shard = shard_from_scenes(recipe, targets.scenes(task.start, task.stop), task.indices, background)
+        datasets.write_shard(path, recipe, task, shard)
+        return task
+
+    return make
 
 
 def run_task(path: str, recipe_table: dict[str, Any], task: datasets.Task) -> datasets.Task:
     """Make one shard in a worker process; everything it needs is in its small arguments."""
     recipe = convert(recipe_table, DataRecipe, "recipe")
-    datasets.write_shard(Path(path), recipe, task, render_shard(recipe, task.indices, open_background(recipe)))
-    return task
-
-
-def _in_processes(path: Path, recipe: DataRecipe, tasks: list[datasets.Task], workers: int) -> Iterator[datasets.Task]:
-    table = resolved(recipe)
-    workers = min(workers, len(tasks))
-    # Spawned, not forked: the parent's threads and locks stay out of the workers.
-    pool = ProcessPoolExecutor(
-        workers, mp_context=get_context("spawn"), initializer=_end_with_parent, initargs=(os.getpid(),)
-    )
-    try:
-        waiting = iter(tasks)
-        pending: set[Future[datasets.Task]] = set()
-        while True:
-            for task in waiting:
-                pending.add(pool.submit(run_task, str(path), table, task))
-                if len(pending) >= PENDING_PER_WORKER * workers:
-                    break
-            if not pending:
-                return
-            finished, pending = wait(pending, return_when=FIRST_COMPLETED)
-            for future in finished:
-                yield future.result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _end_with_parent(parent: int) -> None:
-    """Watch the parent from a worker and leave when it has died, so that no orphan goes on writing."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def _on_dask(path: Path, recipe: DataRecipe, tasks: list[datasets.Task], address: str) -> Iterator[datasets.Task]:
-    try:
-        from distributed import Client, as_completed
-    except ModuleNotFoundError:
-        raise InputError("--executor dask needs Dask; install it with: pip install 'csist-bench[dask]'") from None
-    with Client(address or None) as client:
-        table = resolved(recipe)
-        batch = PENDING_PER_WORKER * max(1, len(client.scheduler_info()["workers"]))
-        for start in range(0, len(tasks), batch):
-            futures = client.map(
-                run_task, *zip(*[(str(path), table, t) for t in tasks[start : start + batch]]), pure=False
-            )
-            for future in as_completed(futures):
-                yield future.result()
+    return _make(Path(path), recipe, None, open_background(recipe))(task)

@@ -1,0 +1,165 @@
+"""Where shards are made: in this process, in processes of this machine, or by the workers of a Dask cluster.
+
+An executor yields what its function returns, in the order in which the calls end. Workers that die and clusters that
+are lost end in one line: every shard is written whole or not at all, so a resumed run goes on from there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing import get_context
+from typing import Any, TypeVar
+
+from csist_bench.errors import InputError, show
+
+R = TypeVar("R")
+Jobs = Sequence[tuple[Any, ...]]
+
+PENDING_PER_WORKER = 4  # calls handed out ahead: a set of millions of shards is never all in flight
+CONNECT_S = 5.0
+GO_ON = "the shards that are done are kept; go on with --resume"
+
+
+class Serial:
+    """One call after another, in this process."""
+
+    def run(self, function: Callable[..., R], jobs: Jobs) -> Iterator[R]:
+        """Yield the results."""
+        for job in jobs:
+            yield function(*job)
+
+
+class Processes:
+    """Calls spread over processes of this machine, a bounded number of them in flight."""
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+
+    def run(self, function: Callable[..., R], jobs: Jobs) -> Iterator[R]:
+        """Yield the results.
+
+        Raises
+        ------
+        InputError
+            If a worker was killed.
+        """
+        workers = max(1, min(self.workers, len(jobs)))
+        # Spawned, not forked: the parent's threads and locks stay out of the workers.
+        pool = ProcessPoolExecutor(
+            workers, mp_context=get_context("spawn"), initializer=_end_with_parent, initargs=(os.getpid(),)
+        )
+        waiting, pending = iter(jobs), set[Future[R]]()
+        try:
+            while True:
+                for job in waiting:
+                    pending.add(pool.submit(function, *job))
+                    if len(pending) >= PENDING_PER_WORKER * workers:
+                        break
+                if not pending:
+                    return
+                finished, pending = wait(pending, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    yield future.result()
+        except BrokenProcessPool:
+            raise InputError(
+                f"a worker process was killed (for want of memory? try fewer --workers); {GO_ON}"
+            ) from None
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _end_with_parent(parent: int) -> None:
+    """Watch the parent from a worker and leave when it has died, so that no orphan goes on writing."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+class Dask:
+    """Calls on the workers of a Dask cluster, a bounded number of them in flight."""
+
+    def __init__(self, client: Any, address: str) -> None:
+        self.client, self.address = client, address
+
+    def run(self, function: Callable[..., R], jobs: Jobs) -> Iterator[R]:
+        """Yield the results.
+
+        Raises
+        ------
+        InputError
+            If the scheduler is lost, or a task took several workers down.
+        """
+        from distributed import KilledWorker, as_completed
+
+        batch = PENDING_PER_WORKER * max(1, len(self.client.scheduler_info()["workers"]))
+        try:
+            for start in range(0, len(jobs), batch):
+                futures = self.client.map(function, *zip(*jobs[start : start + batch]), pure=False)
+                for future in as_completed(futures):
+                    yield future.result()
+        except KilledWorker as error:
+            raise InputError(f"Dask workers were killed ({show(str(error))}); {GO_ON}") from None
+        except (OSError, CancelledError, TimeoutError):
+            raise InputError(f"the Dask scheduler {self.address} was lost; {GO_ON}") from None
+
+
+@contextmanager
+def opened(executor: str, workers: int | None = None) -> Iterator[Serial | Processes | Dask]:
+    """Give the executor of a name: serial, processes or dask:ADDRESS (an empty address starts a cluster here).
+
+    Raises
+    ------
+    InputError
+        If Dask is not installed, or no scheduler answers within 5 s.
+    """
+    if executor == "serial":
+        yield Serial()
+    elif executor == "processes":
+        yield Processes(workers or os.cpu_count() or 1)
+    else:
+        yield from _dask(executor.removeprefix("dask:"))
+
+
+def _dask(address: str) -> Iterator[Dask]:
+    try:
+        import dask
+        from distributed import Client
+    except ModuleNotFoundError:
+        raise InputError("--executor dask needs Dask; install it with: pip install 'csist-bench[dask]'") from None
+    if not address:
+        with Client() as client:
+            yield Dask(client, "of this process")
+        return
+    # A scheduler that does not come back is given up as soon as one that never answered.
+    with dask.config.set({"distributed.comm.timeouts.connect": CONNECT_S, "distributed.comm.retry.count": 0}):
+        _require_scheduler(address)
+        with Client(address, timeout=CONNECT_S) as client:
+            yield Dask(client, address)
+
+
+def _require_scheduler(address: str) -> None:
+    """Raise unless something greets as Dask does; a client of what takes a connection and says nothing never ends."""
+    from distributed.comm import connect
+
+    async def greet() -> None:
+        comm = await connect(address, timeout=CONNECT_S)
+        comm.abort()
+
+    try:
+        asyncio.run(asyncio.wait_for(greet(), CONNECT_S))
+    except (OSError, ValueError, TimeoutError) as error:
+        reason = show(" ".join(str(error).split()) or type(error).__name__)
+        raise InputError(
+            f"no Dask scheduler answers at {address} within {CONNECT_S:g} s ({reason}); start one with: dask scheduler"
+        ) from None

@@ -1,0 +1,93 @@
+"""Executors whose workers die, or whose cluster is not there."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+from csist_bench.datasets.executors import CONNECT_S, opened
+from csist_bench.datasets.generation import generate
+from csist_bench.errors import InputError
+from tests.helpers.tiny_sets import tiny_recipe
+
+
+def squared(number: int) -> int:
+    return number * number
+
+
+def killed(number: int) -> int:
+    if number == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(0.1)
+    return number
+
+
+@pytest.mark.parametrize("name", ["serial", "processes"])
+def test_every_call_is_made_once(name: str) -> None:
+    with opened(name, workers=2) as pool:
+        assert sorted(pool.run(squared, [(i,) for i in range(20)])) == [i * i for i in range(20)]
+        assert list(pool.run(squared, [])) == []
+
+
+def test_a_killed_worker_ends_in_one_line_that_says_how_to_go_on() -> None:
+    with opened("processes", workers=2) as pool, pytest.raises(InputError) as caught:
+        list(pool.run(killed, [(i,) for i in range(8)]))
+    assert str(caught.value) == (
+        "a worker process was killed (for want of memory? try fewer --workers); the shards that are done are kept; go"
+        " on with --resume"
+    )
+
+
+def test_a_scheduler_that_does_not_answer_is_given_up_and_nothing_is_left_behind(tmp_path) -> None:
+    pytest.importorskip("distributed")
+    with socket.socket() as silent:  # it takes connections and never says a word
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        began = time.perf_counter()
+        with pytest.raises(InputError, match=f"no Dask scheduler answers at {address} within 5 s"):
+            generate(tmp_path / "set.zarr", tiny_recipe(), executor=f"dask:{address}")
+        assert time.perf_counter() - began < 4 * CONNECT_S
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(InputError, match="no Dask scheduler answers at nonsense://x"):
+        generate(tmp_path / "set.zarr", tiny_recipe(), executor="dask:nonsense://x")
+
+
+SCHEDULER = """
+from distributed import LocalCluster
+if __name__ == "__main__":
+    cluster = LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None)
+    print(cluster.scheduler_address, flush=True)
+    input()
+"""
+
+
+def slow(number: int) -> int:
+    time.sleep(0.3)
+    return number
+
+
+def test_a_scheduler_that_is_lost_ends_in_one_line_that_says_how_to_go_on(tmp_path) -> None:
+    pytest.importorskip("distributed")
+    (tmp_path / "cluster.py").write_text(SCHEDULER)
+    words = [sys.executable, str(tmp_path / "cluster.py")]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    cluster = subprocess.Popen(words, text=True, start_new_session=True, **pipes)
+    try:
+        address = cluster.stdout.readline().strip()
+        with opened(f"dask:{address}") as pool:
+            made = pool.run(slow, [(i,) for i in range(200)])
+            next(made)
+            os.killpg(cluster.pid, signal.SIGKILL)
+            with pytest.raises(InputError, match=f"the Dask scheduler {address} was lost; the shards that are done"):
+                list(made)
+    finally:
+        cluster.wait()
+        cluster.stdin.close()
+        cluster.stdout.close()
