@@ -262,7 +262,7 @@ def _predictions(path: str, store: Dataset, part: Split, reading: dict[str, Any]
         path,
         frames_per_trajectory=part.n_frames,
         n_trajectories=part.n_trajectories,
-        decoding=Decoding.of_data(part.recipe, absent_chunks=reading.pop("absent_chunks")),
+        decoding=Decoding.of_data(part.recipe, absent_chunks=reading.pop("absent_chunks", "error")),
         **reading,
     )
     if wrong := read.header.mismatch(store.fingerprint, part.name, lambda: store.fingerprint_v2):

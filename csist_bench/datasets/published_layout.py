@@ -249,8 +249,10 @@ def _read_annotations(folder: Path, count: int) -> _Annotations:
     targets, sigma, size = [], None, None
     for i in range(count):
         path = folder / "annotation" / f"COS{i}.xml"
+        if not path.exists():
+            raise InputError(f"{path} is missing; every picture needs its annotation")
+        require_file(path)
         try:
-            require_file(path)
             root = ElementTree.parse(path).getroot()
             places = [
                 tuple(float(c.findtext(n, "")) for n in ("xc", "yc", "brightness")) for c in root.iter("coordinate")
@@ -258,8 +260,6 @@ def _read_annotations(folder: Path, count: int) -> _Annotations:
             targets.append(places)
             if sigma is None:
                 sigma, size = float(root.findtext("sigma", "0.5")), int(root.findtext("size/width", ""))
-        except FileNotFoundError:
-            raise InputError(f"{path} is missing; every picture needs its annotation") from None
         except (ElementTree.ParseError, ValueError, LookupError, RecursionError, OverflowError) as error:
             raise InputError(f"{path}: not a readable annotation of xc, yc, brightness ({error})") from None
         if not np.isfinite(places).all() if places else False:

@@ -30,7 +30,7 @@ _KINDS = (
 )
 
 
-def require_file(path: str | Path, what: str = "file") -> Path:
+def require_file(path: str | Path, what: str = "") -> Path:
     """Return the path of a regular file; a folder, pipe or device is refused before it is opened (it could block).
 
     Raises
@@ -39,19 +39,20 @@ def require_file(path: str | Path, what: str = "file") -> Path:
         If there is no such file, it is of another kind, or it may not be looked at.
     """
     path = Path(path)
+    name = f"{what} {path}".lstrip()
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
-        raise InputError(f"{what} {path} not found") from None
+        raise InputError(f"{name} not found") from None
     except (OSError, ValueError) as error:  # ValueError: a null byte in the name
         raise InputError(f"{path}: {_reason(error)}") from None
     if not stat.S_ISREG(mode):
         kind = next((name for is_kind, name in _KINDS if is_kind(mode)), "something else")
-        raise must(f"{what} {path}", "be a file", kind)
+        raise must(name, "be a file", kind)
     return path
 
 
-def first_bytes(path: str | Path, what: str = "file", count: int = 16) -> bytes:
+def first_bytes(path: str | Path, what: str = "", count: int = 16) -> bytes:
     """Return how a regular file begins; errors are those of `file_bytes`."""
     path = require_file(path, what)
     try:
@@ -61,7 +62,7 @@ def first_bytes(path: str | Path, what: str = "file", count: int = 16) -> bytes:
         raise InputError(f"{path}: {_reason(error)}") from None
 
 
-def file_bytes(path: str | Path, what: str = "file") -> bytes:
+def file_bytes(path: str | Path, what: str = "") -> bytes:
     """Return the content of a regular file.
 
     Raises

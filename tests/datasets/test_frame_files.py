@@ -64,5 +64,5 @@ def test_what_is_no_file_is_named(tmp_path):
     os.mkfifo(tmp_path / "pipe.npy")
     (tmp_path / "folder.npy").mkdir()
     for name, kind in (("pipe", "a pipe"), ("folder", "a folder")):
-        with pytest.raises(InputError, match=f"{name}.npy: must be a file, got {kind}"):
+        with pytest.raises(InputError, match=f"{name}.npy must be a file, got {kind}"):
             read_bare_frames(tmp_path / f"{name}.npy")

@@ -46,7 +46,7 @@ def test_cut_pictures_pipes_and_folders_are_named(tmp_path):
         refused(sky, "a.png")
     (sky / "a.png").unlink()
     os.mkfifo(sky / "a.png")
-    refused(sky, "a.png: must be a file, got a pipe")
+    refused(sky, "a.png must be a file, got a pipe")
 
 
 def test_arrays_that_are_none_are_named(tmp_path):
@@ -57,4 +57,4 @@ def test_arrays_that_are_none_are_named(tmp_path):
         refused(tmp_path / "sky.npy", "sky.npy")
     os.unlink(tmp_path / "sky.npy")
     os.mkfifo(tmp_path / "sky.npy")
-    refused(tmp_path / "sky.npy", "sky.npy: must be a file, got a pipe")
+    refused(tmp_path / "sky.npy", "sky.npy must be a file, got a pipe")

@@ -241,7 +241,7 @@ def test_other_broken_companions_are_one_line(exported, tmp_path):
         import_published(exported, tmp_path / "back.zarr")
     file.unlink()
     os.mkfifo(file)
-    with pytest.raises(InputError, match=r"COS0\.xml: must be a file, got a pipe"):
+    with pytest.raises(InputError, match=r"COS0\.xml must be a file, got a pipe"):
         import_published(exported, tmp_path / "back.zarr")
     file.unlink()
     file.write_text(text)

@@ -280,7 +280,7 @@ def test_a_sequence_or_a_single_frame_will_do(test, tmp_path, index):
 
 @pytest.mark.parametrize(
     ("dtype", "kept", "saturation"),
-    [("uint8", "uint8", 255.0), ("uint16", "uint16", 65535.0), ("int64", "float32", np.inf), ("f8", "float32", np.inf)],
+    [("uint8", "uint8", 255.0), ("uint16", "uint16", 65535.0), ("int64", "uint16", 65535.0), ("f8", "float32", np.inf)],
 )
 def test_the_type_of_bare_frames_tells_where_they_clip(tmp_path, dtype, kept, saturation):
     from csist_bench.simulation.camera import Camera
