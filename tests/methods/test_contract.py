@@ -218,7 +218,12 @@ def test_the_cost_of_a_frame_is_counted_without_arithmetic(name: str) -> None:
     assert macs_per_frame(model, OPTICS) > 1e4
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+SLOW_TO_TRAIN = ("bsrgan", "esrgan", "derefnet")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name in SLOW_TO_TRAIN else ()) for name in NETWORKS]
+)
 def test_a_few_steps_lower_the_loss_on_four_frames(name: str) -> None:
     model = copy.deepcopy(network(name)).train()
     frames, labels, scored = units(name)

@@ -53,6 +53,7 @@ def test_only_errors_are_learned_and_for_the_weights_that_are_kept(tiny: Dataset
     assert stages == ["full"] * 3 + ["calibration"] * 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ema", [0.0, 0.5])
 def test_a_run_paused_at_every_step_ends_as_an_uninterrupted_one(tiny: Dataset, tmp_path: Path, ema: float) -> None:
     table = {**CALIBRATION, "ema": ema}
@@ -78,6 +79,7 @@ def test_a_finished_run_may_be_calibrated_later_and_not_the_other_way_round(tiny
         go(tiny, tmp_path / "later", {**CALIBRATION, "calibration.steps": 4}, resume=True)
 
 
+@pytest.mark.slow
 def test_noise_free_scenes_are_drawn_as_often_as_the_stage_says(tiny: Dataset, tmp_path: Path) -> None:
     go(tiny, tmp_path / "few", {**CALIBRATION, "calibration.noise_free": 0.0})
     go(tiny, tmp_path / "many", {**CALIBRATION, "calibration.noise_free": 1.0})

@@ -154,6 +154,7 @@ def test_a_paused_and_resumed_run_ends_as_an_uninterrupted_one(
     assert [key for key in parts if not torch.equal(parts[key], single[key])] == []
 
 
+@pytest.mark.slow
 def test_the_command_streams_and_the_weights_say_of_what(tiny: Dataset, tmp_path: Path) -> None:
     out = tmp_path / "run"
     arguments = ["offgrid-net", "--data", tiny.path, "--out", str(out), "--stream", "seqcsist-rotated"]

@@ -55,6 +55,7 @@ def test_noise_free_frames_are_solved_exactly(name):
     assert abs(found.intensity - intensity).max() < 15
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name,noise", [("seqcsist", 2), ("seqcsist", 5), ("seqcsist-8bit", 0)])
 def test_the_count_is_known_up_to_strong_noise_and_under_clipping(name, noise):
     frames, scenes, camera = rendered(name, f"noise_sigma={noise}")

@@ -154,6 +154,7 @@ def test_a_deviation_beyond_all_errors_pulls_no_more_than_one_at_their_bound() -
     assert answers.grad[0, 0, SIGMA_X].item() == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_it_learns_to_answer_between_two_places_that_are_as_likely() -> None:
     torch.manual_seed(0)
     n = 64

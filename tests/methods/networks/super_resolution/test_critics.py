@@ -25,6 +25,7 @@ def test_unet_critic_judges_each_node_and_vgg_each_grid():
     assert VGGCritic(4)(grids).shape == (2, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ADVERSARIAL)
 def test_critic_learns_to_tell_grids_apart_and_guides_the_generator(name):
     model = build(name)
