@@ -107,7 +107,6 @@ def _number(value: float, width: int = 8, digits: int = 2) -> str:
 def write_report(report: Report, directory: str | Path) -> None:
     """Write report.json and report.txt, and with details breakdown.csv, operating_points.csv and curves.csv."""
     folder = Path(directory)
-    folder.mkdir(parents=True, exist_ok=True)
     replace_file(folder / "report.json", (json.dumps(report.to_dict(), indent=2) + "\n").encode())
     replace_file(folder / "report.txt", report_text(report).encode())
     if report.details is None:

@@ -86,3 +86,10 @@ def test_intervals_are_the_middle_95_percent_of_resampled_scores():
     samples = 100 * np.column_stack([scores, np.mean(scores, axis=1)])
     assert samples[:, -1].std() > 1  # something to be uncertain about
     np.testing.assert_allclose(np.transpose(intervals), np.percentile(samples, (2.5, 97.5), axis=0), atol=1e-9)
+
+
+def test_a_resample_without_any_target_scores_nothing():
+    """Of two trajectories one has the only target; a quarter of the resamples draw the other one twice."""
+    truth = truth_of([[(5, 5)], []], 2, 1)
+    intervals = bootstrap_intervals(match(detections_of([(0, 0, 5, 5, 1)]), truth), truth, resamples=200, seed=0)
+    assert intervals == ((0.0, 100.0),) * 6

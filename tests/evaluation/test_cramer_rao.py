@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from csist_bench.errors import InputError
 from csist_bench.evaluation.cramer_rao import (
+    ARM_SD,
     LINES,
     CramerRaoLine,
     ImagedTargets,
@@ -185,3 +186,30 @@ def test_bad_targets_are_named() -> None:
         frame_information(np.full_like(scenes.xy, np.inf), scenes.intensity, camera)
     with pytest.raises(InputError, match="draws must be at least 1"):
         _sample(RIGID_20, scenes, camera, draws=0)
+
+
+def test_the_spread_of_an_arm_is_that_of_its_growth() -> None:
+    """A sum of t steps of U(0, growth_max) px, half way through a trajectory of 20 frames."""
+    assert pytest.approx(0.0014 * np.sqrt(10 / 12), rel=0.03) == ARM_SD
+
+
+def test_estimates_are_ranked_by_the_sum_of_both_variances() -> None:
+    found = _sample(LINES[1], _scenes(6), _camera()).detections
+    np.testing.assert_allclose(found.score, -0.5 * (found.sigma_x**2 + found.sigma_y**2))
+    assert np.ptp(found.sigma_x - found.sigma_y) > 0.001
+
+
+def test_a_path_has_no_more_parameters_than_frames() -> None:
+    scenes = _scenes(4)
+    cubic, quadratic = (CramerRaoLine("C", "3 frames", 3, "polynomial", degree) for degree in (3, 2))
+    first, second = (_sample(line, scenes, _camera()).detections for line in (cubic, quadratic))
+    np.testing.assert_array_equal(first.sigma_x, second.sigma_x)
+    assert (_sample(replace(cubic, degree=1), scenes, _camera()).detections.sigma_x < first.sigma_x + 1e-9).all()
+
+
+def test_what_frames_say_nothing_of_is_as_uncertain_as_the_frame_is_wide() -> None:
+    xy, intensity = np.full((1, 1, 1, 2), 5.0), np.full((1, 1, 1), 235.0)
+    blind = _camera(noise_sigma=1e9)
+    targets = ImagedTargets.of(xy, intensity, blind)
+    found = sample_cramer_rao(LINES[1], targets, range(1), np.random.default_rng(0), 1).detections
+    assert found.sigma_x[0] == pytest.approx(11.0)

@@ -14,7 +14,7 @@ from csist_bench.errors import InputError
 from csist_bench.evaluation.cramer_rao import (
     LINES,
 )
-from csist_bench.evaluation.cramer_rao_lines import cramer_rao_table, cramer_rao_text
+from csist_bench.evaluation.cramer_rao_lines import DRAWS, TRAJECTORIES, cramer_rao_table, cramer_rao_text
 from csist_bench.evaluation.truth import Truth
 from csist_bench.recipes import load_data_recipe
 from csist_bench.simulation.camera import Camera
@@ -90,3 +90,22 @@ def test_limit_command(tmp_path) -> None:
         runner.invoke(cli, ["limit", "--data", path, "--frames", "9:3"], catch_exceptions=False)
     with pytest.raises(InputError, match="not found; make it with: csist-bench generate"):
         runner.invoke(cli, ["limit", "--data", str(tmp_path / "none.zarr")], catch_exceptions=False)
+
+
+def test_few_trajectories_are_spread_from_the_first_to_the_last() -> None:
+    scenes, camera = _scenes(9), _camera()
+    every_fourth = Truth.from_arrays(*(v[::4] for v in (scenes.xy, scenes.intensity, scenes.count)), SCORED)
+    few = cramer_rao_table(_truth(9), camera, trajectories=3, lines=LINES[1:2])
+    assert few == cramer_rao_table(every_fourth, camera, lines=LINES[1:2])
+
+
+def test_the_lines_are_those_of_the_committed_table() -> None:
+    """lines.csv was computed with these; another value would make lines that are not comparable."""
+    assert (TRAJECTORIES, DRAWS) == (400, 4)
+    said = [(line.frames, line.motion, line.degree, line.law) for line in LINES]
+    assert said == [
+        (1, "free", 0, False), (1, "free", 0, True), (5, "polynomial", 1, False), (5, "polynomial", 1, True),
+        (5, "rigid", 1, True), (20, "polynomial", 2, False), (20, "polynomial", 2, True), (20, "polynomial", 3, True),
+        (20, "rigid", 3, True), (1, "group", 0, True), (1, "group-rotated", 0, True), (1, "group-scaled", 0, True),
+        (5, "group", 1, True), (20, "group", 3, True), (20, "group-rotated", 3, True), (20, "group-scaled", 3, True),
+    ]  # fmt: skip

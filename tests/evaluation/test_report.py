@@ -91,3 +91,7 @@ def test_curves_of_many_points_keep_their_ends():
     assert len(recall) == CURVE_POINTS < hits
     assert (recall[0], recall[-1]) == (pytest.approx(1 / n), pytest.approx(hits / n))
     assert precision[-1] == pytest.approx(hits / n)
+
+
+def test_details_are_of_a_thousand_resamples_on_the_published_grid_unless_others_are_named():
+    assert DetailOptions() == DetailOptions(bootstrap=1000, seed=0, grid=(3, 11))

@@ -71,3 +71,14 @@ def test_plain_report_folder_has_no_tables(scene, tmp_path):
     truth, detections = scene
     write_report(evaluate(detections, truth), tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"report.json", "report.txt"}
+
+
+def test_breakdowns_have_a_heading_over_every_column(scene):
+    truth, detections = scene
+    lines = report_text(evaluate(detections, truth, full=True, options=DetailOptions(bootstrap=0))).splitlines()
+    at = next(i for i, line in enumerate(lines) if line.startswith("By number of targets"))
+    head, row = lines[at + 1], next(line for line in lines[at:] if line.startswith("  K = 2"))
+    assert head.split() == [
+        "frames", "mean", "AP05", "AP10", "AP15", "AP20", "AP25", "card.", "RMSE25", "OSPA", "PSNR", "SSIM"
+    ]  # fmt: skip
+    assert len(head) == len(row)

@@ -62,3 +62,13 @@ def test_the_truth_of_a_split_is_its_scored_frames_unless_others_are_named(tiny)
     some = Truth.from_split(split, range(1, 3), [4, 2])
     assert (some.frames_text, list(some.trajectories)) == ("1:3", [2, 4])
     np.testing.assert_array_equal(some.frame_xy[:2], split.target_xy[2, 1:3])
+
+
+def test_a_target_with_one_coordinate_is_refused():
+    xy, light = np.full((1, 1, 2, 2), np.nan), np.full((1, 1, 2), np.nan)
+    xy[0, 0, 0], light[0, 0] = 5.0, 230.0
+    xy[0, 0, 1, 0] = 6.0  # x without y
+    with pytest.raises(
+        InputError, match=r"be finite up to count and NaN beyond it, got a mismatch at index \(0, 0, 1\)"
+    ):
+        Truth.from_arrays(xy, light, np.array([[2]]), range(1))

@@ -77,7 +77,7 @@ def _is_silent(node: ast.AST, parent: ast.AST) -> bool:
         getattr(parent, "returns", None),
     ):
         return True
-    if isinstance(parent, ast.FunctionDef) and node in parent.decorator_list:
+    if isinstance(parent, (ast.FunctionDef, ast.ClassDef)) and node in parent.decorator_list:
         return True
     main = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
     return main or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
