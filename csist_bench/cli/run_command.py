@@ -139,6 +139,7 @@ def output_files(out: str, decoders: tuple[Decoder, ...]) -> list[str]:
 
 def refuse_idle_options(method: Method, data: str) -> None:
     """Refuse options that were given but would do nothing for this method or source."""
+    from csist_bench.datasets.frame_files import is_bare_frames
     from csist_bench.errors import must
 
     idle: dict[str, str] = {}
@@ -154,7 +155,7 @@ def refuse_idle_options(method: Method, data: str) -> None:
         idle["threshold"] = idle["precision"] = "a method that answers points"
         if not method.trainable:
             idle["decoder"] = "a method that answers points"
-    if data.endswith(".npy"):
+    if is_bare_frames(data):
         idle["split"] = "bare frames"
     context = click.get_current_context()
     for name, reason in idle.items():

@@ -52,6 +52,11 @@ def _fits(frames: NDArray[Any], kind: str) -> bool:
     return int(frames.min()) >= 0 and int(frames.max()) <= np.iinfo(kind).max
 
 
+def is_bare_frames(path: str | Path) -> bool:
+    """Tell a file of bare frames from a data set, by its name."""
+    return str(path).lower().endswith(".npy")
+
+
 def read_bare_frames(path: str | Path) -> BareFrames:
     """Read a .npy file of frames, (N, T, H, W), (T, H, W) or (H, W); the optics of `seqcsist` are assumed.
 

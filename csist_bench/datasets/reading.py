@@ -253,7 +253,10 @@ def _open_root(location: str) -> tuple[dict[str, Any], Any]:
         if not Path(location).exists():
             raise InputError(f"data set {location} not found; make it with: csist-bench generate --out {location}")
         if not (Path(location) / "zarr.json").is_file():
-            raise InputError(f"{location}: not a csist-bench data set (no zarr.json inside)")
+            raise InputError(
+                f"{location}: not a csist-bench data set (no zarr.json inside); such a set is made by csist-bench"
+                " generate or import, and `run` also reads bare frames from a .npy file"
+            )
     try:
         root = zarr.open_group(location, mode="r", zarr_format=3)
         return dict(root.attrs), root

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.conventions import Decoder
-from csist_bench.datasets.frame_files import read_bare_frames
+from csist_bench.datasets.frame_files import is_bare_frames, read_bare_frames
 from csist_bench.detections import Detections, concatenate
 from csist_bench.errors import must, require_finite
 from csist_bench.methods.blocks import blocks_of, in_order
@@ -247,7 +247,7 @@ def header_of(source: FrameSource, unmixed: Unmixed) -> Header:
 
 def open_source(path: str, split: str, allow_partial: bool = False) -> FrameSource:
     """Open a split of a data set, or a .npy file of bare frames."""
-    if path.endswith(".npy"):
+    if is_bare_frames(path):
         return read_bare_frames(path)
     from csist_bench.datasets import open_dataset
 

@@ -107,4 +107,4 @@ def _kinds(folder: Path) -> Iterator[tuple[str, list[Path], list[list[str]]]]:
 
 
 def _markers(data: Path) -> list[Path]:
-    return [p for p in sorted(data.rglob("*")) if p.is_file() and "done" in p.as_posix() and p.stat().st_size]
+    return sorted((data / "_progress").glob("*.json"))
