@@ -158,9 +158,5 @@ def _errors(where: str) -> Iterator[None]:
         raise
     except MemoryError:
         raise InputError(f"{where}: an array of the NPZ file does not fit into memory") from None
-    except OSError as error:
-        if error.strerror:
-            raise
-        raise InputError(f"{where}: not a readable NPZ file ({show(str(error))})") from None
-    except Exception as error:  # zipfile, zlib and the header's parser raise many types
+    except Exception as error:  # zipfile, zlib and the header's parser raise many types, OSError of odd places too
         raise InputError(f"{where}: not a readable NPZ file ({show(str(error) or repr(error))})") from None

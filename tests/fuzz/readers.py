@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import resource
+import shutil
 import time
 import traceback
 from collections.abc import Callable
@@ -12,19 +14,31 @@ from pathlib import Path
 
 import numpy as np
 
+from csist_bench.datasets import open_dataset
+from csist_bench.datasets.frame_files import read_bare_frames
+from csist_bench.datasets.published_layout import _read_annotations
 from csist_bench.datasets.target_tables import read_target_table
 from csist_bench.errors import InputError
+from csist_bench.files import packaged
 from csist_bench.files.convention import AS_THE_FORM, Convention
 from csist_bench.files.sources import decoded_json
 from csist_bench.leaderboard.lines import read_lines
 from csist_bench.leaderboard.rows import read_rows, write_rows
+from csist_bench.methods.registry import torch_works
 from csist_bench.predictions import Header, read_predictions, write_predictions
+from csist_bench.recipes import load_data_recipe, load_method_recipe
+from csist_bench.simulation.optics import Optics
 from tests.helpers.prediction_files import N, T, rows_of, sample
 from tests.helpers.rows import row
+from tests.helpers.sets import tiny_set
 
 LONGEST_S = 2.0
 LARGEST_GROWTH = 1 << 30  # bytes
 REPORTED = 5000  # inputs between two lines of progress
+STORE = "true.zarr"
+RECIPES = (("data.toml", "data", "seqcsist-noise"), ("method.toml", "methods", "derefnet"))
+ANNOTATION = b"""<annotation><size><width>11</width><height>11</height></size><sigma>0.5</sigma>
+<object><coordinate><xc>5.1</xc><yc>4.9</yc><brightness>230</brightness></coordinate></object></annotation>"""
 TOKENS = [
     b"nan", b"NaN", b"Infinity", b"-1", b"1e999", b"9" * 400, b"1,234", b"0,5", b";", b"\t", b",", b'"', b"\r", b"\n",
     b"\0", b"\xff\xfe", b"\xef\xbb\xbf", b"#", b"sep=;\n", b"=1+1", b"null", b"true", b"{", b"}", b"[", b"]",
@@ -36,7 +50,7 @@ TOKENS = [
 def seeds(folder: Path) -> dict[str, bytes]:
     """Return small true files by name."""
     found: dict[str, bytes] = {}
-    for suffix in (".json", ".json.gz", ".csv", ".parquet"):
+    for suffix in (".json", ".json.gz", ".csv", ".npz", ".parquet"):
         try:
             write_predictions(folder / f"seed{suffix}", sample(5), Header({"name": "m"}, "d", "test", "sha256:0", 4))
         except InputError:  # Parquet is an extra
@@ -57,10 +71,44 @@ def seeds(folder: Path) -> dict[str, bytes]:
         "targets.csv": b"trajectory,frame,target,x,y,intensity\n0,0,0,5.0,5.0,240\n1,2,1,-4.5,4.5,1000\n",
         "run.json": json.dumps({"method": "espcn", "settings": {"a": [1, 2.5, None]}}).encode(),
     }
+    found |= _arrays() | _weights(folder) | _store(folder)
+    found |= {name: (packaged("recipes") / kind / f"{of}.toml").read_bytes() for name, kind, of in RECIPES}
+    found["COS0.xml"] = ANNOTATION
     write_rows(folder / "seed.csv", [row(), row(note="=b")])
     found["leaderboard.csv"] = (folder / "seed.csv").read_bytes()
     found["lines.csv"] = b"dataset,split,kind,label,cso_map,dataset_fingerprint\nseqcsist,test,ceiling,grid,47.6,\n"
     return found
+
+
+def _arrays() -> dict[str, bytes]:
+    found = {}
+    maps = np.zeros((N, T, 33, 33), np.float32)
+    maps[:, :, 15, 15] = 200
+    for name, save in (("maps.npz", np.savez), ("packed.npz", np.savez_compressed)):
+        file = io.BytesIO()
+        save(file, heatmaps=maps)
+        found[name] = file.getvalue()
+    file = io.BytesIO()
+    np.save(file, np.full((2, 3, 5, 5), 7, np.int16))
+    return found | {"frames.npy": file.getvalue()}
+
+
+def _weights(folder: Path) -> dict[str, bytes]:
+    if not torch_works():
+        return {}
+    from csist_bench.methods.networks.base import build_network
+    from csist_bench.methods.networks.weights import save_weights
+    from tests.helpers.cards import card_of
+
+    settings = ["features=2", "mapped=2"]
+    save_weights(folder / "seed.safetensors", build_network("espcn", Optics(), settings), card_of("espcn", settings))
+    return {"w.safetensors": (folder / "seed.safetensors").read_bytes()}
+
+
+def _store(folder: Path) -> dict[str, bytes]:
+    """Return the metadata of a data set, of which the rest stands in `folder` as it was written."""
+    tiny_set(folder / STORE)
+    return {"zarr.json": (folder / STORE / "zarr.json").read_bytes()}
 
 
 def mutated(data: bytes, rng: np.random.Generator) -> bytes:
@@ -95,6 +143,24 @@ def read(path: Path, rng: np.random.Generator) -> None:
         read_lines(path.parent)
     elif path.name == "targets.csv":
         read_target_table(path)
+    elif path.suffix == ".npy":
+        read_bare_frames(path)
+    elif path.suffix == ".toml":
+        (load_data_recipe if path.name == "data.toml" else load_method_recipe)(str(path))
+    elif path.suffix == ".safetensors":
+        from csist_bench.methods.networks.weights import load_weights
+
+        load_weights(path)
+    elif path.suffix == ".xml":
+        (path.parent / "annotation").mkdir(exist_ok=True)
+        shutil.copy2(path, path.parent / "annotation" / path.name)
+        _read_annotations(path.parent, 1)
+    elif path.name == "zarr.json":
+        # The rest of the store stands beside the folder of this file.
+        if not (path.parent / "test").exists():
+            shutil.copytree(path.parents[1] / STORE, path.parent, dirs_exist_ok=True)
+        part = open_dataset(str(path.parent)).split("test")
+        part.read("target_xy", 0, part.n_trajectories)
     elif path.name == "run.json":
         decoded_json(path.read_bytes(), str(path), dict[str, object])
     else:
