@@ -150,7 +150,15 @@ def evaluate(
     return score(detections, truth, matching=matching, full=full, options=options, provenance=provenance)
 
 
-def load_predictions(path: str | Path, data: Split | None = None) -> Detections:
+def load_predictions(
+    path: str | Path,
+    data: Split | None = None,
+    *,
+    first_frame: int | None = None,
+    origin: str | None = None,
+    axes: str | None = None,
+    pixel_size_nm: float | None = None,
+) -> Detections:
     """Read a prediction file of any form: JSON, CSV, NPZ, Parquet, Zarr heat maps, or a folder of text files.
 
     Parameters
@@ -158,6 +166,14 @@ def load_predictions(path: str | Path, data: Split | None = None) -> Detections:
     path : str or Path
     data : Split, optional
         The split that was answered; indices are then checked, and heat maps decoded by its nodes per pixel.
+    first_frame : {0, 1}, optional
+        Number of the first frame in the file; by default 0, in ThunderSTORM tables 1.
+    origin : {"centre", "corner"}, optional
+        Where positions count from: the centre of pixel (0, 0), or its outer corner as in ThunderSTORM tables.
+    axes : {"xy", "yx"}, optional
+        "yx": the file's x is the row and its y the column.
+    pixel_size_nm : float, optional
+        Pixel size of positions in nanometres.
 
     Raises
     ------
@@ -172,16 +188,19 @@ def load_predictions(path: str | Path, data: Split | None = None) -> Detections:
     >>> found = cb.load_predictions(tmp_path / "preds.json", data.test)
     """
     from csist_bench.errors import InputError
+    from csist_bench.files.convention import Convention
     from csist_bench.predictions import Decoding, read_predictions
 
-    if data is None:
-        return read_predictions(path, frames_per_trajectory=None, n_trajectories=None).detections
     read = read_predictions(
         path,
-        frames_per_trajectory=data.n_frames,
-        n_trajectories=data.n_trajectories,
-        decoding=Decoding.of_data(data.recipe),
+        frames_per_trajectory=data.n_frames if data else None,
+        n_trajectories=data.n_trajectories if data else None,
+        decoding=Decoding.of_data(data.recipe) if data else None,
+        pixel_size_nm=pixel_size_nm,
+        convention=Convention(first_frame, origin, axes),
     )
+    if data is None:
+        return read.detections
     mismatch = read.header.mismatch(data.fingerprint, data.name, lambda: data.fingerprint_v2)
     if mismatch:
         raise InputError(f"{path}: {mismatch}")
@@ -218,7 +237,7 @@ def save_predictions(
     >>> import csist_bench as cb
     >>> data = cb.open_dataset("data/sample/seqcsist.zarr")
     >>> found = cb.unmix(data.test, "ml", first=1)
-    >>> cb.save_predictions(found, "preds.json", data=data.test, method="MyNet")  # doctest: +SKIP
+    >>> cb.save_predictions(found, tmp_path / "mine.json", data=data.test, method="MyNet")
     """
     from csist_bench.predictions import Header, write_predictions
 

@@ -78,6 +78,14 @@ def test_from_data_to_score_and_back(data, tmp_path):
         cb.load_predictions(tmp_path / "preds.json", data.train)
 
 
+def test_predictions_of_other_tools_are_read_in_their_convention(data, tmp_path):
+    (tmp_path / "corner.csv").write_text("trajectory,frame,x,y,score\n0,3,4.5,6.5,1\n")
+    found = cb.load_predictions(tmp_path / "corner.csv", data.test, first_frame=1, origin="corner", axes="yx")
+    assert (found.frame[0], found.x[0], found.y[0]) == (2, 6.0, 4.0)
+    with pytest.raises(cb.InputError, match="origin must be one of centre, corner, got middle"):
+        cb.load_predictions(tmp_path / "corner.csv", origin="middle")
+
+
 def test_bad_input_is_said(data, tmp_path):
     table = cb.Detections.empty().to_pandas()
     with pytest.raises(cb.InputError, match="have the columns"):
