@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from html import escape
+from html import escape as html_escape
 
+from csist_bench.errors import printable
 from csist_bench.leaderboard.columns import count_text, rate_text, row_label, score_text
 from csist_bench.leaderboard.lines import Line
 from csist_bench.leaderboard.rows import Row
@@ -24,6 +25,11 @@ _MERGED = 1.5
 
 # Left, top, right, bottom.
 Box = tuple[float, float, float, float]
+
+
+def escape(text: str) -> str:
+    """Return a text for HTML: no markup, and no characters that change the order of others."""
+    return html_escape(printable(text))
 
 
 @dataclass(frozen=True)
@@ -77,7 +83,7 @@ def chart(rows: Sequence[Row], lines: Sequence[Line], cost: Cost, heading: str) 
     reference, taken = _reference(lines, points)
     dots = [_point(x, y, row, cost) for x, y, row in points]
     parts = [*_axes(scale, cost), *reference, *dots, *_labels(points, taken)]
-    said = escape(f"{heading}: CSO-mAP against {cost.title}, {len(drawn)} rows", quote=True)
+    said = escape(f"{heading}: CSO-mAP against {cost.title}, {len(drawn)} rows")
     return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{said}">\n' + "\n".join(parts) + "\n</svg>"
 
 

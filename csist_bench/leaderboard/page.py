@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from html import escape
 from pathlib import Path
 
 from csist_bench.conventions import FAMILIES, PRIOR_TEXT, STATUS_MEANINGS, STATUSES
 from csist_bench.evaluation import EVALUATOR_VERSION
 from csist_bench.leaderboard.board import MAIN_DATASET, Board
-from csist_bench.leaderboard.charts import PARAMETERS, SPEED, chart
+from csist_bench.leaderboard.charts import PARAMETERS, SPEED, chart, escape
 from csist_bench.leaderboard.columns import PAGE_COLUMNS, Column, Entry, interval_text
 from csist_bench.leaderboard.lines import Line
 from csist_bench.leaderboard.rows import Row
@@ -68,7 +67,7 @@ def _header(measured: int, tables: int) -> str:
 
 def _controls(tables: Sequence[str]) -> str:
     options = "".join(
-        f'<option value="{_quoted(name)}"{" selected" if name == MAIN_DATASET else ""}>{escape(name)}</option>'
+        f'<option value="{escape(name)}"{" selected" if name == MAIN_DATASET else ""}>{escape(name)}</option>'
         for name in tables
     )
     return (
@@ -105,7 +104,7 @@ def _figures(name: str, rows: Sequence[Row], lines: Sequence[Line]) -> str:
     marks = '<span class="key full">measured</span><span class="key hollow">published (speed: the paper\'s GPU)</span>'
     body = "\n".join(figures)
     return (
-        f'<section class="charts" data-dataset="{_quoted(name)}">\n<h2>{escape(name)}</h2>\n'
+        f'<section class="charts" data-dataset="{escape(name)}">\n<h2>{escape(name)}</h2>\n'
         f'<p class="keys">{key}{marks}</p>\n<div class="pair">\n{body}\n</div>\n</section>'
     )
 
@@ -116,7 +115,7 @@ def _figures(name: str, rows: Sequence[Row], lines: Sequence[Line]) -> str:
 def _table(board: Board) -> str:
     heads = "".join(
         f'<th scope="col" class="{_KINDS[column.align]}" data-kind="{_KINDS[column.align]}"'
-        f' title="{_quoted(column.description)}"><button type="button">{column.heading}</button></th>'
+        f' title="{escape(column.description)}"><button type="button">{column.heading}</button></th>'
         for column in PAGE_COLUMNS
     )
     body = "\n".join(_row(Entry(row, name, rows)) for name, rows in board.tables.items() for row in rows)
@@ -128,7 +127,7 @@ def _table(board: Board) -> str:
 
 def _row(entry: Entry) -> str:
     row = entry.row
-    about = f'data-dataset="{_quoted(entry.table)}" data-family="{row.family}" data-tier="{row.status}"'
+    about = f'data-dataset="{escape(entry.table)}" data-family="{row.family}" data-tier="{row.status}"'
     return f'<tr class="{row.status}" {about}>{"".join(_cell(column, entry) for column in PAGE_COLUMNS)}</tr>'
 
 
@@ -195,7 +194,7 @@ def _details(row: Row) -> str:
 
 
 def _link(name: str, url: str) -> str:
-    return f'<dt>{name}</dt><dd><a href="{_quoted(url)}" rel="noopener">{escape(url)}</a></dd>'
+    return f'<dt>{name}</dt><dd><a href="{escape(url)}" rel="noopener">{escape(url)}</a></dd>'
 
 
 def _legend() -> str:
@@ -209,7 +208,3 @@ def _legend() -> str:
         " can pass them where errors are above 0.1 px. Intervals are 95 % bootstrap intervals over trajectories. A row"
         " is never overwritten: a newer one supersedes it.</p>\n</section>"
     )
-
-
-def _quoted(text: str) -> str:
-    return escape(text, quote=True)

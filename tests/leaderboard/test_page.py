@@ -63,3 +63,9 @@ def test_published_rows_are_labelled_on_the_page(page):
 def test_the_page_is_the_same_every_time(page):
     hostile_free = [row(), row(note="b")]
     assert page_text(board(hostile_free, published_rows())) == page_text(board(hostile_free, published_rows()))
+
+
+def test_no_text_of_a_row_turns_the_order_of_others(page):
+    turned = page_text(board([row(method="My\u202eNet", note="a\u2067b")], ()))
+    assert not {"\u202e", "\u2067"} & set(turned)
+    assert "My\\u202eNet" in turned
