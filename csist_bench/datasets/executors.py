@@ -7,6 +7,7 @@ are lost end in one line: every shard is written whole or not at all, so a resum
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import threading
 import time
@@ -138,7 +139,9 @@ def _dask(address: str) -> Iterator[Dask]:
     except ModuleNotFoundError:
         raise InputError("--executor dask needs Dask; install it with: pip install 'csist-bench[dask]'") from None
     if not address:
-        with Client() as client:
+        # What its processes say to one another while they stop is of no use to anybody.
+        logging.getLogger("distributed").setLevel(logging.CRITICAL)
+        with Client(silence_logs=logging.CRITICAL) as client:
             yield Dask(client, "of this process")
         return
     # A scheduler that does not come back is given up as soon as one that never answered.

@@ -83,7 +83,8 @@ def digest_of(path: Path) -> str:
 def said_badly(code: int, text: str, expected: Sequence[int] = (0,)) -> str | None:
     """Say what is wrong with how a command ended: a traceback, another exit code, or several lines of error."""
     if TRACEBACK in text:
-        return "traceback: " + text.strip().splitlines()[-1]
+        lines = text[text.index(TRACEBACK) :].splitlines()
+        return "traceback: " + next((line for line in lines[1:] if line and not line.startswith(" ")), lines[-1])
     if code not in expected:
         return f"exit code {code}: {text.strip()[-300:]}"
     errors = [line for line in text.splitlines() if line.startswith("csist-bench: error:")]
