@@ -260,11 +260,11 @@ def _open_root(location: str) -> tuple[dict[str, Any], Any]:
     try:
         root = zarr.open_group(location, mode="r", zarr_format=3)
         return dict(root.attrs), root
-    except OSError:
-        raise
     except ImportError:
         raise InputError(f"{location}: remote data sets need fsspec; install 'csist-bench[remote]'") from None
-    except Exception as error:  # zarr raises many types on foreign or damaged metadata
+    except Exception as error:  # zarr raises many types on foreign or damaged metadata, an OSError of its own too
+        if isinstance(error, OSError) and error.strerror:
+            raise
         raise InputError(f"{location}: not a readable Zarr v3 group ({show(str(error))})") from None
 
 

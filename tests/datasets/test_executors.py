@@ -68,11 +68,6 @@ if __name__ == "__main__":
 """
 
 
-def slow(number: int) -> int:
-    time.sleep(0.3)
-    return number
-
-
 def test_a_scheduler_that_is_lost_ends_in_one_line_that_says_how_to_go_on(tmp_path) -> None:
     pytest.importorskip("distributed")
     (tmp_path / "cluster.py").write_text(SCHEDULER)
@@ -82,7 +77,7 @@ def test_a_scheduler_that_is_lost_ends_in_one_line_that_says_how_to_go_on(tmp_pa
     try:
         address = cluster.stdout.readline().strip()
         with opened(f"dask:{address}") as pool:
-            made = pool.run(slow, [(i,) for i in range(200)])
+            made = pool.run(time.sleep, [(0.3,)] * 200)  # what workers can import
             next(made)
             os.killpg(cluster.pid, signal.SIGKILL)
             with pytest.raises(InputError, match=f"the Dask scheduler {address} was lost; the shards that are done"):
