@@ -152,7 +152,7 @@ def _cases(material: Path) -> list[Case]:
         Case(
             "train",
             lambda folder: [train(folder)],
-            lambda folder: [[*train(folder), "--resume"]],
+            lambda folder: [[*train(folder), *(["--resume"] if (folder / "run" / "recipe.json").is_file() else [])]],
             lambda folder: _tensors(folder / "run" / "last.safetensors"),
         ),
         Case("submit", submit, submit_again, lambda folder: digest_of(folder / "board.csv")),
