@@ -137,7 +137,7 @@ def truth_of(part: Split, frames: str | None, trajectories: str | None) -> Truth
 def _why_unverified(read: Predictions, mismatch: str | None) -> str:
     if mismatch is not None:
         return f"the predictions were made on other data than they are scored on: {mismatch}"
-    if read.header.fingerprint is None:
+    if not read.header.names_data:
         return "the file does not say which data it answers (dataset.fingerprint in its header)"
     return ""
 

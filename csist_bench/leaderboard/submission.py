@@ -179,7 +179,7 @@ def _status(where: str, claim: Claim, header: Header) -> tuple[Status, tuple[str
     """Return the status of the row, and what is to be said where it is not the one claimed."""
     if claim.status not in CLAIMED_STATUSES:
         raise unknown("tier", claim.status, CLAIMED_STATUSES)
-    if header.fingerprint is not None:
+    if header.names_data:
         return claim.status, ()
     if claim.status == "reproduced":
         rule = "say by its fingerprint which data it answers to be called reproduced"

@@ -36,6 +36,11 @@ class Header:
     digest: str | None = field(default=None, compare=False)
     fingerprint_v2: str | None = None
 
+    @property
+    def names_data(self) -> bool:
+        """Whether the file says by a fingerprint, of either kind, which data it answers."""
+        return self.fingerprint is not None or self.fingerprint_v2 is not None
+
     def mismatch(
         self, fingerprint: str | None, split: str, second: Callable[[], str | None] = lambda: None
     ) -> str | None:

@@ -53,6 +53,14 @@ def test_the_score_of_a_file_that_names_no_data_is_not_official(data, preds, tmp
     assert "UNVERIFIED: the file does not say" in call(data, tmp_path / "p.json").stdout
 
 
+def test_either_fingerprint_says_which_data_a_file_answers(data, preds, tmp_path):
+    table = json.loads(preds.read_text())
+    del table["digest"]
+    table["dataset"] = {"name": "seqcsist", "split": "test", "fingerprint_v2": data.fingerprint_v2}
+    (tmp_path / "p.json").write_text(json.dumps(table))
+    assert json.loads(call(data, tmp_path / "p.json", "--json").stdout)["official"]
+
+
 def test_terminal_report(data, preds):
     assert call(data, preds).stdout.startswith("CSO-mAP 100.00  truth\n")
 

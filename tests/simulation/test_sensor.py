@@ -6,7 +6,7 @@ from scipy import stats
 from csist_bench.datasets.backgrounds import open_background
 from csist_bench.errors import InputError
 from csist_bench.recipes import DataRecipe, load_data_recipe
-from csist_bench.simulation.camera import Camera, saturation_level
+from csist_bench.simulation.camera import saturation_level
 from csist_bench.simulation.rendering import render_shard
 from csist_bench.simulation.scenes import stream
 from csist_bench.simulation.sensor import sense
@@ -81,18 +81,6 @@ def test_noise_variants_of_a_seed_share_their_scenes():
     assert np.array_equal(quiet.scenes.xy, noisy.scenes.xy, equal_nan=True)
     clean = render_shard(load_data_recipe("seqcsist"), [3]).frames.astype(float)
     assert np.allclose((noisy.frames - clean) / 5, quiet.frames - clean, atol=1e-4)
-
-
-def test_what_a_method_is_told():
-    told = Camera.from_recipe(load_data_recipe("seqcsist"))
-    assert told.noise_sigma == 0.05
-    assert Camera.from_recipe(load_data_recipe("seqcsist-8bit")).noise_sigma == 0.29
-    assert Camera.from_recipe(load_data_recipe("seqcsist-8bit")).saturation == 255
-    assert Camera.from_recipe(load_data_recipe("seqcsist-noise")).noise_sigma == 2.0
-    assert Camera.from_recipe(load_data_recipe("seqcsist-noise"), 4.0).noise_sigma == 4.0
-    cloudy = recipe_with(background="clutter", background_mean=9.0, background_sigma=4.0, noise_sigma=3.0)
-    assert Camera.from_recipe(cloudy).noise_sigma == 5.0
-    assert Camera.from_recipe(cloudy).background == 9.0
 
 
 def test_a_users_own_background_is_cut_per_trajectory(tmp_path):
