@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from csist_bench.methods.fitting.background import FLUX_INFLATION
 from csist_bench.methods.fitting.survey import Survey
 from csist_bench.simulation.camera import Camera
 
@@ -18,6 +19,7 @@ LARGEST_COUNT = 8
 OPEN_COUNT = 4  # where light is missing, larger counts up to this one stay open
 BRACKET_SIGMAS = 4.0  # half width of a count's bracket of light, in standard deviations of the noise
 MARGIN = 0.005  # of the light; the window loses up to 4e-4 of it, rounding and growth move it further
+CHANGED_SHARE = 0.2  # of the light, likewise where no law of brightness is known
 CHANGE_SIGMAS = 6.0  # of the noise, by which light must change to mean another number of targets
 
 
@@ -37,8 +39,9 @@ def intensity_law(camera: Camera) -> tuple[float, float]:
 
 
 def flux_sd(survey: Survey, camera: Camera) -> float:
-    """Return the standard deviation of one frame's flux by read noise, grey levels."""
-    return float(survey.windows.shape[1] * camera.noise_sigma)
+    """Return the standard deviation of one frame's flux by read noise and a fitted background, grey levels."""
+    inflation = 1.0 if camera.background_law == "level" else FLUX_INFLATION
+    return float(survey.windows.shape[1] * camera.noise_sigma) * inflation
 
 
 def blank_frames(survey: Survey, camera: Camera) -> Bools:
@@ -51,8 +54,9 @@ def varying_trajectories(survey: Survey, blank: Bools, shape: tuple[int, int], c
     mean, _ = intensity_law(camera)
     flux = np.where(blank | (survey.flags > 0), np.nan, survey.flux).reshape(shape)
     shot = np.sqrt(camera.shot_gain * np.nan_to_num(np.abs(flux)))
-    tolerance = np.maximum(0.5 * mean, CHANGE_SIGMAS * (flux_sd(survey, camera) + shot))
     middle = np.array([np.median(row[~np.isnan(row)]) if not np.isnan(row).all() else 0.0 for row in flux])
+    least = CHANGED_SHARE * middle[:, None] if camera.intensity_free else 0.5 * mean
+    tolerance = np.maximum(least, CHANGE_SIGMAS * (flux_sd(survey, camera) + shot))
     return np.asarray((np.abs(flux - middle[:, None]) > tolerance).any(axis=1))
 
 

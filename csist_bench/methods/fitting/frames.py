@@ -15,6 +15,8 @@ Floats = NDArray[np.float64]
 
 # The window reaches this many psf_sigma beyond its central pixel; the Fisher information within is that of the frame.
 WINDOW_SIGMAS = 4.0
+# Where the background is fitted too, the window has to show it: 11 px at 0.5 px.
+WINDOW_SIGMAS_WITH_BACKGROUND = 9.0
 
 
 def pixels_from_frames(frames: NDArray[Any], camera: Camera) -> Floats:
@@ -33,5 +35,6 @@ def pixels_from_frames(frames: NDArray[Any], camera: Camera) -> Floats:
 
 def window_side(asked: int, camera: Camera, shape: tuple[int, ...]) -> int:
     """Return the window's side in px, odd where the image allows: as asked, or wide enough for the PSF."""
-    side = asked or 2 * max(1, math.ceil(WINDOW_SIGMAS * camera.optics.psf_sigma)) + 1
+    sigmas = WINDOW_SIGMAS if camera.background_law == "level" else WINDOW_SIGMAS_WITH_BACKGROUND
+    side = asked or 2 * max(1, math.ceil(sigmas * camera.optics.psf_sigma)) + 1
     return min(side, *shape)

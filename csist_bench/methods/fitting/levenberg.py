@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.jit import jit
+from csist_bench.methods.fitting.dense_model import DenseWorkspace, dense_cost, dense_equations, dense_workspace
 from csist_bench.methods.fitting.linear_algebra import cholesky, copy_rows, solve
 from csist_bench.methods.fitting.noise_model import NoiseModel
 from csist_bench.methods.fitting.pixel_model import normal_equations, pixel_terms, window_model
@@ -23,7 +24,7 @@ REACH = 1.0  # px beyond the window's outer pixel centres where a target may sti
 
 
 class FrameWindow(NamedTuple):
-    """Pixels (n, n) of a window, background subtracted, and its origin (row, column)."""
+    """Pixels (n, n) of a window, the known background subtracted, and its origin (row, column)."""
 
     pixels: Floats
     row: int
@@ -61,6 +62,7 @@ class FrameWorkspace(NamedTuple):
     gradient: Floats
     step: Floats
     trial: Floats
+    dense: DenseWorkspace
 
 
 def frame_workspace(targets: int, size: int) -> FrameWorkspace:
@@ -71,7 +73,8 @@ def frame_workspace(targets: int, size: int) -> FrameWorkspace:
     normal, factor = np.zeros((2, n, n))
     jacobian, gradient, step = np.zeros((3, n))
     trial = np.zeros((targets, 3))
-    return FrameWorkspace(a, da, b, db, model, score, curvature, jacobian, normal, factor, gradient, step, trial)
+    dense = dense_workspace(targets, size)
+    return FrameWorkspace(a, da, b, db, model, score, curvature, jacobian, normal, factor, gradient, step, trial, dense)
 
 
 @jit
@@ -89,11 +92,25 @@ def penalty(theta: Floats, prior: Prior) -> float:
 def cost_of(theta: Floats, window: FrameWindow, noise_model: NoiseModel, prior: Prior, work: FrameWorkspace) -> float:
     """Return the cost of theta (K, 3); leaves responses, model, score and curvature in the workspace."""
     k = theta.shape[0]
+    if noise_model.dense:
+        return penalty(theta, prior) + dense_cost(
+            theta,
+            window.pixels,
+            window.row,
+            window.column,
+            noise_model,
+            False,
+            work.dense,
+            work.model,
+            work.score,
+            work.curvature,
+        )
     window_model(
         theta,
         window.row,
         window.column,
         noise_model.table,
+        noise_model.table_y,
         work.a[:k],
         work.da[:k],
         work.b[:k],
@@ -118,19 +135,24 @@ def gather_equations(theta: Floats, noise_model: NoiseModel, prior: Prior, work:
     """Fill the normal matrix and gradient, prior included, at the theta of the last `cost_of`."""
     k = theta.shape[0]
     base = 1.0 / noise_model.variance if noise_model.gain == 0.0 else 0.0
-    normal_equations(
-        theta,
-        work.a[:k],
-        work.da[:k],
-        work.b[:k],
-        work.db[:k],
-        work.score,
-        work.curvature,
-        base,
-        work.jacobian,
-        work.normal,
-        work.gradient,
-    )
+    if noise_model.dense:
+        dense_equations(
+            3 * k, noise_model.background, work.dense, work.score, work.curvature, work.normal, work.gradient
+        )
+    else:
+        normal_equations(
+            theta,
+            work.a[:k],
+            work.da[:k],
+            work.b[:k],
+            work.db[:k],
+            work.score,
+            work.curvature,
+            base,
+            work.jacobian,
+            work.normal,
+            work.gradient,
+        )
     for m in range(k):
         for u in range(3):
             work.normal[3 * m + u, 3 * m + u] += prior.inverse_variance[m, u]

@@ -127,17 +127,26 @@ def cut_window(frame: Floats, row: int, column: int, pixels: Floats) -> None:
 
 @jit
 def window_model(
-    theta: Floats, row: int, column: int, table: Floats, a: Floats, da: Floats, b: Floats, db: Floats, model: Floats
+    theta: Floats,
+    row: int,
+    column: int,
+    table_x: Floats,
+    table_y: Floats,
+    a: Floats,
+    da: Floats,
+    b: Floats,
+    db: Floats,
+    model: Floats,
 ) -> None:
     """Fill the responses of targets theta (K, 3) and their sum, `model` (n, n), in the window at (row, column).
 
-    a, da (K, n) belong to x (columns), b, db (K, n) to y (rows).
+    a, da (K, n) belong to x (columns) and `table_x`, b, db (K, n) to y (rows) and `table_y`.
     """
     model[:] = 0.0
     rows, columns = model.shape
     for k in range(theta.shape[0]):
-        axis_response(theta[k, 0], column, table, a[k], da[k])
-        axis_response(theta[k, 1], row, table, b[k], db[k])
+        axis_response(theta[k, 0], column, table_x, a[k], da[k])
+        axis_response(theta[k, 1], row, table_y, b[k], db[k])
         for i in range(rows):
             weight = theta[k, 2] * b[k, i]
             for j in range(columns):

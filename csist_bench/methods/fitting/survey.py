@@ -52,6 +52,15 @@ def survey_frames(frames: Floats, size: int, saturation: float, near: float) -> 
 
 
 @jit
+def cut_windows(frames: Floats, origins: Ints, windows: Floats) -> None:
+    """Copy the windows (F, n, n) at `origins` (F, 2), (row, column), of frames (F, H, W)."""
+    for f in range(frames.shape[0]):
+        for i in range(windows.shape[1]):
+            for j in range(windows.shape[2]):
+                windows[f, i, j] = frames[f, origins[f, 0] + i, origins[f, 1] + j]
+
+
+@jit
 def measure_windows(frames: Floats, saturation: float, near: float, survey: Survey) -> None:
     """Cut the window of every frame (F, H, W) and measure it.
 

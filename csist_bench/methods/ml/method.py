@@ -23,10 +23,11 @@ from numpy.typing import NDArray
 from csist_bench.conventions import PriorTier
 from csist_bench.detections import Detections
 from csist_bench.methods.fitting.answers import FrameAnswers
+from csist_bench.methods.fitting.background import targets_alone
 from csist_bench.methods.fitting.counts import BrightnessLaw
 from csist_bench.methods.fitting.frames import pixels_from_frames, window_side
 from csist_bench.methods.fitting.levenberg import StoppingRule, frame_workspace
-from csist_bench.methods.fitting.noise_model import NoiseModel, noise_model_of
+from csist_bench.methods.fitting.noise_model import NoiseModel, noise_model_of, plain_noise_model
 from csist_bench.methods.ml._kernels.posterior import Draws, draws_from_generator, empty_samples
 from csist_bench.methods.ml._kernels.search import (
     SearchSettings,
@@ -60,7 +61,7 @@ class MaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
 
     @property
     def prior_tier(self) -> PriorTier:
-        """What it knows: the optics, and the brightness law unless that is free."""
+        """What it knows: the optics, and the brightness law unless that is free (also where the camera says so)."""
         return "B" if self.brightness == "law" else "A"
 
     def detect(self, frames: NDArray[Any], camera: Camera) -> Detections:
@@ -88,21 +89,25 @@ class MaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
         self._answer(pixels.reshape(b * t, *pixels.shape[2:]), camera, noise_model, answers)
         return answers.detections(b, t)
 
-    def _answer(self, frames: Floats, camera: Camera, noise_model: NoiseModel, answers: FrameAnswers) -> None:
+    def _answer(self, raw: Floats, camera: Camera, noise_model: NoiseModel, answers: FrameAnswers) -> None:
         # A law this wide does not separate one target from two: evidence has to.
         wide = camera.intensity_max > WIDEST_LAW * camera.intensity_min
-        law = BrightnessLaw(camera.intensity_min, camera.intensity_max, wide or self.brightness == "free")
+        free = wide or camera.intensity_free or self.brightness == "free"
+        law = BrightnessLaw(camera.intensity_min, camera.intensity_max, free)
+        frames = targets_alone(raw, camera)
         stop = StoppingRule(self.iterations, self.tolerance)
         settings = SearchSettings(self.max_targets, self.starts, stop, camera.optics.psf_sigma)
         side = window_side(self.window, camera, frames.shape[1:])
         scratch = search_workspace(self.max_targets, side, max(self.samples, 1))
         origin, worst = np.zeros((len(frames), 2), np.int64), np.zeros(len(frames))
-        find_frames(frames, noise_model, law, settings, scratch, origin, answers)
-        state_frames(frames, noise_model, law, settings, scratch, origin, answers, worst)
+        find_frames(frames, raw, noise_model, law, settings, scratch, origin, answers)
+        state_frames(frames, raw, noise_model, law, settings, scratch, origin, answers, worst)
         unsure = np.flatnonzero((answers.targets >= LEAST_SAMPLED) & (worst > self.sampled_above) & np.isfinite(worst))
-        if self.samples and len(unsure):
+        # Samples are weighed by series of Gaussian responses on pixels that are alike; else the mode is the answer.
+        if self.samples and len(unsure) and camera.maps is None and not len(noise_model.spline):
             tables = draws(self.seed, self.samples, self.max_targets)
-            decide_frames(frames, unsure, noise_model, law, settings, tables, scratch, origin, answers)
+            plain = plain_noise_model(noise_model)
+            decide_frames(frames, unsure, plain, law, settings, tables, scratch, origin, answers)
 
 
 @functools.lru_cache(maxsize=4)
@@ -115,6 +120,7 @@ def search_workspace(targets: int, side: int, samples: int = 1) -> SearchWorkspa
     """Return the reused arrays of one run."""
     return SearchWorkspace(
         pixels=np.zeros((side, side)),
+        raw=np.zeros((side, side)),
         fit=frame_workspace(targets, side),
         mean=np.zeros((targets, 3)),
         inverse_variance=np.zeros((targets, 3)),

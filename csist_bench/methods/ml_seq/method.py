@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from csist_bench.detections import Detections
 from csist_bench.errors import must, require_finite, require_shape
 from csist_bench.methods.fitting.answers import FrameAnswers
+from csist_bench.methods.fitting.background import FLUX_INFLATION, targets_alone
 from csist_bench.methods.fitting.counts import (
     LARGEST_COUNT,
     blank_frames,
@@ -35,7 +36,7 @@ from csist_bench.methods.fitting.counts import (
 from csist_bench.methods.fitting.frames import window_side
 from csist_bench.methods.fitting.grouping import Plan, plans_of
 from csist_bench.methods.fitting.noise_model import NoiseModel, noise_model_of
-from csist_bench.methods.fitting.survey import Survey, survey_frames
+from csist_bench.methods.fitting.survey import Survey, cut_windows, survey_frames
 from csist_bench.methods.ml_seq._kernels.motion import MotionModel, unknowns
 from csist_bench.methods.ml_seq._kernels.search import Answers, Times, solve_windows
 from csist_bench.simulation.camera import NOISE_FLOOR_FLOAT, Camera
@@ -50,6 +51,8 @@ EDGE_SIGMAS = 4.0  # a group nearer to the frame's border loses light
 BLANK_SIGMAS = 5.0  # a frame with less light than this is blank where the brightness is free
 EXTENT_SIGMAS = 1.0  # prior spread of a group's targets about its path
 GROWTH_SD = 0.0015  # prior spread of a rigid group's relative growth, per frame (module docstring)
+FREE_SPREAD = 1.0  # prior spread of an intensity over its share of the light where no law is known
+UNKNOWN_WIDTH = 0.5  # relative prior spread of the PSF's widths where the camera gives no error
 SPEED_SD = 0.5  # px per frame: a path's straight part is left to the data
 BEND_SD, BEND_DECAY = 0.1, 0.3  # px over 20 frames for the second Legendre coefficient; each further one is smaller
 
@@ -60,13 +63,16 @@ class SequenceMaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fiel
     `frames` are fitted together: the window centred on each frame, or "all", the whole sequence. From 20 on a number
     means "all" too, whatever the length of the sequence. `motion` is that of a rigid group, or a polynomial for each
     target; `degree` of the path, 0 = by the length of the window.
-    `brightness` follows the camera's law or is free.
+    `brightness` follows the camera's law or is free; it is free where the camera knows of none. `width` is the PSF's:
+    the camera's, or fitted to every window, shared by its frames, the camera's error being its prior; "auto" fits it
+    where the camera has an error. The errors answered include what was fitted.
     """
 
     frames: Annotated[int, Meta(ge=1)] | Literal["all"] = "all"
     motion: Literal["rigid", "polynomial"] = "rigid"
     degree: Annotated[int, Meta(ge=0, le=8)] = 0
     brightness: Literal["law", "free"] = "law"
+    width: Literal["auto", "camera", "trajectory"] = "auto"
 
     def detect(self, frames: NDArray[Any], camera: Camera) -> Detections:
         """Find the targets of frames by joint fits of windows.
@@ -100,8 +106,15 @@ class SequenceMaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fiel
         b, t = frames.shape[:2]
         found = FrameAnswers.empty(b * t, LARGEST_COUNT)
         if b * t:
-            self._answer(_Scene.of(flat - camera.background, camera, whole_numbers), (b, t), found)
+            scene = _Scene.of(flat - camera.background, camera, whole_numbers)
+            self._answer(scene, (b, t), found)
         return found.detections(b, t)
+
+    def _free(self, camera: Camera) -> bool:
+        return self.brightness == "free" or camera.intensity_free
+
+    def _fits_widths(self, camera: Camera) -> bool:
+        return self.width == "trajectory" or (self.width == "auto" and max(camera.psf_sigma_error) > 0)
 
     def _answer(self, scene: _Scene, shape: tuple[int, int], found: FrameAnswers) -> None:
         length = shape[1] if self.frames == "all" or self.frames >= WHOLE else min(self.frames, shape[1])
@@ -109,16 +122,17 @@ class SequenceMaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fiel
             self._answer_plan(scene, plan, found)
 
     def _blank(self, scene: _Scene) -> Bools:
-        if self.brightness == "law":
+        if not self._free(scene.camera):
             return blank_frames(scene.survey, scene.camera)
-        sd = scene.survey.windows.shape[1] * math.sqrt(scene.noise_model.variance)
+        inflation = 1.0 if scene.camera.background_law == "level" else FLUX_INFLATION
+        sd = scene.survey.windows.shape[1] * math.sqrt(scene.noise_model.variance) * inflation
         return np.asarray(scene.survey.flux < BLANK_SIGMAS * sd)
 
     def _answer_plan(self, scene: _Scene, plan: Plan, found: FrameAnswers) -> None:
         """Try the numbers of targets that each window's light allows; with free brightness, one more while it helps."""
         seen = np.asarray((plan.members >= 0).any(axis=1))
         best = np.full(len(seen), -np.inf)
-        if self.brightness == "law":
+        if not self._free(scene.camera):
             allowed = count_candidates(scene.survey, plan.members, scene.camera, LARGEST_COUNT)
             for k in range(1, LARGEST_COUNT + 1):
                 self._try_count(k, np.flatnonzero(allowed[:, k]), scene, plan, best, found)
@@ -136,7 +150,10 @@ class SequenceMaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fiel
         times = _times(members.shape[1], self._degree(members.shape[1]))
         model = self._model(k, times, scene.camera)
         answers = Answers.empty(answered.shape[0], answered.shape[1], k)
-        start = scene.mean_flux(members) / k if self.brightness == "free" else np.full(len(chosen), model.mean[2])
+        free = self._free(scene.camera)
+        start = scene.mean_flux(members) / k if free else np.full(len(chosen), model.mean[2])
+        # Where the camera knows no law at all, a window's own light is the scale of its prior.
+        spread = FREE_SPREAD * np.maximum(start, 1.0) if scene.camera.intensity_free else np.zeros(0)
         psf_sigma = scene.camera.optics.psf_sigma
         solve_windows(
             scene.survey,
@@ -147,10 +164,14 @@ class SequenceMaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fiel
             scene.noise_model,
             psf_sigma,
             start,
+            spread,
+            scene.pixels,
             answers,
         )
         evidence = answers.evidence + 0.5 * float(np.log(model.inverse_variance).sum())
-        if self.brightness == "free":
+        if len(spread):
+            evidence -= k * np.log(spread) + 0.5 * k * float(np.log(model.inverse_variance[2]))
+        if free:
             # Without a law a target can be split in two at no cost, which Laplace's evidence does not see.
             evidence -= k * math.log(members.shape[1] * scene.survey.windows[0].size)
         better = evidence > best[chosen]
@@ -169,37 +190,52 @@ class SequenceMaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fiel
     def _model(self, k: int, times: Times, camera: Camera) -> MotionModel:
         rigid = self.motion == "rigid"
         frames, degree = times.basis.shape
-        p = unknowns(k, degree, rigid)
+        freed = self._fits_widths(camera)
+        p = unknowns(k, degree, rigid, freed)
         mean, inverse_variance = np.zeros(p), np.zeros(p)
         law_mean, law_sd = intensity_law(camera)
         mean[2 : 3 * k : 3] = law_mean
-        inverse_variance[2 : 3 * k : 3] = (law_sd if self.brightness == "law" else camera.intensity_max) ** -2
+        inverse_variance[2 : 3 * k : 3] = (camera.intensity_max if self._free(camera) else law_sd) ** -2
         for axis in range(2):
             inverse_variance[axis : 3 * k : 3] = (EXTENT_SIGMAS * camera.optics.psf_sigma) ** -2
         path = _path_inverse_variance(frames, degree)
         if rigid:
             growth = GROWTH_SD * max(frames - 1, 1) / 2
-            inverse_variance[3 * k :] = np.concatenate([path, path, [growth**-2]])
+            path_part = np.concatenate([path, path, [growth**-2]])
         else:
-            inverse_variance[3 * k :] = np.repeat(path, 2 * k)
-        return MotionModel(k, degree, rigid, mean, inverse_variance)
+            path_part = np.repeat(path, 2 * k)
+        inverse_variance[3 * k : 3 * k + len(path_part)] = path_part
+        if freed:
+            mean[-2:], inverse_variance[-2:] = 1.0, _width_inverse_variance(camera)
+        return MotionModel(k, degree, rigid, freed, mean, inverse_variance)
 
 
 @dataclass(frozen=True, eq=False)
 class _Scene:
-    """All frames of a call as the kernels take them, and the camera they come from."""
+    """All frames of a call as the kernels take them, and the camera they come from.
+
+    `survey` shows them without background and bad pixels, `pixels` (F, n, n) are its windows as they are.
+    """
 
     camera: Camera
     noise_model: NoiseModel
     survey: Survey
+    pixels: Floats
 
     @classmethod
     def of(cls, frames: Floats, camera: Camera, whole_numbers: bool) -> _Scene:
-        """Cut and measure the windows of frames (F, size, size), background subtracted."""
+        """Cut and measure the windows of frames (F, size, size), the known background subtracted."""
         sigma, noise_model = camera.optics.psf_sigma, noise_model_of(camera, whole_numbers, NOISE_FLOOR_FLOAT)
         size = window_side(0, camera, frames.shape[1:])
-        survey = survey_frames(frames, size, noise_model.saturation, EDGE_SIGMAS * sigma - 0.5)
-        return cls(camera, noise_model, survey)
+        alone = targets_alone(frames, camera)
+        survey = survey_frames(alone, size, noise_model.saturation, EDGE_SIGMAS * sigma - 0.5)
+        pixels = survey.windows
+        if alone is not frames:
+            pixels = np.empty_like(survey.windows)
+            cut_windows(frames, survey.origins, pixels)
+            clipped = (pixels >= noise_model.saturation).any(axis=(1, 2))
+            survey = survey._replace(flags=np.where(clipped, 1, survey.flags))
+        return cls(camera, noise_model, survey, pixels)
 
     def mean_flux(self, members: Ints) -> Floats:
         """Return the mean light of the frames of each window (J, m), -1 = left out; grey levels."""
@@ -217,6 +253,12 @@ def _path_inverse_variance(frames: int, degree: int) -> Floats:
     d = np.arange(2, degree + 1)
     bends = BEND_SD * BEND_DECAY ** (d - 2) * ((frames - 1) / 19) ** d
     return np.asarray(np.concatenate([[SPEED_SD * max(frames - 1, 1) / 2], bends])[:degree] ** -2)
+
+
+def _width_inverse_variance(camera: Camera) -> Floats:
+    """Return the prior inverse variance of the two width factors, (2,); nearly flat where no error is known."""
+    relative = np.array(camera.psf_sigma_error) / np.array(camera.widths)
+    return np.asarray(np.where(relative > 0, relative, UNKNOWN_WIDTH) ** -2)
 
 
 def _offsets_answered(plan: Plan, chosen: Ints) -> tuple[Ints, Ints]:

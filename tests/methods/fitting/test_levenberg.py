@@ -7,7 +7,6 @@ import pytest
 from scipy.special import log_ndtr
 from scipy.stats import norm
 
-from csist_bench.methods.fitting import pixel_model as fitting
 from csist_bench.methods.fitting.levenberg import (
     FrameWindow,
     Prior,
@@ -17,7 +16,7 @@ from csist_bench.methods.fitting.levenberg import (
     frame_workspace,
     gather_equations,
 )
-from csist_bench.methods.fitting.noise_model import NoiseModel
+from csist_bench.methods.fitting.noise_model import simple_noise_model
 from tests.reference.naive_fitting import naive_cost, naive_jacobian, naive_model
 
 ROWS, COLUMNS = np.arange(3, 8), np.arange(2, 7)
@@ -38,7 +37,7 @@ def test_cost_score_and_normal_equations_equal_the_naive_ones(gain, saturation, 
     pixels = np.minimum(naive_model(theta, ROWS, COLUMNS, 0.5) + 2 * rng.standard_normal((5, 5)), saturation)
     theta += rng.normal(0, [0.05, 0.05, 5.0], theta.shape)
     work = frame_workspace(3, 5)
-    noise_model = NoiseModel(fitting.psf_table(0.5), variance, gain, saturation, edge)
+    noise_model = simple_noise_model(0.5, variance, gain, saturation, edge)
     prior = Prior(np.zeros((3, 3)), np.zeros((3, 3)), 0.0)
     cost = cost_of(theta, FrameWindow(pixels, ROWS[0], COLUMNS[0]), noise_model, prior, work)
     model = naive_model(theta, ROWS, COLUMNS, 0.5)
@@ -75,7 +74,7 @@ def test_a_fit_from_nearby_returns_to_the_truth_of_noise_free_pixels():
     pixels = naive_model(theta, ROWS, COLUMNS, 0.5)
     start = theta + rng.normal(0, [0.03, 0.03, 2.0], theta.shape)
     prior = Prior(np.zeros((3, 3)), np.zeros((3, 3)), 0.0)
-    noise_model = NoiseModel(fitting.psf_table(0.5), 0.01, 0.0, math.inf, math.inf)
+    noise_model = simple_noise_model(0.5, 0.01, 0.0, math.inf, math.inf)
     cost = fit_frame(
         start,
         FrameWindow(pixels, ROWS[0], COLUMNS[0]),

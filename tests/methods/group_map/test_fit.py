@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from csist_bench.methods.fitting.noise_model import NoiseModel
-from csist_bench.methods.fitting.pixel_model import psf_table
+from csist_bench.methods.fitting.noise_model import simple_noise_model
 from csist_bench.methods.fitting.survey import survey_frames
 from csist_bench.methods.group_map._kernels import fit as group_fitting
 from csist_bench.methods.group_map.scene_law import direction_sets, path_basis, prior_of
@@ -30,7 +29,7 @@ def test_fits_agree_with_a_general_solver(frames: int, rotates: bool) -> None:
     pivot = centroids[:, :2].mean(axis=0)
     groups = group_fitting.Groups(
         windows, origins, np.arange(frames)[None], pivot[None], basis, drift, prior,
-        NoiseModel(psf_table(0.5), 4.0, 0.0, np.inf, np.inf),
+        simple_noise_model(0.5, 4.0, 0.0, np.inf, np.inf),
     )  # fmt: skip
     arms = direction_sets("axes", 3)
     state = np.tile(prior[0], (4, 1))
@@ -57,7 +56,7 @@ def test_left_out_frames_do_not_count() -> None:
         prior = prior_of(4, 5, (0.307, 0.005), False, 0.0, camera)
         groups = group_fitting.Groups(
             windows, origins, np.array([[0, 1, -1, 3, 4]]), centroids[:1, :2].copy(), path_basis(5), np.zeros(5), prior,
-            NoiseModel(psf_table(0.5), 4.0, 0.0, np.inf, np.inf),
+            simple_noise_model(0.5, 4.0, 0.0, np.inf, np.inf),
         )  # fmt: skip
         state, u = prior[:1].copy(), prior.shape[1]
         work = np.empty(1), np.empty(1), np.empty((1, u, u))

@@ -14,7 +14,7 @@ def test_a_single_target_has_no_moments_and_a_pair_has_its_own():
     for points in (pair.mean() * np.ones(1), pair):
         theta = np.array([[z.real, z.imag, 100.0] for z in points])
         pixels = naive_model(theta, np.arange(5), np.arange(5), 0.5)
-        x, y, square = harmonic_moments(pixels, 0.5, table, a, b, slope, power)
+        x, y, square = harmonic_moments(pixels, 0.5, table, table, a, b, slope, power)
         wanted = np.mean((points - pair.mean()) ** 2)
         assert abs(complex(x, y) - pair.mean()) < 0.03
         assert abs(power[2] - wanted) < 0.012

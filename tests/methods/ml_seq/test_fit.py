@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from csist_bench.methods.fitting.noise_model import NoiseModel
-from csist_bench.methods.fitting.pixel_model import psf_table
+from csist_bench.methods.fitting.noise_model import simple_noise_model
 from csist_bench.methods.ml_seq._kernels.fit import SequenceWindow, joint_equations, sequence_workspace
 from csist_bench.methods.ml_seq._kernels.motion import MotionModel
 from tests.helpers.sequence_fits import random_fit
@@ -25,9 +24,9 @@ def test_joint_equations_equal_the_naive_ones(seed: int, k: int, degree: int, ri
     window = SequenceWindow(frames, np.zeros((4, 2), np.int64), np.arange(4), times, basis, centre)
     work, p = sequence_workspace(k, 11, len(a)), len(a)
     normal, gradient = np.empty((p, p)), np.empty(p)
-    noise_model = NoiseModel(psf_table(0.5), 9.0, 0.0, np.inf, np.inf)
+    noise_model = simple_noise_model(0.5, 9.0, 0.0, np.inf, np.inf)
     cost = joint_equations(
-        a, window, MotionModel(k, degree, rigid, mean, inverse_variance), noise_model, work, normal, gradient
+        a, window, MotionModel(k, degree, rigid, False, mean, inverse_variance), noise_model, work, normal, gradient
     )
     expected = naive_equations(a, frames, times, centre, (k, degree, rigid), 3.0, mean, inverse_variance)
     assert cost == pytest.approx(expected[0], rel=1e-9)

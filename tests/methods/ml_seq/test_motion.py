@@ -27,7 +27,7 @@ def test_covariances_equal_the_dense_product(seed: int, k: int, degree: int, rig
         ).ravel() / 2e-5
     expected = dense @ np.linalg.inv(root @ root.T) @ dense.T
     found, basis = np.empty((k, 4)), np.polynomial.legendre.legvander([u], degree)[0, 1:].copy()
-    model = MotionModel(k, degree, rigid, np.zeros(p), np.ones(p))
+    model = MotionModel(k, degree, rigid, False, np.zeros(p), np.ones(p))
     covariances(a, u, basis, model, np.linalg.cholesky(root @ root.T), np.zeros((3, p)), found)
     for m in range(k):
         block = expected[3 * m : 3 * m + 3, 3 * m : 3 * m + 3]

@@ -256,20 +256,19 @@ def weigh_pixels(
     moments: Floats,
     window: FrameWindow,
     noise_model: NoiseModel,
-    psf_sigma: float,
     curvature: Floats,
     samples: Samples,
 ) -> None:
     """Add every sample's log likelihood to its weight.
 
     Responses are Taylor series about the light's centre (order `SERIES`, good to 2e-3 of the light within 1.2
-    psf_sigma). Pixels have the mode's curvature as weight; a clipped one counts only where the model stays below its
-    edge.
+    widths of the PSF). Pixels have the mode's curvature as weight; a clipped one counts only where the model stays
+    below its edge.
     """
     n = window.pixels.shape[0]
     columns, rows = np.empty((n, SERIES + 1)), np.empty((n, SERIES + 1))
-    taylor_of(moments[1], window.column, psf_sigma, columns)
-    taylor_of(moments[2], window.row, psf_sigma, rows)
+    taylor_of(moments[1], window.column, noise_model.sigma_x, columns)
+    taylor_of(moments[2], window.row, noise_model.sigma_y, rows)
     a, b, model, weight = np.empty((n, targets, samples.weight.shape[0])), samples.b, samples.model, samples.weight
     for j in range(n):
         for k in range(targets):
@@ -302,7 +301,6 @@ def sample_posterior(
     window: FrameWindow,
     noise_model: NoiseModel,
     prior: Prior,
-    psf_sigma: float,
     draws: Draws,
     work: FrameWorkspace,
     samples: Samples,
@@ -316,7 +314,7 @@ def sample_posterior(
     first = int(hash_fraction(moments, 1.0) * (draws.shares.shape[1] - samples.weight.shape[0]))
     draw_moments(moments, factor, draws, first, samples)
     draw_targets(k, prior, draws, first, 2.0 * math.pi * hash_fraction(moments, 89.0), samples)
-    weigh_pixels(k, moments, window, noise_model, psf_sigma, work.curvature, samples)
+    weigh_pixels(k, moments, window, noise_model, work.curvature, samples)
     weight = samples.weight
     highest = weight.max()
     if highest == -math.inf:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from csist_bench.jit import jit
 from csist_bench.methods.fitting.answers import FrameAnswers
+from csist_bench.methods.fitting.background import FLUX_INFLATION
 from csist_bench.methods.fitting.counts import BrightnessLaw
 from csist_bench.methods.fitting.hit_probability import round_hit_probability
 from csist_bench.methods.fitting.levenberg import (
@@ -59,9 +60,10 @@ class SearchSettings(NamedTuple):
 
 
 class SearchWorkspace(NamedTuple):
-    """Reused arrays: the window's pixels, scratch of fits, prior, moments and best theta of one frame."""
+    """Reused arrays of one frame: the window's pixels without background and as they are (`raw`), and scratch."""
 
     pixels: Floats
+    raw: Floats
     fit: FrameWorkspace
     mean: Floats
     inverse_variance: Floats
@@ -179,9 +181,11 @@ def count_targets(
     flux, clipped = 0.0, False
     for i in range(n):
         for j in range(n):
-            flux += window.pixels[i, j]
+            flux += scratch.pixels[i, j]
             clipped |= window.pixels[i, j] >= noise_model.saturation
     noise = math.sqrt(n * n * noise_model.variance + noise_model.gain * max(flux, 0.0))
+    if noise_model.background > 0:
+        noise *= FLUX_INFLATION
     if law.free:
         low, high = 0, settings.max_targets
     else:
@@ -195,7 +199,14 @@ def count_targets(
     area = (2.0 * settings.psf_sigma) ** 2
     work = scratch.fit
     scratch.centre[0], scratch.centre[1], scratch.centre[2] = harmonic_moments(
-        window.pixels, settings.psf_sigma, noise_model.table, work.a[0], work.b[0], work.da[0], scratch.power
+        scratch.pixels,
+        settings.psf_sigma,
+        noise_model.table,
+        noise_model.table_y,
+        work.a[0],
+        work.b[0],
+        work.da[0],
+        scratch.power,
     )
     found, strongest = 0, -math.inf
     for k in range(max(low, 1), high + 1):
@@ -275,6 +286,7 @@ def state_errors(
 @jit
 def find_frames(
     frames: Floats,
+    raw: Floats,
     noise_model: NoiseModel,
     law: BrightnessLaw,
     settings: SearchSettings,
@@ -282,14 +294,18 @@ def find_frames(
     origin: Ints,
     answers: FrameAnswers,
 ) -> None:
-    """Fit frames (F, H, W), background subtracted; writes window origins (F, 2), theta and the number of targets."""
+    """Fit frames (F, H, W); writes window origins (F, 2), theta and the number of targets.
+
+    `frames` are without background and bad pixels, for a first look; `raw` are those that are fitted.
+    """
     n = scratch.pixels.shape[0]
     for f in range(frames.shape[0]):
         row, column = window_origin(frames[f], n)
         origin[f, 0], origin[f, 1] = row, column
         cut_window(frames[f], row, column, scratch.pixels)
-        window = FrameWindow(scratch.pixels, row, column)
-        cut = touches_border(frames[f], window, math.sqrt(noise_model.variance))
+        cut_window(raw[f], row, column, scratch.raw)
+        cut = touches_border(frames[f], FrameWindow(scratch.pixels, row, column), math.sqrt(noise_model.variance))
+        window = FrameWindow(scratch.raw, row, column)
         answers.targets[f] = count_targets(window, noise_model, cut, law, settings, scratch, answers.theta[f])
 
 
@@ -303,6 +319,7 @@ def final_prior(targets: int, law: BrightnessLaw, settings: SearchSettings, scra
 @jit
 def state_frames(
     frames: Floats,
+    raw: Floats,
     noise_model: NoiseModel,
     law: BrightnessLaw,
     settings: SearchSettings,
@@ -319,7 +336,8 @@ def state_frames(
             continue
         row, column = origin[f, 0], origin[f, 1]
         cut_window(frames[f], row, column, scratch.pixels)
-        window, prior = FrameWindow(scratch.pixels, row, column), final_prior(k, law, settings, scratch)
+        cut_window(raw[f], row, column, scratch.raw)
+        window, prior = FrameWindow(scratch.raw, row, column), final_prior(k, law, settings, scratch)
         if is_seen(k, window, noise_model, prior, theta[f], scratch):
             worst[f] = state_errors(theta[f, :k], window, noise_model, prior, scratch, sigma[f, :k], score[f, :k])
         else:
@@ -345,9 +363,7 @@ def decide_frames(
         cut_window(frames[f], row, column, scratch.pixels)
         window, prior = FrameWindow(scratch.pixels, row, column), final_prior(k, law, settings, scratch)
         theta = answers.theta[f, :k]
-        effective = sample_posterior(
-            theta, window, noise_model, prior, settings.psf_sigma, draws, scratch.fit, scratch.samples
-        )
+        effective = sample_posterior(theta, window, noise_model, prior, draws, scratch.fit, scratch.samples)
         if effective > LEAST_SAMPLES:
             chosen = scratch.chosen[:, :k].copy()
             resample(scratch.samples, chosen)

@@ -45,7 +45,14 @@ def centre_of(pixels: Floats, v: float, beta: float) -> tuple[float, float]:
 
 @jit
 def harmonic_moments(
-    pixels: Floats, psf_sigma: float, table: Floats, a: Floats, b: Floats, slope: Floats, power: Complexes
+    pixels: Floats,
+    psf_sigma: float,
+    table_x: Floats,
+    table_y: Floats,
+    a: Floats,
+    b: Floats,
+    slope: Floats,
+    power: Complexes,
 ) -> tuple[float, float, float]:
     """Fill the normalised harmonic moments of a window and return its centre (x, y) and mean squared radius.
 
@@ -57,8 +64,8 @@ def harmonic_moments(
     v = WEIGHT_VARIANCE * psf_sigma * psf_sigma
     beta = v / (v + psf_sigma * psf_sigma + PIXEL_VARIANCE)
     x, y = centre_of(pixels, v, beta)
-    axis_response(x, 0, table, a, slope)
-    axis_response(y, 0, table, b, slope)
+    axis_response(x, 0, table_x, a, slope)
+    axis_response(y, 0, table_y, b, slope)
     light, unit = 0.0, 0.0
     for i in range(n):
         for j in range(n):

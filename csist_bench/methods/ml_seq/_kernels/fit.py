@@ -13,15 +13,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.jit import jit
+from csist_bench.methods.fitting.dense_model import (
+    WIDTHS,
+    DenseWorkspace,
+    dense_cost,
+    dense_equations,
+    dense_workspace,
+)
 from csist_bench.methods.fitting.levenberg import MAX_DAMPING, damped_step, shorten
 from csist_bench.methods.fitting.linear_algebra import cholesky, copy_array, log_determinant
 from csist_bench.methods.fitting.noise_model import NoiseModel
 from csist_bench.methods.fitting.pixel_model import normal_equations, pixel_terms, window_model
-from csist_bench.methods.ml_seq._kernels.motion import MotionModel, gather_polynomial, gather_rigid, targets_at
+from csist_bench.methods.ml_seq._kernels.motion import (
+    MotionModel,
+    gather_polynomial,
+    gather_rigid,
+    gather_widths,
+    targets_at,
+)
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+LEAST_WIDTH, LARGEST_WIDTH = 0.4, 2.5  # of the PSF, as factors of the camera's
 RIDGE_TRIES = 8  # the last ridge is 0.01 of the diagonal
 
 
@@ -61,6 +75,7 @@ class SequenceWorkspace(NamedTuple):
     factor: Floats
     step: Floats
     trial: Floats
+    dense: DenseWorkspace
 
 
 @jit
@@ -76,8 +91,8 @@ def sequence_workspace(targets: int, size: int, p: int) -> SequenceWorkspace:
         np.zeros((size, size)),
         np.zeros((size, size)),
         np.zeros(3 * targets),
-        np.zeros((3 * targets, 3 * targets)),
-        np.zeros(3 * targets),
+        np.zeros((3 * targets + WIDTHS, 3 * targets + WIDTHS)),
+        np.zeros(3 * targets + WIDTHS),
         np.zeros((4, 3 * targets)),
         np.zeros((p, p)),
         np.zeros(p),
@@ -86,6 +101,7 @@ def sequence_workspace(targets: int, size: int, p: int) -> SequenceWorkspace:
         np.zeros((p, p)),
         np.zeros(p),
         np.zeros(p),
+        dense_workspace(targets, size),
     )
 
 
@@ -110,21 +126,41 @@ def joint_equations(
     score, curvature, jacobian, shared = work.score, work.curvature, work.jacobian, work.shared
     frame, right = work.frame_normal, work.frame_gradient
     members, time, basis, pixels, origin = window.members, window.time, window.basis, window.pixels, window.origin
-    targets, degree, rigid, centre, table = model.targets, model.degree, model.rigid, window.centre, noise_model.table
+    targets, degree, rigid, centre = model.targets, model.degree, model.rigid, window.centre
+    table_x, table_y, freed = noise_model.table, noise_model.table_y, model.freed
+    dense = noise_model.dense or freed
+    if freed:
+        set_widths(a, work.dense.widths)
     variance, gain, saturation, edge = noise_model.variance, noise_model.gain, noise_model.saturation, noise_model.edge
     for t in range(members.shape[0]):
         f = members[t]
         if f < 0:
             continue
         targets_at(a, time[t], basis[t], centre, targets, degree, rigid, theta)
-        window_model(theta, origin[f, 0], origin[f, 1], table, qa, da, qb, db, image)
-        cost += pixel_terms(pixels[f], image, variance, gain, saturation, edge, score, curvature)
-        normal_equations(theta, qa, da, qb, db, score, curvature, base, jacobian, frame, right)
+        if dense:
+            cost += dense_cost(
+                theta, pixels[f], origin[f, 0], origin[f, 1], noise_model, freed, work.dense, image, score, curvature
+            )
+            unknowns = 3 * targets + (WIDTHS if freed else 0)
+            dense_equations(unknowns, noise_model.background, work.dense, score, curvature, frame, right)
+        else:
+            window_model(theta, origin[f, 0], origin[f, 1], table_x, table_y, qa, da, qb, db, image)
+            cost += pixel_terms(pixels[f], image, variance, gain, saturation, edge, score, curvature)
+            normal_equations(theta, qa, da, qb, db, score, curvature, base, jacobian, frame, right)
         if rigid:
             gather_rigid(a, time[t], basis[t], targets, degree, frame, right, shared, normal, gradient)
         else:
             gather_polynomial(basis[t], targets, degree, frame, right, normal, gradient)
+        if freed:
+            gather_widths(a, time[t], basis[t], model, frame, right, normal, gradient)
     return cost
+
+
+@jit
+def set_widths(a: Floats, widths: Floats) -> None:
+    """Take the PSF's widths from the end of the unknowns, within the bounds of what a fit can mean."""
+    for w in range(WIDTHS):
+        widths[w] = min(max(a[a.shape[0] - WIDTHS + w], LEAST_WIDTH), LARGEST_WIDTH)
 
 
 @jit

@@ -7,7 +7,8 @@ With u in [-1, 1] the scaled frame number and P_d the Legendre polynomials, targ
 
 with d = 1..D, about a fixed centre c near the group, and has the intensity s_k in all frames. The unknowns `a` are
 ordered (o_1x, o_1y, s_1, o_2x, ...), then the path: p_1x .. p_Dx, p_1y .. p_Dy, g where rigid; else p_1dx, p_1dy,
-p_2dx, .. for d = 1, then for d = 2, and so on. M_t = d theta_t / d a carries a frame's F_t and g_t
+p_2dx, .. for d = 1, then for d = 2, and so on; at last, where they are unknown, the PSF's widths along x and y, as
+factors of the camera's. M_t = d theta_t / d a carries a frame's F_t and g_t
 (`methods.fitting.pixel_model.normal_equations`) over to the unknowns; its few non-zero entries are written out here.
 """
 
@@ -19,24 +20,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.jit import jit
+from csist_bench.methods.fitting.dense_model import WIDTHS
 from csist_bench.methods.fitting.linear_algebra import solve_lower
 
 Floats = NDArray[np.float64]
 
 
 class MotionModel(NamedTuple):
-    """Number of targets, degree of the path, whether the group is rigid; the prior of every unknown."""
+    """Number of targets, degree of the path, whether the group is rigid, whether the PSF's widths are unknown.
+
+    `mean` and `inverse_variance` (P,) are the prior of every unknown.
+    """
 
     targets: int
     degree: int
     rigid: bool
+    freed: bool
     mean: Floats
     inverse_variance: Floats
 
 
-def unknowns(targets: int, degree: int, rigid: bool) -> int:
+def unknowns(targets: int, degree: int, rigid: bool, freed: bool = False) -> int:
     """Return the number of unknowns P."""
-    return 3 * targets + (2 * degree + 1 if rigid else 2 * degree * targets)
+    return 3 * targets + (2 * degree + 1 if rigid else 2 * degree * targets) + (WIDTHS if freed else 0)
 
 
 @jit
@@ -171,18 +177,51 @@ def gather_polynomial(
 
 
 @jit
+def gather_widths(
+    a: Floats,
+    u: float,
+    basis: Floats,
+    model: MotionModel,
+    frame: Floats,
+    right: Floats,
+    normal: Floats,
+    gradient: Floats,
+) -> None:
+    """Add the rows of the PSF's widths, which end the unknowns and a frame's F_t (3K + 2, 3K + 2) and g_t."""
+    k, degree, n = model.targets, model.degree, 3 * model.targets
+    last = a.shape[0] - WIDTHS
+    grown = 1.0 + a[n + 2 * degree] * u if model.rigid else 1.0
+    for w in range(WIDTHS):
+        row = last + w
+        gradient[row] += right[n + w]
+        for v in range(w + 1):
+            normal[row, last + v] += frame[n + w, n + v]
+        for m in range(k):
+            normal[row, 3 * m + 2] += frame[n + w, 3 * m + 2]
+            for axis in range(2):
+                value = frame[n + w, 3 * m + axis]
+                normal[row, 3 * m + axis] += grown * value
+                if model.rigid:
+                    normal[row, n + 2 * degree] += u * a[3 * m + axis] * value
+                for d in range(degree):
+                    column = n + axis * degree + d if model.rigid else n + 2 * k * d + 2 * m + axis
+                    normal[row, column] += basis[d] * value
+
+
+@jit
 def covariances(
     a: Floats, u: float, basis: Floats, model: MotionModel, factor: Floats, rows: Floats, out: Floats
 ) -> None:
     """Write (C_xx, C_yy, C_xy, C_ss) of every target at scaled time u to `out` (K, 4); `rows` (3, P) is scratch."""
     k, degree, n = model.targets, model.degree, a.shape[0]
+    growth = 3 * k + 2 * degree
     for m in range(k):
         rows[:] = 0.0
         for axis in range(2):
             rows[axis, 3 * m + axis] = 1.0
             if model.rigid:
-                rows[axis, 3 * m + axis] += a[n - 1] * u
-                rows[axis, n - 1] = a[3 * m + axis] * u
+                rows[axis, 3 * m + axis] += a[growth] * u
+                rows[axis, growth] = a[3 * m + axis] * u
             for d in range(degree):
                 column = 3 * k + axis * degree + d if model.rigid else 3 * k + 2 * k * d + 2 * m + axis
                 rows[axis, column] = basis[d]

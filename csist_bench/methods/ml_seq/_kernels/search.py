@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.jit import jit
+from csist_bench.methods.fitting.dense_model import WIDTHS
 from csist_bench.methods.fitting.hit_probability import round_hit_probability
 from csist_bench.methods.fitting.linear_algebra import copy_array
 from csist_bench.methods.fitting.noise_model import NoiseModel
@@ -45,19 +46,23 @@ class Times(NamedTuple):
 class Answers(NamedTuple):
     """What J windows answer in up to R frames: targets (x, y, s), covariances (C_xx, C_yy, C_xy, C_ss), scores.
 
-    theta (J, R, K, 3), covariance (J, R, K, 4), score (J, R, K), and the log evidence (J,) of the fit behind them.
+    theta (J, R, K, 3), covariance (J, R, K, 4), score (J, R, K), and the log evidence (J,) of the fit behind them;
+    the widths (J, 2) it found, as factors of the camera's.
     """
 
     theta: Floats
     covariance: Floats
     score: Floats
     evidence: Floats
+    widths: Floats
 
     @classmethod
     def empty(cls, windows: int, frames: int, targets: int) -> Answers:
         """Return room for the answers."""
         shape = (windows, frames, targets)
-        return cls(np.zeros((*shape, 3)), np.zeros((*shape, 4)), np.zeros(shape), np.zeros(windows))
+        return cls(
+            np.zeros((*shape, 3)), np.zeros((*shape, 4)), np.zeros(shape), np.zeros(windows), np.ones((windows, WIDTHS))
+        )
 
 
 class StartFits(NamedTuple):
@@ -78,15 +83,20 @@ def solve_windows(
     noise_model: NoiseModel,
     psf_sigma: float,
     brightness: Floats,
+    brightness_sd: Floats,
+    pixels: Floats,
     answers: Answers,
 ) -> None:
     """Fit J windows of m frames each and answer some of their frames.
 
     Parameters
     ----------
+    survey : the frames without background and bad pixels
     members : (J, m), the frames of each window, -1 = left out
     answered : (J, R), the offsets within the window of the frames to answer, -1 = none
     brightness : (J,), where the intensities start
+    brightness_sd : (J,) or (0,), where a window's own brightness is the prior's mean, its spread
+    pixels : (F, n, n), the windows as they are
     answers : out
     """
     k, p = model.targets, model.mean.shape[0]
@@ -96,9 +106,16 @@ def solve_windows(
     stride = max(1, (members.shape[1] - 1) // (LOOSE_FRAMES - 1))
     for w in range(members.shape[0]):
         coefficients = smooth_path(survey.centroids, members[w], times.basis)
-        window = SequenceWindow(survey.windows, survey.origins, members[w], times.time, times.basis, coefficients[0])
+        window = SequenceWindow(pixels, survey.origins, members[w], times.time, times.basis, coefficients[0])
+        if brightness_sd.shape[0] > 0:
+            for m in range(k):
+                model.mean[3 * m + 2] = brightness[w]
+                model.inverse_variance[3 * m + 2] = 1.0 / (brightness_sd[w] * brightness_sd[w])
         set_starts(survey, window, coefficients, brightness[w], psf_sigma, model, search)
         best, total, answers.evidence[w] = explore(window, stride, model, noise_model, search, work, factor)
+        if model.freed:
+            for u in range(WIDTHS):
+                answers.widths[w, u] = search.solutions[best, p - WIDTHS + u]
         for r in range(answered.shape[1]):
             t = answered[w, r]
             if t < 0:
