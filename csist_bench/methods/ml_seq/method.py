@@ -15,8 +15,9 @@ distance to the Cramer-Rao line is alike on both sets.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -53,8 +54,22 @@ EXTENT_SIGMAS = 1.0  # prior spread of a group's targets about its path
 GROWTH_SD = 0.0015  # prior spread of a rigid group's relative growth, per frame (module docstring)
 FREE_SPREAD = 1.0  # prior spread of an intensity over its share of the light where no law is known
 UNKNOWN_WIDTH = 0.5  # relative prior spread of the PSF's widths where the camera gives no error
+WORTH_FITTING = 0.01  # relative error of a width from which it is fitted
 SPEED_SD = 0.5  # px per frame: a path's straight part is left to the data
 BEND_SD, BEND_DECAY = 0.1, 0.3  # px over 20 frames for the second Legendre coefficient; each further one is smaller
+
+
+@dataclass(frozen=True, eq=False)
+class SequenceFit:
+    """What a fit of B sequences found: detections, log evidence (B, counts), and the PSF's widths (B, 2), px.
+
+    The evidence is that of all pixels for each number of targets, up to a constant of the frames: -inf where a number
+    was not tried, NaN where no frame was fitted. Widths, along x and y, are the camera's where they were not fitted.
+    """
+
+    detections: Detections
+    log_evidence: Floats
+    widths: Floats
 
 
 class SequenceMaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -65,7 +80,7 @@ class SequenceMaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fiel
     target; `degree` of the path, 0 = by the length of the window.
     `brightness` follows the camera's law or is free; it is free where the camera knows of none. `width` is the PSF's:
     the camera's, or fitted to every window, shared by its frames, the camera's error being its prior; "auto" fits it
-    where the camera has an error. The errors answered include what was fitted.
+    where that error is above 1 %. The errors answered include what was fitted.
     """
 
     frames: Annotated[int, Meta(ge=1)] | Literal["all"] = "all"
@@ -73,6 +88,7 @@ class SequenceMaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fiel
     degree: Annotated[int, Meta(ge=0, le=8)] = 0
     brightness: Literal["law", "free"] = "law"
     width: Literal["auto", "camera", "trajectory"] = "auto"
+    window: Annotated[int, Meta(ge=0, le=63)] = 0  # px a side; 0: from the PSF
 
     def detect(self, frames: NDArray[Any], camera: Camera) -> Detections:
         """Find the targets of frames by joint fits of windows.
@@ -96,6 +112,16 @@ class SequenceMaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fiel
         InputError
             If the frames have another shape, or a pixel is not finite or beyond any sensor.
         """
+        return self.fit(frames, camera).detections
+
+    def fit(self, frames: NDArray[Any], camera: Camera, counts: Ints | None = None) -> SequenceFit:
+        """Find the targets of frames, as `detect` does, and say how well that explains them.
+
+        Parameters
+        ----------
+        counts : int ndarray, shape (B,), optional
+            The number of targets of each sequence, where it is known; 0: none.
+        """
         size = camera.optics.size
         require_shape("frames", frames, (None, None, size, size), "(B, T, size, size)")
         whole_numbers = np.issubdtype(frames.dtype, np.integer)
@@ -105,21 +131,28 @@ class SequenceMaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fiel
             raise must("frames", f"hold values within +-{BRIGHTEST_PIXEL:g}", np.abs(flat).max())
         b, t = frames.shape[:2]
         found = FrameAnswers.empty(b * t, LARGEST_COUNT)
+        evidence, widths = np.full((b, LARGEST_COUNT + 1), np.nan), np.ones((b, 2))
         if b * t:
-            scene = _Scene.of(flat - camera.background, camera, whole_numbers)
-            self._answer(scene, (b, t), found)
-        return found.detections(b, t)
+            scene = _Scene.of(flat - camera.background, camera, whole_numbers, self.window)
+            for plan in self._plans(scene, (b, t)):
+                owner = plan.members.max(axis=1) // t
+                known = None if counts is None else counts[owner]
+                tried, factors = self._answer_plan(scene, plan, known, found)
+                seen = owner >= 0
+                evidence[owner[seen]] = np.nan_to_num(evidence[owner[seen]])
+                np.add.at(evidence, owner[seen], tried[seen])
+                widths[owner[seen]] = factors[seen]
+        return SequenceFit(found.detections(b, t), evidence, widths * camera.widths)
 
     def _free(self, camera: Camera) -> bool:
         return self.brightness == "free" or camera.intensity_free
 
     def _fits_widths(self, camera: Camera) -> bool:
-        return self.width == "trajectory" or (self.width == "auto" and max(camera.psf_sigma_error) > 0)
+        return self.width == "trajectory" or (self.width == "auto" and _worst_width(camera) > WORTH_FITTING)
 
-    def _answer(self, scene: _Scene, shape: tuple[int, int], found: FrameAnswers) -> None:
+    def _plans(self, scene: _Scene, shape: tuple[int, int]) -> Iterator[Plan]:
         length = shape[1] if self.frames == "all" or self.frames >= WHOLE else min(self.frames, shape[1])
-        for plan in plans_of(scene.survey, self._blank(scene), shape, length, scene.camera):
-            self._answer_plan(scene, plan, found)
+        return plans_of(scene.survey, self._blank(scene), shape, length, scene.camera)
 
     def _blank(self, scene: _Scene) -> Bools:
         if not self._free(scene.camera):
@@ -128,20 +161,28 @@ class SequenceMaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fiel
         sd = scene.survey.windows.shape[1] * math.sqrt(scene.noise_model.variance) * inflation
         return np.asarray(scene.survey.flux < BLANK_SIGMAS * sd)
 
-    def _answer_plan(self, scene: _Scene, plan: Plan, found: FrameAnswers) -> None:
-        """Try the numbers of targets that each window's light allows; with free brightness, one more while it helps."""
-        seen = np.asarray((plan.members >= 0).any(axis=1))
-        best = np.full(len(seen), -np.inf)
-        if not self._free(scene.camera):
-            allowed = count_candidates(scene.survey, plan.members, scene.camera, LARGEST_COUNT)
-            for k in range(1, LARGEST_COUNT + 1):
-                self._try_count(k, np.flatnonzero(allowed[:, k]), scene, plan, best, found)
-            return
-        growing = np.flatnonzero(seen)
-        for k in range(1, LARGEST_COUNT + 1):
-            growing = self._try_count(k, growing, scene, plan, best, found)
+    def _answer_plan(self, scene: _Scene, plan: Plan, known: Ints | None, found: FrameAnswers) -> tuple[Floats, Floats]:
+        """Try the numbers of targets that each window's light allows; with free brightness, one more while it helps.
 
-    def _try_count(self, k: int, chosen: Ints, scene: _Scene, plan: Plan, best: Floats, found: FrameAnswers) -> Ints:
+        Returns the log evidence (G, counts) of all that were tried, else -inf, and the PSF's width factors (G, 2) of
+        each window's best fit. `known` (G,) are numbers of targets known beforehand.
+        """
+        seen = np.asarray((plan.members >= 0).any(axis=1))
+        tried = _Tried(np.full((len(seen), LARGEST_COUNT + 1), -np.inf), np.ones((len(seen), 2)))
+        if known is None and self._free(scene.camera):
+            growing = np.flatnonzero(seen)
+            for k in range(1, LARGEST_COUNT + 1):
+                growing = self._try_count(k, growing, scene, plan, tried, found)
+            return tried.evidence, tried.widths
+        if known is None:
+            allowed = count_candidates(scene.survey, plan.members, scene.camera, LARGEST_COUNT)
+        else:
+            allowed = seen[:, None] & (known[:, None] == np.arange(LARGEST_COUNT + 1))
+        for k in range(1, LARGEST_COUNT + 1):
+            self._try_count(k, np.flatnonzero(allowed[:, k]), scene, plan, tried, found)
+        return tried.evidence, tried.widths
+
+    def _try_count(self, k: int, chosen: Ints, scene: _Scene, plan: Plan, tried: _Tried, found: FrameAnswers) -> Ints:
         """Fit the windows `chosen` with k targets; keep and return those that beat their best evidence so far."""
         if not len(chosen):
             return chosen
@@ -174,8 +215,9 @@ class SequenceMaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fiel
         if free:
             # Without a law a target can be split in two at no cost, which Laplace's evidence does not see.
             evidence -= k * math.log(members.shape[1] * scene.survey.windows[0].size)
-        better = evidence > best[chosen]
-        best[chosen[better]] = evidence[better]
+        better = evidence > tried.evidence[chosen].max(axis=1)
+        tried.evidence[chosen, k] = evidence
+        tried.widths[chosen[better]] = answers.widths[better]
         row, column = np.nonzero((answered >= 0) & better[:, None])
         _store(found, plan.frames[rank[row, column]], answers, row, column)
         return chosen[better]
@@ -210,6 +252,13 @@ class SequenceMaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fiel
         return MotionModel(k, degree, rigid, freed, mean, inverse_variance)
 
 
+class _Tried(NamedTuple):
+    """Log evidence (G, counts) of each window and number of targets, and the width factors (G, 2) of the best."""
+
+    evidence: Floats
+    widths: Floats
+
+
 @dataclass(frozen=True, eq=False)
 class _Scene:
     """All frames of a call as the kernels take them, and the camera they come from.
@@ -223,10 +272,10 @@ class _Scene:
     pixels: Floats
 
     @classmethod
-    def of(cls, frames: Floats, camera: Camera, whole_numbers: bool) -> _Scene:
+    def of(cls, frames: Floats, camera: Camera, whole_numbers: bool, asked: int = 0) -> _Scene:
         """Cut and measure the windows of frames (F, size, size), the known background subtracted."""
         sigma, noise_model = camera.optics.psf_sigma, noise_model_of(camera, whole_numbers, NOISE_FLOOR_FLOAT)
-        size = window_side(0, camera, frames.shape[1:])
+        size = window_side(asked, camera, frames.shape[1:])
         alone = targets_alone(frames, camera)
         survey = survey_frames(alone, size, noise_model.saturation, EDGE_SIGMAS * sigma - 0.5)
         pixels = survey.windows
@@ -253,6 +302,11 @@ def _path_inverse_variance(frames: int, degree: int) -> Floats:
     d = np.arange(2, degree + 1)
     bends = BEND_SD * BEND_DECAY ** (d - 2) * ((frames - 1) / 19) ** d
     return np.asarray(np.concatenate([[SPEED_SD * max(frames - 1, 1) / 2], bends])[:degree] ** -2)
+
+
+def _worst_width(camera: Camera) -> float:
+    """Return the larger of the relative errors of the PSF's widths."""
+    return max(error / width for error, width in zip(camera.psf_sigma_error, camera.widths))
 
 
 def _width_inverse_variance(camera: Camera) -> Floats:
