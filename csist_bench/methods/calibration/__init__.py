@@ -1,0 +1,1 @@
+"""What frames alone tell of the camera that made them."""

@@ -1,0 +1,179 @@
+"""The PSF's widths from groups of targets: where a sequence fit explains the frames best.
+
+A width that is told too small makes a fit invent targets, one too large makes it merge them; the log evidence of
+`ml-seq`, summed over many sequences, has its maximum at the truth. Number of targets by number, that is a smooth curve:
+so sequences whose number is certain are fitted with it about the maximum, and a quadric through the log evidence gives
+both widths and their errors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from csist_bench.methods.ml_seq.method import SequenceFit, SequenceMaximumLikelihood
+from csist_bench.simulation.camera import Camera
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+COARSE = (0.28, 0.34, 0.41, 0.49, 0.59, 0.71, 0.85, 1.02, 1.22)  # px
+NARROWING = (0.10, 0.04)  # relative steps about the best, before the quadric
+QUADRIC_STEP = 0.015  # relative, of the grid of 3 x 3 widths
+ROUNDS = 6  # of the quadric, until its top is this near to the grid's middle, in steps
+NEAR = 0.3
+FARTHEST = 4.0  # steps that one round moves at most
+ROUGH_SEQUENCES = 16  # that the rough width is sought with
+AGREEMENT, AGREEING_ROUNDS = 9.0, 10  # largest chi^2 of two by which a sequence departs from the common top
+CERTAIN = 6.0  # of log evidence, by which a number of targets must beat the others
+LEAST_CERTAIN = 8  # sequences; fewer: all are used
+CURVE = np.linspace(-0.08, 0.08, 9)  # relative widths of the curves that are drawn
+
+
+@dataclass(frozen=True, eq=False)
+class Widths:
+    """The PSF's widths along x and y, px, with errors, and -2 log evidence along each axis about them.
+
+    `relative` (R,) are factors of a width, `curves` (2, R) their cost above the least.
+    """
+
+    sigma: tuple[float, float]
+    error: tuple[float, float]
+    counts: Ints
+    relative: Floats
+    curves: Floats
+
+
+class _Quadrics(NamedTuple):
+    """-2 log evidence of S sequences about a point, in steps of the grid: gradients (S, 2) and Hessians (S, 2, 2).
+
+    `rows` (S,) are the sequences' numbers, `counts` (S,) their numbers of targets.
+    """
+
+    rows: Ints
+    counts: Ints
+    gradient: Floats
+    hessian: Floats
+
+    @property
+    def clear(self) -> NDArray[np.bool_]:
+        """Which have a top, (S,)."""
+        return np.asarray(np.linalg.eigvalsh(self.hessian)[:, 0] > 0)
+
+    def top(self, kept: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+        """Return where the sum of the kept quadrics has its top, in steps, and the standard errors, each (2,)."""
+        hessian = self.hessian[kept].sum(axis=0)
+        # The cost is -2 log evidence: its covariance is twice the inverse Hessian.
+        error = np.sqrt(np.diag(2 * np.linalg.inv(hessian)))
+        return -np.linalg.solve(hessian, self.gradient[kept].sum(axis=0)), error
+
+    def agreeing(self) -> NDArray[np.bool_]:
+        """Return the sequences that agree on a top; those whose targets were miscounted stand apart.
+
+        A sequence's gradient at the common top has the covariance 2 H, so d' H^-1 d / 2 is a chi^2 of two.
+        """
+        clear = self.clear
+        if not clear.any():
+            return clear
+        each = np.zeros_like(self.gradient)
+        each[clear] = -np.linalg.solve(self.hessian[clear], self.gradient[clear][..., None])[..., 0]
+        top, kept = np.median(each[clear], axis=0), clear
+        for _ in range(AGREEING_ROUNDS):
+            away = each - top
+            chi2 = 0.5 * np.einsum("si,sij,sj->s", away, self.hessian, away)
+            kept = clear & (chi2 < AGREEMENT)
+            if not kept.any():
+                return np.asarray(kept)
+            top = self.top(kept)[0]
+        return np.asarray(kept)
+
+
+def with_widths(camera: Camera, x: float, y: float) -> Camera:
+    """Return the camera with another PSF: a Gaussian of widths x and y, px."""
+    optics = replace(camera.optics, psf_sigma=float((x * y) ** 0.5))
+    return replace(camera, optics=optics, psf_sigma_xy=None if x == y else (float(x), float(y)), psf_sigma_error=(0, 0))
+
+
+class WidthFinder:
+    """Finds the widths from sequences (B, T, n, n), as the rest of the camera is told."""
+
+    def __init__(self, frames: NDArray[Any], camera: Camera, window: int) -> None:
+        self.frames, self.camera = frames, camera
+        self.method = SequenceMaximumLikelihood(window=window)
+
+    def fit(self, x: float, y: float, counts: Ints | None = None) -> SequenceFit:
+        """Fit all sequences with the PSF's widths told."""
+        return self.method.fit(self.frames, with_widths(self.camera, x, y), counts)
+
+    def evidence(self, x: float, y: float, counts: Ints | None = None) -> float:
+        """Return the log evidence of all sequences, each with its best number of targets or that which is known."""
+        best = self.fit(x, y, counts).log_evidence.max(axis=1)
+        return float(best[np.isfinite(best)].sum())
+
+    def rough(self) -> float:
+        """Return the best width that is the same along both axes, px, to a few percent."""
+        if len(self.frames) > ROUGH_SEQUENCES:
+            some = np.linspace(0, len(self.frames) - 1, ROUGH_SEQUENCES).astype(int)
+            return WidthFinder(self.frames[some], self.camera, self.method.window).rough()
+        best = max(COARSE, key=lambda width: self.evidence(width, width))
+        for step in NARROWING:
+            tried = [best * (1 + step * place) for place in (-1, -0.5, 0, 0.5, 1)]
+            best = max(tried, key=lambda width: self.evidence(width, width))
+        return best
+
+    def certain_counts(self, x: float, y: float) -> Ints:
+        """Return the number of targets of each sequence, 0 where it is not certain (all of them where few are)."""
+        tried = self.fit(x, y).log_evidence
+        tried = np.where(np.isnan(tried), -np.inf, tried)
+        best = tried.argmax(axis=1)
+        ranked = np.sort(tried, axis=1)
+        with np.errstate(invalid="ignore"):
+            certain = ranked[:, -1] - ranked[:, -2] > CERTAIN
+        if certain.sum() < LEAST_CERTAIN:
+            return np.asarray(best, dtype=np.int64)
+        return np.where(certain, best, 0).astype(np.int64)
+
+    def refine(self, x: float, y: float) -> Widths | None:
+        """Return the top of the quadric through the log evidence about (x, y); None where it has none nearby."""
+        for _ in range(ROUNDS):
+            counts = self.certain_counts(x, y)
+            quadric = self._quadrics(x, y, counts)
+            kept = quadric.agreeing()
+            if kept.sum() < LEAST_CERTAIN:  # far from the top, where few quadrics point the same way
+                kept = quadric.clear
+            if not kept.any():
+                return None
+            top, error = quadric.top(kept)
+            moved = np.abs(top).max()
+            top, error = np.clip(top, -FARTHEST, FARTHEST) * QUADRIC_STEP, error * QUADRIC_STEP
+            x, y, sd = x * (1 + top[0]), y * (1 + top[1]), (float(x * error[0]), float(y * error[1]))
+            if moved < NEAR:
+                counts = np.zeros_like(counts)
+                counts[quadric.rows[kept]] = quadric.counts[kept]
+                return Widths((x, y), sd, counts, 1 + CURVE, self._curves(x, y, counts))
+        return None
+
+    def _quadrics(self, x: float, y: float, counts: Ints) -> _Quadrics:
+        """Fit -2 log evidence of each sequence by a quadric over the grid of 3 x 3 widths about (x, y)."""
+        places = np.array([(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1)], dtype=float)
+        rows = np.flatnonzero(counts)
+        cost = []
+        for i, j in places:
+            fit = self.fit(x * (1 + i * QUADRIC_STEP), y * (1 + j * QUADRIC_STEP), counts)
+            cost.append(-2 * fit.log_evidence[rows, counts[rows]])
+        values = np.array(cost)
+        good = np.isfinite(values).all(axis=0)
+        u, v = places.T
+        design = np.stack([np.ones(9), u, v, u * u, u * v, v * v], axis=1)
+        _, gx, gy, hxx, hxy, hyy = np.linalg.lstsq(design, values[:, good], rcond=None)[0]
+        hessian = np.stack([np.stack([2 * hxx, hxy], -1), np.stack([hxy, 2 * hyy], -1)], -2)
+        return _Quadrics(rows[good], counts[rows[good]], np.stack([gx, gy], -1), hessian)
+
+    def _curves(self, x: float, y: float, counts: Ints) -> Floats:
+        along_x = [-2 * self.evidence(x * (1 + r), y, counts) for r in CURVE]
+        along_y = [-2 * self.evidence(x, y * (1 + r), counts) for r in CURVE]
+        curves = np.array([along_x, along_y])
+        return np.asarray(curves - curves.min())

@@ -1,0 +1,138 @@
+"""What answers leave unexplained: targets are rendered again by the camera's model and compared with the frames."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from csist_bench.detections import Detections
+from csist_bench.errors import must
+from csist_bench.jit import jit
+from csist_bench.methods.fitting.dense_model import (
+    LEVELS,
+    DenseWorkspace,
+    dense_cost,
+    dense_equations,
+    dense_workspace,
+    level_basis,
+)
+from csist_bench.methods.fitting.linear_algebra import cholesky, solve_lower
+from csist_bench.methods.fitting.noise_model import NoiseModel, noise_model_of
+from csist_bench.simulation.camera import Camera
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+RIDGE = 1e-3  # of the normal matrix's diagonal: targets that coincide have no leverage of their own
+
+
+class Explained(NamedTuple):
+    """Frames (F, n, n) as answers explain them, background included; the known one is subtracted.
+
+    `light` (F, n, n) grey levels, `level` (F, 3) the fitted background at the frame's middle and its slopes over half
+    of it, `chi2` (F,) the sum of squared residuals over the variance told, of `pixels` (F,) that are neither bad nor
+    clipped. `leverage` (F, n, n) is each pixel's share of the unknowns of its own frame's fit.
+    """
+
+    light: Floats
+    level: Floats
+    chi2: Floats
+    pixels: Ints
+    leverage: Floats
+
+
+def explain(frames: NDArray[Any], found: Detections, camera: Camera) -> Explained:
+    """Render answers and compare them with frames.
+
+    Parameters
+    ----------
+    frames : ndarray, shape (B, T, n, n), grey levels
+    found : Detections
+        Of these frames, with intensities.
+
+    Raises
+    ------
+    InputError
+        If the detections have no intensities, or the frames are not square.
+    """
+    b, t, height, width = frames.shape
+    if height != width:
+        raise must("frames", "be square", frames.shape)
+    if len(found) and found.intensity is None:
+        raise must("detections", "have intensities", "none")
+    index = found.trajectory * t + found.frame
+    order = np.argsort(index, kind="stable")
+    targets = np.bincount(index, minlength=b * t).astype(np.int64)
+    theta = np.zeros((b * t, max(int(targets.max(initial=1)), 1), 3))
+    slot = np.arange(len(found)) - np.repeat(np.cumsum(targets) - targets, targets)
+    if found.intensity is not None:
+        theta[index[order], slot] = np.stack([found.x, found.y, found.intensity], axis=-1)[order]
+    f, n = b * t, height
+    out = Explained(np.zeros((f, n, n)), np.zeros((f, LEVELS)), np.zeros(f), np.zeros(f, np.int64), np.zeros((f, n, n)))
+    pixels = np.asarray(frames, dtype=np.float64).reshape(f, n, n) - camera.background
+    noise_model = noise_model_of(camera, frames.dtype.kind in "iu")._replace(dense=True)
+    explain_frames(theta, targets, pixels, noise_model, dense_workspace(theta.shape[1], n), out)
+    return out
+
+
+@jit
+def explain_frames(
+    theta: Floats, targets: Ints, pixels: Floats, noise_model: NoiseModel, work: DenseWorkspace, out: Explained
+) -> None:
+    """Fill what targets theta (F, K, 3) explain of pixels (F, n, n)."""
+    n, most = pixels.shape[1], 3 * theta.shape[1]
+    model, score, curvature = np.zeros((n, n)), np.zeros((n, n)), np.zeros((n, n))
+    normal, gradient = np.zeros((most, most)), np.zeros(most)
+    for f in range(pixels.shape[0]):
+        k = targets[f]
+        dense_cost(theta[f, :k], pixels[f], 0, 0, noise_model, False, work, model, score, curvature)
+        for p in range(LEVELS):
+            out.level[f, p] = work.level[p]
+        compare_frame(pixels[f], model, noise_model, work, f, out)
+        dense_equations(3 * k, 0, work, score, curvature, normal, gradient)
+        fill_leverage(3 * k, curvature, work, normal, gradient, out.leverage[f])
+
+
+@jit
+def compare_frame(
+    pixels: Floats, model: Floats, noise_model: NoiseModel, work: DenseWorkspace, f: int, out: Explained
+) -> None:
+    """Fill the light of one frame, and sum its squared residuals over the variance."""
+    n, mapped = pixels.shape[0], noise_model.variance_map.shape[0] > 0
+    for i in range(n):
+        for j in range(n):
+            light = model[i, j]
+            for p in range(noise_model.background):
+                light += work.level[p] * level_basis(p, i, j, n)
+            out.light[f, i, j] = light
+            read = noise_model.variance_map[i, j] if mapped else noise_model.variance
+            if read == math.inf or pixels[i, j] >= noise_model.saturation:
+                continue
+            residual = pixels[i, j] - light
+            out.chi2[f] += residual * residual / (read + noise_model.gain * max(light + noise_model.offset, 0.0))
+            out.pixels[f] += 1
+
+
+@jit
+def fill_leverage(
+    unknowns: int, curvature: Floats, work: DenseWorkspace, normal: Floats, row: Floats, out: Floats
+) -> None:
+    """Fill the leverage of each pixel, w J N^-1 J', on the targets' own unknowns; the normal matrix is consumed."""
+    n = out.shape[0]
+    for p in range(unknowns):
+        normal[p, p] *= 1.0 + RIDGE
+    if unknowns == 0 or not cholesky(normal, unknowns):
+        out[:] = 0.0
+        return
+    for i in range(n):
+        for j in range(n):
+            for p in range(unknowns):
+                row[p] = work.images[p, i * n + j]
+            solve_lower(row, normal, unknowns)
+            total = 0.0
+            for p in range(unknowns):
+                total += row[p] * row[p]
+            out[i, j] = total * curvature[i, j]
