@@ -108,8 +108,7 @@ class SplinePsf:
             if not 0 < sigma <= MOST_FWHM:
                 raise must(name, f"be in (0, {MOST_FWHM:g}] px", sigma)
         half = int(np.ceil((GAUSSIAN_REACH_SIGMAS * max(sigma_x, sigma_y) + 1.0) * PER_PIXEL))
-        offset = np.arange(-half, half + 1) * STEP
-        zero = np.zeros(1)
+        offset, zero = np.arange(-half, half + 1, dtype=np.float64) * STEP, np.zeros(1)
         return cls(pixel_response(offset, zero, sigma_y)[:, None] * pixel_response(offset, zero, sigma_x)[None, :])
 
     @classmethod
@@ -206,7 +205,8 @@ def _checked(samples: NDArray[Any], name: str) -> Floats:
 
 def _gaussian_widths(values: Floats) -> tuple[float, float]:
     """Return the widths, px, of the Gaussian whose pixel-integrated response comes closest to samples of one."""
-    offset, zero = (np.arange(len(values)) - len(values) // 2) * STEP, np.zeros(1)
+    offset: Floats = (np.arange(len(values), dtype=np.float64) - len(values) // 2) * STEP
+    zero = np.zeros(1)
 
     def residual(parameters: Floats) -> Floats:
         light, x, y, sigma_x, sigma_y = parameters
