@@ -193,10 +193,12 @@ def shipped(kind: str) -> dict[str, Path]:
     return {path.stem: path for path in sorted((files.packaged("recipes") / kind).glob("*.toml"))}
 
 
-def load_data_recipe(name_or_path: str, overrides: Iterable[str] = ()) -> DataRecipe:
-    """Load a data recipe by shipped name or by file, with `name=value` overrides applied on top."""
+def load_data_recipe(
+    name_or_path: str, overrides: Iterable[str] = (), told: Mapping[str, Any] | None = None
+) -> DataRecipe:
+    """Load a data recipe by shipped name or by file, with fields `told` and `name=value` overrides applied on top."""
     path = _find("data", name_or_path)
-    table = {"name": path.stem, **_read_toml(path)}
+    table = {"name": path.stem, **_read_toml(path), **(told or {})}
     return convert({**table, **parse_overrides(overrides, DataRecipe)}, DataRecipe, str(path.name))
 
 

@@ -33,21 +33,25 @@ from csist_bench.simulation.spline_psf import SplinePsf
 ON_THE_COMMAND_LINE = "--camera-set"
 
 
-def read_camera(path: str | Path | None, overrides: Iterable[str] = ()) -> CameraFile:
-    """Read a camera file, with single fields replaced by NAME=VALUE texts; without a file those alone are told.
+def read_camera(path: str | Path | None, overrides: Iterable[str] | Mapping[str, Any] = ()) -> CameraFile:
+    """Read a camera file, with single fields replaced; without a file the latter alone are told.
 
     Parameters
     ----------
     path : str, Path or None
-    overrides : texts
-        Values are TOML or bare words. Names of arrays count from the file's folder, or else from the working folder.
+    overrides : texts NAME=VALUE, or a mapping
+        Values of texts are TOML or bare words. Names of arrays count from the file's folder, or else from the working
+        folder.
 
     Raises
     ------
     InputError
         Naming the file and the field, if anything in it or in an array that it names is not such as can be.
     """
-    changes = parse_overrides(overrides, CameraFields, ON_THE_COMMAND_LINE)
+    if isinstance(overrides, Mapping):
+        changes = dict(overrides)
+    else:
+        changes = parse_overrides(overrides, CameraFields, ON_THE_COMMAND_LINE)
     if path is None:
         return _with_arrays(fields_of(changes, ON_THE_COMMAND_LINE), ON_THE_COMMAND_LINE, Path())
     table = _read_table(path)

@@ -319,6 +319,13 @@ def recipe_fields(told: CameraFile) -> dict[str, Any]:
     return made
 
 
+def header_table(told: CameraFile | None) -> dict[str, Any]:
+    """Return {"camera": the fields told} for a file's header, {} where none was; JSON has no infinity: "inf"."""
+    table = {} if told is None else told.table()
+    plain = {name: "inf" if value == math.inf else value for name, value in table.items()}
+    return {"camera": plain} if plain else {}
+
+
 def camera_of(recipe: DataRecipe, told: CameraFile | None, noise_sigma: float | None = None) -> Camera:
     """Return what a method is told of frames: what a recipe says, changed by what a file tells, and the read noise.
 
