@@ -62,11 +62,12 @@ def command(
     part = opened.split(split)
     scored = None if frames is None else frame_range(frames, part.n_frames, name="--frames")
     truth = Truth.from_split(part, scored)
-    imager = camera_of(opened.recipe, camera, noise_sigma)
+    told = camera.with_noise_sigma(noise_sigma) if camera else None
+    imager = camera_of(opened.recipe, told, noise_sigma)
     table = cramer_rao_table(truth, imager, trajectories=trajectories, draws=draws, seed=seed)
     if as_json:
         head = {"data": data, "split": split, "noise_sigma": imager.noise_sigma, "frames": truth.frames_text}
-        print_json({**head, **header_table(camera), "lines": [row.to_dict() for row in table]})
+        print_json({**head, **header_table(told), "lines": [row.to_dict() for row in table]})
     else:
         used = min(trajectories, part.n_trajectories)
         say(f"{data} {split}: {used} trajectories, frames {truth.frames_text}, sigma {imager.noise_sigma:g}")
