@@ -103,23 +103,33 @@ def command(
     is one file for each, the decoder's name added to that of --out: the last example writes espcn-grid.npz and
     espcn-polish.npz.
     """
-    from csist_bench.methods.inference import Scope, chosen_frames, header_of, open_source, unmix_each
+    from csist_bench.methods.inference import (
+        Scope,
+        assumed_or_told,
+        chosen_frames,
+        header_of,
+        open_source,
+        unmix_each,
+    )
     from csist_bench.methods.registry import find
     from csist_bench.methods.runners import RunOptions
     from csist_bench.predictions import require_writable, write_predictions
     from csist_bench.recipes import parse_overrides
-    from csist_bench.simulation.camera import Camera
+    from csist_bench.simulation.camera_file import assumed_text
 
     refuse_idle_options(find(method), data)
     files = output_files(out, decoder)
     for file in files:
         require_writable(file, overwrite)  # before the work, not after it
     source = open_source(data, split, allow_partial)
+    imager = assumed_or_told(source, camera, noise_sigma)
+    if assumed := assumed_text(imager):
+        note(f"nothing was told of {assumed}: taken over from seqcsist; tell it with --camera or --camera-set")
     answers = unmix_each(
         source,
         method,
         decoder,
-        Camera.from_recipe(source.recipe, noise_sigma) if camera is None else camera.with_noise_sigma(noise_sigma),
+        imager if camera is None else camera.with_noise_sigma(noise_sigma),
         RunOptions(parse_overrides(overrides), weights, device, batch, precision, threshold, sha256 or ""),
         Scope(chosen_frames(source, frames), limit, workers),
         ProgressLine(f"{method}: unmixed"),

@@ -152,12 +152,20 @@ def unmix(
     """
     options = RunOptions({**(settings or {}), **setting}, weights, device, batch, dtype, threshold)
     if camera is None:
-        camera = Camera.from_recipe(source.recipe, noise_sigma)
+        camera = assumed_or_told(source, None, noise_sigma)
     elif isinstance(camera, CameraFile):
         camera = camera.with_noise_sigma(noise_sigma)
     elif noise_sigma is not None:
         raise must("noise_sigma", "be left out where a camera is given", noise_sigma)
     return unmix_each(source, method, [decoder], camera, options, Scope(frames, first, workers), progress)[0].detections
+
+
+def assumed_or_told(source: FrameSource, told: CameraFile | None, noise_sigma: float | None = None) -> Camera:
+    """Return what a method is told of a source: by its recipe, by a camera file, and its read noise, grey levels.
+
+    Of bare frames the recipe is an assumption, which `Camera.assumed` names.
+    """
+    return camera_of(source.recipe, told, noise_sigma, getattr(source, "assumed", ()))
 
 
 def unmix_each(
@@ -187,7 +195,7 @@ def unmix_each(
         One a decoder, the same as of a run with that decoder alone; its seconds leave out the others' decoding.
     """
     told = camera if isinstance(camera, CameraFile) else None
-    camera = camera if isinstance(camera, Camera) else camera_of(source.recipe, told)
+    camera = camera if isinstance(camera, Camera) else assumed_or_told(source, told)
     scope = scope or Scope()
     row = find(method)
     options = options or RunOptions()

@@ -183,7 +183,7 @@ def apply(
     changed = _told_psf(camera, told) | _told_light(camera, fields) | _told_noise(camera, told, frame_shape, found_bad)
     changed["assumed"] = tuple(name for name in camera.assumed if name not in told_names)
     made = replace(camera, **changed)
-    if made.saturation <= made.background:
+    if {"saturation", "background"} & told_names and made.saturation <= made.background:
         rule = f"be above the background, {made.background:g}"
         raise must(f"{told.where}: saturation", rule, made.saturation, "tell both, saturation and background")
     return made
@@ -326,11 +326,26 @@ def header_table(told: CameraFile | None) -> dict[str, Any]:
     return {"camera": plain} if plain else {}
 
 
-def camera_of(recipe: DataRecipe, told: CameraFile | None, noise_sigma: float | None = None) -> Camera:
+def camera_of(
+    recipe: DataRecipe, told: CameraFile | None, noise_sigma: float | None = None, assumed: tuple[str, ...] = ()
+) -> Camera:
     """Return what a method is told of frames: what a recipe says, changed by what a file tells, and the read noise.
 
-    `noise_sigma`, grey levels, wins over both.
+    `noise_sigma`, grey levels, wins over both. `assumed` names what the recipe says without knowing it.
     """
-    if told is None:
-        return Camera.from_recipe(recipe, noise_sigma)
-    return apply(Camera.from_recipe(recipe), told.with_noise_sigma(noise_sigma), (recipe.size, recipe.size))
+    camera = replace(Camera.from_recipe(recipe), assumed=assumed)
+    told = (CameraFile(CameraFields()) if told is None else told).with_noise_sigma(noise_sigma)
+    return apply(camera, told, (recipe.size, recipe.size)) if told.table() else camera
+
+
+def assumed_text(camera: Camera) -> str:
+    """Return what of a camera is only assumed, and as what; "" where all of it was told."""
+    values = {
+        "psf_sigma": f"{camera.optics.psf_sigma:g}",
+        "noise_sigma": f"{camera.noise_sigma:g}",
+        "gain": f"{camera.shot_gain:g}",
+        "background": f"{camera.background:g}",
+        "saturation": f"{camera.saturation:g}",
+        "intensity": f"[{camera.intensity_min:g}, {camera.intensity_max:g}]",
+    }
+    return ", ".join(f"{name} = {values[name]}" for name in camera.assumed)

@@ -67,6 +67,22 @@ def test_single_fields_win_over_the_file_and_noise_sigma_over_both(cli, data, tm
     assert _answers(told) == _answers(_run(cli, data, tmp_path / "plain.json"))
 
 
+def test_what_bare_frames_leave_to_be_assumed_is_said_unless_it_is_told(cli, data, tmp_path, camera):
+    frames = tmp_path / "frames.npy"
+    np.save(frames, cb.open_dataset(data).test.frames[:1])
+    out = ["--out", tmp_path / "p.json", "--overwrite"]
+    said = cli.passes("run", "ml", "--data", frames, *out)[1]
+    assert (
+        "nothing was told of psf_sigma = 0.5, noise_sigma = 0.05, gain = 0, background = 0, saturation = inf," in said
+    )
+    assert "intensity = [220, 250]: taken over from seqcsist; tell it with --camera or --camera-set" in said
+    said = cli.passes("run", "ml", "--data", frames, *out, "--noise-sigma", "2")[1]
+    assert "psf_sigma = 0.5, gain = 0," in said
+    said = cli.passes("run", "ml", "--data", frames, *out, "--camera", camera, "--camera-set", "intensity=free")[1]
+    assert "nothing was told of gain = 0, background = 0, saturation = inf: taken" in said
+    assert "nothing was told" not in cli.passes("run", "ml", "--data", data, "--limit", "1", *out)[1]
+
+
 def test_an_infinite_saturation_is_written_as_text(cli, data, tmp_path):
     told = _run(cli, data, tmp_path / "p.json", "--camera-set", "saturation=inf")
     assert told["method"]["camera"] == {"saturation": "inf"}
