@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.datasets.array_files import read_npy
-from csist_bench.errors import InputError, must
+from csist_bench.errors import InputError, must, show
 from csist_bench.files import replace_file
 from csist_bench.files.sources import file_bytes
 from csist_bench.recipes import parse_overrides
@@ -66,7 +66,7 @@ def _read_table(path: str | Path) -> dict[str, Any]:
     try:
         table = tomllib.loads(data.decode("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a TOML camera file: {error}") from None
+        raise InputError(f"{path}: not a TOML camera file: {show(str(error))}") from None
     except (RecursionError, ValueError):
         raise InputError(f"{path}: not a TOML camera file: nested too deeply or a number too long") from None
     if table.get("schema") != SCHEMA:
@@ -103,7 +103,7 @@ def _read_array(name: str, field: str, folder: Path) -> NDArray[Any]:
 def _require_inside(name: str, field: str) -> None:
     """Refuse names that are absolute or lead upwards, as either kind of system reads them."""
     leaves = any(kind(name).is_absolute() or kind(name).anchor or ".." in kind(name).parts for kind in _KINDS)
-    if leaves or not name.lower().endswith(".npy") or "\0" in name:
+    if leaves or not name.lower().endswith(".npy") or not name.isprintable():
         raise must(field, "be the name of an .npy file in the camera file's folder or below it", name)
 
 

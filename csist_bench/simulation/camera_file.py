@@ -23,6 +23,7 @@ from csist_bench.simulation.spline_psf import SplinePsf
 Floats = NDArray[np.float64]
 
 SCHEMA = "csist-bench/camera@1"
+WIDEST_PSF = 50.0  # px, as in recipes
 AUTO, FREE = "auto", "free"
 
 
@@ -71,6 +72,8 @@ class CameraFields(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
             if not finite or number < least or (number == least and not itself):
                 rule = "be finite" if least == -math.inf else f"be {'at least' if itself else 'above'} {least:g}"
                 raise must(name, rule, list(value) if isinstance(value, tuple) else value)
+            if name.startswith("psf_sigma") and number > WIDEST_PSF:
+                raise must(name, f"be at most {WIDEST_PSF:g} px", number)
 
     @property
     def level(self) -> float | None:

@@ -98,6 +98,7 @@ def test_names_count_from_the_file_and_without_one_from_the_working_folder(write
         "",
         "link/x.npy",
         "\\u0000.npy",
+        "a\\nb.npy",
     ],
 )
 def test_names_that_leave_the_folder_are_refused(write, tmp_path, name):

@@ -161,6 +161,7 @@ def test_the_table_holds_what_was_told_as_it_was_told():
         ({"psf_sigma": -0.5}, "cam.toml: psf_sigma must be above 0, got -0.5"),
         ({"psf_sigma": [0.5, math.nan]}, "cam.toml: psf_sigma must be above 0, got [0.5, nan]"),
         ({"psf_sigma": math.inf}, "cam.toml: psf_sigma must be above 0, got inf"),
+        ({"psf_sigma": [1e308, 1e308]}, "cam.toml: psf_sigma must be at most 50 px, got 1e+308"),
         ({"psf_sigma": [0.5]}, "cam.toml: psf_sigma must be a number of px, or two, [x, y], got [0.5]"),
         ({"psf_sigma": [0.5, 0.5, 0.5]}, "cam.toml: psf_sigma must be a number of px, or two"),
         ({"psf_sigma": "wide"}, "cam.toml: psf_sigma must be a number of px, or two, [x, y], got wide"),
