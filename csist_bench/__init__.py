@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # for type checkers and editors; `_PUBLIC` says the same at r
     from csist_bench.api import label_grid as label_grid
     from csist_bench.api import list_methods as list_methods
     from csist_bench.api import list_recipes as list_recipes
+    from csist_bench.api import load_camera as load_camera
     from csist_bench.api import load_network as load_network
     from csist_bench.api import load_predictions as load_predictions
     from csist_bench.api import save_predictions as save_predictions
@@ -43,6 +44,7 @@ _PUBLIC = {
     "label_grid": "api",
     "list_methods": "api",
     "list_recipes": "api",
+    "load_camera": "api",
     "load_network": "api",
     "load_predictions": "api",
     "open_dataset": "datasets.reading",

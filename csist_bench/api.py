@@ -20,6 +20,7 @@ from csist_bench.errors import must, unknown
 if TYPE_CHECKING:
     from csist_bench.evaluation.report import Report
     from csist_bench.recipes import DataRecipe
+    from csist_bench.simulation.camera_file import CameraFile
     from csist_bench.training.run import Outcome
 
 
@@ -247,6 +248,35 @@ def save_predictions(
         known = (data.recipe.name, data.name, data.fingerprint)
         header = Header(header.method, *known, n_frames, scored, fingerprint_v2=data.fingerprint_v2)
     write_predictions(path, detections, header, overwrite)
+
+
+def load_camera(path: str | Path, **fields: Any) -> CameraFile:
+    """Read a camera file: what is known of an imager, to be told to `unmix`.
+
+    Parameters
+    ----------
+    path : str or Path
+        A camera.toml (docs/camera.md); the arrays that it names count from its folder.
+    **fields
+        Fields that replace those of the file, such as `psf_sigma=(0.5, 0.52)` or `background="plane"`.
+
+    Raises
+    ------
+    InputError
+        Naming the file and the field, if anything in it is not such as can be.
+
+    Examples
+    --------
+    >>> import csist_bench as cb
+    >>> path = tmp_path / "camera.toml"
+    >>> text = 'schema = "csist-bench/camera@1"' + chr(10) + "psf_sigma = 0.51"
+    >>> written = path.write_text(text)
+    >>> camera = cb.load_camera(path, noise_sigma=2.0)
+    >>> found = cb.unmix(cb.open_dataset("data/sample/seqcsist.zarr").test, "ml", camera=camera, first=1)
+    """
+    from csist_bench.datasets.camera_files import read_camera
+
+    return read_camera(path, fields)
 
 
 def label_grid(data: Split, first: int | None = None) -> NDArray[np.float64]:

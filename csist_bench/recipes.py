@@ -193,10 +193,12 @@ def shipped(kind: str) -> dict[str, Path]:
     return {path.stem: path for path in sorted((files.packaged("recipes") / kind).glob("*.toml"))}
 
 
-def load_data_recipe(name_or_path: str, overrides: Iterable[str] = ()) -> DataRecipe:
-    """Load a data recipe by shipped name or by file, with `name=value` overrides applied on top."""
+def load_data_recipe(
+    name_or_path: str, overrides: Iterable[str] = (), told: Mapping[str, Any] | None = None
+) -> DataRecipe:
+    """Load a data recipe by shipped name or by file, with fields `told` and `name=value` overrides applied on top."""
     path = _find("data", name_or_path)
-    table = {"name": path.stem, **_read_toml(path)}
+    table = {"name": path.stem, **_read_toml(path), **(told or {})}
     return convert({**table, **parse_overrides(overrides, DataRecipe)}, DataRecipe, str(path.name))
 
 
@@ -264,10 +266,12 @@ def _choices(kind: type[msgspec.Struct], field: str) -> list[str]:
     return words
 
 
-def parse_overrides(overrides: Iterable[str], kind: type[msgspec.Struct] | None = None) -> dict[str, Any]:
+def parse_overrides(
+    overrides: Iterable[str], kind: type[msgspec.Struct] | None = None, option: str = "--set"
+) -> dict[str, Any]:
     """Parse `name=value` texts; values are TOML (numbers, booleans, lists, quoted text) or bare words.
 
-    A bare number is kept as text where the field of `kind` is text.
+    A bare number is kept as text where the field of `kind` is text. Errors name the `option` that takes the texts.
     """
     fields = {f.encode_name: f.type for f in msgspec.structs.fields(kind)} if kind else {}
     parsed: dict[str, Any] = {}
@@ -275,7 +279,8 @@ def parse_overrides(overrides: Iterable[str], kind: type[msgspec.Struct] | None 
         name, equals, text = item.partition("=")
         name, text = name.strip(), text.strip()
         if not equals or not name or not text:
-            raise must("--set", "be NAME=VALUE", item, "for example --set trajectories=100")
+            example = "trajectories=100" if option == "--set" else "noise_sigma=2"
+            raise must(option, "be NAME=VALUE", item, f"for example {option} {example}")
         if fields and name not in fields:
             raise unknown("field", name, fields)
         try:

@@ -83,6 +83,27 @@ def convention_options(function: F) -> F:
     return cast(F, with_convention)
 
 
+def camera_options(function: F) -> F:
+    """Add --camera and --camera-set; the command takes them as one `camera`, None where neither is given."""
+
+    @click.option("--camera", "camera_path", metavar="FILE", help="What is known of the imager: a camera.toml.")
+    @click.option(
+        "--camera-set",
+        "camera_fields",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="Set a field of the camera, as psf_sigma=0.6 or background=plane; repeatable.",
+    )
+    @functools.wraps(function)
+    def with_camera(*args: Any, camera_path: str | None, camera_fields: tuple[str, ...], **others: Any) -> Any:
+        from csist_bench.datasets.camera_files import read_camera
+
+        told = None if camera_path is None and not camera_fields else read_camera(camera_path, camera_fields)
+        return function(*args, camera=told, **others)
+
+    return cast(F, with_camera)
+
+
 def pixel_size_option(function: F) -> F:
     """Add `--pixel-size-nm`."""
     text = "Pixel size of positions in nanometres (ThunderSTORM tables)."

@@ -9,6 +9,7 @@ import click
 from csist_bench.cli.options import (
     ProgressLine,
     allow_partial_option,
+    camera_options,
     data_option,
     frames_option,
     note,
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from csist_bench.conventions import Decoder
     from csist_bench.methods.networks.base import RunDtype
     from csist_bench.methods.registry import Method
+    from csist_bench.simulation.camera_file import CameraFile
 
 
 @click.command("run")
@@ -43,7 +45,10 @@ if TYPE_CHECKING:
     "--threshold", type=click.FloatRange(min=0), help="Grid decoder: least node value (the data set's, mostly 70)."
 )
 @set_option
-@click.option("--noise-sigma", type=click.FloatRange(min=0), help="Noise told to fitters (the recipe's by default).")
+@camera_options
+@click.option(
+    "--noise-sigma", type=click.FloatRange(min=0), help="Noise told to fitters (that of --camera, or the recipe's)."
+)
 @frames_option
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Answer the first N trajectories only.")
 @click.option("--workers", type=click.IntRange(min=1), help="Threads of a training-free method.")
@@ -72,6 +77,7 @@ def command(
     decoder: tuple[Decoder, ...],
     threshold: float | None,
     overrides: tuple[str, ...],
+    camera: CameraFile | None,
     noise_sigma: float | None,
     frames: str | None,
     limit: int | None,
@@ -91,28 +97,39 @@ def command(
       csist-bench run espcn --decoder grid --decoder polish --out espcn.npz
       csist-bench run offgrid-net --weights offgrid-net-5
       csist-bench run ml --data my_frames.npy --noise-sigma 3
+      csist-bench run ml --data my_frames.npy --camera camera.toml --camera-set background=plane
 
     --data also takes a .npy file of bare frames, shape (N, T, H, W), (T, H, W) or (H, W). With several decoders there
     is one file for each, the decoder's name added to that of --out: the last example writes espcn-grid.npz and
     espcn-polish.npz.
     """
-    from csist_bench.methods.inference import Scope, chosen_frames, header_of, open_source, unmix_each
+    from csist_bench.methods.inference import (
+        Scope,
+        assumed_or_told,
+        chosen_frames,
+        header_of,
+        open_source,
+        unmix_each,
+    )
     from csist_bench.methods.registry import find
     from csist_bench.methods.runners import RunOptions
     from csist_bench.predictions import require_writable, write_predictions
     from csist_bench.recipes import parse_overrides
-    from csist_bench.simulation.camera import Camera
+    from csist_bench.simulation.camera_file import assumed_text
 
     refuse_idle_options(find(method), data)
     files = output_files(out, decoder)
     for file in files:
         require_writable(file, overwrite)  # before the work, not after it
     source = open_source(data, split, allow_partial)
+    imager = assumed_or_told(source, camera, noise_sigma)
+    if assumed := assumed_text(imager):
+        note(f"nothing was told of {assumed}: taken over from seqcsist; tell it with --camera or --camera-set")
     answers = unmix_each(
         source,
         method,
         decoder,
-        Camera.from_recipe(source.recipe, noise_sigma),
+        imager if camera is None else camera.with_noise_sigma(noise_sigma),
         RunOptions(parse_overrides(overrides), weights, device, batch, precision, threshold, sha256 or ""),
         Scope(chosen_frames(source, frames), limit, workers),
         ProgressLine(f"{method}: unmixed"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,15 @@ class BareFrames:
     frames: NDArray[Any]
     recipe: DataRecipe
     name: str = "frames"
+    # Nothing tells of the imager of bare frames: these fields of a camera file are those of `seqcsist`.
+    assumed: ClassVar[tuple[str, ...]] = (
+        "psf_sigma",
+        "noise_sigma",
+        "gain",
+        "background",
+        "saturation",
+        "intensity",
+    )
 
     @property
     def n_trajectories(self) -> int:

@@ -7,8 +7,10 @@ theta_t = M_t a, so that
 
     A = sum_t M_t' F_t M_t + prior,    C_t = M_t A^-1 M_t'
 
-is the covariance no unbiased estimator with that knowledge can undercut (van Trees, 1968, for the prior term). A line
-of the table is made of estimates drawn from N(truth, C_t), the number of targets known, and scored as a method is.
+is the covariance no unbiased estimator with that knowledge can undercut (van Trees, 1968, for the prior term). What of
+the camera is not known costs its share: the numbers of a background fitted in every frame are taken out of F_t (Schur
+complement), widths of the PSF that are known with an error stand in a, the same in all frames of a window. A line of
+the table is made of estimates drawn from N(truth, C_t), the number of targets known, and scored as a method is.
 
 The lines are not strict bounds on average precision. Where the standard errors pass about 0.1 px the quadratic
 approximation fails and a real fit, held by the walls of the likelihood, can score above its line; and a line takes the
@@ -27,8 +29,8 @@ from scipy.special import ndtr
 
 from csist_bench.detections import Detections
 from csist_bench.errors import InputError, must, require_shape
-from csist_bench.simulation.camera import Camera
-from csist_bench.simulation.optics import pixel_response
+from csist_bench.evaluation.jacobian import background_columns, fitted_widths, frame_model
+from csist_bench.simulation.camera import Camera, PixelMaps
 
 Floats = NDArray[np.float64]
 
@@ -45,6 +47,8 @@ ARM_SD = 0.0013
 SCALE_SD = 0.22
 # Least variance of the brightness law, so that equal brightnesses stay a prior and not a division by zero.
 VARIANCE_FLOOR = 1e-6
+# A fitted background is known to lie within so many grey levels: it only keeps frames without a good pixel solvable.
+FREE_BACKGROUND = 1e6
 WHOLE_TRAJECTORY = 20
 BLOCK = 50  # trajectories whose Jacobians are held at a time
 
@@ -86,23 +90,35 @@ LINES = (
 def pixel_information(mean: Floats, camera: Camera) -> Floats:
     """Return the Fisher information of each pixel on its own mean, shape of `mean`, 1 / grey levels^2.
 
-    Gaussian noise of variance v = noise_sigma^2 + shot_gain * mean gives 1 / v. A pixel that clips at level L is
-    censored: of y ~ N(m, v) only min(y, L) is seen, which leaves the share Phi(z) - z phi(z) + phi(z)^2 / (1 - Phi(z)),
-    z = (L - m) / sqrt(v), of it (Amemiya, 1973): all of it far below the level, none of it far above.
+    `mean` is the light above the camera's background, (..., H * W) where the camera has maps of pixels. Gaussian noise
+    of variance v = noise_sigma^2 + shot_gain * (mean + background) gives 1 / v, a bad pixel 0. A pixel that clips at
+    level L is censored: of y ~ N(m, v) only min(y, L) is seen, which leaves the share
+    Phi(z) - z phi(z) + phi(z)^2 / (1 - Phi(z)), z = (L - m) / sqrt(v), of it (Amemiya, 1973): all of it far below the
+    level, none of it far above.
     """
-    variance = camera.noise_sigma**2 + camera.shot_gain * np.maximum(mean, 0.0)
+    maps = camera.maps or PixelMaps()
+    noise_sigma = camera.noise_sigma if maps.noise_sigma is None else maps.noise_sigma.ravel()
+    variance = noise_sigma**2 + camera.shot_gain * np.maximum(mean + camera.background, 0.0)
+    information = _seen_share(mean, variance, camera) / variance
+    return information if maps.bad is None else np.where(maps.bad.ravel(), 0.0, information)
+
+
+def _seen_share(mean: Floats, variance: Floats, camera: Camera) -> Floats:
+    """Return the share of each pixel's information that clipping leaves."""
     if not np.isfinite(camera.saturation):
-        return np.asarray(1.0 / variance)
+        return np.ones_like(mean)
     level = camera.saturation - CENSORED_BELOW_LEVEL - camera.background
     z = np.clip((level - mean) / np.sqrt(variance), -30.0, 30.0)
     density = np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi)
     above = ndtr(-z)
     hidden = np.divide(density**2, above, out=np.zeros_like(z), where=above > 0)
-    return np.asarray(np.clip(ndtr(z) - z * density + hidden, 0.0, 1.0) / variance)
+    return np.asarray(np.clip(ndtr(z) - z * density + hidden, 0.0, 1.0))
 
 
 def frame_information(xy: Floats, intensity: Floats, camera: Camera) -> Floats:
-    """Return the Fisher information of each frame on its targets' (x, y, s), target by target.
+    """Return the Fisher information of each frame on its targets' (x, y, s), target by target, and fitted widths.
+
+    A background that is fitted is taken into account, as unknown.
 
     Parameters
     ----------
@@ -112,11 +128,13 @@ def frame_information(xy: Floats, intensity: Floats, camera: Camera) -> Floats:
 
     Returns
     -------
-    ndarray, shape (N, T, 3K, 3K)
+    ndarray, shape (N, T, 3K + w, 3K + w)
+        w is the number of the PSF's widths that are known with an error alone (`psf_sigma_error`).
     """
     _require_targets(xy, intensity)
     n, t, k = intensity.shape
-    information = np.empty((n, t, 3 * k, 3 * k))
+    unknowns = 3 * k + len(fitted_widths(camera))
+    information = np.empty((n, t, unknowns, unknowns))
     for start in range(0, n, BLOCK):
         block = slice(start, start + BLOCK)
         information[block] = _information_of(xy[block], intensity[block], camera)
@@ -124,19 +142,16 @@ def frame_information(xy: Floats, intensity: Floats, camera: Camera) -> Floats:
 
 
 def _information_of(xy: Floats, intensity: Floats, camera: Camera) -> Floats:
-    n, t, k = intensity.shape
-    absent = np.isnan(xy).any(axis=-1) | np.isnan(intensity)
-    place = np.where(absent[..., None], 0.0, xy)
-    brightness = np.where(absent, 0.0, intensity)[..., None, None]
-    column, column_slope = (part[..., None, :] for part in _axis_response(place[..., 0], camera))
-    row, row_slope = (part[..., :, None] for part in _axis_response(place[..., 1], camera))
-    unit = np.where(absent, 0.0, 1.0)[..., None, None] * row * column
-    jacobian = np.stack([brightness * row * column_slope, brightness * row_slope * column, unit], axis=3).reshape(
-        n, t, 3 * k, -1
-    )
-    mean = (brightness * unit).sum(axis=2).reshape(n, t, -1)
-    weight = pixel_information(mean, camera)
-    return np.asarray((jacobian * weight[:, :, None, :]) @ np.swapaxes(jacobian, -1, -2))
+    model = frame_model(xy, intensity, camera)
+    weight = pixel_information(model.mean, camera)[:, :, None, :]
+    jacobian = np.concatenate([model.targets, model.widths], axis=2)
+    information = np.asarray((jacobian * weight) @ np.swapaxes(jacobian, -1, -2))
+    background = background_columns(camera)
+    if not len(background):
+        return information
+    across = (jacobian * weight) @ background.T
+    own = (background * weight) @ background.T + np.eye(len(background)) / FREE_BACKGROUND**2
+    return np.asarray(information - across @ np.linalg.solve(own, np.swapaxes(across, -1, -2)))
 
 
 def _require_targets(xy: Floats, intensity: Floats) -> None:
@@ -147,20 +162,11 @@ def _require_targets(xy: Floats, intensity: Floats) -> None:
         raise InputError("targets must be finite (NaN marks an absent one), got an infinite value")
 
 
-def _axis_response(position: Floats, camera: Camera) -> tuple[Floats, Floats]:
-    """Return q(i - position) for every pixel i and its derivative in the position, shape (..., size)."""
-    sigma, pixel = camera.optics.psf_sigma, np.arange(camera.optics.size)
-    value = pixel_response(pixel, position[..., None], sigma)
-    edges = (np.arange(camera.optics.size + 1) - 0.5 - position[..., None]) / sigma
-    density = np.exp(-0.5 * edges**2) / (np.sqrt(2 * np.pi) * sigma)
-    return value, density[..., :-1] - density[..., 1:]
-
-
 @dataclass(frozen=True, eq=False)
 class ImagedTargets:
     """Targets as a camera sees them: positions (N, T, K, 2) px, intensities (N, T, K) grey levels, information.
 
-    NaN marks an absent target. `information` (N, T, 3K, 3K) is that of `frame_information`.
+    NaN marks an absent target. `information` (N, T, 3K + w, 3K + w) is that of `frame_information`.
     """
 
     xy: Floats
@@ -212,12 +218,12 @@ def sample_cramer_rao(
     error = np.zeros((draws, n, len(scored), 3 * k))
     variance = np.zeros((n, len(scored), 3 * k))
     for window, answered in windows(t, line.frames, scored):
-        design = _design(line, targets.xy, window)
+        design = _with_widths(_design(line, targets.xy, window), len(fitted_widths(targets.camera)))
         information = targets.information[:, window.start : window.stop]
         factor = _inverse_factor(line, design, information, targets.camera, k)
         normal = rng.standard_normal((draws, n, factor.shape[-1]))
         for frame in answered:
-            spread = design[:, frame - window.start] @ factor  # (n, 3K, P); C_t = spread spread'
+            spread = design[:, frame - window.start, : 3 * k] @ factor  # (n, 3K, P); C_t = spread spread'
             row = frame - scored.start
             error[:, :, row] = np.einsum("nip,dnp->dni", spread, normal)
             variance[:, row] = (spread**2).sum(axis=-1)
@@ -262,6 +268,17 @@ def _design(line: CramerRaoLine, xy: Floats, window: range) -> Floats:
     return design.reshape(n, length, 3 * k, p + k)
 
 
+def _with_widths(design: Floats, widths: int) -> Floats:
+    """Return M_t with the PSF's fitted widths behind the targets, and as the last parameters, shared by all frames."""
+    if not widths:
+        return design
+    n, length, rows, columns = design.shape
+    wider = np.zeros((n, length, rows + widths, columns + widths))
+    wider[:, :, :rows, :columns] = design
+    wider[:, :, rows:, columns:] = np.eye(widths)
+    return wider
+
+
 def _shape_columns(xy: Floats, motion: Motion) -> Floats:
     """Return how the targets move as the group turns (and grows) about its centre, shape (N, T, K, 2, 1 or 2)."""
     present = np.isfinite(xy)
@@ -276,7 +293,9 @@ def _inverse_factor(line: CramerRaoLine, design: Floats, information: Floats, ca
     """Return R with R R' = A^-1 for every trajectory, shape (N, P, P)."""
     a = np.einsum("ntip,ntij,ntjq->npq", design, information, design, optimize=True)
     index = np.arange(a.shape[-1])
-    a[:, index, index] += _prior_inverse_variance(line, len(index), camera, k)
+    widths = np.array([camera.psf_sigma_error[axis] for axis in fitted_widths(camera)])
+    motion_and_light = _prior_inverse_variance(line, len(index) - len(widths), camera, k)
+    a[:, index, index] += np.concatenate([motion_and_light, 1.0 / widths**2])
     return np.asarray(np.swapaxes(np.linalg.inv(np.linalg.cholesky(a)), -1, -2))
 
 
@@ -295,7 +314,8 @@ def _prior_inverse_variance(line: CramerRaoLine, p: int, camera: Camera, k: int)
         inverse_variance[own : own + 2 * k] = 1.0 / own_sd**2
         inverse_variance[own + 2 * k : p - k] = shape
     law_variance = max((camera.intensity_max - camera.intensity_min) ** 2 / 12, VARIANCE_FLOOR)
-    inverse_variance[p - k :] = 1.0 / (law_variance if line.law else (FREE_BRIGHTNESS * camera.intensity_max) ** 2)
+    law_known = line.law and not camera.intensity_free
+    inverse_variance[p - k :] = 1.0 / (law_variance if law_known else (FREE_BRIGHTNESS * camera.intensity_max) ** 2)
     return inverse_variance
 
 

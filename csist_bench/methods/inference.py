@@ -23,6 +23,7 @@ from csist_bench.methods.runners import Answered, Runner, RunOptions, runner_of
 from csist_bench.predictions.header import Header
 from csist_bench.recipes import DataRecipe, frame_range
 from csist_bench.simulation.camera import Camera
+from csist_bench.simulation.camera_file import CameraFile, camera_of, header_table
 
 if TYPE_CHECKING:
     from csist_bench.methods.networks.base import RunDtype
@@ -77,7 +78,7 @@ def unmix(
     method: str,
     *,
     decoder: Decoder = "grid",
-    camera: Camera | None = None,
+    camera: Camera | CameraFile | None = None,
     noise_sigma: float | None = None,
     settings: Mapping[str, Any] | None = None,
     weights: str | Path | None = None,
@@ -102,10 +103,12 @@ def unmix(
     decoder : {"grid", "polish"}
         How a heat map becomes detections. Networks that answer points are polished by "polish" and answer for
         themselves otherwise; fitters ignore it.
-    camera : Camera, optional
-        What the method is told of optics, sensor and brightness; by default what the source's recipe says.
+    camera : Camera or CameraFile, optional
+        What the method is told of optics, sensor and brightness; by default what the source's recipe says. What a
+        camera file (`load_camera`) leaves out is taken from the recipe.
     noise_sigma : float, optional, grey levels
-        Read noise told to the method, where no camera is given; by default the recipe's.
+        Read noise told to the method; it wins over a camera file, and is refused beside a whole Camera. By default
+        the recipe's.
     settings : mapping, optional
         The method's settings by name; they can also be given as keywords.
     weights : path or str, optional
@@ -149,17 +152,27 @@ def unmix(
     """
     options = RunOptions({**(settings or {}), **setting}, weights, device, batch, dtype, threshold)
     if camera is None:
-        camera = Camera.from_recipe(source.recipe, noise_sigma)
+        camera = assumed_or_told(source, None, noise_sigma)
+    elif isinstance(camera, CameraFile):
+        camera = camera.with_noise_sigma(noise_sigma)
     elif noise_sigma is not None:
         raise must("noise_sigma", "be left out where a camera is given", noise_sigma)
     return unmix_each(source, method, [decoder], camera, options, Scope(frames, first, workers), progress)[0].detections
+
+
+def assumed_or_told(source: FrameSource, told: CameraFile | None, noise_sigma: float | None = None) -> Camera:
+    """Return what a method is told of a source: by its recipe, by a camera file, and its read noise, grey levels.
+
+    Of bare frames the recipe is an assumption, which `Camera.assumed` names.
+    """
+    return camera_of(source.recipe, told, noise_sigma, getattr(source, "assumed", ()))
 
 
 def unmix_each(
     source: FrameSource,
     method: str,
     decoders: Sequence[Decoder],
-    camera: Camera | None = None,
+    camera: Camera | CameraFile | None = None,
     options: RunOptions | None = None,
     scope: Scope | None = None,
     progress: Progress | None = None,
@@ -173,15 +186,16 @@ def unmix_each(
         Name in the registry.
     decoders : sequence of {"grid", "polish"}
         At least one, each once; a fitter takes one and ignores it.
-    camera : Camera, optional
-        By default what the source's recipe tells.
+    camera : Camera or CameraFile, optional
+        By default what the source's recipe tells; a camera file changes that, and goes into `Unmixed.method`.
 
     Returns
     -------
     list of Unmixed
         One a decoder, the same as of a run with that decoder alone; its seconds leave out the others' decoding.
     """
-    camera = Camera.from_recipe(source.recipe) if camera is None else camera
+    told = camera if isinstance(camera, CameraFile) else None
+    camera = camera if isinstance(camera, Camera) else assumed_or_told(source, told)
     scope = scope or Scope()
     row = find(method)
     options = options or RunOptions()
@@ -209,7 +223,12 @@ def unmix_each(
         seconds = time.perf_counter() - began - (decoding.sum() - decoding) / threads
     done = []
     for d, (about, spent) in enumerate(zip(runner.about, seconds.tolist(), strict=True)):
-        about |= {"noise_sigma": camera.noise_sigma, "seconds": round(spent, 3), "hardware": _hardware(about)}
+        about |= {
+            "noise_sigma": camera.noise_sigma,
+            **header_table(told),
+            "seconds": round(spent, 3),
+            "hardware": _hardware(about),
+        }
         detections = concatenate([part[d] for part in parts]).ordered()
         done.append(Unmixed(detections, total * len(wanted), spent, wanted, about))
     return done

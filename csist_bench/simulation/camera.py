@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from csist_bench.errors import must
 from csist_bench.recipes import DataRecipe
 from csist_bench.simulation.optics import Optics
+from csist_bench.simulation.spline_psf import SplinePsf
 
 Floats = NDArray[np.float64]
 
@@ -41,7 +42,8 @@ class Camera:
     mean. `psf_sigma_error` are the standard errors of both widths; above 0 methods that can do so fit the widths. The
     background is known (`background_law` "level") or fitted in every frame, a constant or a plane beside `background`.
     `intensity_free` says that nothing is known of the intensities. `assumed` names what was not told but taken over
-    from the published set.
+    from the published set, by the names of a camera file's fields. `noise_floor` is the least read noise that frames
+    of their type carry. Where the PSF is no Gaussian it is `psf`; `optics.psf_sigma` is then its effective width.
     """
 
     optics: Optics
@@ -58,6 +60,8 @@ class Camera:
     intensity_free: bool = False
     maps: PixelMaps | None = None
     assumed: tuple[str, ...] = ()
+    noise_floor: float = NOISE_FLOOR_FLOAT
+    psf: SplinePsf | None = None
 
     def __post_init__(self) -> None:
         if self.background_law not in get_args(BackgroundLaw):
@@ -85,6 +89,7 @@ class Camera:
             intensity_min=recipe.intensity_min,
             intensity_max=recipe.intensity_max,
             centre=recipe.reference,
+            noise_floor=floor,
         )
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from csist_bench.datasets import open_dataset
+from csist_bench.datasets.camera_files import read_camera
 from csist_bench.datasets.frame_files import read_bare_frames
 from csist_bench.datasets.published_layout import _read_annotations
 from csist_bench.datasets.target_tables import read_target_table
@@ -27,6 +28,8 @@ from csist_bench.leaderboard.rows import read_rows, write_rows
 from csist_bench.methods.registry import torch_works
 from csist_bench.predictions import Header, read_predictions, write_predictions
 from csist_bench.recipes import load_data_recipe, load_method_recipe
+from csist_bench.simulation.camera import Camera
+from csist_bench.simulation.camera_file import apply
 from csist_bench.simulation.optics import Optics
 from tests.helpers.prediction_files import N, T, rows_of, sample
 from tests.helpers.rows import row
@@ -39,6 +42,13 @@ STORE = "true.zarr"
 RECIPES = (("data.toml", "data", "seqcsist-noise"), ("method.toml", "methods", "derefnet"))
 ANNOTATION = b"""<annotation><size><width>11</width><height>11</height></size><sigma>0.5</sigma>
 <object><coordinate><xc>5.1</xc><yc>4.9</yc><brightness>230</brightness></coordinate></object></annotation>"""
+CAMERA = b"""schema = "csist-bench/camera@1"
+psf_sigma = [0.5, 0.6]
+noise_sigma = 2.5
+background = "plane"
+intensity = [180, 260.5]
+saturation = inf
+"""
 TOKENS = [
     b"nan", b"NaN", b"Infinity", b"-1", b"1e999", b"9" * 400, b"1,234", b"0,5", b";", b"\t", b",", b'"', b"\r", b"\n",
     b"\0", b"\xff\xfe", b"\xef\xbb\xbf", b"#", b"sep=;\n", b"=1+1", b"null", b"true", b"{", b"}", b"[", b"]",
@@ -74,6 +84,7 @@ def seeds(folder: Path) -> dict[str, bytes]:
     found |= _arrays() | _weights(folder) | _store(folder)
     found |= {name: (packaged("recipes") / kind / f"{of}.toml").read_bytes() for name, kind, of in RECIPES}
     found["COS0.xml"] = ANNOTATION
+    found["camera.toml"] = CAMERA
     write_rows(folder / "seed.csv", [row(), row(note="=b")])
     found["leaderboard.csv"] = (folder / "seed.csv").read_bytes()
     found["lines.csv"] = b"dataset,split,kind,label,cso_map,dataset_fingerprint\nseqcsist,test,ceiling,grid,47.6,\n"
@@ -145,6 +156,9 @@ def read(path: Path, rng: np.random.Generator) -> None:
         read_target_table(path)
     elif path.suffix == ".npy":
         read_bare_frames(path)
+    elif path.name == "camera.toml":
+        told = read_camera(path)
+        apply(Camera(Optics(), 2.0), told, (5, 5))
     elif path.suffix == ".toml":
         (load_data_recipe if path.name == "data.toml" else load_method_recipe)(str(path))
     elif path.suffix == ".safetensors":
