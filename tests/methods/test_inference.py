@@ -366,7 +366,7 @@ def test_an_array_is_unmixed_as_its_file_is(test, tmp_path):
 
 def test_frames_that_are_not_square_are_for_methods_that_take_any_shape():
     xy = np.array([[12.0, 4.5], [12.5, 5.1]])
-    wide = frames_from_targets(xy[None], np.array([[230.0, 240.0]]), 0.5, 16)[:, :11]
+    wide = frames_from_targets(xy[None], np.array([[230.0, 240.0]]), Optics(size=16))[:, :11]
     found = unmix(wide, "ml")
     assert np.allclose(np.stack([found.x, found.y], axis=-1), xy, atol=1e-3)
     turned = unmix(np.swapaxes(wide, 1, 2), "ml")

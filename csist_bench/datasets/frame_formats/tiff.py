@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,6 +42,7 @@ def read_tiff_frames(path: Path) -> Stored:
     require_file(path)
     if first_bytes(path, count=4) not in MAGIC:
         raise InputError(f"{path}: not a TIFF file (it does not begin as one)")
+    _require_whole_chain(path)
     with _one_line(path):
         try:
             with Image.open(path, formats=["TIFF"]) as image:
@@ -48,6 +50,27 @@ def read_tiff_frames(path: Path) -> Stored:
         except UnidentifiedImageError:  # a type that Pillow does not know
             pass
     return _by_tifffile(path)
+
+
+def _require_whole_chain(path: Path) -> None:
+    """Refuse a file whose chain of pages leads past its end: decoders drop such pages without a word."""
+    size, pages = path.stat().st_size, set[int]()
+    with path.open("rb") as file:
+        head = file.read(16)
+        order, big = "<" if head[:2] == b"II" else ">", head[2:4] in (b"+\0", b"\0+")
+        count_of, offset_of, entry = (f"{order}Q", f"{order}Q", 20) if big else (f"{order}H", f"{order}I", 12)
+        first = 8 if big else 4
+        where = struct.unpack_from(offset_of, head, first)[0] if len(head) == 16 else 0
+        while where and where not in pages:
+            pages.add(where)
+            file.seek(min(where, size))
+            count = file.read(struct.calcsize(count_of))
+            if len(count) == struct.calcsize(count_of):
+                file.seek(min(size, file.tell() + entry * struct.unpack(count_of, count)[0]))
+            following = file.read(struct.calcsize(offset_of))
+            if len(following) != struct.calcsize(offset_of):
+                raise InputError(f"{path}: page {len(pages) - 1} lies past the end of the file, which is cut short")
+            where = struct.unpack(offset_of, following)[0]
 
 
 @contextmanager
