@@ -103,7 +103,7 @@ def command(
     --out: the fourth example writes espcn-grid.npz and espcn-polish.npz.
     """
     from csist_bench.datasets.frame_files import BareFrames
-    from csist_bench.methods.inference import Scope, chosen_frames, header_of, open_source, unmix_each
+    from csist_bench.methods.inference import Scope, chosen_frames, header_of, open_source, require_shape_of, unmix_each
     from csist_bench.methods.registry import find
     from csist_bench.methods.runners import RunOptions
     from csist_bench.predictions import require_writable, write_predictions
@@ -116,6 +116,7 @@ def command(
         require_writable(file, overwrite)  # before the work, not after it
     source = open_source(data, split, allow_partial, layout)
     if isinstance(source, BareFrames):
+        require_shape_of(find(method), source)
         note(source.note)
     answers = unmix_each(
         source,

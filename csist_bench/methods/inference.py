@@ -190,7 +190,7 @@ def unmix_each(
     camera = Camera.from_recipe(source.recipe) if camera is None else camera
     scope = scope or Scope()
     row = find(method)
-    _require_shape_of(row, source)
+    require_shape_of(row, source)
     options = options or RunOptions()
     if options.threshold is None:
         options = replace(options, threshold=source.recipe.grid_threshold)
@@ -222,7 +222,7 @@ def unmix_each(
     return done
 
 
-def _require_shape_of(row: Method, source: FrameSource) -> None:
+def require_shape_of(row: Method, source: FrameSource) -> None:
     """Refuse frames that are not square for a method that takes no others."""
     if isinstance(source, BareFrames) and not row.any_shape:
         _, height, width = source.frame_shape

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,31 +54,43 @@ def read_tiff_frames(path: Path) -> Stored:
 
 
 def _require_whole_chain(path: Path) -> None:
-    """Refuse a file whose chain of pages leads past its end: decoders drop such pages without a word."""
-    size, pages = path.stat().st_size, set[int]()
+    """Refuse a file whose chain of pages leads past its end, or back, or through one place again and again.
+
+    Decoders drop pages past the end without a word, and follow the others for a long time.
+    """
+    size, pages, walked = path.stat().st_size, set[int](), 0
     with path.open("rb") as file:
         head = file.read(16)
         order, big = "<" if head[:2] == b"II" else ">", head[2:4] in (b"+\0", b"\0+")
         count_of, offset_of, entry = (f"{order}Q", f"{order}Q", 20) if big else (f"{order}H", f"{order}I", 12)
-        first = 8 if big else 4
-        where = struct.unpack_from(offset_of, head, first)[0] if len(head) == 16 else 0
-        while where and where not in pages:
-            pages.add(where)
+        where = struct.unpack_from(offset_of, head, 8 if big else 4)[0] if len(head) == 16 else 0
+        while where:
             file.seek(min(where, size))
-            count = file.read(struct.calcsize(count_of))
-            if len(count) == struct.calcsize(count_of):
-                file.seek(min(size, file.tell() + entry * struct.unpack(count_of, count)[0]))
-            following = file.read(struct.calcsize(offset_of))
-            if len(following) != struct.calcsize(offset_of):
-                raise InputError(f"{path}: page {len(pages) - 1} lies past the end of the file, which is cut short")
-            where = struct.unpack(offset_of, following)[0]
+            count = _number(file, count_of)
+            length = entry * (count or 0)
+            file.seek(min(size, file.tell() + length))
+            following = _number(file, offset_of)
+            walked += length
+            if count is None or following is None or walked > size or where in pages:
+                raise InputError(f"{path}: page {len(pages)} is not whole in the file, which is cut short or damaged")
+            pages.add(where)
+            where = following
+
+
+def _number(file: IO[bytes], form: str) -> int | None:
+    raw = file.read(struct.calcsize(form))
+    return struct.unpack(form, raw)[0] if len(raw) == struct.calcsize(form) else None
 
 
 @contextmanager
 def _one_line(path: Path) -> Iterator[None]:
+    """Turn whatever a decoder raises into one line, and keep what it says of tags that do not matter to itself."""
+    log = logging.getLogger("tifffile")
+    level = log.level
+    log.setLevel(logging.CRITICAL)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of tags that do not matter here
+            warnings.simplefilter("ignore")
             yield
     except (InputError, MemoryError):
         raise
@@ -85,6 +98,8 @@ def _one_line(path: Path) -> Iterator[None]:
         if isinstance(error, OSError) and error.strerror:
             raise
         raise InputError(f"{path}: not a readable TIFF file ({show(str(error) or type(error).__name__)})") from None
+    finally:
+        log.setLevel(level)
 
 
 def _pages(image: Any, path: Path) -> Stored:

@@ -94,7 +94,7 @@ def test_what_is_no_tiff_or_cut_short_is_refused(tmp_path):
     write_tiff(tmp_path / "b.tif", pattern())
     whole = (tmp_path / "b.tif").read_bytes()
     (tmp_path / "c.tif").write_bytes(whole[:-200])
-    refused(tmp_path / "c.tif", ": page 3 lies past the end of the file, which is cut short")
+    refused(tmp_path / "c.tif", ": page 3 is not whole in the file, which is cut short or damaged")
 
 
 def test_no_part_of_a_file_is_read_as_fewer_frames(tmp_path):
