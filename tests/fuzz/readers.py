@@ -167,7 +167,7 @@ def read(path: Path, rng: np.random.Generator) -> None:
         shutil.copy2(path, path.parent / "f.zarr" / "zarr.json")
         open_frames(path.parent / "f.zarr", None)
     elif path.stem == "frames":
-        read_bare_frames(path, FrameLayout("YXT" if path.suffix == ".mat" else "TYX"))
+        read_bare_frames(path, FrameLayout({".mat": "YXT", ".png": "YX"}.get(path.suffix, "TYX")))
     elif path.suffix == ".toml":
         (load_data_recipe if path.name == "data.toml" else load_method_recipe)(str(path))
     elif path.suffix == ".safetensors":
