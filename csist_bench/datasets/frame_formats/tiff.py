@@ -85,9 +85,10 @@ def _number(file: IO[bytes], form: str) -> int | None:
 @contextmanager
 def _one_line(path: Path) -> Iterator[None]:
     """Turn whatever a decoder raises into one line, and keep what it says of tags that do not matter to itself."""
-    log = logging.getLogger("tifffile")
-    level = log.level
-    log.setLevel(logging.CRITICAL)
+    logs = [logging.getLogger(name) for name in ("tifffile", "PIL.TiffImagePlugin")]
+    levels = [log.level for log in logs]
+    for log in logs:
+        log.setLevel(logging.CRITICAL)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -99,7 +100,8 @@ def _one_line(path: Path) -> Iterator[None]:
             raise
         raise InputError(f"{path}: not a readable TIFF file ({show(str(error) or type(error).__name__)})") from None
     finally:
-        log.setLevel(level)
+        for log, level in zip(logs, levels):
+            log.setLevel(level)
 
 
 def _pages(image: Any, path: Path) -> Stored:
