@@ -26,6 +26,8 @@ if TYPE_CHECKING:  # for type checkers and editors; `_PUBLIC` says the same at r
     from csist_bench.api import load_predictions as load_predictions
     from csist_bench.api import save_predictions as save_predictions
     from csist_bench.api import train as train
+    from csist_bench.datasets.frame_files import BareFrames as BareFrames
+    from csist_bench.datasets.frame_files import read_frames as read_frames
     from csist_bench.datasets.reading import open_dataset as open_dataset
     from csist_bench.detections import Detections as Detections
     from csist_bench.errors import InputError as InputError
@@ -36,6 +38,7 @@ __version__ = "0.2.0.dev0"
 
 # Public name: module that holds it. The block above says the same to type checkers.
 _PUBLIC = {
+    "BareFrames": "datasets.frame_files",
     "Camera": "simulation.camera",
     "Detections": "detections",
     "InputError": "errors",
@@ -48,6 +51,7 @@ _PUBLIC = {
     "load_network": "api",
     "load_predictions": "api",
     "open_dataset": "datasets.reading",
+    "read_frames": "datasets.frame_files",
     "save_predictions": "api",
     "train": "api",
     "unmix": "methods.inference",

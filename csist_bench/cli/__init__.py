@@ -15,7 +15,7 @@ from csist_bench import __version__
 COMMANDS = {
     "demo": "The whole story in under a minute: generate, unmix, score, one picture.",
     "generate": "Render a data set from a recipe, or a scene of your own, into chunked Zarr.",
-    "info": "Describe a data set, a recipe or a prediction file.",
+    "info": "Describe a data set, frames of your own, a recipe or a prediction file.",
     "validate": "Check a data set, a recipe or a prediction file.",
     "import": "Read the published PNG + XML layout into a data set.",
     "export": "Write a data set in the published PNG + XML layout.",
@@ -42,6 +42,8 @@ EXTRAS = {
     "fsspec": "remote",
     "pyarrow": "parquet",
     "xarray": "xarray",
+    "tifffile": "images",
+    "astropy": "images",
 }
 INTERRUPTED = 130  # as a shell reports a program ended by Ctrl-C
 

@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from csist_bench.cli.options import json_option, print_json, say
+from csist_bench.cli.options import frame_file_options, json_option, print_json, say
+
+if TYPE_CHECKING:
+    from csist_bench.datasets.frame_axes import FrameLayout
 
 
 @click.command("info")
 @click.argument("path")
+@frame_file_options
 @json_option
-def command(path: str, as_json: bool) -> None:
-    """Describe PATH: a data set, a recipe (file or shipped name) or a prediction file.
+def command(path: str, layout: FrameLayout, as_json: bool) -> None:
+    """Describe PATH: a data set, a recipe (file or shipped name), a prediction file, or frames without targets.
 
     \b
     Examples:
       csist-bench info data/seqcsist.zarr
       csist-bench info seqcsist-dense
       csist-bench info preds.json --json
+      csist-bench info frames.mat --frames-order YXT
     """
     from csist_bench.cli.kinds import kind_of
 
-    about = {"dataset": _dataset, "recipe": _recipe, "predictions": _predictions}[kind_of(path)](path)
+    kind = "frames" if layout.given else kind_of(path)
+    if kind == "frames":
+        about = _frames(path, layout)
+    else:
+        about = {"dataset": _dataset, "recipe": _recipe, "predictions": _predictions}[kind](path)
     if as_json:
         print_json(about)
         return
@@ -53,6 +62,14 @@ def _dataset(path: str) -> dict[str, Any]:
         "recipe_hash": data.attributes.get("recipe_hash"),
         "recipe": resolved(data.recipe),
     }
+
+
+def _frames(path: str, layout: FrameLayout) -> dict[str, Any]:
+    from csist_bench.datasets.frame_figures import frame_figures
+    from csist_bench.datasets.frame_files import read_bare_frames
+
+    frames = read_bare_frames(path, layout)
+    return {"kind": "frames without targets", "path": path, "read": frames.note, **frame_figures(frames)}
 
 
 def _recipe(path: str) -> dict[str, Any]:

@@ -8,11 +8,11 @@ from typing import Literal
 from csist_bench.errors import InputError
 from csist_bench.recipes import shipped
 
-Kind = Literal["dataset", "recipe", "predictions"]
+Kind = Literal["dataset", "recipe", "predictions", "frames"]
 
 
 def kind_of(path: str) -> Kind:
-    """Return the kind of a path: a data set holds a data group, a recipe is TOML, anything else is predictions."""
+    """Return the kind of a path: a data set holds a data group, a recipe is TOML; frames or predictions."""
     if path in shipped("data") or path in shipped("methods") or path.endswith(".toml"):
         return "recipe"
     if (
@@ -24,7 +24,31 @@ def kind_of(path: str) -> Kind:
         return "dataset"
     if not Path(path).exists():
         raise InputError(f"{path}: no such file, folder or shipped recipe")
-    return "predictions"
+    return "frames" if _is_frames(path) else "predictions"
+
+
+def _is_frames(path: str) -> bool:
+    """Tell frames from heat maps and tables of detections, which may be NPZ files and Zarr stores too."""
+    from csist_bench.datasets.frame_kinds import frame_form
+
+    form = frame_form(path)
+    if form == "npz":
+        from csist_bench.datasets.array_files import open_npz
+        from csist_bench.predictions.npz_format import names_detections
+
+        try:
+            with open_npz(Path(path)) as archive:
+                return not names_detections(archive)
+        except InputError:
+            return False
+    if form == "zarr":
+        from csist_bench.datasets.foreign_zarr import array_names, open_foreign
+        from csist_bench.predictions.heat_maps import HEAT_MAPS
+
+        names = array_names(Path(path)) or []
+        of_maps = HEAT_MAPS in names or (names == [""] and len(open_foreign(Path(path), ("",))[""].shape) == 4)
+        return not of_maps
+    return form is not None
 
 
 def is_method_recipe(path: str) -> bool:

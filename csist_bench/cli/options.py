@@ -104,6 +104,25 @@ def camera_options(function: F) -> F:
     return cast(F, with_camera)
 
 
+def frame_file_options(function: F) -> F:
+    """Add --frames-order, --array and --single-frames; the command takes them as one `layout`."""
+
+    @click.option(
+        "--frames-order",
+        metavar="AXES",
+        help="Axes of a file of frames: a permutation of YX, TYX or NTYX, such as YXT.",
+    )
+    @click.option("--array", metavar="NAME", help="Array of an NPZ, MAT or FITS file or Zarr group of frames.")
+    @click.option("--single-frames", is_flag=True, help="Take the frames of a file as single ones, not as a sequence.")
+    @functools.wraps(function)
+    def with_layout(*args: Any, frames_order: str | None, array: str | None, single_frames: bool, **others: Any) -> Any:
+        from csist_bench.datasets.frame_axes import FrameLayout
+
+        return function(*args, layout=FrameLayout(frames_order, array, single_frames), **others)
+
+    return cast(F, with_layout)
+
+
 def pixel_size_option(function: F) -> F:
     """Add `--pixel-size-nm`."""
     text = "Pixel size of positions in nanometres (ThunderSTORM tables)."
@@ -120,6 +139,18 @@ def absent_chunks_option(function: F) -> F:
     text = "Absent chunks of Zarr heat maps: an error, or frames without detections."
     choice = click.Choice(["error", "empty"])
     return click.option("--absent-chunks", type=choice, default="error", show_default=True, help=text)(function)
+
+
+def refuse_given(idle: dict[str, str]) -> None:
+    """Refuse options of the command that were given but would do nothing, each for its reason."""
+    from csist_bench.errors import must
+
+    context = click.get_current_context()
+    for name, reason in idle.items():
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            value = context.params[name]
+            given = ", ".join(value) if isinstance(value, tuple) else str(value)
+            raise must(f"--{name}", f"be left out for {reason}", given)
 
 
 def print_json(value: Any) -> None:

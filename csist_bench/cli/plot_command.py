@@ -12,15 +12,19 @@ from csist_bench.cli.options import (
     absent_chunks_option,
     convention_options,
     data_option,
+    frame_file_options,
     note,
     note_convention,
     pixel_size_option,
+    refuse_given,
     split_option,
 )
 from csist_bench.cli.submit_command import DEFAULT_LEADERBOARD
 
 if TYPE_CHECKING:
     from csist_bench.datasets import Dataset, Split
+    from csist_bench.datasets.frame_axes import FrameLayout
+    from csist_bench.datasets.frame_files import BareFrames
     from csist_bench.detections import Detections
     from csist_bench.predictions import Predictions
 
@@ -54,32 +58,48 @@ def command() -> None:
 @split_option
 @_trajectory_option
 @click.option("--frames", default=None, metavar="RANGE", help="START:STOP; by default 8 frames over the scored ones.")
+@frame_file_options
 @absent_chunks_option
 @_out_option("frames.png")
 @pixel_size_option
 @convention_options
 def frames_command(
-    predictions: str | None, data: str, split: str, trajectory: int, frames: str | None, out: str, **reading: Any
+    predictions: str | None,
+    data: str,
+    split: str,
+    trajectory: int,
+    frames: str | None,
+    out: str,
+    layout: FrameLayout,
+    **reading: Any,
 ) -> None:
     """Draw frames of a trajectory, zoomed to the targets, with the detections of a prediction file.
 
+    --data also takes frames without targets, as `run` does; they are drawn whole.
+
     \b
-    Example:
+    Examples:
       csist-bench plot frames preds.json --trajectory 7 --frames 4:12 --out frames.png
+      csist-bench plot frames mine.json --data stack.tif --out frames.png
     """
     import numpy as np
 
+    from csist_bench.datasets.frame_files import BareFrames
     from csist_bench.plots.frames import frames_picture
     from csist_bench.plots.style import require_picture
     from csist_bench.recipes import frame_range
 
     require_picture(out)
-    store, part = _opened(data, split, trajectory)
+    store, part = _opened_frames(data, split, trajectory, layout)
     scored = part.scored_frames
     spread = np.linspace(scored.start, scored.stop - 1, min(FRAMES_SHOWN, len(scored))).astype(int)
     chosen = np.array(frame_range(frames, part.n_frames, "--frames")) if frames else spread
     images = part.read("frames", trajectory, trajectory + 1)[0][chosen]
-    truth = part.read("target_xy", trajectory, trajectory + 1)[0][chosen]
+    truth = np.zeros((len(chosen), 0, 2))
+    if isinstance(part, BareFrames):
+        note(part.note)
+    else:
+        truth = part.read("target_xy", trajectory, trajectory + 1)[0][chosen]
     found = []
     if predictions:
         own = _of_trajectory(_predictions(predictions, store, part, reading).detections, trajectory)
@@ -244,16 +264,40 @@ def calibration_command(predictions: str, data: str, split: str, out: str, **rea
 
 def _opened(data: str, split: str, trajectory: int = 0) -> tuple[Dataset, Split]:
     from csist_bench.datasets import open_dataset
-    from csist_bench.errors import must
 
     store = open_dataset(data)
     part = store.split(split)
-    if trajectory >= part.n_trajectories:
-        raise must("--trajectory", f"be in [0, {part.n_trajectories})", trajectory)
+    _require_trajectory(part, trajectory)
     return store, part
 
 
-def _predictions(path: str, store: Dataset, part: Split, reading: dict[str, Any]) -> Predictions:
+def _opened_frames(
+    data: str, split: str, trajectory: int, layout: FrameLayout
+) -> tuple[Dataset | BareFrames, Split | BareFrames]:
+    """Open a data set and a split of it, or frames without targets, which stand for both."""
+    from csist_bench.datasets.frame_files import read_bare_frames
+    from csist_bench.datasets.frame_kinds import is_bare_frames
+
+    if not is_bare_frames(data):
+        opened = _opened(data, split, trajectory)
+        layout.refuse_for_data_set(data)
+        return opened
+    refuse_given({"split": "frames without targets"})
+    frames = read_bare_frames(data, layout)
+    _require_trajectory(frames, trajectory)
+    return frames, frames
+
+
+def _require_trajectory(part: Split | BareFrames, trajectory: int) -> None:
+    from csist_bench.errors import must
+
+    if trajectory >= part.n_trajectories:
+        raise must("--trajectory", f"be in [0, {part.n_trajectories})", trajectory)
+
+
+def _predictions(
+    path: str, store: Dataset | BareFrames, part: Split | BareFrames, reading: dict[str, Any]
+) -> Predictions:
     """Read a prediction file; one of other data is refused, for its detections would be drawn on the wrong frames."""
     from csist_bench.errors import InputError
     from csist_bench.predictions import Decoding, read_predictions
@@ -265,7 +309,8 @@ def _predictions(path: str, store: Dataset, part: Split, reading: dict[str, Any]
         decoding=Decoding.of_data(part.recipe, absent_chunks=reading.pop("absent_chunks", "error")),
         **reading,
     )
-    if wrong := read.header.mismatch(store.fingerprint, part.name, lambda: store.fingerprint_v2):
+    fingerprint: str | None = getattr(store, "fingerprint", None)  # frames without targets have none
+    if wrong := read.header.mismatch(fingerprint, part.name, lambda: getattr(store, "fingerprint_v2", None)):
         raise InputError(f"{path}: {wrong}")
     for warning in read.warnings:
         note(f"warning: {warning}")

@@ -11,8 +11,10 @@ from csist_bench.cli.options import (
     allow_partial_option,
     camera_options,
     data_option,
+    frame_file_options,
     frames_option,
     note,
+    refuse_given,
     set_option,
     split_option,
 )
@@ -20,6 +22,7 @@ from csist_bench.conventions import DECODERS
 
 if TYPE_CHECKING:
     from csist_bench.conventions import Decoder
+    from csist_bench.datasets.frame_axes import FrameLayout
     from csist_bench.methods.networks.base import RunDtype
     from csist_bench.methods.registry import Method
     from csist_bench.simulation.camera_file import CameraFile
@@ -50,6 +53,7 @@ if TYPE_CHECKING:
     "--noise-sigma", type=click.FloatRange(min=0), help="Noise told to fitters (that of --camera, or the recipe's)."
 )
 @frames_option
+@frame_file_options
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Answer the first N trajectories only.")
 @click.option("--workers", type=click.IntRange(min=1), help="Threads of a training-free method.")
 @click.option(
@@ -86,6 +90,7 @@ def command(
     precision: RunDtype,
     overwrite: bool,
     allow_partial: bool,
+    layout: FrameLayout,
 ) -> None:
     """Unmix a data set with METHOD and write a prediction file.
 
@@ -97,18 +102,21 @@ def command(
       csist-bench run espcn --decoder grid --decoder polish --out espcn.npz
       csist-bench run offgrid-net --weights offgrid-net-5
       csist-bench run ml --data my_frames.npy --noise-sigma 3
+      csist-bench run ml --data frames.mat --array z --frames-order YXT --single-frames
       csist-bench run ml --data my_frames.npy --camera camera.toml --camera-set background=plane
 
-    --data also takes a .npy file of bare frames, shape (N, T, H, W), (T, H, W) or (H, W). With several decoders there
-    is one file for each, the decoder's name added to that of --out: the last example writes espcn-grid.npz and
-    espcn-polish.npz.
+    --data also takes frames without targets: .npy, .npz, TIFF, PNG, FITS and MAT files, folders of PNG or TIFF
+    pictures, and Zarr arrays. With several decoders there is one file for each, the decoder's name added to that of
+    --out: the fourth example writes espcn-grid.npz and espcn-polish.npz.
     """
+    from csist_bench.datasets.frame_files import BareFrames
     from csist_bench.methods.inference import (
         Scope,
         assumed_or_told,
         chosen_frames,
         header_of,
         open_source,
+        require_shape_of,
         unmix_each,
     )
     from csist_bench.methods.registry import find
@@ -121,7 +129,10 @@ def command(
     files = output_files(out, decoder)
     for file in files:
         require_writable(file, overwrite)  # before the work, not after it
-    source = open_source(data, split, allow_partial)
+    source = open_source(data, split, allow_partial, layout)
+    if isinstance(source, BareFrames):
+        require_shape_of(find(method), source)
+        note(source.note)
     imager = assumed_or_told(source, camera, noise_sigma)
     if assumed := assumed_text(imager):
         note(f"nothing was told of {assumed}: taken over from seqcsist; tell it with --camera or --camera-set")
@@ -156,8 +167,7 @@ def output_files(out: str, decoders: tuple[Decoder, ...]) -> list[str]:
 
 def refuse_idle_options(method: Method, data: str) -> None:
     """Refuse options that were given but would do nothing for this method or source."""
-    from csist_bench.datasets.frame_files import is_bare_frames
-    from csist_bench.errors import must
+    from csist_bench.datasets.frame_kinds import is_bare_frames
 
     idle: dict[str, str] = {}
     if not method.trainable:
@@ -173,10 +183,5 @@ def refuse_idle_options(method: Method, data: str) -> None:
         if not method.trainable:
             idle["decoder"] = "a method that answers points"
     if is_bare_frames(data):
-        idle["split"] = "bare frames"
-    context = click.get_current_context()
-    for name, reason in idle.items():
-        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
-            value = context.params[name]
-            given = ", ".join(value) if isinstance(value, tuple) else str(value)
-            raise must(f"--{name}", f"be left out for {reason}", given)
+        idle["split"] = "frames without targets"
+    refuse_given(idle)

@@ -29,7 +29,7 @@ from csist_bench.cli.options import (
 @convention_options
 @json_option
 def command(path: str, data: str | None, as_json: bool, **reading: Any) -> None:
-    """Check PATH: a data set, a recipe (file or shipped name) or a prediction file.
+    """Check PATH: a data set, a recipe (file or shipped name), a prediction file, or frames without targets.
 
     A data set is read whole: digests, fingerprint, targets drawn and frames rendered again. Exit code 2 if anything is
     wrong.
@@ -45,7 +45,7 @@ def command(path: str, data: str | None, as_json: bool, **reading: Any) -> None:
     if kind == "predictions":
         faults = _predictions(path, data or DEFAULT_DATA, reading)
     else:
-        faults = {"dataset": _dataset, "recipe": _recipe}[kind](path, data or DEFAULT_DATA)
+        faults = {"dataset": _dataset, "recipe": _recipe, "frames": _frames}[kind](path, data or DEFAULT_DATA)
     if as_json:
         print_json({"path": path, "kind": kind, "valid": not faults, "faults": faults})
     else:
@@ -71,6 +71,13 @@ def _recipe(path: str, _data: str) -> list[str]:
         load_method_recipe(path)
     else:
         load_data_recipe(path)
+    return []
+
+
+def _frames(path: str, _data: str) -> list[str]:
+    from csist_bench.datasets.frame_files import read_bare_frames
+
+    note(read_bare_frames(path).note)
     return []
 
 

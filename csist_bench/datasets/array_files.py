@@ -80,6 +80,12 @@ def read_npy(path: Path, mapped: bool = False) -> NDArray[Any]:
     return values.reshape(header.shape, order="F" if header.fortran else "C")
 
 
+def refuse_bomb(where: str, packed: int, size: int) -> None:
+    """Refuse what is to be read whole but is far larger than the file that holds it; sizes in bytes."""
+    if size > max(LARGEST_UNPACKED, LARGEST_RATIO * packed):
+        raise must(where, f"not unpack to over {LARGEST_RATIO} times its size", f"{packed} to {size} bytes")
+
+
 class Archive:
     """The arrays of an NPZ file, each read as it is asked for."""
 
@@ -98,9 +104,7 @@ class Archive:
     def unpacked(self, names: list[str]) -> None:
         """Refuse arrays that are to be read whole but are far larger than the file that holds them."""
         packed = sum(self.file.getinfo(f"{name}.npy").compress_size for name in names)
-        size = sum(self.header(name).nbytes for name in names)
-        if size > max(LARGEST_UNPACKED, LARGEST_RATIO * packed):
-            raise must(self.where, f"not unpack to over {LARGEST_RATIO} times its size", f"{packed} to {size} bytes")
+        refuse_bomb(self.where, packed, sum(self.header(name).nbytes for name in names))
 
     def read(self, name: str) -> NDArray[Any]:
         """Return a whole array."""

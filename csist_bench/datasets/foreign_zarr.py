@@ -106,6 +106,17 @@ def open_foreign(path: Path, wanted: tuple[str, ...]) -> dict[str, ForeignArray]
     return {name: _array(path, name, about) for name, about in found.items() if about and _is_array(about)}
 
 
+def array_names(path: Path) -> list[str] | None:
+    """Return the names of the arrays of a group that is no data set of this program, [""] for an array; else None."""
+    about = _metadata(path)
+    if about is None or _is_array(about):
+        return None if about is None else [""]
+    if about.get("zarr_format") == 3 and "schema" in (about.get("attributes") or {}):
+        return None
+    folders = sorted(child for child in path.iterdir() if child.is_dir())
+    return [child.name for child in folders if (inside := _metadata(child)) and _is_array(inside)] or None
+
+
 def _is_array(about: Mapping[str, Any]) -> bool:
     return about.get("node_type") == "array" or ("zarr_format" in about and "chunks" in about)
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from csist_bench.conventions import SPLITS
 from csist_bench.datasets.fingerprint import V1, V2, compute_fingerprints
+from csist_bench.datasets.frame_kinds import FRAMES_READ, is_bare_frames
 from csist_bench.datasets.integrity import Guard, codec_names
 from csist_bench.datasets.layout import (  # fmt: skip
     COMPLETE,
@@ -249,13 +250,18 @@ def _open_root(location: str) -> tuple[dict[str, Any], Any]:
     import zarr
 
     remote = "://" in location
+    if not remote and is_bare_frames(location):
+        raise InputError(
+            f"{location}: frames without targets are no data set, so there is nothing to score or to train on;"
+            " run, info, validate and plot frames read them (in Python: read_frames)"
+        )
     if not remote:
         if not Path(location).exists():
             raise InputError(f"data set {location} not found; make it with: csist-bench generate --out {location}")
         if not (Path(location) / "zarr.json").is_file():
             raise InputError(
                 f"{location}: not a csist-bench data set (no zarr.json inside); such a set is made by csist-bench"
-                " generate or import, and `run` also reads bare frames from a .npy file"
+                f" generate or import; run, info and plot frames also read frames from {FRAMES_READ}"
             )
     try:
         root = zarr.open_group(location, mode="r", zarr_format=3)

@@ -14,11 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.conventions import Decoder
-from csist_bench.datasets.frame_files import is_bare_frames, read_bare_frames
+from csist_bench.datasets.frame_axes import FrameLayout
+from csist_bench.datasets.frame_files import BareFrames, read_bare_frames
+from csist_bench.datasets.frame_kinds import is_bare_frames
 from csist_bench.detections import Detections, concatenate
 from csist_bench.errors import must, require_finite
 from csist_bench.methods.blocks import blocks_of, in_order
-from csist_bench.methods.registry import find
+from csist_bench.methods.registry import METHODS, Method, find
 from csist_bench.methods.runners import Answered, Runner, RunOptions, runner_of
 from csist_bench.predictions.header import Header
 from csist_bench.recipes import DataRecipe, frame_range
@@ -26,6 +28,7 @@ from csist_bench.simulation.camera import Camera
 from csist_bench.simulation.camera_file import CameraFile, camera_of, header_table
 
 if TYPE_CHECKING:
+    from csist_bench.datasets import Split
     from csist_bench.methods.networks.base import RunDtype
 
 Progress = Callable[[int, int], None]
@@ -74,7 +77,7 @@ class Scope:
 
 
 def unmix(
-    source: FrameSource,
+    source: FrameSource | NDArray[Any],
     method: str,
     *,
     decoder: Decoder = "grid",
@@ -96,8 +99,9 @@ def unmix(
 
     Parameters
     ----------
-    source : Split, BareFrames or alike
-        A split of an open data set, such as `open_dataset(path).test`.
+    source : Split, BareFrames, ndarray or alike
+        A split of an open data set, such as `open_dataset(path).test`; what `read_frames` returns; or an array of
+        frames, (H, W), (T, H, W) or (N, T, H, W), of which the optics of `seqcsist` are assumed.
     method : str
         Name in the registry (`list_methods`).
     decoder : {"grid", "polish"}
@@ -150,6 +154,8 @@ def unmix(
     >>> found.x.shape == found.score.shape
     True
     """
+    if isinstance(source, np.ndarray):
+        source = BareFrames.of(source, name="source")
     options = RunOptions({**(settings or {}), **setting}, weights, device, batch, dtype, threshold)
     if camera is None:
         camera = assumed_or_told(source, None, noise_sigma)
@@ -198,6 +204,7 @@ def unmix_each(
     camera = camera if isinstance(camera, Camera) else assumed_or_told(source, told)
     scope = scope or Scope()
     row = find(method)
+    require_shape_of(row, source)
     options = options or RunOptions()
     if options.threshold is None:
         options = replace(options, threshold=source.recipe.grid_threshold)
@@ -234,6 +241,16 @@ def unmix_each(
     return done
 
 
+def require_shape_of(row: Method, source: FrameSource) -> None:
+    """Refuse frames that are not square for a method that takes no others."""
+    if isinstance(source, BareFrames) and not row.any_shape:
+        _, height, width = source.frame_shape
+        if height != width:
+            takes = ", ".join(name for name, one in METHODS.items() if one.any_shape)
+            remedy = f"cut square windows out of them, or use a method that takes any shape: {takes}"
+            raise must(f"{source.name}: frames", f"be square for {row.name}", f"{height} x {width}", remedy)
+
+
 def _answer_block(source: FrameSource, runner: Runner, wanted: range, start: int, stop: int) -> Answered:
     """Return each decoder's detections in the wanted frames of trajectories start..stop-1, and how long it took, s."""
     values = source.read("frames", start, stop)
@@ -264,13 +281,18 @@ def header_of(source: FrameSource, unmixed: Unmixed) -> Header:
     )
 
 
-def open_source(path: str, split: str, allow_partial: bool = False) -> FrameSource:
-    """Open a split of a data set, or a .npy file of bare frames."""
+def open_source(
+    path: str, split: str, allow_partial: bool = False, layout: FrameLayout | None = None
+) -> Split | BareFrames:
+    """Open a split of a data set, or frames without targets, which a layout says how to read."""
     if is_bare_frames(path):
-        return read_bare_frames(path)
+        return read_bare_frames(path, layout)
     from csist_bench.datasets import open_dataset
 
-    return open_dataset(path, allow_partial).split(split)
+    opened = open_dataset(path, allow_partial).split(split)
+    if layout is not None:
+        layout.refuse_for_data_set(path)
+    return opened
 
 
 def chosen_frames(source: FrameSource, text: str | None) -> range:

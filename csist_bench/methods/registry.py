@@ -10,8 +10,8 @@ The contract. `entry` names a class `module:Class`.
   it (output "grid"); or to slots of targets (B, T, K, 8), and `methods.networks.points` runs it (output "points").
 
 `context` is "frame" where each frame is answered by itself, "trajectory" where the whole sequence is needed.
-`prior_tier` says what the method knows: A the optics, B + the brightness law, C + smooth or rigid motion, D the whole
-generator or training on it.
+`any_shape` says that frames need not be square. `prior_tier` says what the method knows: A the optics, B + the
+brightness law, C + smooth or rigid motion, D the whole generator or training on it.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ class Method(msgspec.Struct, frozen=True):
     output: Literal["grid", "points"] = "grid"
     context: Literal["frame", "trajectory"] = "frame"
     trainable: bool = True
+    any_shape: bool = False
 
 
 def _network(
@@ -94,7 +95,16 @@ _ROWS = (
     _network("derefnet", "DeRefNet", "unfolding", SEQCSIST, "trajectory"),
     _network("dista-net", "DISTA-Net", "unfolding", DISTANET),
     _network("focus", "FOCUS", "super-resolution", DISTANET),
-    _free("ml", "ML", "off-grid", "methods.ml.method:MaximumLikelihood", "", prior_tier="B", output="points"),
+    _free(
+        "ml",
+        "ML",
+        "off-grid",
+        "methods.ml.method:MaximumLikelihood",
+        "",
+        prior_tier="B",
+        output="points",
+        any_shape=True,
+    ),
     _free(
         "ml-seq",
         "ML-seq",

@@ -27,7 +27,7 @@ def frames_picture(
     ----------
     frames : ndarray, shape (n, H, W), grey levels
     truth : ndarray, shape (n, K, 2), px
-        Targets, NaN-padded.
+        Targets, NaN-padded; K = 0 where they are not known.
     detections : n arrays of shape (m, 2), px
         None of them (an empty sequence) draws the targets alone.
     titles : n texts, optional
@@ -44,19 +44,25 @@ def frames_picture(
         if index >= len(frames):
             panel.set_axis_off()
             continue
-        found = detections[index] if len(detections) else np.zeros((0, 2))
+        found = detections[index] if len(detections) else None
         _frame(panel, frames[index], truth[index], found)
         panel.set_title(titles[index] if len(titles) else "", fontsize=9)
     handles, names = panels[0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=2, frameon=False)
+    if handles:
+        figure.legend(handles, names, loc="outside lower center", ncols=2, frameon=False)
     save(figure, path)
 
 
-def _frame(panel: Axes, frame: NDArray[Any], targets: Floats, found: Floats) -> None:
+def _frame(panel: Axes, frame: NDArray[Any], targets: Floats, found: Floats | None) -> None:
     height, width = frame.shape
     panel.imshow(frame, cmap="gray", extent=(-0.5, width - 0.5, height - 0.5, -0.5), interpolation="nearest")
-    panel.plot(*targets.T, "o", ms=9, mfc="none", mec=SKY, mew=1.8, ls="none", label="target")
-    panel.plot(*found.T, "x", ms=6, mec=ORANGE, mew=1.8, ls="none", label="detection")
+    if len(targets):
+        panel.plot(*targets.T, "o", ms=9, mfc="none", mec=SKY, mew=1.8, ls="none", label="target")
+    if found is not None or len(targets):
+        shown = np.zeros((0, 2)) if found is None else found
+        panel.plot(*shown.T, "x", ms=6, mec=ORANGE, mew=1.8, ls="none", label="detection")
+    panel.set_xlim(-0.5, width - 0.5)
+    panel.set_ylim(height - 0.5, -0.5)
     known = targets[np.isfinite(targets).all(axis=-1)]
     if len(known):
         low, high = known.min(axis=0) - MARGIN, known.max(axis=0) + MARGIN

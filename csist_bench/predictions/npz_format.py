@@ -37,6 +37,11 @@ class _PackedMaps:
             first += len(values)
 
 
+def names_detections(archive: Archive) -> bool:
+    """Tell whether an archive holds heat maps or columns of detections, by the names of its arrays."""
+    return any(name in archive for name in (HEAT_MAPS, HEADER_KEY, "x", "y"))
+
+
 def read_npz(path: Path, bounds: IndexBounds, warnings: list[str], decoding: Decoding) -> tuple[Detections, Header]:
     """Read an NPZ of heat maps (array `heatmaps`) or of detection columns; nothing in it is ever unpickled."""
     where = str(path)

@@ -13,10 +13,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from csist_bench.datasets import open_dataset
 from csist_bench.datasets.camera_files import read_camera
+from csist_bench.datasets.frame_axes import FrameLayout
 from csist_bench.datasets.frame_files import read_bare_frames
+from csist_bench.datasets.frame_formats.arrays import open_frames
 from csist_bench.datasets.published_layout import _read_annotations
 from csist_bench.datasets.target_tables import read_target_table
 from csist_bench.errors import InputError
@@ -31,6 +34,7 @@ from csist_bench.recipes import load_data_recipe, load_method_recipe
 from csist_bench.simulation.camera import Camera
 from csist_bench.simulation.camera_file import apply
 from csist_bench.simulation.optics import Optics
+from tests.helpers import frame_files
 from tests.helpers.prediction_files import N, T, rows_of, sample
 from tests.helpers.rows import row
 from tests.helpers.sets import tiny_set
@@ -81,7 +85,7 @@ def seeds(folder: Path) -> dict[str, bytes]:
         "targets.csv": b"trajectory,frame,target,x,y,intensity\n0,0,0,5.0,5.0,240\n1,2,1,-4.5,4.5,1000\n",
         "run.json": json.dumps({"method": "espcn", "settings": {"a": [1, 2.5, None]}}).encode(),
     }
-    found |= _arrays() | _weights(folder) | _store(folder)
+    found |= _arrays() | _frames(folder) | _weights(folder) | _store(folder)
     found |= {name: (packaged("recipes") / kind / f"{of}.toml").read_bytes() for name, kind, of in RECIPES}
     found["COS0.xml"] = ANNOTATION
     found["camera.toml"] = CAMERA
@@ -100,8 +104,23 @@ def _arrays() -> dict[str, bytes]:
         save(file, heatmaps=maps)
         found[name] = file.getvalue()
     file = io.BytesIO()
-    np.save(file, np.full((2, 3, 5, 5), 7, np.int16))
+    np.save(file, np.full((3, 5, 5), 7, np.int16))
     return found | {"frames.npy": file.getvalue()}
+
+
+def _frames(folder: Path) -> dict[str, bytes]:
+    """Return frames in every form; of folders and stores, a picture and the metadata."""
+    values, made = frame_files.pattern("uint16", (3, 5, 6)), folder / "frames"
+    made.mkdir()
+    Image.fromarray(values[0]).save(made / "f.png")
+    frame_files.write_npz(made / "f.npz", values)
+    frame_files.write_tiff(made / "f.tif", values)
+    frame_files.write_tiff(made / "f64.tiff", values.astype(float))
+    frame_files.write_fits(made / "f.fits", values)
+    frame_files.write_mat(made / "f.mat", values)
+    frame_files.write_zarr(made / "f.zarr", values)
+    found = {f"frames{file.suffix}": file.read_bytes() for file in made.iterdir() if file.is_file()}
+    return found | {"frames.json": (made / "f.zarr" / "zarr.json").read_bytes()}
 
 
 def _weights(folder: Path) -> dict[str, bytes]:
@@ -154,11 +173,15 @@ def read(path: Path, rng: np.random.Generator) -> None:
         read_lines(path.parent)
     elif path.name == "targets.csv":
         read_target_table(path)
-    elif path.suffix == ".npy":
-        read_bare_frames(path)
+    elif path.name == "frames.json":
+        (path.parent / "f.zarr").mkdir(exist_ok=True)
+        shutil.copy2(path, path.parent / "f.zarr" / "zarr.json")
+        open_frames(path.parent / "f.zarr", None)
     elif path.name == "camera.toml":
         told = read_camera(path)
         apply(Camera(Optics(), 2.0), told, (5, 5))
+    elif path.stem == "frames":
+        read_bare_frames(path, FrameLayout({".mat": "YXT", ".png": "YX"}.get(path.suffix, "TYX")))
     elif path.suffix == ".toml":
         (load_data_recipe if path.name == "data.toml" else load_method_recipe)(str(path))
     elif path.suffix == ".safetensors":

@@ -1,0 +1,128 @@
+"""Whether answers explain the frames they are of: chi^2 per pixel, frame by frame, and what is said of it.
+
+Answers off the grid are rendered by the camera that the method was told of, and compared with the frames. Where the
+camera is right, chi^2 of a fit is the number of pixels less that of the unknowns. Positions snapped to a grid would
+leave chi^2 of 4 per pixel at sigma 2 even if all were found: they are not judged.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from csist_bench.detections import Detections
+from csist_bench.methods.fitting.misfit import explain
+from csist_bench.simulation.camera import NOISE_FLOOR_INTEGER, Camera
+
+Floats = NDArray[np.float64]
+
+SURE = 4.0  # standard errors by which chi^2 must be too high to be said
+LEAST_EXCESS = 0.01  # of the expected chi^2, for what a count of unknowns does not say exactly
+LEAST_EXCESS_OF_NETWORKS = 0.10  # their answers are not the best that the frames allow
+SHARE_OF_PEAK = 1e-3  # of the brightest pixel: what noise-free frames may leave unexplained
+SPARE_UNKNOWNS = 8.0  # of a sequence, beyond three a target: path and growth
+
+
+@dataclass(frozen=True, eq=False)
+class Misfit:
+    """What B x T frames leave unexplained.
+
+    `per_frame` (B, T) is the root mean square of residuals in units of their standard deviation, squared (chi^2 per
+    pixel), or in grey levels where the frames are free of noise (`unit`). `chi2` is its sum over all pixels, `expected`
+    that of a right camera, `error` the standard error of that; `limit` is what `chi2` may be before it is said, or the
+    grey levels that may be left.
+    """
+
+    per_frame: Floats
+    unit: str
+    chi2: float
+    expected: float
+    error: float
+    limit: float
+    pixels: int
+
+    def table(self) -> dict[str, Any]:
+        """Return what a prediction file keeps of it; numbers of frames with four digits, in the order of the frames."""
+        digits = [[float(f"{value:.4g}") for value in row] for row in self.per_frame]
+        return {"unit": self.unit, "mean": round(self.chi2 / max(self.pixels, 1), 5), "per_frame": digits}
+
+    @property
+    def fits(self) -> bool:
+        """Whether the camera explains the frames as far as can be told."""
+        return self.chi2 <= self.limit
+
+    def text(self) -> str:
+        """Return in one line what does not fit; empty where nothing is to be said."""
+        if self.fits or not self.pixels:
+            return ""
+        frames = f"{self.per_frame.size:,} frames"
+        ask = "is the PSF right? the noise, the background? see csist-bench calibrate"
+        if self.unit == "grey levels":
+            left, allowed = math.sqrt(self.chi2 / self.pixels), math.sqrt(self.limit / self.pixels)
+            return (
+                f"the frames do not fit the camera told: {left:.3g} grey levels rms are left over {frames}, "
+                f"{allowed:.3g} expected at most: {ask}"
+            )
+        sure = (self.chi2 - self.expected) / self.error
+        return (
+            f"the frames do not fit the camera told: chi^2 {self.chi2 / self.pixels:.3f} per pixel over {frames}, "
+            f"{self.expected / self.pixels:.3f} expected, {sure:.0f} standard errors too high: {ask}"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class BlockMisfit:
+    """Sums of one block of frames (B, T): chi^2, squared residuals, pixels, brightest light, targets; each (B, T)."""
+
+    chi2: Floats
+    squares: Floats
+    pixels: NDArray[np.int64]
+    peak: Floats
+    targets: NDArray[np.int64]
+
+
+def misfit_of_block(frames: NDArray[Any], found: Detections, camera: Camera) -> BlockMisfit:
+    """Compare the answers of a block of frames (B, T, n, n) with them."""
+    shape = frames.shape[:2]
+    explained = explain(frames, found, camera)
+    targets = np.bincount(found.trajectory * shape[1] + found.frame, minlength=shape[0] * shape[1])
+    return BlockMisfit(
+        explained.chi2.reshape(shape),
+        explained.squares.reshape(shape),
+        explained.pixels.reshape(shape),
+        explained.light.max(axis=(1, 2)).reshape(shape),
+        targets.reshape(shape),
+    )
+
+
+def misfit_of(blocks: Sequence[BlockMisfit], camera: Camera, alone: bool, fitted: bool) -> Misfit:
+    """Return the misfit of all blocks.
+
+    Parameters
+    ----------
+    alone : whether frames were fitted by themselves rather than as sequences
+    fitted : whether the answers are fits of these frames; else those of a network
+    """
+    chi2, squares, pixels, peak, targets = (
+        np.concatenate([getattr(block, name) for block in blocks])
+        for name in ("chi2", "squares", "pixels", "peak", "targets")
+    )
+    total = int(pixels.sum())
+    if camera.noise_sigma <= camera.noise_floor and not camera.shot_gain:
+        rounding = NOISE_FLOOR_INTEGER if camera.noise_floor >= NOISE_FLOOR_INTEGER else 0.0
+        allowed = max(1.1 * rounding, SHARE_OF_PEAK * float(np.median(peak))) ** 2 * total
+        per_frame = np.sqrt(squares / np.maximum(pixels, 1))
+        return Misfit(per_frame, "grey levels", float(squares.sum()), 0.0, 0.0, allowed, total)
+    background = {"level": 0, "constant": 1, "plane": 3}[camera.background_law] * targets.size
+    unknowns = 3.0 * targets.sum() if alone else ((3.0 * targets + SPARE_UNKNOWNS) * (targets > 0)).mean(axis=1).sum()
+    expected = total - background - (unknowns if fitted else 0.0)
+    error = math.sqrt(2.0 * max(expected, 1.0))
+    least = LEAST_EXCESS if fitted else LEAST_EXCESS_OF_NETWORKS
+    limit = expected + max(SURE * error, least * expected)
+    per_frame = chi2 / np.maximum(pixels, 1)
+    return Misfit(per_frame, "chi2 per pixel", float(chi2.sum()), expected, error, limit, total)
