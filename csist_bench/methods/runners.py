@@ -25,6 +25,15 @@ from csist_bench import __version__
 from csist_bench.conventions import DECODERS, GRID_THRESHOLD, Decoder
 from csist_bench.detections import Detections, detections_from_grid
 from csist_bench.errors import must, unknown
+from csist_bench.methods.camera_use import (
+    FITTED,
+    FITTED_OVER_TIME,
+    GRID,
+    GROUP,
+    plainly,
+    unused,
+    without_unknown_background,
+)
 from csist_bench.methods.networks.shipped import trained
 from csist_bench.methods.registry import Method, build_training_free, load_class
 from csist_bench.simulation.camera import Camera
@@ -34,6 +43,8 @@ if TYPE_CHECKING:
 
 Answered = tuple[list[Detections], list[float]]
 HeatMaps = Callable[[NDArray[Any]], NDArray[Any]]
+
+_USED_BY_FITTERS = {"ml-seq": FITTED_OVER_TIME, "group-map": GROUP}
 
 # Trajectories answered by one call at most, and a network's frames per pass; more of one that answers points, of which
 # a core takes 30,000 single frames a second, and no fewer frames than make a pass worth its many small steps.
@@ -65,11 +76,13 @@ class Runner(ABC):
 
     `about` says for each decoder what a prediction file tells of the method; `alone` whether each frame is answered by
     itself; `threads` how many may use the runner at once, within `side_by_side` of their number. A block of work is
-    `largest_block` trajectories at most, and `least_frames` frames at least.
+    `largest_block` trajectories at most, and `least_frames` frames at least. `unused` says in words what is told of the
+    camera that the method does not use.
     """
 
     alone: bool
     about: list[dict[str, Any]]
+    unused: tuple[str, ...] = ()
     threads: int = 1
     largest_block: int = LARGEST_BLOCK
     least_frames: int = 1
@@ -111,7 +124,11 @@ class FitterRunner(Runner):
         self.camera = camera
         self.alone = row.context == "frame"
         self.threads = os.cpu_count() or 1
-        about = {"prior_tier": getattr(self.method, "prior_tier", row.prior_tier), "settings": dict(options.settings)}
+        tier = getattr(self.method, "prior_tier", row.prior_tier)
+        if tier == "B" and camera.intensity_free:
+            tier = "A"  # what B knows beyond A is the law of brightness
+        self.unused = unused(camera, _USED_BY_FITTERS.get(row.name, FITTED))
+        about = {"prior_tier": tier, "settings": dict(options.settings)}
         self.about = [_named(row) | about | {"decoder": "own"}]
 
     def solve(self, frames: NDArray[Any]) -> Detections:
@@ -130,13 +147,15 @@ class GridRunner(Runner):
     def __init__(self, row: Method, camera: Camera, decoders: Sequence[Decoder], options: RunOptions) -> None:
         self.alone = row.context == "frame"
         if row.trainable:
-            self._heat_maps, about = _network_heat_maps(row, camera, options)
+            self._heat_maps, about, width = _network_heat_maps(row, camera, options)
         else:
             _require_float32(options)
             method = build_training_free(row, options.settings)
-            self._heat_maps = lambda frames: np.asarray(method.heat_maps(frames, camera))
+            plain = plainly(camera)
+            self._heat_maps = lambda frames: np.asarray(method.heat_maps(frames, plain))
             self.threads = os.cpu_count() or 1
-            about = {"prior_tier": row.prior_tier, "settings": dict(options.settings)}
+            about, width = {"prior_tier": row.prior_tier, "settings": dict(options.settings)}, None
+        self.camera, self.unused = camera, unused(camera, GRID, width)
         threshold = GRID_THRESHOLD if options.threshold is None else options.threshold
         named: dict[Decoder, dict[str, Any]] = {
             "grid": {"decoder": "grid", "threshold": threshold},
@@ -147,7 +166,7 @@ class GridRunner(Runner):
 
     def solve(self, frames: NDArray[Any]) -> NDArray[Any]:
         """Return heat maps (B, T, c S, c S), grey levels."""
-        return self._heat_maps(frames)
+        return self._heat_maps(without_unknown_background(frames, self.camera))
 
     def decode(self, which: int, solved: NDArray[Any], frames: NDArray[Any]) -> Detections:
         """Return the detections that one decoder finds in heat maps."""
@@ -165,11 +184,11 @@ class PointRunner(Runner):
         from csist_bench.methods.polish.method import Polish
 
         _require_float32(options)
-        model, about = trained(row, camera, options.settings, options.weights, options.sha256)
+        model, about, width = trained(row, camera, options.settings, options.weights, options.sha256)
         batch = FRAMES_PER_PASS_OF_POINTS if options.batch is None else options.batch
         self._network = points.BatchedPointNetwork(model, options.device, batch)
         self._polish = Polish()
-        self.camera = camera
+        self.camera, self.unused = camera, unused(camera, GRID, width)
         self.alone = self._network.reach == 0
         self.threads = self._network.threads
         about |= {"device": str(self._network.device)}
@@ -184,7 +203,7 @@ class PointRunner(Runner):
 
     def solve(self, frames: NDArray[Any]) -> Detections:
         """Return the network's detections."""
-        return self._network.detect(frames, self.camera)
+        return self._network.detect(without_unknown_background(frames, self.camera), plainly(self.camera))
 
     def decode(self, which: int, solved: Detections, frames: NDArray[Any]) -> Detections:
         """Return the network's detections, polished where that was asked for."""
@@ -221,15 +240,17 @@ def _require_float32(options: RunOptions) -> None:
         raise must("precision", "be float32 for all but networks that answer heat maps", options.dtype)
 
 
-def _network_heat_maps(row: Method, camera: Camera, options: RunOptions) -> tuple[HeatMaps, dict[str, Any]]:
+def _network_heat_maps(row: Method, camera: Camera, options: RunOptions) -> tuple[HeatMaps, dict[str, Any], float]:
+    """Return what answers heat maps, what a prediction file says of it, and the PSF's width of the weights, px."""
     from csist_bench.methods.networks.base import BatchedGridNetwork
 
-    model, about = trained(row, camera, options.settings, options.weights, options.sha256)
+    model, about, width = trained(row, camera, options.settings, options.weights, options.sha256)
     batch = FRAMES_PER_PASS if options.batch is None else options.batch
     network = BatchedGridNetwork(model, options.device, batch, options.dtype)
     if network.rounded:
         about["settings"]["precision"] = options.dtype
-    return lambda frames: network.heat_maps(frames, camera), about | {"device": str(network.device)}
+    plain = plainly(camera)
+    return lambda frames: network.heat_maps(frames, plain), about | {"device": str(network.device)}, width
 
 
 def _decoder_of_maps(

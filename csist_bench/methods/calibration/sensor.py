@@ -23,6 +23,7 @@ PILE_UP = 4.0  # times as many pixels at the highest value as at each of the nex
 LEAST_PILE = 8  # pixels
 TOP_VALUES = 8  # values below the highest that it is compared with
 OUTLIER = 8.0  # robust standard deviations of a pixel's median or spread over time from its neighbours'
+TWICE = 2.0  # as far from the median of all pixels as any neighbour
 LEAST_FRAMES = 30  # for statistics over time
 SURE = 4.0  # standard errors by which a slope, a drift or a gain must differ from none
 TRANSFER_STEPS = 12
@@ -56,8 +57,8 @@ def bad_pixels_of(frames: NDArray[Any]) -> Bools | None:
         around = _neighbours(image)
         away = image - np.median(around, axis=0)
         robust = max(MAD_TO_SD * float(np.median(np.abs(away))), 0.05 * scale, scale / np.sqrt(len(flat)))
-        # Where targets often stand, neighbours differ too: a bad pixel stands out by more than they do.
-        bad |= np.abs(away) > OUTLIER * robust + np.ptp(around, axis=0)
+        # Where targets often stand neighbours stand out too; a bad pixel does by far more.
+        bad |= np.abs(away) > OUTLIER * robust + TWICE * np.abs(around - np.median(image)).max(axis=0)
     return bad
 
 

@@ -33,18 +33,20 @@ class Explained(NamedTuple):
     """Frames (F, n, n) as answers explain them, background included; the known one is subtracted.
 
     `light` (F, n, n) grey levels, `level` (F, 3) the fitted background at the frame's middle and its slopes over half
-    of it, `chi2` (F,) the sum of squared residuals over the variance told, of `pixels` (F,) that are neither bad nor
-    clipped. `leverage` (F, n, n) is each pixel's share of the unknowns of its own frame's fit.
+    of it, `chi2` (F,) the sum of squared residuals over the variance told and `squares` (F,) over 1, of `pixels` (F,)
+    that are neither bad nor clipped. `leverage` (F, n, n) is each pixel's share of the unknowns of its own frame's fit,
+    empty where that was not asked for.
     """
 
     light: Floats
     level: Floats
     chi2: Floats
+    squares: Floats
     pixels: Ints
     leverage: Floats
 
 
-def explain(frames: NDArray[Any], found: Detections, camera: Camera) -> Explained:
+def explain(frames: NDArray[Any], found: Detections, camera: Camera, leverage: bool = False) -> Explained:
     """Render answers and compare them with frames.
 
     Parameters
@@ -71,7 +73,14 @@ def explain(frames: NDArray[Any], found: Detections, camera: Camera) -> Explaine
     if found.intensity is not None:
         theta[index[order], slot] = np.stack([found.x, found.y, found.intensity], axis=-1)[order]
     f, n = b * t, height
-    out = Explained(np.zeros((f, n, n)), np.zeros((f, LEVELS)), np.zeros(f), np.zeros(f, np.int64), np.zeros((f, n, n)))
+    out = Explained(
+        np.zeros((f, n, n)),
+        np.zeros((f, LEVELS)),
+        np.zeros(f),
+        np.zeros(f),
+        np.zeros(f, np.int64),
+        np.zeros((f if leverage else 0, n, n)),
+    )
     pixels = np.asarray(frames, dtype=np.float64).reshape(f, n, n) - camera.background
     noise_model = noise_model_of(camera, frames.dtype.kind in "iu")._replace(dense=True)
     explain_frames(theta, targets, pixels, noise_model, dense_workspace(theta.shape[1], n), out)
@@ -92,6 +101,8 @@ def explain_frames(
         for p in range(LEVELS):
             out.level[f, p] = work.level[p]
         compare_frame(pixels[f], model, noise_model, work, f, out)
+        if out.leverage.shape[0] == 0:
+            continue
         dense_equations(3 * k, 0, work, score, curvature, normal, gradient)
         fill_leverage(3 * k, curvature, work, normal, gradient, out.leverage[f])
 
@@ -112,6 +123,7 @@ def compare_frame(
             if read == math.inf or pixels[i, j] >= noise_model.saturation:
                 continue
             residual = pixels[i, j] - light
+            out.squares[f] += residual * residual
             out.chi2[f] += residual * residual / (read + noise_model.gain * max(light + noise_model.offset, 0.0))
             out.pixels[f] += 1
 

@@ -72,12 +72,14 @@ def noise_model_of(camera: Camera, whole_numbers: bool, least_sigma: float = 0.0
     return simple._replace(
         table=psf_table(sigma_x),
         table_y=psf_table(sigma_y),
-        dense=bool(background or camera.maps is not None or lit),
+        dense=bool(background or camera.maps is not None or camera.psf is not None or lit),
         background=background,
         offset=float(camera.background),
         sigma_x=sigma_x,
         sigma_y=sigma_y,
         variance_map=_variance_map(camera, sigma),
+        spline=np.zeros((0, 0)) if camera.psf is None else camera.psf.coefficients,
+        spline_step=1.0 if camera.psf is None else camera.psf.step,
     )
 
 

@@ -20,9 +20,10 @@ from csist_bench.conventions import PriorTier
 from csist_bench.detections import Detections, concatenate
 from csist_bench.errors import must, require_finite, require_shape
 from csist_bench.methods.fitting.answers import FrameAnswers
+from csist_bench.methods.fitting.background import targets_alone
 from csist_bench.methods.fitting.counts import LARGEST_COUNT, blank_frames, count_candidates
 from csist_bench.methods.fitting.grouping import plans_of
-from csist_bench.methods.fitting.noise_model import noise_model_of
+from csist_bench.methods.fitting.noise_model import noise_model_of, plain_noise_model
 from csist_bench.methods.fitting.survey import survey_frames
 from csist_bench.methods.group_map.hypotheses import GroupModel, answer_plan
 from csist_bench.recipes import NonNegative, Positive
@@ -105,6 +106,7 @@ class GroupMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     def _detect(self, frames: NDArray[Any], model: GroupModel) -> Detections:
         b, t, size = frames.shape[:3]
         flat = np.array(frames, dtype=np.float64).reshape(-1, size, size) - model.camera.background
+        flat = targets_alone(flat, model.camera)
         near = EDGE_SIGMAS * model.camera.optics.psf_sigma + self.radius - 0.5
         survey = survey_frames(flat, self.window, model.noise_model.saturation, near)
         blank = blank_frames(survey, model.camera)
@@ -119,7 +121,7 @@ class GroupMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         rounded = bool(np.isfinite(camera.saturation) and (frames == np.rint(frames)).all())
         return GroupModel(
             camera,
-            noise_model_of(camera, rounded),
+            plain_noise_model(noise_model_of(camera, rounded)),
             (self.radius, self.radius_sd),
             self.growth,
             self.arm_sd,

@@ -220,7 +220,7 @@ class SequenceMaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fiel
         tried.widths[chosen[better]] = answers.widths[better]
         row, column = np.nonzero((answered >= 0) & better[:, None])
         _store(found, plan.frames[rank[row, column]], answers, row, column)
-        return chosen[better]
+        return np.asarray(chosen[better])
 
     def _degree(self, frames: int) -> int:
         if self.degree:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +21,11 @@ USUAL_SCENES = {"seqcsist": 1.0}  # what a stream draws by default
 
 def trained(
     row: Method, camera: Camera, settings: Mapping[str, Any], weights: str | Path | None, sha256: str = ""
-) -> tuple[Any, dict[str, Any]]:
-    """Return a network with its weights, and what a prediction file says of them."""
+) -> tuple[Any, dict[str, Any], float]:
+    """Return a network with its weights, what a prediction file says of them, and the PSF's width they are of, px.
+
+    Size and nodes of the frames must be those of the weights; the PSF may depart, which is the caller's to say.
+    """
     if settings:
         name, value = next(iter(settings.items()))
         raise must("--set", "be left out for a network (its settings are in its weights)", f"{name}={value}")
@@ -29,9 +33,9 @@ def trained(
     from csist_bench.methods.networks.weights import load_weights
 
     model, card = load_weights(path, row.name)
-    if card.optics != camera.optics:
+    if replace(card.optics, psf_sigma=camera.optics.psf_sigma) != camera.optics:
         raise must(f"{path}: optics of the weights", f"be those of the data {camera.optics}", card.optics)
-    return model, {
+    about = {
         "settings": _departures(row, card),
         "recipe_hash": card.recipe_hash,
         "trained_on": card.dataset,
@@ -42,6 +46,7 @@ def trained(
         "training_device": card.device,
         "seed": card.recipe.get("seed"),
     }
+    return model, about, card.optics.psf_sigma
 
 
 def _begun_from(card: WeightsCard) -> str:

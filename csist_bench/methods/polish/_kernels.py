@@ -176,9 +176,17 @@ def refine(
 
 @jit
 def polish_points(
-    frames: Floats, noise_model: NoiseModel, stop: StoppingRule, work: PolishWorkspace, answers: FrameAnswers
+    frames: Floats,
+    raw: Floats,
+    noise_model: NoiseModel,
+    stop: StoppingRule,
+    work: PolishWorkspace,
+    answers: FrameAnswers,
 ) -> None:
-    """Polish the answers of frames (F, H, W) in place; the errors they have are the prior's."""
+    """Polish the answers of frames (F, H, W) in place; the errors they have are the prior's.
+
+    `frames` are without background and bad pixels, for a first look; `raw` are those that are fitted.
+    """
     n, theta, sigma = work.pixels.shape[0], answers.theta, answers.sigma
     for f in range(frames.shape[0]):
         k = answers.targets[f]
@@ -189,7 +197,7 @@ def polish_points(
             for u in range(3):
                 work.mean[m, u] = theta[f, m, u]
                 work.inverse_variance[m, u] = 1.0 / sigma[f, m, u] ** 2
-        refine(frames[f], row, column, noise_model, stop, work, theta[f, :k], sigma[f])
+        refine(raw[f], row, column, noise_model, stop, work, theta[f, :k], sigma[f])
 
 
 @jit
@@ -206,6 +214,7 @@ def set_cell_prior(variance: float, law: BrightnessLaw, work: PolishWorkspace) -
 def polish_frames(
     heat_maps: Floats,
     frames: Floats,
+    raw: Floats,
     c: int,
     noise_model: NoiseModel,
     law: BrightnessLaw,
@@ -215,6 +224,8 @@ def polish_frames(
     found: Ints,
 ) -> None:
     """Polish heat maps (F, c H, c W), which are consumed, by the prior that `set_cell_prior` set.
+
+    `frames` are without background and bad pixels, for a first look; `raw` are those that are fitted.
 
     The number of targets is that by flux, `found` (F,) that in the map; frames with fewer found are left alone.
     """
@@ -229,6 +240,6 @@ def polish_frames(
             continue
         k = count[f]
         copy_rows(places[:k], work.mean)
-        refine(frames[f], row, column, noise_model, stop, work, theta[f, :k], sigma[f])
+        refine(raw[f], row, column, noise_model, stop, work, theta[f, :k], sigma[f])
         for m in range(k):
             score[f, m] = round_hit_probability(0.5 * (sigma[f, m, 0] ** 2 + sigma[f, m, 1] ** 2))

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from csist_bench.detections import Detections, concatenate
 from csist_bench.errors import must, require_finite
 from csist_bench.methods.fitting.answers import FrameAnswers
+from csist_bench.methods.fitting.background import targets_alone
 from csist_bench.methods.fitting.counts import BrightnessLaw
 from csist_bench.methods.fitting.frames import pixels_from_frames, window_side
 from csist_bench.methods.fitting.levenberg import StoppingRule
@@ -73,11 +74,12 @@ class Polish(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         maps, c = _checked_maps(heat_maps, pixels)
         b, t, k = pixels.shape[0], pixels.shape[1], self.max_targets
         answers, found = FrameAnswers.empty(b * t, k), np.zeros(b * t, np.int64)
+        raw = pixels.reshape(b * t, *pixels.shape[2:])
         work = polish_workspace(k, window_side(0, camera, pixels.shape[2:]))
         law = BrightnessLaw(camera.intensity_min, camera.intensity_max, False)
         set_cell_prior(1 / (12 * c**2) + self.error**2, law, work)
         polish_frames(
-            maps.reshape(b * t, *maps.shape[2:]), pixels.reshape(b * t, *pixels.shape[2:]), c,
+            maps.reshape(b * t, *maps.shape[2:]), targets_alone(raw, camera), raw, c,
             noise_model_of(camera, frames.dtype.kind in "iu"), law, self._stop, work, answers, found,
         )  # fmt: skip
         short = found < answers.targets
@@ -104,8 +106,10 @@ class Polish(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         pixels = pixels_from_frames(frames, camera)
         b, t = pixels.shape[:2]
         answers = _as_answers(found.ordered(), b, t)
+        raw = pixels.reshape(b * t, *pixels.shape[2:])
         polish_points(
-            pixels.reshape(b * t, *pixels.shape[2:]),
+            targets_alone(raw, camera),
+            raw,
             noise_model_of(camera, frames.dtype.kind in "iu"),
             self._stop,
             polish_workspace(answers.score.shape[1], window_side(0, camera, pixels.shape[2:])),
