@@ -19,6 +19,7 @@ from csist_bench.conventions import DECODERS
 
 if TYPE_CHECKING:
     from csist_bench.conventions import Decoder
+    from csist_bench.methods.groups.policy import Groups
     from csist_bench.methods.networks.base import RunDtype
     from csist_bench.methods.registry import Method
 
@@ -59,6 +60,20 @@ if TYPE_CHECKING:
     show_default=True,
     help="Of a network's products; bfloat16 is up to twice as fast where the processor has it, to half a percent.",
 )
+@click.option(
+    "--groups",
+    type=click.Choice(["auto", "one", "many"]),
+    default="auto",
+    show_default=True,
+    help="Frames of one group, or searched for many; auto: many if large, not square, or of separate spots.",
+)
+@click.option(
+    "--false-alarms",
+    type=click.FloatRange(min=0, min_open=True),
+    default=0.1,
+    show_default=True,
+    help="False groups that a frame of noise alone may have.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace the output if it exists.")
 @allow_partial_option
 def command(
@@ -78,6 +93,8 @@ def command(
     workers: int | None,
     batch: int | None,
     precision: RunDtype,
+    groups: Groups,
+    false_alarms: float,
     overwrite: bool,
     allow_partial: bool,
 ) -> None:
@@ -91,6 +108,7 @@ def command(
       csist-bench run espcn --decoder grid --decoder polish --out espcn.npz
       csist-bench run offgrid-net --weights offgrid-net-5
       csist-bench run ml --data my_frames.npy --noise-sigma 3
+      csist-bench run ml --data large_frames.npy --noise-sigma 3 --set brightness=free --groups many
 
     --data also takes a .npy file of bare frames, shape (N, T, H, W), (T, H, W) or (H, W). With several decoders there
     is one file for each, the decoder's name added to that of --out: the last example writes espcn-grid.npz and
@@ -114,7 +132,7 @@ def command(
         decoder,
         Camera.from_recipe(source.recipe, noise_sigma),
         RunOptions(parse_overrides(overrides), weights, device, batch, precision, threshold, sha256 or ""),
-        Scope(chosen_frames(source, frames), limit, workers),
+        Scope(chosen_frames(source, frames), limit, workers, groups, false_alarms),
         ProgressLine(f"{method}: unmixed"),
     )
     for file, done in zip(files, answers):

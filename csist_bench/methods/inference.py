@@ -14,12 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.conventions import Decoder
-from csist_bench.datasets.frame_files import is_bare_frames, read_bare_frames
+from csist_bench.datasets.frame_files import BareFrames, is_bare_frames, read_bare_frames
 from csist_bench.detections import Detections, concatenate
 from csist_bench.errors import must, require_finite
-from csist_bench.methods.blocks import blocks_of, in_order
+from csist_bench.methods.blocks import Block, blocks_of, in_order
+from csist_bench.methods.groups.method import GroupRunner, in_one_group, search_of
+from csist_bench.methods.groups.policy import FALSE_ALARMS, Groups
 from csist_bench.methods.registry import find
-from csist_bench.methods.runners import Answered, Runner, RunOptions, runner_of
+from csist_bench.methods.runners import Answered, RunOptions
 from csist_bench.predictions.header import Header
 from csist_bench.recipes import DataRecipe, frame_range
 from csist_bench.simulation.camera import Camera
@@ -64,12 +66,16 @@ class Scope:
     """Which frames are answered and by how many threads.
 
     `frames` are by default the scored ones; `first` answers only so many trajectories; `workers` are threads of a
-    training-free method (by default one a core).
+    training-free method (by default one a core). `groups` says whether frames are searched for groups: "many", "one"
+    takes each frame for a cut-out about one group, "auto" decides by their size and by what they show (docs/groups.md);
+    `false_alarms` is how many false groups a frame of noise alone may have, on average.
     """
 
     frames: range | None = None
     first: int | None = None
     workers: int | None = None
+    groups: Groups = "auto"
+    false_alarms: float = FALSE_ALARMS
 
 
 def unmix(
@@ -88,6 +94,8 @@ def unmix(
     batch: int | None = None,
     dtype: RunDtype = "float32",
     threshold: float | None = None,
+    groups: Groups = "auto",
+    false_alarms: float = FALSE_ALARMS,
     progress: Progress | None = None,
     **setting: Any,
 ) -> Detections:
@@ -124,6 +132,11 @@ def unmix(
         Of the products and convolutions of a network that answers heat maps.
     threshold : float, optional, grey levels
         Nodes at or above it are detections of the grid decoder; by default that of the data set.
+    groups : {"auto", "one", "many"}
+        "many" searches frames for groups and answers each in a window of its own; "one" takes every frame for a cut-out
+        about one group. By default frames that are large, not square or show separate spots are searched.
+    false_alarms : float
+        False groups that a frame of noise alone may have, on average.
     progress : callable, optional
         Called with the frames done and those in all.
     **setting
@@ -132,7 +145,8 @@ def unmix(
     Returns
     -------
     Detections
-        With indices counted within the source, sorted by trajectory, frame, x and y.
+        With indices counted within the source, sorted by trajectory, frame, x and y. Where frames were searched,
+        `group` counts the groups of each trajectory.
 
     Raises
     ------
@@ -152,7 +166,8 @@ def unmix(
         camera = Camera.from_recipe(source.recipe, noise_sigma)
     elif noise_sigma is not None:
         raise must("noise_sigma", "be left out where a camera is given", noise_sigma)
-    return unmix_each(source, method, [decoder], camera, options, Scope(frames, first, workers), progress)[0].detections
+    scope = Scope(frames, first, workers, groups, false_alarms)
+    return unmix_each(source, method, [decoder], camera, options, scope, progress)[0].detections
 
 
 def unmix_each(
@@ -187,19 +202,26 @@ def unmix_each(
     options = options or RunOptions()
     if options.threshold is None:
         options = replace(options, threshold=source.recipe.grid_threshold)
-    runner = runner_of(row, camera, decoders, options)
+    labelled = not isinstance(source, BareFrames)
+    searched = search_of(scope.groups, _frame_shape(source), camera, labelled, scope.false_alarms)
+    grouped = GroupRunner(row, camera, decoders, options, searched)
+    runner = grouped.whole
     wanted = source.scored_frames if scope.frames is None else scope.frames
     total = min(source.n_trajectories, scope.first or source.n_trajectories)
     threads = runner.threads if row.trainable else scope.workers or runner.threads
     per_trajectory = max(1, len(wanted) if runner.alone else source.n_frames)
     least = -(-runner.least_frames // per_trajectory)
     blocks = blocks_of(total, threads, least, runner.largest_block, source.chunk_trajectories)
+    # Trajectories searched for groups come one after another, each of them shared by all threads.
+    within = 1 if grouped.way != "many" else threads
+    blocks = blocks if within == 1 else [(n, n + 1) for n in range(total)]
     threads = max(1, min(threads, len(blocks)))
+    outer = 1 if within > 1 else threads
     with runner.side_by_side(threads):
         began = time.perf_counter()
         parts: list[list[Detections]] = []
         decoding = np.zeros(len(decoders))  # s
-        answers = in_order(lambda block: _answer_block(source, runner, wanted, *block), blocks, threads)
+        answers = in_order(lambda block: _answer_block(source, grouped, wanted, block, within), blocks, outer)
         for (_, stop), (part, spent) in zip(blocks, answers, strict=True):
             parts.append(part)
             decoding += spent
@@ -207,6 +229,10 @@ def unmix_each(
                 progress(stop * len(wanted), total * len(wanted))
         # Threads decode side by side, so that what the other decoders took of the wall time is their share.
         seconds = time.perf_counter() - began - (decoding.sum() - decoding) / threads
+    if any(one.group is not None for part in parts for one in part):
+        parts = [[in_one_group(one) for one in part] for part in parts]
+        for about in runner.about:
+            about |= {"groups": grouped.way, "false_alarms": scope.false_alarms}
     done = []
     for d, (about, spent) in enumerate(zip(runner.about, seconds.tolist(), strict=True)):
         about |= {"noise_sigma": camera.noise_sigma, "seconds": round(spent, 3), "hardware": _hardware(about)}
@@ -215,15 +241,23 @@ def unmix_each(
     return done
 
 
-def _answer_block(source: FrameSource, runner: Runner, wanted: range, start: int, stop: int) -> Answered:
-    """Return each decoder's detections in the wanted frames of trajectories start..stop-1, and how long it took, s."""
+def _frame_shape(source: FrameSource) -> tuple[int, int]:
+    """Return height and width of a source's frames, px."""
+    if isinstance(source, BareFrames):
+        return source.frames.shape[-2], source.frames.shape[-1]
+    return source.recipe.size, source.recipe.size
+
+
+def _answer_block(source: FrameSource, grouped: GroupRunner, wanted: range, block: Block, threads: int) -> Answered:
+    """Return each decoder's detections in the wanted frames of a block's trajectories, and how long it took, s."""
+    start, stop = block
     values = source.read("frames", start, stop)
     if values.dtype.kind == "f":
         require_finite(f"{source.name}: frames of trajectories {start}..{stop - 1}", values)
-    if runner.alone:
-        found, seconds = runner.answer_each(values[:, wanted.start : wanted.stop])
+    if grouped.whole.alone:
+        found, seconds = grouped.answer_each(values[:, wanted.start : wanted.stop], threads)
         return [one.shifted(start, wanted.start) for one in found], seconds
-    found, seconds = runner.answer_each(values)
+    found, seconds = grouped.answer_each(values, threads)
     inside = [one.select((one.frame >= wanted.start) & (one.frame < wanted.stop)) for one in found]
     return [one.shifted(start) for one in inside], seconds
 
