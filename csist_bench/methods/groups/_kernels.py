@@ -22,10 +22,9 @@ Bools = NDArray[np.bool_]
 SAMPLED = 64  # pixels of a block that its first median is of
 SPARSE = 4  # one pixel in so many is enough for all but the last round
 MAD_SIGMA = 1.4826  # standard deviation over median absolute deviation of a normal distribution
-NOISE_SAMPLED = 2048  # pixels of a frame that the first guess of its noise is of
 CLIP_SIGMAS = 3.0
 CLIPPED_SD = 0.98658  # of a normal distribution within 3 standard deviations
-ROUNDS = 3
+ROUNDS = 2
 LEAST_KEPT = 0.5  # share of a block's pixels that must be background for it to speak
 
 
@@ -101,7 +100,7 @@ def block_levels(frame: NDArray[np.generic], bad: Bools, least_spread: float, me
             if math.isnan(level):
                 continue
             kept, seen = 0, 1
-            for step in (SPARSE, SPARSE, 1):
+            for step in (SPARSE, 1):
                 limit = CLIP_SIGMAS * max(spread, least_spread)
                 total, squares, kept, seen = clipped_sums(frame, bad, area, step, level, limit)
                 if kept == 0:
@@ -164,6 +163,20 @@ def mesh_at(mesh: Floats, i: int, j: int, height: int, width: int) -> float:
 
 
 @jit
+def rows_of_mesh(mesh: Floats, m: int, held: bool, upper: Floats, lower: Floats) -> None:
+    """Write the rows of pixels through the blocks of row m and the next; `held`: constant beyond the outermost."""
+    width = upper.shape[0]
+    below = min(m + 1, mesh.shape[0] - 1)
+    for j in range(width):
+        n, v = between(j, width, mesh.shape[1])
+        right = min(n + 1, mesh.shape[1] - 1)
+        if held:
+            v = min(max(v, 0.0), 1.0)
+        upper[j] = (1.0 - v) * mesh[m, n] + v * mesh[m, right]
+        lower[j] = (1.0 - v) * mesh[below, n] + v * mesh[below, right]
+
+
+@jit
 def subtract_mesh(frame: NDArray[np.generic], mesh: Floats, bad: Bools, out: Floats32) -> None:
     """Write a frame without its background; bad pixels are 0."""
     height, width = frame.shape
@@ -172,12 +185,7 @@ def subtract_mesh(frame: NDArray[np.generic], mesh: Floats, bad: Bools, out: Flo
     for i in range(height):
         m, u = between(i, height, mesh.shape[0])
         if m != known:
-            below = min(m + 1, mesh.shape[0] - 1)
-            for j in range(width):
-                n, v = between(j, width, mesh.shape[1])
-                right = min(n + 1, mesh.shape[1] - 1)
-                upper[j] = (1.0 - v) * mesh[m, n] + v * mesh[m, right]
-                lower[j] = (1.0 - v) * mesh[below, n] + v * mesh[below, right]
+            rows_of_mesh(mesh, m, False, upper, lower)
             known = m
         for j in range(width):
             out[i, j] = frame[i, j] - ((1.0 - u) * upper[j] + u * lower[j])
@@ -186,15 +194,53 @@ def subtract_mesh(frame: NDArray[np.generic], mesh: Floats, bad: Bools, out: Flo
 
 
 @jit
-def robust_noise(residual: Floats32, bad: Bools, least_spread: float) -> float:
-    """Return the standard deviation of what is no light: of pixels within 3 of it, from the median deviation on."""
-    area = (0, residual.shape[0], 0, residual.shape[1])
-    _, spread = first_guess(residual, bad, area, np.empty(NOISE_SAMPLED))
-    for _ in range(ROUNDS):
-        limit = CLIP_SIGMAS * max(spread, least_spread)
-        _, squares, kept, _ = clipped_sums(residual, bad, area, SPARSE, 0.0, limit)
-        spread = math.sqrt(squares / max(kept, 1)) / CLIPPED_SD
-    return spread
+def block_noise(residual: Floats32, bad: Bools, least_spread: float, mesh: Floats) -> None:
+    """Write the standard deviation of what is no light in each block of a frame without background; NaN: all bad."""
+    height, width = residual.shape
+    rows, columns = mesh.shape
+    scratch = np.empty(SAMPLED)
+    for m in range(rows):
+        for n in range(columns):
+            area = (m * height // rows, (m + 1) * height // rows, n * width // columns, (n + 1) * width // columns)
+            _, spread = first_guess(residual, bad, area, scratch)
+            for _ in range(ROUNDS):
+                limit = CLIP_SIGMAS * max(spread, least_spread)
+                _, squares, kept, _ = clipped_sums(residual, bad, area, SPARSE, 0.0, limit)
+                spread = math.sqrt(squares / max(kept, 1)) / CLIPPED_SD
+            mesh[m, n] = spread
+
+
+@jit
+def smooth_mesh(mesh: Floats, out: Floats) -> None:
+    """Write the median of each block and its neighbours, those that are NaN left out."""
+    rows, columns = mesh.shape
+    scratch = np.empty(9)
+    for m in range(rows):
+        for n in range(columns):
+            count = 0
+            for u in range(max(m - 1, 0), min(m + 2, rows)):
+                for v in range(max(n - 1, 0), min(n + 2, columns)):
+                    if not math.isnan(mesh[u, v]):
+                        scratch[count] = mesh[u, v]
+                        count += 1
+            out[m, n] = median(scratch, count) if count else math.nan
+
+
+@jit
+def over_noise(image: Floats32, noise: Floats, norm: float) -> None:
+    """Divide an image by `norm` times the noise, given at the centres of blocks."""
+    height, width = image.shape
+    upper, lower = np.empty(width), np.empty(width)
+    known = -1
+    for i in range(height):
+        m, u = between(i, height, noise.shape[0])
+        if m != known:
+            rows_of_mesh(noise, m, True, upper, lower)
+            known = m
+        # Held within the outermost blocks: carried on, a noise could reach 0.
+        u = min(max(u, 0.0), 1.0)
+        for j in range(width):
+            image[i, j] /= norm * ((1.0 - u) * upper[j] + u * lower[j])
 
 
 @jit

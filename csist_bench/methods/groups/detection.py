@@ -18,12 +18,14 @@ from scipy.special import ndtr
 from csist_bench.errors import must
 from csist_bench.methods.groups._kernels import (
     block_levels,
+    block_noise,
     connected_light,
     fill_mesh,
     filter_axes,
     measure_light,
-    robust_noise,
+    over_noise,
     second_spots,
+    smooth_mesh,
     subtract_mesh,
 )
 from csist_bench.simulation.camera import Camera
@@ -94,18 +96,27 @@ class GroupFinder:
         mesh = self._mesh(frame)
         residual, filtered, scratch = (np.empty(self.shape, np.float32) for _ in range(3))
         subtract_mesh(frame, mesh, self.bad, residual)
-        # What is told may leave out clutter or shot noise of the background, what is measured may be clipped at 0.
-        noise = max(float(robust_noise(residual, self.bad, self.rounding)), self.camera.noise_sigma)
+        noise = self._noise(residual, mesh.shape)
         filter_axes(residual, self.kernels[0], self.kernels[1], scratch, filtered)
+        over_noise(filtered, noise, self.norm)
         labels, stack = np.empty(self.shape, np.int32), np.empty(frame.size, np.int64)
-        sigma = noise * self.norm
-        count = connected_light(filtered, self.threshold * sigma, GROWN_SIGMAS * sigma, labels, stack)
+        count = connected_light(filtered, self.threshold, GROWN_SIGMAS, labels, stack)
         box, sums = np.empty((count, 4), np.int64), np.empty((count, 4))
         room = np.empty((int(np.count_nonzero(labels)) if count else 0, 3), np.int64)
         if count:
             measure_light(residual, filtered, labels, box, sums, room)
-        found = FrameGroups(mesh, noise, sums[:, :2].copy(), box, sums[:, 3] / sigma, room)
+        found = FrameGroups(mesh, float(np.median(noise)), sums[:, :2].copy(), box, sums[:, 3].copy(), room)
         return surely_apart(found) if self.small else found
+
+    def _noise(self, residual: Floats32, blocks: tuple[int, ...]) -> Floats:
+        """Return the noise of each block, grey levels: told or measured, whichever is more.
+
+        What is told may leave out clutter or shot noise of the background; what is measured may be clipped at 0.
+        """
+        raw, noise = np.empty(blocks), np.empty(blocks)
+        block_noise(residual, self.bad, self.rounding, raw)
+        smooth_mesh(raw, noise)
+        return np.fmax(noise, self.camera.noise_sigma)
 
     def _mesh(self, frame: NDArray[Any]) -> Floats:
         if self.small:
