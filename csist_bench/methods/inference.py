@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import time
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from csist_bench.methods.networks.base import RunDtype
 
 Progress = Callable[[int, int], None]
+SMALL_AREA = 64 * 64  # px of a frame up to which threads take trajectories rather than parts of one
 
 
 class FrameSource(Protocol):
@@ -212,16 +214,24 @@ def unmix_each(
     per_trajectory = max(1, len(wanted) if runner.alone else source.n_frames)
     least = -(-runner.least_frames // per_trajectory)
     blocks = blocks_of(total, threads, least, runner.largest_block, source.chunk_trajectories)
-    # Trajectories searched for groups come one after another, each of them shared by all threads.
-    within = 1 if grouped.way != "many" else threads
-    blocks = blocks if within == 1 else [(n, n + 1) for n in range(total)]
-    threads = max(1, min(threads, len(blocks)))
-    outer = 1 if within > 1 else threads
+    # Trajectories of large frames come one after another, each of them shared by all threads.
+    in_turn = grouped.way == "many" and math.prod(_frame_shape(source)) > SMALL_AREA
+    blocks = [(n, n + 1) for n in range(total)] if in_turn else blocks
+    within, outer = (threads, 1) if in_turn else (1, max(1, min(threads, len(blocks))))
+    threads = max(within, outer)
+
+    def partly(block: Block) -> Callable[[float], None] | None:
+        if progress is None or not in_turn:
+            return None
+        return lambda share: progress(int((block[0] + share) * len(wanted)), total * len(wanted))
+
     with runner.side_by_side(threads):
         began = time.perf_counter()
         parts: list[list[Detections]] = []
         decoding = np.zeros(len(decoders))  # s
-        answers = in_order(lambda block: _answer_block(source, grouped, wanted, block, within), blocks, outer)
+        answers = in_order(
+            lambda block: _answer_block(source, grouped, wanted, block, within, partly(block)), blocks, outer
+        )
         for (_, stop), (part, spent) in zip(blocks, answers, strict=True):
             parts.append(part)
             decoding += spent
@@ -229,10 +239,10 @@ def unmix_each(
                 progress(stop * len(wanted), total * len(wanted))
         # Threads decode side by side, so that what the other decoders took of the wall time is their share.
         seconds = time.perf_counter() - began - (decoding.sum() - decoding) / threads
-    if any(one.group is not None for part in parts for one in part):
+    if grouped.way == "many" or any(one.group is not None for part in parts for one in part):
         parts = [[in_one_group(one) for one in part] for part in parts]
         for about in runner.about:
-            about |= {"groups": grouped.way, "false_alarms": scope.false_alarms}
+            about |= {"groups": "many", "false_alarms": scope.false_alarms}
     done = []
     for d, (about, spent) in enumerate(zip(runner.about, seconds.tolist(), strict=True)):
         about |= {"noise_sigma": camera.noise_sigma, "seconds": round(spent, 3), "hardware": _hardware(about)}
@@ -248,16 +258,23 @@ def _frame_shape(source: FrameSource) -> tuple[int, int]:
     return source.recipe.size, source.recipe.size
 
 
-def _answer_block(source: FrameSource, grouped: GroupRunner, wanted: range, block: Block, threads: int) -> Answered:
+def _answer_block(
+    source: FrameSource,
+    grouped: GroupRunner,
+    wanted: range,
+    block: Block,
+    threads: int,
+    partly: Callable[[float], None] | None,
+) -> Answered:
     """Return each decoder's detections in the wanted frames of a block's trajectories, and how long it took, s."""
     start, stop = block
     values = source.read("frames", start, stop)
     if values.dtype.kind == "f":
         require_finite(f"{source.name}: frames of trajectories {start}..{stop - 1}", values)
     if grouped.whole.alone:
-        found, seconds = grouped.answer_each(values[:, wanted.start : wanted.stop], threads)
+        found, seconds = grouped.answer_each(values[:, wanted.start : wanted.stop], threads, partly)
         return [one.shifted(start, wanted.start) for one in found], seconds
-    found, seconds = grouped.answer_each(values, threads)
+    found, seconds = grouped.answer_each(values, threads, partly)
     inside = [one.select((one.frame >= wanted.start) & (one.frame < wanted.stop)) for one in found]
     return [one.shifted(start) for one in inside], seconds
 

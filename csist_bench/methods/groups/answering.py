@@ -83,16 +83,23 @@ class GroupAnswers:
         self.camera, self.make, self.together, self.only = camera, make, together, only
         self.false_alarms, self.censors = false_alarms, censors
 
-    def answer_each(self, frames: NDArray[Any], threads: int = 1) -> tuple[list[Detections], list[float]]:
-        """Return each decoder's detections in frames (B, T, H, W), with groups, and the seconds of decoding."""
-        answers = [self._trajectory(one, threads) for one in frames]
+    def answer_each(
+        self, frames: NDArray[Any], threads: int = 1, progress: Callable[[float], None] | None = None
+    ) -> tuple[list[Detections], list[float]]:
+        """Return each decoder's detections in frames (B, T, H, W), with groups, and the seconds of decoding.
+
+        `progress` is called with the share of a trajectory that is done.
+        """
+        answers = [self._trajectory(one, threads, progress) for one in frames]
         detections = [
             concatenate([found[d].shifted(b) for b, (found, _) in enumerate(answers)]).ordered()
             for d in range(len(answers[0][0]))
         ]
         return detections, np.sum([seconds for _, seconds in answers], axis=0).tolist()
 
-    def _trajectory(self, frames: NDArray[Any], threads: int) -> tuple[list[Detections], list[float]]:
+    def _trajectory(
+        self, frames: NDArray[Any], threads: int, progress: Callable[[float], None] | None
+    ) -> tuple[list[Detections], list[float]]:
         shape: tuple[int, int] = frames.shape[1:]
         finder = GroupFinder(self.camera, shape, self.false_alarms, frames.dtype.kind in "iu")
         found = find_groups(frames, finder, threads)
@@ -104,7 +111,11 @@ class GroupAnswers:
         def answer(task: tuple[int, int]) -> tuple[list[Detections], list[float]]:
             return self._task(tasks[task[0]], camera)
 
-        parts = list(in_order(answer, [(n, n + 1) for n in range(len(tasks))], max(1, min(threads, len(tasks)))))
+        parts = []
+        for part in in_order(answer, [(n, n + 1) for n in range(len(tasks))], max(1, min(threads, len(tasks)))):
+            parts.append(part)
+            if progress:
+                progress(len(parts) / len(tasks))
         if not parts:
             return self._nothing(camera, rule.least)
         merged = [concatenate([found[d] for found, _ in parts]) for d in range(len(parts[0][0]))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import threading
 import urllib.parse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -74,12 +74,17 @@ class GroupRunner:
             self.camera, self._made, not self.whole.alone, only, false_alarms, not isinstance(self.whole, GridRunner)
         )
 
-    def answer_each(self, frames: NDArray[Any], threads: int = 1) -> Answered:
-        """Return each decoder's detections in frames (B, T, H, W), and how long its decoding took, s."""
+    def answer_each(
+        self, frames: NDArray[Any], threads: int = 1, progress: Callable[[float], None] | None = None
+    ) -> Answered:
+        """Return each decoder's detections in frames (B, T, H, W), and how long its decoding took, s.
+
+        `progress` is called with the share of a trajectory that is done, where all frames are searched.
+        """
         if self.way == "one":
             return self.whole.answer_each(frames)
         if self.way == "many":
-            return self._answers.answer_each(frames, threads)
+            return self._answers.answer_each(frames, threads, progress)
         apart = with_separate_spots(frames, self.camera)
         if not apart.any():
             return self.whole.answer_each(frames)
