@@ -40,7 +40,7 @@ LEAST_MESH = 24  # px: a frame narrower than this holds too little but its group
 GROWN_SIGMAS = 3.0  # of the filtered noise, down to which connected light belongs to a group
 REACH_SIGMAS = 3.0  # of the PSF, to which the filter reaches
 PIXEL_VARIANCE = 1.0 / 12.0
-ROUNDING = 0.3  # grey levels, standard deviation of whole numbers
+ROUNDING = 0.5  # grey levels that whole numbers spread at least: clipping must leave the next level in
 LARGEST_THRESHOLD = 40.0  # standard deviations
 # Spots of a small frame are apart where no light of one reaches the other's window, and sure: such frames are
 # mostly of one group, and a false one would cost it its fit.
