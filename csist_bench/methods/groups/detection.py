@@ -36,7 +36,7 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 BLOCK = 32  # px a side of the background's blocks
-LEAST_MESH = 24  # px: a frame narrower than this holds too little but its groups, and has one level
+LEAST_MESH = 24  # px: an axis shorter than this holds too little but groups, and has one level
 GROWN_SIGMAS = 3.0  # of the filtered noise, down to which connected light belongs to a group
 REACH_SIGMAS = 3.0  # of the PSF, to which the filter reaches
 PIXEL_VARIANCE = 1.0 / 12.0
@@ -88,7 +88,7 @@ class GroupFinder:
         self.norm = float(np.sqrt(np.square(self.kernels[0]).sum() * np.square(self.kernels[1]).sum()))
         self.threshold = threshold_of(false_alarms, shape[0] * shape[1], camera)
         self.rounding = ROUNDING if whole_numbers else 0.0
-        self.small = min(shape) < LEAST_MESH
+        self.small = max(shape) < LEAST_MESH
         self.bad = bad_pixels(camera, shape)
 
     def find(self, frame: NDArray[Any]) -> FrameGroups:
@@ -122,11 +122,16 @@ class GroupFinder:
         if self.small:
             told = self.camera.background_law == "level" and self.camera.background
             return np.full((1, 1), told or float(np.median(frame)))
-        mesh = np.empty([max(1, round(length / BLOCK)) for length in self.shape])
+        mesh = np.empty([blocks_along(length) for length in self.shape])
         block_levels(frame, self.bad, self.rounding, mesh)
         if np.isnan(mesh).any():
             fill_mesh(mesh, float(np.median(frame)))
         return mesh
+
+
+def blocks_along(length: int) -> int:
+    """Return the blocks of the background along an axis, px: two at least, that a gradient can be followed."""
+    return 1 if length < LEAST_MESH else max(2, round(length / BLOCK))
 
 
 def bad_pixels(camera: Camera, shape: tuple[int, int]) -> Bools:
