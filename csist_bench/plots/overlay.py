@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse, Rectangle
+from matplotlib.patheffects import Normal, Stroke
 from numpy.typing import NDArray
 
 from csist_bench.detections import Detections
@@ -41,8 +41,9 @@ def overlay_picture(frame: NDArray[Any], found: Detections, path: str | Path, ti
     columns = min(COLUMNS, max(1, len(near)))
     rows = -(-len(near) // columns)
     figure = Figure(figsize=(7.2 + 2.4 * columns, max(6.0, 2.4 * rows + 0.8)), layout="constrained")
-    left, right = figure.subfigures(1, 2, width_ratios=(6.6, 2.4 * columns + 0.2))
-    _whole(left.subplots(), frame, found, group, numbers)
+    halves = figure.subfigures(1, 2, squeeze=False, width_ratios=(6.6, 2.4 * columns + 0.2))
+    left, right = np.asarray(halves).ravel()
+    _whole(left.subplots(), frame, found, group)
     if len(near):
         panels = right.subplots(rows, columns, squeeze=False).ravel()
         for panel, number in zip(panels, near):
@@ -54,15 +55,14 @@ def overlay_picture(frame: NDArray[Any], found: Detections, path: str | Path, ti
     save(figure, path)
 
 
-def _whole(
-    panel: Axes, frame: NDArray[Any], found: Detections, group: NDArray[np.int64], numbers: Sequence[int]
-) -> None:
+def _whole(panel: Axes, frame: NDArray[Any], found: Detections, group: NDArray[np.int64]) -> None:
     _image(panel, frame, float(np.percentile(frame, BRIGHT)))
     panel.plot(found.x, found.y, "x", ms=4, mec=ORANGE, mew=0.9, ls="none")
-    for number in numbers:
+    outline = [Stroke(linewidth=1.5, foreground="black"), Normal()]
+    for number in np.unique(group):
         left, right, top, bottom = _bounds(found.select(group == number))
         panel.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, ec=SKY, lw=0.9))
-        panel.annotate(str(number), (right, top), color=SKY, fontsize=8, ha="left", va="bottom", annotation_clip=True)
+        panel.annotate(str(number), (right, top), color=SKY, fontsize=8, ha="left", va="bottom", path_effects=outline)
     panel.set_xlabel("x, px")
     panel.set_ylabel("y, px")
 

@@ -77,10 +77,11 @@ def test_the_number_of_threads_changes_nothing():
 def test_the_background_is_taken_out_and_told_to_be_so():
     row, column = np.mgrid[:64, :96]
     _, _, given = answered((scene((40, 30)) + 500 + column + 0.5 * row)[None])
-    ((told, pixels),) = given
-    assert (told.background, told.optics.size, told.centre) == (0.0, 11, 5.0)
-    border = np.concatenate([pixels[:, :, 0].ravel(), pixels[:, :, -1].ravel()])
-    assert abs(border.mean()) < 2.0
+    assert len(given) == 2
+    for told, pixels in given:
+        assert (told.background, told.optics.size, told.centre) == (0.0, 11, 5.0)
+        border = np.concatenate([pixels[:, :, 0].ravel(), pixels[:, :, -1].ravel()])
+        assert abs(border.mean()) < 1.5
 
 
 def test_clipped_windows_are_answered_alone_on_their_own_level():
@@ -108,9 +109,9 @@ def pieces_of(frames, camera):
 
 
 def test_neighbours_in_a_window_are_masked():
-    frames = scene((40, 30), (45, 30), frames=1, flux=300)
+    frames = scene((40, 30), (46, 30), frames=1, flux=300)
     first, second = pieces_of(frames, CAMERA)
-    for piece, own, other in ((first, 40, 45), (second, 45, 40)):
+    for piece, own, other in ((first, 40, 45), (second, 46, 41)):
         at = piece.window.column
         assert piece.bad is not None
         assert piece.bad[0, 30 - piece.window.row, other - at]
