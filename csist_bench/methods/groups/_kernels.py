@@ -24,6 +24,9 @@ SPARSE = 4  # one pixel in so many is enough for all but the last round
 MAD_SIGMA = 1.4826  # standard deviation over median absolute deviation of a normal distribution
 CLIP_SIGMAS = 3.0
 CLIPPED_SD = 0.98658  # of a normal distribution within 3 standard deviations
+# Wider than for the level: of whole numbers a limit takes in or leaves out a level as a whole.
+NOISE_CLIP_SIGMAS = 4.0
+NOISE_CLIPPED_SD = 0.99946
 ROUNDS = 2
 LEAST_KEPT = 0.5  # share of a block's pixels that must be background for it to speak
 
@@ -204,9 +207,9 @@ def block_noise(residual: Floats32, bad: Bools, least_spread: float, mesh: Float
             area = (m * height // rows, (m + 1) * height // rows, n * width // columns, (n + 1) * width // columns)
             _, spread = first_guess(residual, bad, area, scratch)
             for _ in range(ROUNDS):
-                limit = CLIP_SIGMAS * max(spread, least_spread)
+                limit = NOISE_CLIP_SIGMAS * max(spread, least_spread)
                 _, squares, kept, _ = clipped_sums(residual, bad, area, SPARSE, 0.0, limit)
-                spread = math.sqrt(squares / max(kept, 1)) / CLIPPED_SD
+                spread = math.sqrt(squares / max(kept, 1)) / NOISE_CLIPPED_SD
             mesh[m, n] = spread
 
 

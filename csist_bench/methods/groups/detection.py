@@ -42,6 +42,8 @@ REACH_SIGMAS = 3.0  # of the PSF, to which the filter reaches
 PIXEL_VARIANCE = 1.0 / 12.0
 ROUNDING = 0.5  # grey levels that whole numbers spread at least: clipping must leave the next level in
 LARGEST_THRESHOLD = 40.0  # standard deviations
+# Background and noise are measured too: their errors add to the false groups (counted, at 4 to 5 standard deviations).
+MEASURED_EXCESS = 1.25
 # Spots of a small frame are apart where no light of one reaches the other's window, and sure: such frames are
 # mostly of one group, and a false one would cost it its fit.
 SURE_SIGMAS = 8.0
@@ -163,32 +165,32 @@ def _kernel(psf_sigma: float) -> Floats32:
 
 
 def threshold_of(false_alarms: float, pixels: int, camera: Camera) -> float:
-    """Return the threshold, in standard deviations of the filtered noise, for so many false groups a frame.
-
-    Regions above a high threshold are at most the pixels above it, each of a normal tail (true of a narrow PSF), and as
-    many as the Euler characteristic of a smooth normal field says (Adler 1981; true of a wide one): the lower counts.
-    """
+    """Return the threshold, in standard deviations of the filtered noise, for so many false groups a frame."""
     if not 0 < false_alarms < math.inf:
         raise must("false_alarms", "be a positive number of groups a frame", false_alarms)
-    low, high = 0.0, LARGEST_THRESHOLD
+    low, high = GROWN_SIGMAS, LARGEST_THRESHOLD
     for _ in range(60):
         middle = 0.5 * (low + high)
         if expected_false(middle, pixels, camera) > false_alarms:
             low = middle
         else:
             high = middle
-    return max(high, GROWN_SIGMAS)
+    return high
 
 
 def expected_false(threshold: float, pixels: int, camera: Camera) -> float:
-    """Return how many regions of filtered noise are expected above a threshold, in standard deviations."""
+    """Return how many regions of filtered noise are expected above a threshold, in standard deviations (3 and more).
+
+    There are as many as pixels above it, each of a normal tail, where the PSF is narrow, and as many as the Euler
+    characteristic of a smooth normal field says (Adler 1981) where it is wide; in between both limits add up as
+    resistors in parallel do, which counts on noise bear out to a tenth (tests/methods/groups/test_detection.py).
+    """
     tail = float(ndtr(-threshold))
     widths = [math.sqrt(width**2 + PIXEL_VARIANCE) for width in camera.widths]
     # The filtered noise is correlated as exp(-d^2 / 4 w^2), its slope's variance 1 / 2 w^2 along each axis.
     slopes = 1.0 / (2.0 * widths[0] * widths[1])
     smooth = slopes * threshold * math.exp(-0.5 * threshold**2) / (2.0 * math.pi) ** 1.5
-    # The Euler characteristic counts upcrossings alone, and falls to 0 at threshold 0.
-    return pixels * (min(tail, smooth) if threshold > 1.0 else tail)
+    return MEASURED_EXCESS * pixels / (1.0 / tail + 1.0 / smooth) if tail > 0 and smooth > 0 else 0.0
 
 
 def least_separation(camera: Camera) -> float:

@@ -148,3 +148,11 @@ def test_second_spots_are_looked_for_away_from_the_brightest():
     one = np.array([0, 1, 0], np.float32)
     kernels.second_spots(frames, (one, one), 0.0, 5.0, highest)
     assert highest.tolist() == [[100, 0], [100, 50]]
+
+
+def test_noise_of_whole_numbers_holds_their_rounding():
+    for sigma in (0.7, 1.0, 2.0, 2.3, 10.0):
+        frame = np.rint(np.random.default_rng(6).normal(0.3, sigma, (256, 256))).astype(np.float32) - np.float32(0.3)
+        mesh = np.empty((8, 8))
+        kernels.block_noise(frame, no_bad(frame.shape), 0.5, mesh)
+        assert abs(np.median(mesh) / np.hypot(sigma, 12**-0.5) - 1) < 0.03, sigma
