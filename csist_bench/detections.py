@@ -19,7 +19,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 REQUIRED = ("trajectory", "frame", "x", "y", "score")
-OPTIONAL = ("intensity", "sigma_x", "sigma_y", "sigma_intensity")
+INDICES = ("trajectory", "frame", "group")  # whole numbers; all others are real
+OPTIONAL = ("intensity", "sigma_x", "sigma_y", "sigma_intensity", "group")
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +29,8 @@ class Detections:
 
     `trajectory` and `frame` are int64 indices (within a split, or within the batch a method was given), `x`, `y` are
     positions in px, `score` ranks (higher is better), `intensity` is in grey levels; `sigma_x`, `sigma_y` (px) and
-    `sigma_intensity` (grey levels) are standard errors. The last four are optional (None).
+    `sigma_intensity` (grey levels) are standard errors, `group` is the index (int64) of the group within its trajectory
+    that a detection belongs to. The last five are optional (None).
     """
 
     trajectory: Ints
@@ -40,6 +42,7 @@ class Detections:
     sigma_x: Floats | None = None
     sigma_y: Floats | None = None
     sigma_intensity: Floats | None = None
+    group: Ints | None = None
 
     def __len__(self) -> int:
         return len(self.x)
@@ -111,7 +114,7 @@ def _checked_column(name: str, values: NDArray[Any]) -> NDArray[Any]:
     if values.dtype.kind not in "iuf":
         raise must(f"column {name}", "hold numbers", str(values.dtype))
     require_finite(f"column {name}", values.astype(np.float64))
-    if name not in ("trajectory", "frame"):
+    if name not in INDICES:
         return values.astype(np.float64)
     whole = values.astype(np.int64)
     if (whole != values).any():

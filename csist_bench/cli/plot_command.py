@@ -20,12 +20,14 @@ from csist_bench.cli.options import (
     split_option,
 )
 from csist_bench.cli.submit_command import DEFAULT_LEADERBOARD
+from csist_bench.errors import must
 
 if TYPE_CHECKING:
     from csist_bench.datasets import Dataset, Split
     from csist_bench.datasets.frame_axes import FrameLayout
     from csist_bench.datasets.frame_files import BareFrames
     from csist_bench.detections import Detections
+    from csist_bench.methods.inference import FrameSource
     from csist_bench.predictions import Predictions
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -43,7 +45,7 @@ _trajectory_option = click.option("--trajectory", type=click.IntRange(min=0), de
 
 @click.group("plot")
 def command() -> None:
-    """Draw frames, trajectories, precision-recall curves, training, the leaderboard or calibration.
+    """Draw frames, groups, trajectories, precision-recall curves, training, the leaderboard or calibration.
 
     \b
     Examples:
@@ -106,6 +108,47 @@ def frames_command(
         found = [np.stack([own.x, own.y], axis=-1)[own.frame == frame] for frame in chosen]
     frames_picture(images, truth, found, out, [f"trajectory {trajectory}, frame {frame}" for frame in chosen])
     note(f"{out}: {len(chosen)} frames of trajectory {trajectory}")
+
+
+@command.command("overlay")
+@click.argument("frames", metavar="FRAMES")
+@click.argument("predictions")
+@split_option
+@_trajectory_option
+@click.option("--frame", type=click.IntRange(min=0), default=0, show_default=True, metavar="N")
+@absent_chunks_option
+@_out_option("overlay.png")
+@pixel_size_option
+@convention_options
+def overlay_command(
+    frames: str, predictions: str, split: str, trajectory: int, frame: int, out: str, **reading: Any
+) -> None:
+    """Draw a frame of FRAMES (a file of frames or a data set) with the detections of its groups, numbered.
+
+    Ellipses are of 3 standard errors.
+
+    \b
+    Example:
+      csist-bench plot overlay large_frames.npy preds.json --frame 3 --out overlay.png
+    """
+    from csist_bench.methods.inference import open_source
+    from csist_bench.plots.overlay import overlay_picture
+    from csist_bench.plots.style import require_picture
+
+    require_picture(out)
+    source = open_source(frames, split)
+    for name, index, count in (
+        ("--trajectory", trajectory, source.n_trajectories),
+        ("--frame", frame, source.n_frames),
+    ):
+        if index >= count:
+            raise must(name, f"be in [0, {count})", index)
+    fingerprints = (getattr(source, "fingerprint", None), lambda: getattr(source, "fingerprint_v2", None))
+    own = _of_trajectory(_read_for(predictions, source, fingerprints, reading).detections, trajectory)
+    image = source.read("frames", trajectory, trajectory + 1)[0][frame]
+    mine = own.select(own.frame == frame)
+    overlay_picture(image, mine, out, f"{Path(frames).name}, trajectory {trajectory}, frame {frame}")
+    note(f"{out}: {len(mine)} detections in frame {frame} of trajectory {trajectory}")
 
 
 @command.command("trajectory")
@@ -298,6 +341,16 @@ def _require_trajectory(part: Split | BareFrames, trajectory: int) -> None:
 def _predictions(
     path: str, store: Dataset | BareFrames, part: Split | BareFrames, reading: dict[str, Any]
 ) -> Predictions:
+    fingerprint: str | None = getattr(store, "fingerprint", None)  # frames without targets have none
+    return _read_for(path, part, (fingerprint, lambda: getattr(store, "fingerprint_v2", None)), reading)
+
+
+def _read_for(
+    path: str,
+    part: FrameSource,
+    fingerprints: tuple[str | None, Callable[[], str | None]],
+    reading: dict[str, Any],
+) -> Predictions:
     """Read a prediction file; one of other data is refused, for its detections would be drawn on the wrong frames."""
     from csist_bench.errors import InputError
     from csist_bench.predictions import Decoding, read_predictions
@@ -309,8 +362,7 @@ def _predictions(
         decoding=Decoding.of_data(part.recipe, absent_chunks=reading.pop("absent_chunks", "error")),
         **reading,
     )
-    fingerprint: str | None = getattr(store, "fingerprint", None)  # frames without targets have none
-    if wrong := read.header.mismatch(fingerprint, part.name, lambda: getattr(store, "fingerprint_v2", None)):
+    if wrong := read.header.mismatch(fingerprints[0], part.name, fingerprints[1]):
         raise InputError(f"{path}: {wrong}")
     for warning in read.warnings:
         note(f"warning: {warning}")

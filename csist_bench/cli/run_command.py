@@ -23,6 +23,7 @@ from csist_bench.conventions import DECODERS
 if TYPE_CHECKING:
     from csist_bench.conventions import Decoder
     from csist_bench.datasets.frame_axes import FrameLayout
+    from csist_bench.methods.groups.policy import Groups
     from csist_bench.methods.networks.base import RunDtype
     from csist_bench.methods.registry import Method
     from csist_bench.simulation.camera_file import CameraFile
@@ -68,6 +69,20 @@ if TYPE_CHECKING:
     show_default=True,
     help="Of a network's products; bfloat16 is up to twice as fast where the processor has it, to half a percent.",
 )
+@click.option(
+    "--groups",
+    type=click.Choice(["auto", "one", "many"]),
+    default="auto",
+    show_default=True,
+    help="Frames of one group, or searched for many; auto: many if large, not square, or of separate spots.",
+)
+@click.option(
+    "--false-alarms",
+    type=click.FloatRange(min=0, min_open=True),
+    default=0.1,
+    show_default=True,
+    help="False groups that a frame of noise alone may have.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace the output if it exists.")
 @allow_partial_option
 def command(
@@ -88,6 +103,8 @@ def command(
     workers: int | None,
     batch: int | None,
     precision: RunDtype,
+    groups: Groups,
+    false_alarms: float,
     overwrite: bool,
     allow_partial: bool,
     layout: FrameLayout,
@@ -104,6 +121,7 @@ def command(
       csist-bench run ml --data my_frames.npy --noise-sigma 3
       csist-bench run ml --data frames.mat --array z --frames-order YXT --single-frames
       csist-bench run ml --data my_frames.npy --camera camera.toml --camera-set background=plane
+      csist-bench run ml --data large_frames.npy --noise-sigma 3 --set brightness=free --groups many
 
     --data also takes frames without targets: .npy, .npz, TIFF, PNG, FITS and MAT files, folders of PNG or TIFF
     pictures, and Zarr arrays. With several decoders there is one file for each, the decoder's name added to that of
@@ -116,7 +134,6 @@ def command(
         chosen_frames,
         header_of,
         open_source,
-        require_shape_of,
         unmix_each,
     )
     from csist_bench.methods.registry import find
@@ -131,7 +148,6 @@ def command(
         require_writable(file, overwrite)  # before the work, not after it
     source = open_source(data, split, allow_partial, layout)
     if isinstance(source, BareFrames):
-        require_shape_of(find(method), source)
         note(source.note)
     imager = assumed_or_told(source, camera, noise_sigma)
     if assumed := assumed_text(imager):
@@ -142,7 +158,7 @@ def command(
         decoder,
         imager if camera is None else camera.with_noise_sigma(noise_sigma),
         RunOptions(parse_overrides(overrides), weights, device, batch, precision, threshold, sha256 or ""),
-        Scope(chosen_frames(source, frames), limit, workers),
+        Scope(chosen_frames(source, frames), limit, workers, groups, false_alarms),
         ProgressLine(f"{method}: unmixed"),
     )
     for file, done in zip(files, answers):

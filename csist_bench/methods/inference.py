@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import time
@@ -19,9 +20,11 @@ from csist_bench.datasets.frame_files import BareFrames, read_bare_frames
 from csist_bench.datasets.frame_kinds import is_bare_frames
 from csist_bench.detections import Detections, concatenate
 from csist_bench.errors import must, require_finite
-from csist_bench.methods.blocks import blocks_of, in_order
+from csist_bench.methods.blocks import Block, blocks_of, in_order
+from csist_bench.methods.groups.method import GroupRunner, in_one_group, search_of
+from csist_bench.methods.groups.policy import FALSE_ALARMS, Groups
 from csist_bench.methods.registry import METHODS, Method, find
-from csist_bench.methods.runners import Answered, Runner, RunOptions, runner_of
+from csist_bench.methods.runners import Answered, RunOptions
 from csist_bench.predictions.header import Header
 from csist_bench.recipes import DataRecipe, frame_range
 from csist_bench.simulation.camera import Camera
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from csist_bench.methods.networks.base import RunDtype
 
 Progress = Callable[[int, int], None]
+SMALL_AREA = 64 * 64  # px of a frame up to which threads take trajectories rather than parts of one
 
 
 class FrameSource(Protocol):
@@ -68,12 +72,16 @@ class Scope:
     """Which frames are answered and by how many threads.
 
     `frames` are by default the scored ones; `first` answers only so many trajectories; `workers` are threads of a
-    training-free method (by default one a core).
+    training-free method (by default one a core). `groups` says whether frames are searched for groups: "many", "one"
+    takes each frame for a cut-out about one group, "auto" decides by their size and by what they show (docs/groups.md);
+    `false_alarms` is how many false groups a frame of noise alone may have, on average.
     """
 
     frames: range | None = None
     first: int | None = None
     workers: int | None = None
+    groups: Groups = "auto"
+    false_alarms: float = FALSE_ALARMS
 
 
 def unmix(
@@ -92,6 +100,8 @@ def unmix(
     batch: int | None = None,
     dtype: RunDtype = "float32",
     threshold: float | None = None,
+    groups: Groups = "auto",
+    false_alarms: float = FALSE_ALARMS,
     progress: Progress | None = None,
     **setting: Any,
 ) -> Detections:
@@ -131,6 +141,11 @@ def unmix(
         Of the products and convolutions of a network that answers heat maps.
     threshold : float, optional, grey levels
         Nodes at or above it are detections of the grid decoder; by default that of the data set.
+    groups : {"auto", "one", "many"}
+        "many" searches frames for groups and answers each in a window of its own; "one" takes every frame for a cut-out
+        about one group. By default frames that are large, not square or show separate spots are searched.
+    false_alarms : float
+        False groups that a frame of noise alone may have, on average.
     progress : callable, optional
         Called with the frames done and those in all.
     **setting
@@ -139,7 +154,8 @@ def unmix(
     Returns
     -------
     Detections
-        With indices counted within the source, sorted by trajectory, frame, x and y.
+        With indices counted within the source, sorted by trajectory, frame, x and y. Where frames were searched,
+        `group` counts the groups of each trajectory.
 
     Raises
     ------
@@ -163,7 +179,8 @@ def unmix(
         camera = camera.with_noise_sigma(noise_sigma)
     elif noise_sigma is not None:
         raise must("noise_sigma", "be left out where a camera is given", noise_sigma)
-    return unmix_each(source, method, [decoder], camera, options, Scope(frames, first, workers), progress)[0].detections
+    scope = Scope(frames, first, workers, groups, false_alarms)
+    return unmix_each(source, method, [decoder], camera, options, scope, progress)[0].detections
 
 
 def assumed_or_told(source: FrameSource, told: CameraFile | None, noise_sigma: float | None = None) -> Camera:
@@ -204,23 +221,39 @@ def unmix_each(
     camera = camera if isinstance(camera, Camera) else assumed_or_told(source, told)
     scope = scope or Scope()
     row = find(method)
-    require_shape_of(row, source)
     options = options or RunOptions()
     if options.threshold is None:
         options = replace(options, threshold=source.recipe.grid_threshold)
-    runner = runner_of(row, camera, decoders, options)
+    labelled = not isinstance(source, BareFrames)
+    searched = search_of(scope.groups, _frame_shape(source), camera, labelled, scope.false_alarms)
+    grouped = GroupRunner(row, camera, decoders, options, searched)
+    if grouped.way == "one":
+        require_shape_of(row, source)
+    runner = grouped.whole
     wanted = source.scored_frames if scope.frames is None else scope.frames
     total = min(source.n_trajectories, scope.first or source.n_trajectories)
     threads = runner.threads if row.trainable else scope.workers or runner.threads
     per_trajectory = max(1, len(wanted) if runner.alone else source.n_frames)
     least = -(-runner.least_frames // per_trajectory)
     blocks = blocks_of(total, threads, least, runner.largest_block, source.chunk_trajectories)
-    threads = max(1, min(threads, len(blocks)))
+    # Trajectories of large frames come one after another, each of them shared by all threads.
+    in_turn = grouped.way == "many" and math.prod(_frame_shape(source)) > SMALL_AREA
+    blocks = [(n, n + 1) for n in range(total)] if in_turn else blocks
+    within, outer = (threads, 1) if in_turn else (1, max(1, min(threads, len(blocks))))
+    threads = max(within, outer)
+
+    def partly(block: Block) -> Callable[[float], None] | None:
+        if progress is None or not in_turn:
+            return None
+        return lambda share: progress(int((block[0] + share) * len(wanted)), total * len(wanted))
+
     with runner.side_by_side(threads):
         began = time.perf_counter()
         parts: list[list[Detections]] = []
         decoding = np.zeros(len(decoders))  # s
-        answers = in_order(lambda block: _answer_block(source, runner, wanted, *block), blocks, threads)
+        answers = in_order(
+            lambda block: _answer_block(source, grouped, wanted, block, within, partly(block)), blocks, outer
+        )
         for (_, stop), (part, spent) in zip(blocks, answers, strict=True):
             parts.append(part)
             decoding += spent
@@ -228,6 +261,10 @@ def unmix_each(
                 progress(stop * len(wanted), total * len(wanted))
         # Threads decode side by side, so that what the other decoders took of the wall time is their share.
         seconds = time.perf_counter() - began - (decoding.sum() - decoding) / threads
+    if grouped.way == "many" or any(one.group is not None for part in parts for one in part):
+        parts = [[in_one_group(one) for one in part] for part in parts]
+        for about in runner.about:
+            about |= {"groups": "many", "false_alarms": scope.false_alarms}
     done = []
     for d, (about, spent) in enumerate(zip(runner.about, seconds.tolist(), strict=True)):
         about |= {
@@ -242,24 +279,38 @@ def unmix_each(
 
 
 def require_shape_of(row: Method, source: FrameSource) -> None:
-    """Refuse frames that are not square for a method that takes no others."""
-    if isinstance(source, BareFrames) and not row.any_shape:
-        _, height, width = source.frame_shape
-        if height != width:
-            takes = ", ".join(name for name, one in METHODS.items() if one.any_shape)
-            remedy = f"cut square windows out of them, or use a method that takes any shape: {takes}"
-            raise must(f"{source.name}: frames", f"be square for {row.name}", f"{height} x {width}", remedy)
+    """Refuse frames that are not square for a method that takes no others, where they are not cut into windows."""
+    height, width = _frame_shape(source)
+    if height != width and not row.any_shape:
+        takes = ", ".join(name for name, one in METHODS.items() if one.any_shape)
+        remedy = f"leave --groups out, or use a method that takes any shape: {takes}"
+        raise must(f"{source.name}: frames", f"be square for {row.name}", f"{height} x {width}", remedy)
 
 
-def _answer_block(source: FrameSource, runner: Runner, wanted: range, start: int, stop: int) -> Answered:
-    """Return each decoder's detections in the wanted frames of trajectories start..stop-1, and how long it took, s."""
+def _frame_shape(source: FrameSource) -> tuple[int, int]:
+    """Return height and width of a source's frames, px."""
+    if isinstance(source, BareFrames):
+        return source.frame_shape[-2:]
+    return source.recipe.size, source.recipe.size
+
+
+def _answer_block(
+    source: FrameSource,
+    grouped: GroupRunner,
+    wanted: range,
+    block: Block,
+    threads: int,
+    partly: Callable[[float], None] | None,
+) -> Answered:
+    """Return each decoder's detections in the wanted frames of a block's trajectories, and how long it took, s."""
+    start, stop = block
     values = source.read("frames", start, stop)
     if values.dtype.kind == "f":
         require_finite(f"{source.name}: frames of trajectories {start}..{stop - 1}", values)
-    if runner.alone:
-        found, seconds = runner.answer_each(values[:, wanted.start : wanted.stop])
+    if grouped.whole.alone:
+        found, seconds = grouped.answer_each(values[:, wanted.start : wanted.stop], threads, partly)
         return [one.shifted(start, wanted.start) for one in found], seconds
-    found, seconds = runner.answer_each(values)
+    found, seconds = grouped.answer_each(values, threads, partly)
     inside = [one.select((one.frame >= wanted.start) & (one.frame < wanted.stop)) for one in found]
     return [one.shifted(start) for one in inside], seconds
 

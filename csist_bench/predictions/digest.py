@@ -11,7 +11,7 @@ from dataclasses import replace
 import msgspec
 import numpy as np
 
-from csist_bench.detections import Detections
+from csist_bench.detections import INDICES, Detections
 from csist_bench.errors import must
 from csist_bench.predictions.header import Header
 
@@ -41,7 +41,7 @@ def content_digest(header: Header, detections: Detections) -> str:
     # Without rows it cannot be told which columns there were.
     columns = detections.columns() if len(detections) else {}
     for name, column in sorted(columns.items()):
-        values = np.ascontiguousarray(column, dtype="<i8" if name in ("trajectory", "frame") else "<f8")
+        values = np.ascontiguousarray(column, dtype="<i8" if name in INDICES else "<f8")
         if values.dtype.kind == "f":
             values = np.where(np.isnan(values), np.nan, values)  # one pattern of bits for what is not known
         state.update(f"{name}:{len(values)}:".encode())

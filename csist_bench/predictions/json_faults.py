@@ -14,11 +14,10 @@ import msgspec
 
 from csist_bench.errors import OFFENDERS_SHOWN, InputError, must, offenders, show
 from csist_bench.predictions.json_rows import ROW_FORM, File, Index, Row
-from csist_bench.predictions.table import COLUMNS, SNIFFED, STANDARD_ERRORS
+from csist_bench.predictions.table import COLUMNS, SNIFFED, STANDARD_ERRORS, WHOLE
 
 # Python's own decoder takes NaN and shows all of a file, but 30 times its size in memory.
 LARGEST_EXPLAINED = 1 << 24  # bytes
-_INDICES = ("trajectory", "frame", "image_id")
 _FINITE = tuple(name for name in COLUMNS if name not in STANDARD_ERRORS)
 _HEADER = ("format", "dataset", "method", "n_frames", "digest")
 _LONGEST_HEAD = 1 << 16  # bytes
@@ -160,7 +159,7 @@ def _row_path(path: str, row: int) -> str:
 def _column_fault(values: Any, name: str, path: str) -> str | None:
     if values is None:
         return None
-    value_kind: Any = float if name not in _INDICES else Index
+    value_kind: Any = float if name not in WHOLE else Index
     value_kind = value_kind | None if name in STANDARD_ERRORS else value_kind
     is_object = isinstance(values, dict)
     try:

@@ -22,7 +22,7 @@ from csist_bench.files.text import utf8_of
 from csist_bench.predictions.header import Header, header_from_table
 from csist_bench.predictions.json_faults import explained, nan_taken, require_keys_once
 from csist_bench.predictions.json_rows import ROW_FORM, Columns, File, Row
-from csist_bench.predictions.table import COLUMNS, STANDARD_ERRORS, IndexBounds, detections_from_columns
+from csist_bench.predictions.table import COLUMNS, STANDARD_ERRORS, WHOLE, IndexBounds, detections_from_columns
 
 Form = Literal["object", "list", "lines"]
 _FIRST_LINE = 1 << 16  # bytes; a row is shorter
@@ -143,7 +143,7 @@ def _aligned(columns: dict[str, dict[str, Any]], path: str, where: str) -> dict[
 
 
 def _array(values: list[Any], name: str, label: Any, where: str) -> NDArray[Any]:
-    if name not in ("trajectory", "frame", "image_id"):
+    if name not in WHOLE:
         return np.array(values, dtype=np.float64)
     array = np.array(values) if values else np.zeros(0, np.int64)
     if array.dtype == object or array.dtype == np.uint64:

@@ -28,6 +28,7 @@ class Row(msgspec.Struct, gc=False, omit_defaults=True):
     sigma_x: float | None = None
     sigma_y: float | None = None
     sigma_intensity: float | None = None
+    group: Index | None = None
 
 
 class Columns(msgspec.Struct):
@@ -43,6 +44,7 @@ class Columns(msgspec.Struct):
     sigma_x: Blanks | None = None
     sigma_y: Blanks | None = None
     sigma_intensity: Blanks | None = None
+    group: Indices | None = None
 
 
 class File(Columns):

@@ -9,17 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from csist_bench.detections import OPTIONAL, Detections
+from csist_bench.detections import INDICES, OPTIONAL, Detections
 from csist_bench.errors import OFFENDERS_SHOWN, InputError, must, offenders
 from csist_bench.files.convention import AS_THE_FORM, Convention
 
 LARGEST = 1e6  # |value| of any position, score, intensity or standard error
 ROWS_PER_FRAME = 10_000  # more are not an answer; each node of a 9-fold heat map of 11 x 11 px would be one
 FEWEST_ROWS_ALLOWED = 1_000_000
-REAL = ("x", "y", "score", *OPTIONAL)
+REAL = ("x", "y", "score", *(name for name in OPTIONAL if name not in INDICES))
 SNIFFED = 4096  # bytes within which a text file must begin
 STANDARD_ERRORS = ("sigma_x", "sigma_y", "sigma_intensity")
-COLUMNS = ("trajectory", "frame", "image_id", *REAL)
+WHOLE = ("trajectory", "frame", "image_id", "group")
+COLUMNS = (*WHOLE[:3], *REAL, "group")
 
 # Names a row in an error: (row, column) -> e.g. "line 3" or "$.predictions[1].x".
 Label = Callable[[int, str], str]
@@ -85,6 +86,8 @@ def detections_from_columns(
     for name in STANDARD_ERRORS:
         if name in columns and len(columns[name]) and np.isnan(columns[name]).all():
             del columns[name]
+    if "group" in columns:
+        columns["group"] = _whole(columns["group"], "group", where, label, 0, None)
     trajectory, frame = _indices(columns, where, label, bounds)
     detections = Detections(
         trajectory, frame, columns["x"], columns["y"], columns["score"], *(columns.get(name) for name in OPTIONAL)

@@ -100,7 +100,7 @@ def sampled(frames: NDArray[Any]) -> NDArray[Any]:
     runs = t // length
     cut = frames[:, : runs * length].reshape(n * runs, length, *frames.shape[2:])
     chosen = np.unique(np.linspace(0, len(cut) - 1, min(len(cut), LARGEST_SAMPLE)).astype(int))
-    return cut[chosen]
+    return np.asarray(cut[chosen])
 
 
 def _first_camera(given: Given, background: Background, saturation: float | None, bad: Bools | None) -> Camera:
@@ -180,7 +180,7 @@ class _Fitter:
 
     def _finder(self, camera: Camera, width: float) -> WidthFinder:
         side = 2 * int(np.ceil(WINDOW_SIGMAS * width)) + 3
-        return WidthFinder(self.flat, self._flat_camera(camera), min(side, *self.flat.shape[2:]))
+        return WidthFinder(self.flat, self._flat_camera(camera), min(side, self.sample.shape[3]))
 
     def _widths(self, camera: Camera, width: float, turn: int) -> Widths | None:
         if not width:
@@ -210,7 +210,7 @@ class _Fitter:
             usable &= ~self.bad
         return photon_transfer(frames, explained, camera.background, share, usable)
 
-    def _finished(
+    def _finished(  # noqa: PLR0913 (everything that was found)
         self,
         camera: Camera,
         widths: Widths | None,

@@ -151,11 +151,12 @@ def photon_transfer(
 def _fit_transfer(light: Floats, squares: Floats) -> tuple[float, float, Floats]:
     """Return read noise^2, gain and their covariance; squares of normal numbers of variance v have variance 2 v^2."""
     design = np.stack([np.ones_like(light), light], axis=1)
-    v = np.full_like(light, squares.mean())
-    solution, covariance = np.zeros(2), np.eye(2)
+    v: Floats = np.full_like(light, squares.mean())
+    solution: Floats = np.zeros(2)
+    covariance: Floats = np.eye(2)
     for _ in range(TRANSFER_STEPS):
         weighted = design / (2 * v**2)[:, None]
-        covariance = np.linalg.inv(weighted.T @ design)
+        covariance = np.asarray(np.linalg.inv(weighted.T @ design), dtype=np.float64)
         solution = covariance @ (weighted.T @ squares)
         v = np.maximum(design @ solution, 0.02 * squares.mean())
     return float(max(solution[0], 1e-12)), float(max(solution[1], 0.0)), covariance
