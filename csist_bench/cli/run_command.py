@@ -147,11 +147,7 @@ def command(
     for file in files:
         require_writable(file, overwrite)  # before the work, not after it
     source = open_source(data, split, allow_partial, layout)
-    if isinstance(source, BareFrames):
-        note(source.note)
     imager = assumed_or_told(source, camera, noise_sigma)
-    if assumed := assumed_text(imager):
-        note(f"nothing was told of {assumed}: taken over from seqcsist; tell it with --camera or --camera-set")
     answers = unmix_each(
         source,
         method,
@@ -161,11 +157,19 @@ def command(
         Scope(chosen_frames(source, frames), limit, workers, groups, false_alarms),
         ProgressLine(f"{method}: unmixed"),
     )
+    if isinstance(source, BareFrames):
+        note(source.note)
+    if assumed := assumed_text(imager):
+        note(f"nothing was told of {assumed}: taken over from seqcsist; tell it with --camera or --camera-set")
+    if unused := answers[0].unused:
+        note(f"{method} does not use what the camera tells of: {'; '.join(unused)}")
     for file, done in zip(files, answers):
         write_predictions(file, done.detections, header_of(source, done))
         rate = done.n_frames / max(done.seconds, 1e-9)
         found = f"{len(done.detections):,} detections in {done.n_frames:,} frames"
         note(f"{file}: {found}, {done.seconds:.1f} s ({rate:,.0f} frames/s)")
+        if done.misfit is not None and (wrong := done.misfit.text()):
+            note(f"{file}: {wrong}")
 
 
 def output_files(out: str, decoders: tuple[Decoder, ...]) -> list[str]:

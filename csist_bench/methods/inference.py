@@ -23,8 +23,9 @@ from csist_bench.errors import must, require_finite
 from csist_bench.methods.blocks import Block, blocks_of, in_order
 from csist_bench.methods.groups.method import GroupRunner, in_one_group, search_of
 from csist_bench.methods.groups.policy import FALSE_ALARMS, Groups
+from csist_bench.methods.misfit import BlockMisfit, Misfit, misfit_of, misfit_of_block
 from csist_bench.methods.registry import METHODS, Method, find
-from csist_bench.methods.runners import Answered, RunOptions
+from csist_bench.methods.runners import Runner, RunOptions
 from csist_bench.predictions.header import Header
 from csist_bench.recipes import DataRecipe, frame_range
 from csist_bench.simulation.camera import Camera
@@ -58,13 +59,19 @@ class FrameSource(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Unmixed:
-    """Detections of the frames answered, how many those were, how long it took, and what made them."""
+    """Detections of the frames answered, how many those were, how long it took, and what made them.
+
+    `misfit` says what the answers leave unexplained, None where they are not judged; `unused` what was told of the
+    camera that the method does not use.
+    """
 
     detections: Detections
     n_frames: int
     seconds: float
     frames: range
     method: dict[str, Any]
+    misfit: Misfit | None = None
+    unused: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -250,12 +257,14 @@ def unmix_each(
     with runner.side_by_side(threads):
         began = time.perf_counter()
         parts: list[list[Detections]] = []
+        left: list[list[BlockMisfit | None]] = []
         decoding = np.zeros(len(decoders))  # s
         answers = in_order(
             lambda block: _answer_block(source, grouped, wanted, block, within, partly(block)), blocks, outer
         )
-        for (_, stop), (part, spent) in zip(blocks, answers, strict=True):
+        for (_, stop), (part, spent, unexplained) in zip(blocks, answers, strict=True):
             parts.append(part)
+            left.append(unexplained)
             decoding += spent
             if progress:
                 progress(stop * len(wanted), total * len(wanted))
@@ -274,8 +283,18 @@ def unmix_each(
             "hardware": _hardware(about),
         }
         detections = concatenate([part[d] for part in parts]).ordered()
-        done.append(Unmixed(detections, total * len(wanted), spent, wanted, about))
+        misfit = _misfit(runner, d, [part[d] for part in left], camera, source.n_frames)
+        done.append(Unmixed(detections, total * len(wanted), spent, wanted, about, misfit, runner.unused))
     return done
+
+
+def _misfit(
+    runner: Runner, which: int, left: Sequence[BlockMisfit | None], camera: Camera, frames: int
+) -> Misfit | None:
+    """Return what the answers of a decoder leave unexplained, from what they leave of the blocks."""
+    blocks = [one for one in left if one is not None]
+    fitted = runner.judged_as(which) == "fit"
+    return misfit_of(blocks, camera, runner.together(frames), fitted) if blocks else None
 
 
 def require_shape_of(row: Method, source: FrameSource) -> None:
@@ -301,18 +320,26 @@ def _answer_block(
     block: Block,
     threads: int,
     partly: Callable[[float], None] | None,
-) -> Answered:
-    """Return each decoder's detections in the wanted frames of a block's trajectories, and how long it took, s."""
+) -> tuple[list[Detections], list[float], list[BlockMisfit | None]]:
+    """Return each decoder's detections in the wanted frames of a block's trajectories, how long it took, s, and what
+    they leave unexplained.
+    """
     start, stop = block
     values = source.read("frames", start, stop)
     if values.dtype.kind == "f":
         require_finite(f"{source.name}: frames of trajectories {start}..{stop - 1}", values)
     if grouped.whole.alone:
         found, seconds = grouped.answer_each(values[:, wanted.start : wanted.stop], threads, partly)
-        return [one.shifted(start, wanted.start) for one in found], seconds
-    found, seconds = grouped.answer_each(values, threads, partly)
-    inside = [one.select((one.frame >= wanted.start) & (one.frame < wanted.stop)) for one in found]
-    return [one.shifted(start) for one in inside], seconds
+    else:
+        found, seconds = grouped.answer_each(values, threads, partly)
+        inside = [one.select((one.frame >= wanted.start) & (one.frame < wanted.stop)) for one in found]
+        found = [one.shifted(0, -wanted.start) for one in inside]
+    answered = values[:, wanted.start : wanted.stop]
+    left = [
+        misfit_of_block(answered, one, grouped.camera) if grouped.whole.judged_as(d) and answered.size else None
+        for d, one in enumerate(found)
+    ]
+    return [one.shifted(start, wanted.start) for one in found], seconds, left
 
 
 def _hardware(about: dict[str, Any]) -> str:
@@ -329,6 +356,7 @@ def header_of(source: FrameSource, unmixed: Unmixed) -> Header:
         fingerprint_v2=getattr(source, "fingerprint_v2", None),
         n_frames=unmixed.n_frames,
         frames=f"{unmixed.frames.start}:{unmixed.frames.stop}",
+        misfit=None if unmixed.misfit is None else unmixed.misfit.table(),
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from csist_bench.detections import Detections
 from csist_bench.methods.fitting.misfit import explain
-from csist_bench.simulation.camera import NOISE_FLOOR_INTEGER, Camera
+from csist_bench.methods.fitting.noise_model import BACKGROUND_UNKNOWNS
+from csist_bench.simulation.camera import NOISE_FLOOR_INTEGER, Camera, PixelMaps
 
 Floats = NDArray[np.float64]
 
@@ -25,6 +26,8 @@ SURE = 4.0  # standard errors by which chi^2 must be too high to be said
 LEAST_EXCESS = 0.01  # of the expected chi^2, for what a count of unknowns does not say exactly
 LEAST_EXCESS_OF_NETWORKS = 0.10  # their answers are not the best that the frames allow
 SHARE_OF_PEAK = 1e-3  # of the brightest pixel: what noise-free frames may leave unexplained
+LARGEST_WHOLE = 33  # px a side: larger frames are compared in windows
+WINDOW_SIGMAS = 9.0  # of the PSF, that a window reaches
 SPARE_UNKNOWNS = 8.0  # of a sequence, beyond three a target: path and growth
 
 
@@ -85,9 +88,24 @@ class BlockMisfit:
     peak: Floats
     targets: NDArray[np.int64]
 
+    @classmethod
+    def empty(cls, b: int, t: int) -> BlockMisfit:
+        """Return the sums of nothing."""
+        none, count = np.zeros((b, t)), np.zeros((b, t), np.int64)
+        return cls(none, none.copy(), count, none.copy(), count.copy())
 
-def misfit_of_block(frames: NDArray[Any], found: Detections, camera: Camera) -> BlockMisfit:
-    """Compare the answers of a block of frames (B, T, n, n) with them."""
+
+def misfit_of_block(frames: NDArray[Any], found: Detections, camera: Camera) -> BlockMisfit | None:
+    """Compare the answers of a block of frames (B, T, H, W) with them; None where they cannot be judged.
+
+    Large frames are compared in windows about their groups, each with a plane as background; those whose noise was not
+    told are not judged.
+    """
+    if len(found) and found.intensity is None:
+        return None
+    height, width = frames.shape[2:]
+    if height != width or height > LARGEST_WHOLE:
+        return None if "noise_sigma" in camera.assumed else _in_windows(frames, found, camera)
     shape = frames.shape[:2]
     explained = explain(frames, found, camera)
     targets = np.bincount(found.trajectory * shape[1] + found.frame, minlength=shape[0] * shape[1])
@@ -100,13 +118,57 @@ def misfit_of_block(frames: NDArray[Any], found: Detections, camera: Camera) -> 
     )
 
 
-def misfit_of(blocks: Sequence[BlockMisfit], camera: Camera, alone: bool, fitted: bool) -> Misfit:
+def _in_windows(frames: NDArray[Any], found: Detections, camera: Camera) -> BlockMisfit:
+    """Compare the answers of large frames in a window about each group."""
+    b, t, height, width = frames.shape
+    side = min(2 * math.ceil(WINDOW_SIGMAS * camera.optics.psf_sigma) + 1, height, width)
+    sums = BlockMisfit.empty(b, t)
+    index = found.trajectory * t + found.frame
+    group = np.zeros(len(found), np.int64) if found.group is None else found.group
+    # Where the maps of a camera are those of whole frames, each window has its own part of them.
+    for one in np.unique(index):
+        here = found.select(index == one)
+        of_group = group[index == one]
+        origins = []
+        for each in np.unique(of_group):
+            x, y = here.x[of_group == each].mean(), here.y[of_group == each].mean()
+            corner = np.rint([y, x]).astype(int) - side // 2
+            origins.append(np.clip(corner, 0, [height - side, width - side]))
+        place = divmod(int(one), t)
+        for row, column in np.unique(origins, axis=0):
+            window = frames[place][row : row + side, column : column + side]
+            moved = replace(
+                here, trajectory=np.zeros_like(here.trajectory), frame=np.zeros_like(here.frame),
+                x=here.x - column, y=here.y - row,
+            )  # fmt: skip
+            near = (np.abs(moved.x - side / 2) < side) & (np.abs(moved.y - side / 2) < side)
+            told = replace(camera, background_law="plane", maps=_part_of(camera.maps, row, column, side))
+            explained = explain(window[None, None], moved.select(near), told)
+            sums.chi2[place] += explained.chi2[0]
+            sums.squares[place] += explained.squares[0]
+            sums.pixels[place] += explained.pixels[0] - BACKGROUND_UNKNOWNS["plane"]
+            sums.peak[place] = max(sums.peak[place], explained.light.max())
+        sums.targets[place] = len(here)
+    return sums
+
+
+def _part_of(maps: PixelMaps | None, row: int, column: int, side: int) -> PixelMaps | None:
+    if maps is None:
+        return None
+    part = (slice(row, row + side), slice(column, column + side))
+    bad, noise = maps.bad, maps.noise_sigma
+    return PixelMaps(None if bad is None else bad[part], None if noise is None else noise[part])
+
+
+def misfit_of(blocks: Sequence[BlockMisfit], camera: Camera, together: int, fitted: bool) -> Misfit:
     """Return the misfit of all blocks.
 
     Parameters
     ----------
-    alone : whether frames were fitted by themselves rather than as sequences
-    fitted : whether the answers are fits of these frames; else those of a network
+    together : int
+        Frames that were fitted together; 1: each by itself.
+    fitted : bool
+        The answers are fits of these frames; else those of a network.
     """
     chi2, squares, pixels, peak, targets = (
         np.concatenate([getattr(block, name) for block in blocks])
@@ -118,8 +180,10 @@ def misfit_of(blocks: Sequence[BlockMisfit], camera: Camera, alone: bool, fitted
         allowed = max(1.1 * rounding, SHARE_OF_PEAK * float(np.median(peak))) ** 2 * total
         per_frame = np.sqrt(squares / np.maximum(pixels, 1))
         return Misfit(per_frame, "grey levels", float(squares.sum()), 0.0, 0.0, allowed, total)
-    background = {"level": 0, "constant": 1, "plane": 3}[camera.background_law] * targets.size
-    unknowns = 3.0 * targets.sum() if alone else ((3.0 * targets + SPARE_UNKNOWNS) * (targets > 0)).mean(axis=1).sum()
+    background = BACKGROUND_UNKNOWNS[camera.background_law] * targets.size
+    # Answers of single frames are not always the best fit: priors and samples of the posterior leave some more, as much
+    # as the unknowns would take.
+    unknowns = ((3.0 * targets + SPARE_UNKNOWNS) * (targets > 0)).sum() / together if together > 1 else 0.0
     expected = total - background - (unknowns if fitted else 0.0)
     error = math.sqrt(2.0 * max(expected, 1.0))
     least = LEAST_EXCESS if fitted else LEAST_EXCESS_OF_NETWORKS

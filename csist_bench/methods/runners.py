@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,8 @@ from csist_bench.simulation.camera import Camera
 if TYPE_CHECKING:
     from csist_bench.methods.networks.base import RunDtype
 
+# Answers off the grid are judged by rendering them: as fits of the frames, or as what a network answers; None: not.
+Judged = Literal["fit", "network"] | None
 Answered = tuple[list[Detections], list[float]]
 HeatMaps = Callable[[NDArray[Any]], NDArray[Any]]
 
@@ -77,15 +79,25 @@ class Runner(ABC):
     `about` says for each decoder what a prediction file tells of the method; `alone` whether each frame is answered by
     itself; `threads` how many may use the runner at once, within `side_by_side` of their number. A block of work is
     `largest_block` trajectories at most, and `least_frames` frames at least. `unused` says in words what is told of the
-    camera that the method does not use.
+    camera that the method does not use; `judged` how what its answers leave of the frames is judged.
     """
 
     alone: bool
     about: list[dict[str, Any]]
+    judged: Judged = None
     unused: tuple[str, ...] = ()
     threads: int = 1
     largest_block: int = LARGEST_BLOCK
     least_frames: int = 1
+
+    def judged_as(self, which: int) -> Judged:
+        """Return how what the answers of a decoder leave of the frames is judged: not, where they stand on a grid."""
+        decoder = self.about[which].get("decoder")
+        return "fit" if decoder == "polish" else None if decoder == "grid" else self.judged
+
+    def together(self, frames: int) -> int:
+        """Return how many of the `frames` of a sequence are fitted together."""
+        return 1
 
     @abstractmethod
     def solve(self, frames: NDArray[Any]) -> Any:
@@ -128,8 +140,14 @@ class FitterRunner(Runner):
         if tier == "B" and camera.intensity_free:
             tier = "A"  # what B knows beyond A is the law of brightness
         self.unused = unused(camera, _USED_BY_FITTERS.get(row.name, FITTED))
+        self.judged = "fit"
         about = {"prior_tier": tier, "settings": dict(options.settings)}
         self.about = [_named(row) | about | {"decoder": "own"}]
+
+    def together(self, frames: int) -> int:
+        """Return how many of the `frames` of a sequence are fitted together."""
+        asked = getattr(self.method, "frames", "all")
+        return 1 if self.alone else min(frames, asked) if isinstance(asked, int) else frames
 
     def solve(self, frames: NDArray[Any]) -> Detections:
         """Return the method's detections."""
@@ -188,7 +206,7 @@ class PointRunner(Runner):
         batch = FRAMES_PER_PASS_OF_POINTS if options.batch is None else options.batch
         self._network = points.BatchedPointNetwork(model, options.device, batch)
         self._polish = Polish()
-        self.camera, self.unused = camera, unused(camera, GRID, width)
+        self.camera, self.unused, self.judged = camera, unused(camera, GRID, width), "network"
         self.alone = self._network.reach == 0
         self.threads = self._network.threads
         about |= {"device": str(self._network.device)}

@@ -24,7 +24,8 @@ class Header:
 
     `method` holds `name` and anything else (decoder, settings, weights). `n_frames` is how many frames the method
     answered: it tells "no detection" from "did not run". `frames` is the range that was answered, as 'start:stop'.
-    `digest` is that of the file's content (see `digest.py`).
+    `digest` is that of the file's content (see `digest.py`). `misfit` says what the answers leave unexplained of the
+    frames: `unit`, `mean`, and `per_frame`, a list of the answered frames for each trajectory.
     """
 
     method: dict[str, Any] = field(default_factory=dict)
@@ -35,6 +36,7 @@ class Header:
     frames: str | None = None
     digest: str | None = field(default=None, compare=False)
     fingerprint_v2: str | None = None
+    misfit: dict[str, Any] | None = None
 
     @property
     def names_data(self) -> bool:
@@ -73,6 +75,7 @@ class Header:
             "n_frames": self.n_frames,
             "frames": self.frames,
         }
+        table |= {} if self.misfit is None else {"misfit": self.misfit}
         return table if self.digest is None else table | {"digest": self.digest}
 
 
@@ -112,7 +115,8 @@ def header_from_table(table: dict[str, Any], where: str, warnings: list[str]) ->
     frames = _typed(table.get("frames"), str, f"{where}: $.frames")
     digest = _typed(table.get("digest"), str, f"{where}: $.digest")
     known = named["name"], named["split"], named["fingerprint"]
-    return Header(method, *known, n_frames, frames, digest, named["fingerprint_v2"])
+    misfit = _typed(table.get("misfit"), dict, f"{where}: $.misfit")
+    return Header(method, *known, n_frames, frames, digest, named["fingerprint_v2"], misfit)
 
 
 _TYPE_NAMES = {dict: "an object", str: "text", int: "a whole number"}
