@@ -161,15 +161,13 @@ def command(
         note(source.note)
     if assumed := assumed_text(imager):
         note(f"nothing was told of {assumed}: taken over from seqcsist; tell it with --camera or --camera-set")
-    if unused := answers[0].unused:
-        note(f"{method} does not use what the camera tells of: {'; '.join(unused)}")
     for file, done in zip(files, answers):
         write_predictions(file, done.detections, header_of(source, done))
         rate = done.n_frames / max(done.seconds, 1e-9)
         found = f"{len(done.detections):,} detections in {done.n_frames:,} frames"
         note(f"{file}: {found}, {done.seconds:.1f} s ({rate:,.0f} frames/s)")
-        if done.misfit is not None and (wrong := done.misfit.text()):
-            note(f"{file}: {wrong}")
+        for remark in done.remarks:
+            note(f"{file}: {remark}")
 
 
 def output_files(out: str, decoders: tuple[Decoder, ...]) -> list[str]:

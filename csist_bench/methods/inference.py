@@ -61,8 +61,8 @@ class FrameSource(Protocol):
 class Unmixed:
     """Detections of the frames answered, how many those were, how long it took, and what made them.
 
-    `misfit` says what the answers leave unexplained, None where they are not judged; `unused` what was told of the
-    camera that the method does not use.
+    `misfit` says what the answers leave unexplained, None where they are not judged; `remarks` are lines to be said of
+    the camera that was told: what of it is not used, and in what it does not fit the frames.
     """
 
     detections: Detections
@@ -71,7 +71,7 @@ class Unmixed:
     frames: range
     method: dict[str, Any]
     misfit: Misfit | None = None
-    unused: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -274,6 +274,10 @@ def unmix_each(
         parts = [[in_one_group(one) for one in part] for part in parts]
         for about in runner.about:
             about |= {"groups": "many", "false_alarms": scope.false_alarms}
+    # A recipe knows the optics of its own frames; all that is told or assumed beside one may be wrong.
+    doubtful = (told is not None or not labelled) and grouped.way != "many" and total > 0
+    doubtful &= any(runner.judged_as(d) != "fit" or runner.together(2) == 1 for d in range(len(decoders)))
+    width = _wrong_width(source, camera, total) if doubtful else ""
     done = []
     for d, (about, spent) in enumerate(zip(runner.about, seconds.tolist(), strict=True)):
         about |= {
@@ -284,8 +288,24 @@ def unmix_each(
         }
         detections = concatenate([part[d] for part in parts]).ordered()
         misfit = _misfit(runner, d, [part[d] for part in left], camera, source.n_frames)
-        done.append(Unmixed(detections, total * len(wanted), spent, wanted, about, misfit, runner.unused))
+        seen = misfit is not None and runner.judged_as(d) == "fit" and runner.together(2) > 1
+        remarks = _remarks(row, runner, misfit, "" if seen else width)
+        done.append(Unmixed(detections, total * len(wanted), spent, wanted, about, misfit, remarks))
     return done
+
+
+def _remarks(row: Method, runner: Runner, misfit: Misfit | None, width: str) -> tuple[str, ...]:
+    unused = f"{row.name} does not use what the camera tells of: {'; '.join(runner.unused)}" if runner.unused else ""
+    return tuple(text for text in (unused, "" if misfit is None else misfit.text(), width) if text)
+
+
+def _wrong_width(source: FrameSource, camera: Camera, total: int) -> str:
+    """Return what sequences of the frames say of the PSF's width, read as they lie; "" where it is as told."""
+    from csist_bench.methods.calibration.check import SAMPLE, wrong_width
+
+    places = np.unique(np.linspace(0, total - 1, min(total, SAMPLE)).astype(int))
+    frames = np.concatenate([source.read("frames", place, place + 1) for place in places.tolist()])
+    return wrong_width(frames, camera)
 
 
 def _misfit(
