@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from csist_bench.detections import Detections
     from csist_bench.methods.inference import FrameSource
     from csist_bench.predictions import Predictions
+    from csist_bench.predictions.header import Header
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -102,12 +103,30 @@ def frames_command(
         note(part.note)
     else:
         truth = part.read("target_xy", trajectory, trajectory + 1)[0][chosen]
-    found = []
+    found, misfit = [], [""] * len(chosen)
     if predictions:
-        own = _of_trajectory(_predictions(predictions, store, part, reading).detections, trajectory)
+        read = _predictions(predictions, store, part, reading)
+        own = _of_trajectory(read.detections, trajectory)
         found = [np.stack([own.x, own.y], axis=-1)[own.frame == frame] for frame in chosen]
-    frames_picture(images, truth, found, out, [f"trajectory {trajectory}, frame {frame}" for frame in chosen])
+        misfit = [misfit_text(read.header, trajectory, int(frame)) for frame in chosen]
+    titles = [f"trajectory {trajectory}, frame {frame}{text}" for frame, text in zip(chosen, misfit)]
+    frames_picture(images, truth, found, out, titles)
     note(f"{out}: {len(chosen)} frames of trajectory {trajectory}")
+
+
+def misfit_text(header: Header, trajectory: int, frame: int) -> str:
+    """Return what a file says is left of a frame, to stand in its title; "" where it says nothing."""
+    table = header.misfit or {}
+    rows, first = table.get("per_frame"), (header.frames or "0:").split(":")[0]
+    try:
+        value = float(rows[trajectory][frame - int(first)])  # type: ignore[index]
+    except (TypeError, ValueError, IndexError):
+        return ""
+    if frame < int(first):
+        return ""
+    return (
+        f"\n{value:.3g} grey levels left" if table.get("unit") == "grey levels" else f"\nchi$^2$ {value:.2f} per pixel"
+    )
 
 
 @command.command("overlay")

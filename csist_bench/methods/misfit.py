@@ -37,8 +37,8 @@ class Misfit:
 
     `per_frame` (B, T) is the root mean square of residuals in units of their standard deviation, squared (chi^2 per
     pixel), or in grey levels where the frames are free of noise (`unit`). `chi2` is its sum over all pixels, `expected`
-    that of a right camera, `error` the standard error of that; `limit` is what `chi2` may be before it is said, or the
-    grey levels that may be left.
+    that of a right camera, `error` the standard error of that; `limit` is what `chi2` may be before it is said, in grey
+    levels squared where those are the unit. `fitted` tells fits from answers of a network.
     """
 
     per_frame: Floats
@@ -48,6 +48,7 @@ class Misfit:
     error: float
     limit: float
     pixels: int
+    fitted: bool = True
 
     def table(self) -> dict[str, Any]:
         """Return what a prediction file keeps of it; numbers of frames with four digits, in the order of the frames."""
@@ -65,6 +66,8 @@ class Misfit:
             return ""
         frames = f"{self.per_frame.size:,} frames"
         ask = "is the PSF right? the noise, the background? see csist-bench calibrate"
+        if not self.fitted:
+            ask = f"are these scenes that the network knows? {ask}"
         if self.unit == "grey levels":
             left, allowed = math.sqrt(self.chi2 / self.pixels), math.sqrt(self.limit / self.pixels)
             return (
@@ -80,19 +83,20 @@ class Misfit:
 
 @dataclass(frozen=True, eq=False)
 class BlockMisfit:
-    """Sums of one block of frames (B, T): chi^2, squared residuals, pixels, brightest light, targets; each (B, T)."""
+    """Sums of one block, each (B, T): chi^2, squared residuals, pixels, peak light, targets, background unknowns."""
 
     chi2: Floats
     squares: Floats
     pixels: NDArray[np.int64]
     peak: Floats
     targets: NDArray[np.int64]
+    background: NDArray[np.int64]
 
     @classmethod
     def empty(cls, b: int, t: int) -> BlockMisfit:
         """Return the sums of nothing."""
         none, count = np.zeros((b, t)), np.zeros((b, t), np.int64)
-        return cls(none, none.copy(), count, none.copy(), count.copy())
+        return cls(none, none.copy(), count, none.copy(), count.copy(), count.copy())
 
 
 def misfit_of_block(frames: NDArray[Any], found: Detections, camera: Camera) -> BlockMisfit | None:
@@ -115,6 +119,7 @@ def misfit_of_block(frames: NDArray[Any], found: Detections, camera: Camera) -> 
         explained.pixels.reshape(shape),
         explained.light.max(axis=(1, 2)).reshape(shape),
         targets.reshape(shape),
+        np.full(shape, BACKGROUND_UNKNOWNS[camera.background_law]),
     )
 
 
@@ -146,7 +151,8 @@ def _in_windows(frames: NDArray[Any], found: Detections, camera: Camera) -> Bloc
             explained = explain(window[None, None], moved.select(near), told)
             sums.chi2[place] += explained.chi2[0]
             sums.squares[place] += explained.squares[0]
-            sums.pixels[place] += explained.pixels[0] - BACKGROUND_UNKNOWNS["plane"]
+            sums.pixels[place] += explained.pixels[0]
+            sums.background[place] += BACKGROUND_UNKNOWNS["plane"]
             sums.peak[place] = max(sums.peak[place], explained.light.max())
         sums.targets[place] = len(here)
     return sums
@@ -170,23 +176,22 @@ def misfit_of(blocks: Sequence[BlockMisfit], camera: Camera, together: int, fitt
     fitted : bool
         The answers are fits of these frames; else those of a network.
     """
-    chi2, squares, pixels, peak, targets = (
+    chi2, squares, pixels, peak, targets, background = (
         np.concatenate([getattr(block, name) for block in blocks])
-        for name in ("chi2", "squares", "pixels", "peak", "targets")
+        for name in ("chi2", "squares", "pixels", "peak", "targets", "background")
     )
     total = int(pixels.sum())
     if camera.noise_sigma <= camera.noise_floor and not camera.shot_gain:
         rounding = NOISE_FLOOR_INTEGER if camera.noise_floor >= NOISE_FLOOR_INTEGER else 0.0
         allowed = max(1.1 * rounding, SHARE_OF_PEAK * float(np.median(peak))) ** 2 * total
         per_frame = np.sqrt(squares / np.maximum(pixels, 1))
-        return Misfit(per_frame, "grey levels", float(squares.sum()), 0.0, 0.0, allowed, total)
-    background = BACKGROUND_UNKNOWNS[camera.background_law] * targets.size
+        return Misfit(per_frame, "grey levels", float(squares.sum()), 0.0, 0.0, allowed, total, fitted)
     # Answers of single frames are not always the best fit: priors and samples of the posterior leave some more, as much
     # as the unknowns would take.
     unknowns = ((3.0 * targets + SPARE_UNKNOWNS) * (targets > 0)).sum() / together if together > 1 else 0.0
-    expected = total - background - (unknowns if fitted else 0.0)
+    expected = total - float(background.sum()) - (unknowns if fitted else 0.0)
     error = math.sqrt(2.0 * max(expected, 1.0))
     least = LEAST_EXCESS if fitted else LEAST_EXCESS_OF_NETWORKS
     limit = expected + max(SURE * error, least * expected)
     per_frame = chi2 / np.maximum(pixels, 1)
-    return Misfit(per_frame, "chi2 per pixel", float(chi2.sum()), expected, error, limit, total)
+    return Misfit(per_frame, "chi2 per pixel", float(chi2.sum()), expected, error, limit, total, fitted)

@@ -19,7 +19,7 @@ from csist_bench.predictions.table import COLUMNS, SNIFFED, STANDARD_ERRORS, WHO
 # Python's own decoder takes NaN and shows all of a file, but 30 times its size in memory.
 LARGEST_EXPLAINED = 1 << 24  # bytes
 _FINITE = tuple(name for name in COLUMNS if name not in STANDARD_ERRORS)
-_HEADER = ("format", "dataset", "method", "n_frames", "digest")
+_HEADER = ("format", "dataset", "method", "n_frames", "misfit", "digest")
 _LONGEST_HEAD = 1 << 16  # bytes
 _BLANK = re.compile(r"\s*")
 

@@ -55,5 +55,6 @@ class File(Columns):
     method: Any = None
     n_frames: Any = None
     frames: Any = None
+    misfit: Any = None
     digest: Any = None
     predictions: list[Row] | Columns | None = None

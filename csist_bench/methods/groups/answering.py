@@ -17,7 +17,7 @@ from csist_bench.methods.groups.detection import FrameGroups, GroupFinder
 from csist_bench.methods.groups.following import follow
 from csist_bench.methods.groups.policy import FALSE_ALARMS
 from csist_bench.methods.groups.windows import Window, WindowRule, windows_of
-from csist_bench.simulation.camera import Camera
+from csist_bench.simulation.camera import Camera, PixelMaps
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -51,6 +51,16 @@ class Piece:
     level: float
     clipped: bool
 
+    @property
+    def mask(self) -> Bools | None:
+        """The bad pixels (side, side) where they are the same in all frames; None where they change or there are none.
+
+        Neighbours that move past would take pixels from the group itself if all were left out in all frames.
+        """
+        if self.bad is None or (self.bad != self.bad[0]).any() or not self.bad.any():
+            return None
+        return np.asarray(self.bad[0])
+
 
 class GroupAnswers:
     """Answers frames (B, T, H, W) of a camera group by group.
@@ -69,6 +79,8 @@ class GroupAnswers:
         False groups a frame of noise alone may have.
     censors : bool
         The method knows what clipped pixels say.
+    masks : bool
+        The method leaves bad pixels out; else they are filled with the background.
     """
 
     def __init__(
@@ -79,9 +91,10 @@ class GroupAnswers:
         only: int | None = None,
         false_alarms: float = FALSE_ALARMS,
         censors: bool = True,
+        masks: bool = False,
     ) -> None:
         self.camera, self.make, self.together, self.only = camera, make, together, only
-        self.false_alarms, self.censors = false_alarms, censors
+        self.false_alarms, self.censors, self.masks = false_alarms, censors, masks
 
     def answer_each(
         self, frames: NDArray[Any], threads: int = 1, progress: Callable[[float], None] | None = None
@@ -132,7 +145,7 @@ class GroupAnswers:
         """Yield the windows that are answered by one call: equal lengths and sides, those with clipped pixels alone."""
         alike: dict[tuple[int, int, int], list[Piece]] = defaultdict(list)
         for piece in cut_pieces(windows, found, frames, self.camera):
-            if piece.clipped and self.censors:
+            if (piece.clipped and self.censors) or self._maps_of(piece) is not None:
                 yield [piece]
             else:
                 alike[piece.values.shape[0], piece.window.side, piece.window.fit].append(piece)
@@ -141,9 +154,21 @@ class GroupAnswers:
             for start in range(0, len(pieces), most):
                 yield pieces[start : start + most]
 
+    def _maps_of(self, piece: Piece) -> PixelMaps | None:
+        """Return what is known of a window's single pixels, where the method uses it."""
+        if not self.masks:
+            return None
+        window, mask, noise = piece.window, piece.mask, None
+        if self.camera.maps is not None and self.camera.maps.noise_sigma is not None:
+            rows, columns = (slice(first, first + window.side) for first in (window.row, window.column))
+            noise = self.camera.maps.noise_sigma[rows, columns]
+        return None if mask is None and noise is None else PixelMaps(mask, noise)
+
     def _task(self, pieces: list[Piece], camera: Camera) -> tuple[list[Detections], list[float]]:
         side = pieces[0].window.side
-        values = np.stack([without_bad_pixels(piece) for piece in pieces])
+        maps = self._maps_of(pieces[0])
+        masked = maps is not None and maps.bad is not None
+        values = np.stack([piece.values if masked else without_bad_pixels(piece) for piece in pieces])
         clipped = pieces[0].clipped and self.censors
         level = pieces[0].level if clipped else 0.0
         told = replace(
@@ -152,7 +177,7 @@ class GroupAnswers:
             background=level,
             saturation=camera.saturation if clipped else np.inf,
             centre=(side - 1) / 2,
-            maps=None,
+            maps=maps,
         )
         highest = camera.saturation - (0.0 if clipped else pieces[0].level)
         pixels = np.where(np.isinf(values), highest, values + level)
@@ -220,8 +245,7 @@ def cut_pieces(
 def without_bad_pixels(piece: Piece) -> Floats:
     """Return a window's pixels (T, side, side) with those that are bad or another group's at the background's level.
 
-    This stands in for fitters that leave bad pixels out: there `PixelMaps(bad=piece.bad[t])` of the window's camera
-    says the same, window by window.
+    For methods that cannot leave pixels out, and for neighbours that move (`Piece.mask`).
     """
     return piece.values if piece.bad is None else np.where(piece.bad, 0.0, piece.values)
 

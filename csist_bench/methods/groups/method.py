@@ -23,6 +23,8 @@ from csist_bench.methods.registry import Method
 from csist_bench.methods.runners import Answered, GridRunner, Runner, RunOptions, runner_of
 from csist_bench.simulation.camera import Camera
 
+LEAVES_PIXELS_OUT = ("ml", "ml-seq")
+
 
 class GroupRunner:
     """Runs a method over frames of any size, as one group each or group by group.
@@ -71,7 +73,13 @@ class GroupRunner:
         self._solvers: dict[tuple[int, int], Runner] = {}
         self._lock = threading.Lock()
         self._answers = GroupAnswers(
-            self.camera, self._made, not self.whole.alone, only, false_alarms, not isinstance(self.whole, GridRunner)
+            self.camera,
+            self._made,
+            not self.whole.alone,
+            only,
+            false_alarms,
+            censors=not isinstance(self.whole, GridRunner),
+            masks=row.name in LEAVES_PIXELS_OUT,
         )
 
     def answer_each(
