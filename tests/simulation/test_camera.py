@@ -12,6 +12,7 @@ def test_saturation_is_the_lower_of_level_and_bits():
 
 def test_what_a_method_is_told():
     told = Camera.from_recipe(load_data_recipe("seqcsist"))
+    assert told.centre == Camera(told.optics).centre == (told.optics.size - 1) / 2
     assert told.noise_sigma == 0.05
     assert Camera.from_recipe(load_data_recipe("seqcsist-8bit")).noise_sigma == 0.29
     assert Camera.from_recipe(load_data_recipe("seqcsist-8bit")).saturation == 255

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from csist_bench.detections import detections_from_grid
 from csist_bench.errors import InputError
-from csist_bench.simulation.optics import Optics, grid_from_targets, nearest_node
+from csist_bench.simulation.optics import Optics, grid_from_targets, label_nodes, nearest_node
 from csist_bench.simulation.rendering import frames_from_targets, frames_from_targets_numpy
 from tests.reference.quadrature import frame_by_quadrature
 
@@ -132,3 +132,28 @@ def test_bad_optics_and_targets_are_named():
         frames_from_targets(np.zeros((3, 2)), np.zeros(4), OPTICS)
     with pytest.raises(InputError, match="infinite"):
         frames_from_targets(np.full((1, 2), np.inf), np.ones(1), OPTICS)
+
+
+@pytest.mark.parametrize("lead", [(), (4,), (2, 3), (2, 1, 3)])
+def test_targets_may_have_any_leading_shape(lead):
+    xy, light = np.full((*lead, 3, 2), 5.0), np.full((*lead, 3), 100.0)
+    xy[..., 2, :] = np.nan
+    for render in (frames_from_targets, frames_from_targets_numpy):
+        frames = render(xy, light, OPTICS)
+        assert frames.shape == (*lead, 11, 11)
+        np.testing.assert_allclose(frames.sum(axis=(-1, -2)), 200.0, rtol=1e-6)
+
+
+def test_targets_of_another_shape_are_refused():
+    for render in (frames_from_targets, frames_from_targets_numpy):
+        with pytest.raises(InputError, match=r"xy must have shape \(\.\.\., K, 2\)"):
+            render(np.zeros(2), np.zeros(1), OPTICS)
+        with pytest.raises(InputError, match=r"xy must have shape \(\.\.\., K, 2\)"):
+            render(np.zeros((2, 3)), np.zeros(2), OPTICS)
+
+
+def test_a_target_off_the_grid_has_node_0_and_is_not_inside():
+    xy = np.array([[np.nan, 5.0], [40.0, 5.0], [0.0, 1 / 3]])
+    index, inside = label_nodes(np, xy, 3, 33)
+    assert inside.tolist() == [False, False, True]
+    assert index.tolist() == [0.0, 0.0, 2 * 33 + 1]
