@@ -38,7 +38,8 @@ def frames_picture(
         raise InputError("there is no frame to draw")
     columns = min(COLUMNS, len(frames))
     rows = -(-len(frames) // columns)
-    figure = Figure(figsize=(2.9 * columns + 0.3, 2.95 * rows + 0.7), layout="constrained")
+    lines = 1 + max((title.count("\n") for title in titles), default=0)
+    figure = Figure(figsize=(2.9 * columns + 0.3, (2.8 + 0.15 * lines) * rows + 0.8), layout="constrained")
     panels = np.atleast_1d(figure.subplots(rows, columns, squeeze=False).ravel())
     for index, panel in enumerate(panels):
         if index >= len(frames):
