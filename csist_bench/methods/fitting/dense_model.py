@@ -11,57 +11,20 @@ that all errors include it.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.jit import jit
+from csist_bench.methods.fitting.dense_images import DenseWorkspace, fill_images
 from csist_bench.methods.fitting.linear_algebra import cholesky, solve
 from csist_bench.methods.fitting.noise_model import NoiseModel
-from csist_bench.methods.fitting.pixel_model import LOG_ROOT_2PI, ROOT_2, axis_response, log_tail
+from csist_bench.methods.fitting.pixel_model import log_tail
 
 Floats = NDArray[np.float64]
 
-LEVELS = 3  # unknowns of a plane
 LEVEL_STEPS = 8  # at most; a single one is exact where neither shot noise nor clipping counts
 LEVEL_TOLERANCE = 1e-6  # of the cost
-WIDTHS = 2  # unknowns of the PSF's widths
-
-
-class DenseWorkspace(NamedTuple):
-    """Scratch of the dense model of up to K targets in an n x n window.
-
-    images (3K + 2, n n), weighted (n n,), axis values and slopes (6, n) along x and y in turn, level (3,) grey levels,
-    its normal matrix (3, 3) and gradient (3,), coupling (3K + 2, 3), widths (2,) as factors of the camera's.
-    """
-
-    images: Floats
-    weighted: Floats
-    axes: Floats
-    taps: Floats
-    level: Floats
-    level_normal: Floats
-    level_gradient: Floats
-    coupling: Floats
-    widths: Floats
-
-
-@jit
-def dense_workspace(targets: int, size: int) -> DenseWorkspace:
-    """Return the scratch for up to `targets` targets in a window of `size` px a side."""
-    unknowns = 3 * targets + WIDTHS
-    return DenseWorkspace(
-        np.zeros((unknowns, size * size)),
-        np.zeros(size * size),
-        np.zeros((6, size)),
-        np.zeros((4, size, 4)),
-        np.zeros(LEVELS),
-        np.zeros((LEVELS, LEVELS)),
-        np.zeros(LEVELS),
-        np.zeros((unknowns, LEVELS)),
-        np.ones(WIDTHS),
-    )
 
 
 @jit
@@ -87,140 +50,6 @@ def dense_cost(
 
 
 @jit
-def fill_images(
-    theta: Floats, row: int, column: int, noise_model: NoiseModel, freed: bool, work: DenseWorkspace, model: Floats
-) -> None:
-    """Fill the derivative images and the light of targets theta (K, 3) in the window at (row, column)."""
-    n, targets = model.shape[0], theta.shape[0]
-    a, da, aw, b, db, bw = work.axes[0], work.axes[1], work.axes[2], work.axes[3], work.axes[4], work.axes[5]
-    images, widths = work.images, work.widths
-    model[:] = 0.0
-    if freed:
-        images[3 * targets : 3 * targets + WIDTHS] = 0.0
-    for k in range(targets):
-        s = theta[k, 2]
-        if noise_model.spline.shape[0] > 0:
-            spline_images(theta[k], row, column, noise_model, freed, 3 * targets, k, work, model)
-            continue
-        if freed or widths[0] != 1.0 or widths[1] != 1.0:
-            gaussian_response(theta[k, 0], column, noise_model.sigma_x * widths[0], a, da, aw)
-            gaussian_response(theta[k, 1], row, noise_model.sigma_y * widths[1], b, db, bw)
-        else:
-            axis_response(theta[k, 0], column, noise_model.table, a, da)
-            axis_response(theta[k, 1], row, noise_model.table_y, b, db)
-        for i in range(n):
-            for j in range(n):
-                at = i * n + j
-                value = a[j] * b[i]
-                images[3 * k, at] = s * da[j] * b[i]
-                images[3 * k + 1, at] = s * a[j] * db[i]
-                images[3 * k + 2, at] = value
-                model[i, j] += s * value
-        if freed:
-            # A width changes by the factor: d / d factor = sigma d / d sigma.
-            for i in range(n):
-                for j in range(n):
-                    at = i * n + j
-                    images[3 * targets, at] += s * aw[j] * b[i] * noise_model.sigma_x
-                    images[3 * targets + 1, at] += s * a[j] * bw[i] * noise_model.sigma_y
-
-
-@jit
-def gaussian_response(position: float, first: int, sigma: float, q: Floats, dq: Floats, dw: Floats) -> None:
-    """Write the pixel integrals of a Gaussian of width `sigma` px, and their derivatives in position and in sigma."""
-    n = q.shape[0]
-    z = min(max((first - 0.5 - position) / sigma, -1e3), 1e3)
-    tail, density = 0.5 * math.erfc(-z / ROOT_2), math.exp(-0.5 * z * z - LOG_ROOT_2PI)
-    for i in range(n):
-        far = min(max((first + i + 0.5 - position) / sigma, -1e3), 1e3)
-        far_tail, far_density = 0.5 * math.erfc(-far / ROOT_2), math.exp(-0.5 * far * far - LOG_ROOT_2PI)
-        q[i] = far_tail - tail
-        dq[i] = (density - far_density) / sigma
-        dw[i] = (z * density - far * far_density) / sigma
-        z, tail, density = far, far_tail, far_density
-
-
-@jit
-def spline_images(
-    theta: Floats,
-    row: int,
-    column: int,
-    noise_model: NoiseModel,
-    freed: bool,
-    first_width: int,
-    k: int,
-    work: DenseWorkspace,
-    model: Floats,
-) -> None:
-    """Fill the images of one target from the bicubic B-spline of the PSF; width factors stretch it about its centre.
-
-    Pixel (i, j) of a target at (x, y) lies at ((j - x), (i - y)) / step from the centre of the coefficients.
-    """
-    n, images, widths = model.shape[0], work.images, work.widths
-    spline, step = noise_model.spline, noise_model.spline_step
-    middle = 0.5 * (spline.shape[0] - 1)
-    x, y, s = theta[0], theta[1], theta[2]
-    first_x, first_y = np.empty(n, np.int64), np.empty(n, np.int64)
-    for j in range(n):
-        first_x[j] = spline_taps((column + j - x) / (step * widths[0]) + middle, work.taps[0, j], work.taps[1, j])
-        first_y[j] = spline_taps((row + j - y) / (step * widths[1]) + middle, work.taps[2, j], work.taps[3, j])
-    area = widths[0] * widths[1]
-    size = spline.shape[0]
-    for i in range(n):
-        for j in range(n):
-            at = i * n + j
-            value, by_x, by_y = 0.0, 0.0, 0.0
-            for v in range(4):
-                line = first_y[i] + v
-                if line < 0 or line >= size:
-                    continue
-                along, slope = 0.0, 0.0
-                for u in range(4):
-                    place = first_x[j] + u
-                    if 0 <= place < size:
-                        c = spline[line, place]
-                        along += work.taps[0, j, u] * c
-                        slope += work.taps[1, j, u] * c
-                value += work.taps[2, i, v] * along
-                by_x += work.taps[2, i, v] * slope
-                by_y += work.taps[3, i, v] * along
-            value /= area
-            by_x /= area * step * widths[0]
-            by_y /= area * step * widths[1]
-            images[3 * k, at] = -s * by_x
-            images[3 * k + 1, at] = -s * by_y
-            images[3 * k + 2, at] = value
-            model[i, j] += s * value
-            if freed:
-                images[first_width, at] -= s * (value + (column + j - x) * by_x) / widths[0]
-                images[first_width + 1, at] -= s * (value + (row + i - y) * by_y) / widths[1]
-
-
-@jit
-def spline_taps(place: float, weight: Floats, slope: Floats) -> int:
-    """Write the four weights of a cubic B-spline at `place`, in nodes, and their slopes; return the first node."""
-    place = min(max(place, -1e6), 1e6)
-    node = math.floor(place)
-    t = place - node
-    r = 1.0 - t
-    weight[0], weight[3] = r * r * r / 6.0, t * t * t / 6.0
-    weight[1] = (4.0 - 6.0 * t * t + 3.0 * t * t * t) / 6.0
-    weight[2] = (4.0 - 6.0 * r * r + 3.0 * r * r * r) / 6.0
-    slope[0], slope[3] = -0.5 * r * r, 0.5 * t * t
-    slope[1] = -2.0 * t + 1.5 * t * t
-    slope[2] = 2.0 * r - 1.5 * r * r
-    return int(node) - 1
-
-
-@jit
-def level_basis(which: int, i: int, j: int, n: int) -> float:
-    """Return the background's basis at pixel (i, j) of a window: 1, then the slopes along x and y over half of it."""
-    if which == 0:
-        return 1.0
-    return (2.0 * (j if which == 1 else i) - (n - 1)) / n
-
-
-@jit
 def fit_level(
     pixels: Floats,
     row: int,
@@ -231,18 +60,27 @@ def fit_level(
     score: Floats,
     curvature: Floats,
 ) -> float:
-    """Fit the background of a window to what the targets' light leaves; return -2 log likelihood there."""
+    """Fit the background of a window to what the targets' light leaves; return -2 log likelihood there.
+
+    The factor of the background's normal matrix there is left in `work.level_normal`.
+    """
     level, unknowns = work.level, noise_model.background
     level[:] = 0.0
-    cost = dense_terms(pixels, row, column, noise_model, unknowns > 0, model, level, score, curvature)
-    for iteration in range(LEVEL_STEPS if unknowns else 0):
+    cost = dense_terms(pixels, row, column, noise_model, unknowns > 0, model, work, score, curvature)
+    if unknowns == 0:
+        return cost
+    linear = noise_model.gain == 0.0 and noise_model.saturation == math.inf
+    for iteration in range(LEVEL_STEPS):
         promised = level_step(unknowns, work, score, curvature)
         if promised < LEVEL_TOLERANCE and iteration > 0:
-            break
+            return cost
         for p in range(unknowns):
             level[p] += work.level_gradient[p]
         # The first step weighs all pixels alike; from there on each counts as its own light says.
-        cost = dense_terms(pixels, row, column, noise_model, False, model, level, score, curvature)
+        cost = dense_terms(pixels, row, column, noise_model, False, model, work, score, curvature)
+        if linear:
+            return cost
+    level_step(unknowns, work, score, curvature)
     return cost
 
 
@@ -252,16 +90,27 @@ def level_step(unknowns: int, work: DenseWorkspace, score: Floats, curvature: Fl
 
     The factor of its normal matrix is left in `work.level_normal`.
     """
-    n, normal, gradient = score.shape[0], work.level_normal, work.level_gradient
+    n, normal, gradient, slope = score.shape[0], work.level_normal, work.level_gradient, work.slope
     normal[:] = 0.0
     gradient[:] = 0.0
     for i in range(n):
+        weight, weight_x, weight_xx, total, total_x = 0.0, 0.0, 0.0, 0.0, 0.0
         for j in range(n):
-            for p in range(unknowns):
-                along = level_basis(p, i, j, n)
-                gradient[p] += along * score[i, j]
-                for q in range(p + 1):
-                    normal[p, q] += along * level_basis(q, i, j, n) * curvature[i, j]
+            along = curvature[i, j] * slope[j]
+            weight += curvature[i, j]
+            weight_x += along
+            weight_xx += along * slope[j]
+            total += score[i, j]
+            total_x += score[i, j] * slope[j]
+        gradient[0] += total
+        gradient[1] += total_x
+        gradient[2] += slope[i] * total
+        normal[0, 0] += weight
+        normal[1, 0] += weight_x
+        normal[1, 1] += weight_xx
+        normal[2, 0] += slope[i] * weight
+        normal[2, 1] += slope[i] * weight_x
+        normal[2, 2] += slope[i] * slope[i] * weight
     for p in range(unknowns):
         normal[p, p] += 1e-12 * normal[p, p] + 1e-300
     if not cholesky(normal, unknowns):
@@ -284,7 +133,7 @@ def dense_terms(
     noise_model: NoiseModel,
     plain: bool,
     model: Floats,
-    level: Floats,
+    work: DenseWorkspace,
     score: Floats,
     curvature: Floats,
 ) -> float:
@@ -296,17 +145,16 @@ def dense_terms(
     """
     n, cost = pixels.shape[0], 0.0
     gain, saturation, offset = noise_model.gain, noise_model.saturation, noise_model.offset
-    mapped, levels = noise_model.variance_map.shape[0] > 0, noise_model.background
+    mapped, level, slope = noise_model.variance_map.shape[0] > 0, work.level, work.slope
     for i in range(n):
+        base = level[0] + level[2] * slope[i]
         for j in range(n):
             read = noise_model.variance_map[row + i, column + j] if mapped else noise_model.variance
             clipped = pixels[i, j] >= saturation
             if read == math.inf or (plain and clipped):
                 score[i, j], curvature[i, j] = 0.0, 0.0
                 continue
-            light = model[i, j]
-            for p in range(levels):
-                light += level[p] * level_basis(p, i, j, n)
+            light = model[i, j] + (base + level[1] * slope[j])
             spread = read if plain else read + gain * max(light + offset, 0.0)
             if clipped:
                 sd = math.sqrt(spread)
@@ -338,10 +186,11 @@ def dense_equations(
     normal: Floats,
     gradient: Floats,
 ) -> None:
-    """Fill `normal` (U, U) and `gradient` (U,) of the first `unknowns` images, the background's share taken off."""
+    """Fill `normal` (U, U) and `gradient` (U,) of the first `unknowns` images, the background's share taken off.
+
+    All else is taken as the last `dense_cost` left it.
+    """
     n, images, weighted, coupling = score.shape[0], work.images, work.weighted, work.coupling
-    if levels:
-        level_step(levels, work, score, curvature)
     for p in range(unknowns):
         row, slope = images[p], 0.0
         for i in range(n):
@@ -353,14 +202,25 @@ def dense_equations(
         for q in range(p + 1):
             normal[p, q] = dot_product(weighted, images[q])
             normal[q, p] = normal[p, q]
-        for level in range(levels):
-            total = 0.0
-            for i in range(n):
-                for j in range(n):
-                    total += weighted[i * n + j] * level_basis(level, i, j, n)
-            coupling[p, level] = total
+        if levels:
+            couple_level(weighted, work.slope, coupling[p])
     if levels:
         take_off_level(unknowns, levels, work, normal)
+
+
+@jit
+def couple_level(weighted: Floats, slope: Floats, coupling: Floats) -> None:
+    """Write the products (3,) of a weighted image (n n,) and the background's basis."""
+    n = slope.shape[0]
+    coupling[:] = 0.0
+    for i in range(n):
+        total, total_x = 0.0, 0.0
+        for j in range(n):
+            total += weighted[i * n + j]
+            total_x += weighted[i * n + j] * slope[j]
+        coupling[0] += total
+        coupling[1] += total_x
+        coupling[2] += slope[i] * total
 
 
 @jit

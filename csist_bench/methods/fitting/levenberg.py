@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.jit import jit
-from csist_bench.methods.fitting.dense_model import DenseWorkspace, dense_cost, dense_equations, dense_workspace
+from csist_bench.methods.fitting.dense_images import DenseWorkspace, dense_workspace
+from csist_bench.methods.fitting.dense_model import dense_cost, dense_equations
 from csist_bench.methods.fitting.linear_algebra import cholesky, copy_rows, solve
 from csist_bench.methods.fitting.noise_model import NoiseModel
 from csist_bench.methods.fitting.pixel_model import normal_equations, pixel_terms, window_model

@@ -11,14 +11,8 @@ from numpy.typing import NDArray
 from csist_bench.detections import Detections
 from csist_bench.errors import must
 from csist_bench.jit import jit
-from csist_bench.methods.fitting.dense_model import (
-    LEVELS,
-    DenseWorkspace,
-    dense_cost,
-    dense_equations,
-    dense_workspace,
-    level_basis,
-)
+from csist_bench.methods.fitting.dense_images import LEVELS, DenseWorkspace, dense_workspace
+from csist_bench.methods.fitting.dense_model import dense_cost, dense_equations
 from csist_bench.methods.fitting.linear_algebra import cholesky, solve_lower
 from csist_bench.methods.fitting.noise_model import NoiseModel, noise_model_of
 from csist_bench.simulation.camera import Camera
@@ -113,11 +107,10 @@ def compare_frame(
 ) -> None:
     """Fill the light of one frame, and sum its squared residuals over the variance."""
     n, mapped = pixels.shape[0], noise_model.variance_map.shape[0] > 0
+    level, slope = work.level, work.slope
     for i in range(n):
         for j in range(n):
-            light = model[i, j]
-            for p in range(noise_model.background):
-                light += work.level[p] * level_basis(p, i, j, n)
+            light = model[i, j] + level[0] + level[1] * slope[j] + level[2] * slope[i]
             out.light[f, i, j] = light
             read = noise_model.variance_map[i, j] if mapped else noise_model.variance
             if read == math.inf or pixels[i, j] >= noise_model.saturation:

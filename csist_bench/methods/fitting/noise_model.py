@@ -78,7 +78,8 @@ def noise_model_of(camera: Camera, whole_numbers: bool, least_sigma: float = 0.0
         sigma_x=sigma_x,
         sigma_y=sigma_y,
         variance_map=_variance_map(camera, sigma),
-        spline=np.zeros((0, 0)) if camera.psf is None else camera.psf.coefficients,
+        # A copy: to the compiler an array that is read only is of another type, for which it would start anew.
+        spline=np.zeros((0, 0)) if camera.psf is None else np.array(camera.psf.coefficients, order="C"),
         spline_step=1.0 if camera.psf is None else camera.psf.step,
     )
 

@@ -7,15 +7,10 @@ import pytest
 from scipy.optimize import minimize
 from scipy.special import log_ndtr
 
-from csist_bench.methods.fitting.dense_model import (
-    WIDTHS,
-    dense_cost,
-    dense_equations,
-    dense_workspace,
-    level_basis,
-)
+from csist_bench.methods.fitting.dense_images import WIDTHS, dense_workspace
+from csist_bench.methods.fitting.dense_model import dense_cost, dense_equations
 from csist_bench.methods.fitting.noise_model import simple_noise_model
-from csist_bench.methods.fitting.pixel_model import normal_equations, pixel_terms, psf_table, window_model
+from csist_bench.methods.fitting.pixel_model import normal_equations, pixel_terms, window_model
 
 N, ROW, COLUMN = 9, 1, 2
 
@@ -45,8 +40,9 @@ def evaluate(theta, pixels, noise_model, freed=False, widths=(1.0, 1.0)):
 
 
 def level_image(level, unknowns):
-    basis = np.array([[[level_basis(p, i, j, N) for j in range(N)] for i in range(N)] for p in range(unknowns)])
-    return np.einsum("p,pij->ij", level[:unknowns], basis.reshape(unknowns, N, N))
+    slope = (2 * np.arange(N) - (N - 1)) / N
+    along_y, along_x = np.meshgrid(slope, slope, indexing="ij")
+    return np.einsum("p,pij->ij", level[:unknowns], np.stack([np.ones((N, N)), along_x, along_y])[:unknowns])
 
 
 def noisy(theta, rng, noise_model, background=0.0):
@@ -109,27 +105,6 @@ def test_with_shot_noise_and_clipping_no_other_background_is_more_likely():
     assert cost == pytest.approx(cost_of(level), rel=1e-10)
     lowest = minimize(lambda p: cost_of(level + level_image(p, 3)), np.zeros(3), method="Nelder-Mead", tol=1e-7)
     assert cost - lowest.fun < 1e-3
-
-
-@pytest.mark.parametrize("psf", ["gaussian", "spline"])
-def test_the_derivatives_in_targets_and_widths_are_finite_differences(psf):
-    theta = scene(3, 2)[1]
-    noise_model = dense(sigma_x=0.55, sigma_y=0.48, table=psf_table(0.55), table_y=psf_table(0.48))
-    if psf == "spline":
-        place = (np.arange(65) - 32) / 8
-        spot = np.exp(-0.5 * (place / 0.7) ** 2)
-        noise_model = noise_model._replace(spline=np.outer(spot, spot), spline_step=1 / 8)
-    widths = np.array([1.03, 0.96])
-    pixels = np.zeros((N, N))
-    work = evaluate(theta, pixels, noise_model, True, widths)[5]
-    for unknown in range(8):
-        ends = []
-        for step in (-1e-5, 1e-5):
-            moved, factors = theta.copy(), widths.copy()
-            (moved.ravel() if unknown < 6 else factors)[unknown if unknown < 6 else unknown - 6] += step
-            ends.append(evaluate(moved, pixels, noise_model, True, factors)[1])
-        slope = (ends[1] - ends[0]).ravel() / 2e-5
-        np.testing.assert_allclose(work.images[unknown], slope, rtol=1e-5, atol=1e-5 * abs(slope).max())
 
 
 def test_a_bad_pixel_and_one_of_unbounded_noise_tell_nothing():

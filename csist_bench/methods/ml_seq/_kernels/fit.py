@@ -13,13 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.jit import jit
-from csist_bench.methods.fitting.dense_model import (
-    WIDTHS,
-    DenseWorkspace,
-    dense_cost,
-    dense_equations,
-    dense_workspace,
-)
+from csist_bench.methods.fitting.dense_images import WIDTHS, DenseWorkspace, dense_workspace
+from csist_bench.methods.fitting.dense_model import dense_cost, dense_equations
 from csist_bench.methods.fitting.levenberg import MAX_DAMPING, damped_step, shorten
 from csist_bench.methods.fitting.linear_algebra import cholesky, copy_array, log_determinant
 from csist_bench.methods.fitting.noise_model import NoiseModel

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.jit import jit
-from csist_bench.methods.fitting.dense_model import WIDTHS
+from csist_bench.methods.fitting.dense_images import WIDTHS
 from csist_bench.methods.fitting.linear_algebra import solve_lower
 
 Floats = NDArray[np.float64]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.jit import jit
-from csist_bench.methods.fitting.dense_model import WIDTHS
+from csist_bench.methods.fitting.dense_images import WIDTHS
 from csist_bench.methods.fitting.hit_probability import round_hit_probability
 from csist_bench.methods.fitting.linear_algebra import copy_array
 from csist_bench.methods.fitting.noise_model import NoiseModel
