@@ -15,6 +15,7 @@ from csist_bench.methods.fitting.dense_images import LEVELS, DenseWorkspace, den
 from csist_bench.methods.fitting.dense_model import dense_cost, dense_equations
 from csist_bench.methods.fitting.linear_algebra import cholesky, solve_lower
 from csist_bench.methods.fitting.noise_model import NoiseModel, noise_model_of
+from csist_bench.methods.fitting.pixel_model import window_model
 from csist_bench.simulation.camera import Camera
 
 Floats = NDArray[np.float64]
@@ -89,8 +90,16 @@ def explain_frames(
     n, most = pixels.shape[1], 3 * theta.shape[1]
     model, score, curvature = np.zeros((n, n)), np.zeros((n, n)), np.zeros((n, n))
     normal, gradient = np.zeros((most, most)), np.zeros(most)
+    a, da, b, db = np.zeros((4, theta.shape[1], n))
+    table_x, table_y = noise_model.table, noise_model.table_y
+    # Where nothing is fitted to the frame, its light alone is enough.
+    light_alone = noise_model.background == 0 and noise_model.spline.shape[0] == 0 and out.leverage.shape[0] == 0
     for f in range(pixels.shape[0]):
         k = targets[f]
+        if light_alone:
+            window_model(theta[f, :k], 0, 0, table_x, table_y, a, da, b, db, model)
+            compare_frame(pixels[f], model, noise_model, work, f, out)
+            continue
         dense_cost(theta[f, :k], pixels[f], 0, 0, noise_model, False, work, model, score, curvature)
         for p in range(LEVELS):
             out.level[f, p] = work.level[p]
