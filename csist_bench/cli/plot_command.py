@@ -135,12 +135,20 @@ def misfit_text(header: Header, trajectory: int, frame: int) -> str:
 @split_option
 @_trajectory_option
 @click.option("--frame", type=click.IntRange(min=0), default=0, show_default=True, metavar="N")
+@frame_file_options
 @absent_chunks_option
 @_out_option("overlay.png")
 @pixel_size_option
 @convention_options
 def overlay_command(
-    frames: str, predictions: str, split: str, trajectory: int, frame: int, out: str, **reading: Any
+    frames: str,
+    predictions: str,
+    split: str,
+    trajectory: int,
+    frame: int,
+    layout: FrameLayout,
+    out: str,
+    **reading: Any,
 ) -> None:
     """Draw a frame of FRAMES (a file of frames or a data set) with the detections of its groups, numbered.
 
@@ -149,21 +157,16 @@ def overlay_command(
     \b
     Example:
       csist-bench plot overlay large_frames.npy preds.json --frame 3 --out overlay.png
+      csist-bench plot overlay wide.npy preds.json --frames-order TYX
     """
-    from csist_bench.methods.inference import open_source
     from csist_bench.plots.overlay import overlay_picture
     from csist_bench.plots.style import require_picture
 
     require_picture(out)
-    source = open_source(frames, split)
-    for name, index, count in (
-        ("--trajectory", trajectory, source.n_trajectories),
-        ("--frame", frame, source.n_frames),
-    ):
-        if index >= count:
-            raise must(name, f"be in [0, {count})", index)
-    fingerprints = (getattr(source, "fingerprint", None), lambda: getattr(source, "fingerprint_v2", None))
-    own = _of_trajectory(_read_for(predictions, source, fingerprints, reading).detections, trajectory)
+    store, source = _opened_frames(frames, split, trajectory, layout)
+    if frame >= source.n_frames:
+        raise must("--frame", f"be in [0, {source.n_frames})", frame)
+    own = _of_trajectory(_predictions(predictions, store, source, reading).detections, trajectory)
     image = source.read("frames", trajectory, trajectory + 1)[0][frame]
     mine = own.select(own.frame == frame)
     overlay_picture(image, mine, out, f"{Path(frames).name}, trajectory {trajectory}, frame {frame}")
