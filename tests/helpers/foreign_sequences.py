@@ -68,10 +68,12 @@ def sequences(
     gain=0.0,
     noise_map=None,
     saturation=np.inf,
+    crosses=False,
 ):
     """Return `count` sequences of rigid groups that move by up to 0.05 px a frame.
 
-    Targets stand on a circle of about `radius` px, at least 1.2 radii apart. `slope` is in grey levels per px along x
+    Targets stand on a circle of about `radius` px, at least 1.2 radii apart, or on arms along the pixel axes where
+    `crosses`. `slope` is in grey levels per px along x
     and y about the frame's middle; `noise_map` (S, S) stands for `noise`; shot noise is drawn as photo-electrons.
     """
     rng = np.random.default_rng(seed)
@@ -81,7 +83,7 @@ def sequences(
     light = np.zeros((count, frames, SIZE, SIZE))
     for b in range(count):
         k = rng.integers(targets[0], most + 1)
-        offsets = _on_a_circle(rng, k, radius)
+        offsets = _on_a_cross(rng, k, radius) if crosses else _on_a_circle(rng, k, radius)
         speed = rng.uniform(-0.05, 0.05, 2)
         centre = middle + rng.uniform(-0.5, 0.5, 2) + speed * (np.arange(frames) - (frames - 1) / 2)[:, None]
         xy[b, :, :k] = centre[:, None] + offsets
@@ -104,6 +106,10 @@ def _on_a_circle(rng, k, radius):
         apart = np.hypot(*(offsets[:, None] - offsets).transpose(2, 0, 1))[~np.eye(k, dtype=bool)]
         if k == 1 or apart.min() > 1.2 * radius:
             return offsets
+
+
+def _on_a_cross(rng, k, radius):
+    return radius * np.array([[1, 0], [0, 1], [-1, 0], [0, -1]])[rng.permutation(4)[:k]]
 
 
 def camera(widths=(0.5, 0.5), **fields):
