@@ -53,3 +53,13 @@ def test_what_a_bad_pixel_reads_changes_no_answer():
     first, second = (Polish().refine(rough, np.where(bad, value, made.frames), told) for value in (-1e3, 1e5))
     for name, column in first.columns().items():
         np.testing.assert_array_equal(column, second.columns()[name], err_msg=name)
+
+
+def test_a_hot_pixel_far_from_the_group_does_not_draw_the_window_to_itself():
+    made, bad = sequences(11, count=5, frames=4), np.zeros((SIZE, SIZE), dtype=bool)
+    bad[0, 10] = True
+    rough = rough_answers(made)
+    told = Polish().refine(rough, np.where(bad, 1e5, made.frames), camera(maps=PixelMaps(bad=bad)))
+    without = Polish().refine(rough, made.frames, camera())
+    np.testing.assert_allclose(told.x, without.x, atol=1e-6)
+    np.testing.assert_allclose(told.sigma_y, without.sigma_y, rtol=1e-6)
