@@ -39,26 +39,16 @@ def gaussian_spot(widths):
     return spot
 
 
-def airy_spot(fwhm, oversampling=9, reach=7):
-    """Return the same of an Airy pattern: its values averaged over points of each pixel, scaled to all light in reach.
-
-    It is tabulated on 1/90 px; whole pixels are sums of `oversampling` squared points.
-    """
-    fine = 90
-    place = (np.arange(2 * reach * fine + 1) - reach * fine) / fine
-    radius = np.hypot(place[:, None], place[None, :]) * np.pi * 1.0289939 / fwhm
-    pattern = np.ones_like(radius)
-    seen = radius > 0
-    pattern[seen] = (2 * j1(radius[seen]) / radius[seen]) ** 2
-    pattern *= np.pi / 4 * (1.0289939 / fwhm) ** 2  # the pattern of unit light over the plane
+def airy_spot(fwhm, oversampling=9):
+    """Return the same of an Airy pattern, whose values are averaged over `oversampling` squared points a pixel."""
+    scale = 1.0289939 / fwhm  # aperture over wavelength and focal length, 1 / px
     inner = (np.arange(oversampling) - (oversampling - 1) / 2) / oversampling
 
     def spot(x, y, size):
-        across = np.rint((np.arange(size)[:, None] + inner - x + reach) * fine).astype(int).ravel()
-        down = np.rint((np.arange(size)[:, None] + inner - y + reach) * fine).astype(int).ravel()
-        across, down = np.clip(across, 0, len(place) - 1), np.clip(down, 0, len(place) - 1)
-        points = pattern[np.ix_(down, across)]
-        return points.reshape(size, oversampling, size, oversampling).mean(axis=(1, 3))
+        points = (np.arange(size)[:, None] + inner).ravel()
+        angle = np.pi * scale * np.maximum(np.hypot(points - x, points[:, None] - y), 1e-9)
+        pattern = np.pi / 4 * scale**2 * (2 * j1(angle) / angle) ** 2  # of unit light over the whole plane
+        return pattern.reshape(size, oversampling, size, oversampling).mean(axis=(1, 3))
 
     return spot
 
@@ -78,10 +68,12 @@ def sequences(
     gain=0.0,
     noise_map=None,
     saturation=np.inf,
+    crosses=False,
 ):
     """Return `count` sequences of rigid groups that move by up to 0.05 px a frame.
 
-    Targets stand on a circle of about `radius` px, at least 1.2 radii apart. `slope` is in grey levels per px along x
+    Targets stand on a circle of about `radius` px, at least 1.2 radii apart, or on arms along the pixel axes where
+    `crosses`. `slope` is in grey levels per px along x
     and y about the frame's middle; `noise_map` (S, S) stands for `noise`; shot noise is drawn as photo-electrons.
     """
     rng = np.random.default_rng(seed)
@@ -91,7 +83,7 @@ def sequences(
     light = np.zeros((count, frames, SIZE, SIZE))
     for b in range(count):
         k = rng.integers(targets[0], most + 1)
-        offsets = _on_a_circle(rng, k, radius)
+        offsets = _on_a_cross(rng, k, radius) if crosses else _on_a_circle(rng, k, radius)
         speed = rng.uniform(-0.05, 0.05, 2)
         centre = middle + rng.uniform(-0.5, 0.5, 2) + speed * (np.arange(frames) - (frames - 1) / 2)[:, None]
         xy[b, :, :k] = centre[:, None] + offsets
@@ -114,6 +106,10 @@ def _on_a_circle(rng, k, radius):
         apart = np.hypot(*(offsets[:, None] - offsets).transpose(2, 0, 1))[~np.eye(k, dtype=bool)]
         if k == 1 or apart.min() > 1.2 * radius:
             return offsets
+
+
+def _on_a_cross(rng, k, radius):
+    return radius * np.array([[1, 0], [0, 1], [-1, 0], [0, -1]])[rng.permutation(4)[:k]]
 
 
 def camera(widths=(0.5, 0.5), **fields):
