@@ -319,8 +319,8 @@ def calibrate(
     (3, ['gain', 'psf_sigma'])
     """
     from csist_bench.datasets.camera_files import read_camera
-    from csist_bench.methods.calibration.calibrate import Given
     from csist_bench.methods.calibration.calibrate import calibrate as estimate
+    from csist_bench.methods.calibration.given import Given
     from csist_bench.methods.calibration.source import frames_of
 
     told = read_camera(given) if isinstance(given, (str, Path)) else given

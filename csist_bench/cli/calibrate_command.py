@@ -56,7 +56,8 @@ def command(
     """
     from csist_bench.datasets.camera_files import bad_pixels_name, read_camera, require_camera_place, write_camera
     from csist_bench.datasets.frame_kinds import is_bare_frames
-    from csist_bench.methods.calibration.calibrate import Given, calibrate
+    from csist_bench.methods.calibration.calibrate import calibrate
+    from csist_bench.methods.calibration.given import Given
     from csist_bench.methods.calibration.source import frames_of
 
     if is_bare_frames(frames):

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-import msgspec
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from csist_bench.detections import Detections
 from csist_bench.errors import must
 from csist_bench.methods.calibration.cutouts import are_cutouts, group_sequences
+from csist_bench.methods.calibration.given import Given
 from csist_bench.methods.calibration.result import Calibration
 from csist_bench.methods.calibration.sensor import (
     Background,
@@ -27,15 +27,7 @@ from csist_bench.methods.calibration.sensor import (
 from csist_bench.methods.calibration.widths import WidthFinder, Widths, with_widths
 from csist_bench.methods.fitting.background import estimated_background
 from csist_bench.methods.fitting.misfit import Explained, explain
-from csist_bench.simulation.camera import (
-    NOISE_FLOOR_FLOAT,
-    NOISE_FLOOR_INTEGER,
-    BackgroundLaw,
-    Camera,
-    PixelMaps,
-)
-from csist_bench.simulation.camera_file import AUTO, CameraFields, CameraFile, apply
-from csist_bench.simulation.optics import Optics
+from csist_bench.simulation.camera import BackgroundLaw, Camera, PixelMaps
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -49,57 +41,12 @@ FEW = 30  # intensities, below which no law of them is told
 WELL_KNOWN = 0.03  # relative error up to which an intensity counts
 WELL_KNOWN_SHARE = 0.95  # of the targets: where faint ones are left out, the law is that of bright ones
 LAW_QUANTILES = (0.005, 0.995)
-ROUGH_WIDTH = 0.7  # px, of the filter that finds groups before the PSF is known
 LIT_FRAME, LIT_MEAN = 5.0, 8.0  # standard deviations of 3 x 3 px
 MOST_SATURATED = 0.5  # share of pixels
 MOST_PIXELS = 40_000_000  # that are looked at
 WORTH_SAYING_S = 2.0
 
-# The fields that are sought where they are not told.
-SOUGHT = frozenset(("psf_sigma", "noise_sigma", "gain", "background", "saturation", "intensity", "bad_pixels"))
-NOTHING = CameraFile(CameraFields(), "given")
-
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True, eq=False)
-class Given:
-    """What is known beforehand and not sought: the fields of a camera file, and the camera that has them."""
-
-    camera: Camera
-    told: CameraFile = NOTHING
-
-    @classmethod
-    def of(cls, told: CameraFile | None, frames: NDArray[Any]) -> Given:
-        """Return what is told of the camera of frames (N, T, H, W); all else is where the search begins.
-
-        Raises
-        ------
-        InputError
-            If everything was told, or a map has another shape than the frames.
-        """
-        told = told or NOTHING
-        if told.fields.bad_pixels == AUTO:
-            told = replace(told, fields=msgspec.structs.replace(told.fields, bad_pixels=None))
-        if not SOUGHT - told_names(told):
-            raise must(
-                told.where, f"leave out one of {', '.join(sorted(SOUGHT))}", "all of them", "nothing is left to find"
-            )
-        shape = frames.shape[2:]
-        floor = NOISE_FLOOR_INTEGER if frames.dtype.kind in "iu" else NOISE_FLOOR_FLOAT
-        start = Camera(Optics(ROUGH_WIDTH, size=max(shape)), noise_sigma=floor, noise_floor=floor)
-        return cls(apply(start, told, shape), told)
-
-    @property
-    def names(self) -> frozenset[str]:
-        """Names of the fields that are not sought."""
-        return told_names(self.told)
-
-
-def told_names(told: CameraFile) -> frozenset[str]:
-    """Return the fields that a camera file tells; a PSF of any shape tells its width."""
-    spline = {"psf_sigma"} if told.fields.psf == "spline" else set()
-    return frozenset(told.table()) | spline
 
 
 def calibrate(frames: NDArray[Any], given: Given | None = None, say: Say = lambda text: None) -> Calibration:
@@ -293,6 +240,8 @@ class _Fitter:
             transfer = self._transfer(found, explained, camera)
             camera = self._with_transfer(camera, transfer)
         found = self._answers(camera, counts)
+        if widths is not None:
+            widths = self._finder(camera, max(camera.widths)).with_curves(widths)
         return self._finished(camera, widths, transfer, found)
 
     def _compile(self, camera: Camera) -> None:

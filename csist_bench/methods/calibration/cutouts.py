@@ -71,7 +71,7 @@ def group_sequences(frames: NDArray[Any], camera: Camera, bad: Bools | None) -> 
     for length in lengths:
         runs = [run for a, start, found, tracks in searched for run in _runs(a, start, found, tracks, length)]
         cut = _cut(frames, runs, {(a, start): found for a, start, found, _ in searched}, bad)
-        if len(cut) > len(best):
+        if len(cut) * length > len(best) * best.shape[1]:  # shorter ones only where they show more frames
             best = cut
         if len(best) >= ENOUGH:
             break

@@ -39,11 +39,12 @@ class Figure:
         """Return the figure as one line."""
         if self.given:
             return f"{self.name}: {_plain(self.value)}, as told"
-        pairs = list(zip(self.value, self.error)) if isinstance(self.value, tuple) else [(self.value, self.error)]
         if self.error is None:
             text = str(_plain(self.value))
+        elif isinstance(self.value, tuple):
+            text = " x ".join(_with_error(value, error) for value, error in zip(self.value, self.error))
         else:
-            text = " x ".join(_with_error(value, error) for value, error in pairs)
+            text = _with_error(self.value, self.error)
         unit = f" {self.unit}" if self.unit and not isinstance(self.value, str) else ""
         return f"{self.name}: {text}{unit}" + (f" ({self.remark})" if self.remark else "")
 

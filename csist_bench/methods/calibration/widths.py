@@ -8,7 +8,7 @@ both widths and their errors.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,14 +38,15 @@ CURVE = np.linspace(-0.08, 0.08, 9)  # relative widths of the curves that are dr
 class Widths:
     """The PSF's widths along x and y, px, with errors, and -2 log evidence along each axis about them.
 
-    `relative` (R,) are factors of a width, `curves` (2, R) their cost above the least.
+    `counts` (B,) are the numbers of targets of the sequences that agree, 0 of others. `relative` (R,) are factors of a
+    width, `curves` (2, R) their cost above the least; empty until `with_curves`.
     """
 
     sigma: tuple[float, float]
     error: tuple[float, float]
     counts: Ints
-    relative: Floats
-    curves: Floats
+    relative: Floats = field(default_factory=lambda: np.zeros(0))
+    curves: Floats = field(default_factory=lambda: np.zeros((2, 0)))
 
 
 class _Quadrics(NamedTuple):
@@ -173,7 +174,7 @@ class WidthFinder:
             if moved < NEAR:
                 counts = np.zeros_like(counts)
                 counts[quadric.rows[kept]] = quadric.counts[kept]
-                return Widths((x, y), sd, counts, 1 + CURVE, self._curves(x, y, counts))
+                return Widths((x, y), sd, counts)
         return None
 
     def _quadrics(self, x: float, y: float, counts: Ints) -> _Quadrics:
@@ -192,8 +193,10 @@ class WidthFinder:
         hessian = np.stack([np.stack([2 * hxx, hxy], -1), np.stack([hxy, 2 * hyy], -1)], -2)
         return _Quadrics(rows[good], counts[rows[good]], np.stack([gx, gy], -1), hessian)
 
-    def _curves(self, x: float, y: float, counts: Ints) -> Floats:
+    def with_curves(self, found: Widths) -> Widths:
+        """Return widths with the curves that are drawn of them."""
+        (x, y), counts = found.sigma, found.counts
         along_x = [-2 * self.evidence(x * (1 + r), y, counts) for r in CURVE]
         along_y = [-2 * self.evidence(x, y * (1 + r), counts) for r in CURVE]
         curves = np.array([along_x, along_y])
-        return np.asarray(curves - curves.min())
+        return replace(found, relative=1 + CURVE, curves=curves - curves.min())
