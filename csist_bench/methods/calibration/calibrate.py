@@ -19,6 +19,7 @@ from csist_bench.methods.calibration.result import Calibration
 from csist_bench.methods.calibration.sensor import (
     Background,
     PhotonTransfer,
+    background_leverage,
     background_of,
     bad_pixels_of,
     photon_transfer,
@@ -312,7 +313,9 @@ class _Fitter:
         usable &= (targets > 0)[:, None, None]
         if self.bad is not None:
             usable &= ~self.bad
-        return photon_transfer(frames, explained, camera.background, share, usable)
+        unknowns = 3 if camera.background_law == "plane" else 1
+        taken = explained.leverage * share[:, None, None] + background_leverage(frames.shape[1], unknowns)
+        return photon_transfer(frames, explained, camera.background, taken, usable)
 
     def _finished(
         self, camera: Camera, widths: Widths | None, transfer: PhotonTransfer | None, found: Detections

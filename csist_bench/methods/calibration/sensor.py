@@ -129,20 +129,19 @@ class PhotonTransfer:
 
 
 def photon_transfer(
-    frames: NDArray[Any], explained: Explained, known: float, share: Floats, usable: Bools
+    frames: NDArray[Any], explained: Explained, known: float, taken: Floats, usable: Bools
 ) -> PhotonTransfer:
     """Fit variance = read noise^2 + gain * light to what fits leave of frames (F, n, n).
 
     Parameters
     ----------
     known : the level that `explained` leaves out, grey levels
-    share : ndarray, shape (F,)
-        Of the unknowns of a frame's own fit, those that its pixels had to pay for: less than 1 where frames share them.
+    taken : ndarray, shape (F, n, n)
+        The share of each pixel's variance that the fit took away.
     usable : bool ndarray, shape (F, n, n)
         Pixels that are neither bad nor clipped.
     """
     light = explained.light + known
-    taken = explained.leverage * share[:, None, None]
     left = np.asarray(frames, dtype=np.float64) - light
     usable = usable & (taken < 0.5)
     m, squares = np.maximum(light[usable], 0.0), left[usable] ** 2 / (1 - taken[usable])
@@ -152,6 +151,14 @@ def photon_transfer(
     sigma = float(np.sqrt(noise_variance))
     errors = (float(np.sqrt(covariance[0, 0])) / (2 * sigma), float(np.sqrt(covariance[1, 1])))
     return PhotonTransfer((sigma, errors[0]), (float(gain), errors[1]), *_binned(m, squares))
+
+
+def background_leverage(size: int, unknowns: int) -> Floats:
+    """Return what a background fitted in every frame takes of a pixel's variance, (n, n): 1 unknown, or 3, a plane."""
+    axis = np.arange(size) - (size - 1) / 2
+    slope = axis**2 / (size * (axis**2).sum())
+    plane = slope[:, None] + slope[None, :] if unknowns == 3 else 0.0
+    return np.full((size, size), 1.0 / size**2) + plane
 
 
 def _fit_transfer(light: Floats, squares: Floats) -> tuple[float, float, Floats]:
