@@ -31,7 +31,7 @@ def test_the_page_runs_and_its_figures_are_those_of_the_run(tmp_path, monkeypatc
     assert len(figures) >= 10
     measured = {expression: float(eval(expression, known)) for _, expression, _ in figures}
     said = {expression: pytest.approx(float(value), abs=float(within)) for value, expression, within in figures}
-    assert measured == said, measured
+    assert measured == said
     assert known["camera"].background == "plane"
     for picture in ("calibrate.png", "frames.png", "overlay.png"):
         assert (tmp_path / picture).stat().st_size > 10_000
