@@ -16,6 +16,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # for type checkers and editors; `_PUBLIC` says the same at run time
+    from csist_bench.api import calibrate as calibrate
     from csist_bench.api import evaluate as evaluate
     from csist_bench.api import generate as generate
     from csist_bench.api import label_grid as label_grid
@@ -42,6 +43,7 @@ _PUBLIC = {
     "Camera": "simulation.camera",
     "Detections": "detections",
     "InputError": "errors",
+    "calibrate": "api",
     "evaluate": "api",
     "generate": "api",
     "label_grid": "api",

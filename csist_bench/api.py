@@ -18,7 +18,9 @@ from csist_bench.detections import Detections
 from csist_bench.errors import must, unknown
 
 if TYPE_CHECKING:
+    from csist_bench.datasets.frame_files import BareFrames
     from csist_bench.evaluation.report import Report
+    from csist_bench.methods.calibration.result import Calibration
     from csist_bench.recipes import DataRecipe
     from csist_bench.simulation.camera_file import CameraFile
     from csist_bench.training.run import Outcome
@@ -277,6 +279,53 @@ def load_camera(path: str | Path, **fields: Any) -> CameraFile:
     from csist_bench.datasets.camera_files import read_camera
 
     return read_camera(path, fields)
+
+
+def calibrate(
+    frames: str | Path | NDArray[Any] | BareFrames | Split,
+    given: str | Path | CameraFile | None = None,
+    *,
+    say: Callable[[str], None] = lambda text: None,
+) -> Calibration:
+    """Estimate the camera of frames from the frames alone (docs/camera.md).
+
+    Parameters
+    ----------
+    frames : path, ndarray, BareFrames or Split
+        A data set (its split `train`, or else `test`; its recipe is not looked at), a file of frames, or an array,
+        (T, H, W) or (N, T, H, W). The PSF's widths take sequences of 5 frames or more.
+    given : path or CameraFile, optional
+        What is known already: these fields are not sought.
+    say : callable
+        Takes lines of progress.
+
+    Returns
+    -------
+    Calibration
+        With `to_text()`, `to_dict()`, `missing`, and `camera_file()`, which `unmix` takes as its camera.
+
+    Raises
+    ------
+    InputError
+        If the frames or the file cannot be read, all pixels are equal, or most of them are saturated.
+
+    Examples
+    --------
+    >>> import csist_bench as cb
+    >>> import numpy as np
+    >>> noise = np.random.default_rng(0).normal(100, 3, (50, 1, 11, 11))
+    >>> found = cb.calibrate(noise)
+    >>> round(found.camera_file().fields.noise_sigma), sorted(found.missing)
+    (3, ['gain', 'psf_sigma'])
+    """
+    from csist_bench.datasets.camera_files import read_camera
+    from csist_bench.methods.calibration.calibrate import calibrate as estimate
+    from csist_bench.methods.calibration.given import Given
+    from csist_bench.methods.calibration.source import frames_of
+
+    told = read_camera(given) if isinstance(given, (str, Path)) else given
+    values, _ = frames_of(frames)
+    return estimate(values, Given.of(told, values), say)
 
 
 def label_grid(data: Split, first: int | None = None) -> NDArray[np.float64]:

@@ -19,6 +19,7 @@ COMMANDS = {
     "validate": "Check a data set, a recipe or a prediction file.",
     "import": "Read the published PNG + XML layout into a data set.",
     "export": "Write a data set in the published PNG + XML layout.",
+    "calibrate": "Estimate the camera of frames from the frames alone.",
     "run": "Unmix a data set with a method and write a prediction file.",
     "train": "Train a network by its recipe.",
     "evaluate": "Score a prediction file: AP05..AP25 and CSO-mAP.",

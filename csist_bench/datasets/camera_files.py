@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.datasets.array_files import read_npy
-from csist_bench.errors import InputError, must, show
-from csist_bench.files import replace_file
+from csist_bench.errors import InputError, must, show, unknown
+from csist_bench.files import replace_file, require_place
 from csist_bench.files.sources import file_bytes
 from csist_bench.recipes import parse_overrides
 from csist_bench.simulation.camera_file import (
@@ -110,13 +110,29 @@ def _require_inside(name: str, field: str) -> None:
 _KINDS = (PurePosixPath, PureWindowsPath)
 
 
-def write_camera(path: str | Path, camera: CameraFile) -> None:
+def bad_pixels_name(path: str | Path) -> str:
+    """Return the name of the mask of bad pixels beside a camera file: bad.npy beside camera.toml."""
+    stem = Path(path).stem
+    return "bad.npy" if stem == "camera" else f"{stem}-bad.npy"
+
+
+def require_camera_place(path: str | Path, overwrite: bool) -> None:
+    """Refuse a camera file that cannot be written, or would replace one or its mask; called before long work."""
+    path = Path(path)
+    if path.suffix.lower() != ".toml":
+        raise unknown("camera file suffix", path.suffix or str(path), [".toml"])
+    for place in (path, path.with_name(bad_pixels_name(path))):
+        require_place(place, overwrite)
+
+
+def write_camera(path: str | Path, camera: CameraFile, overwrite: bool = True) -> None:
     """Write a camera file, and beside it the arrays that its fields name; each file whole or not at all.
 
     Raises
     ------
     InputError
-        If a field names an array that `camera` does not hold, or a place outside the folder.
+        If a field names an array that `camera` does not hold, or a place outside the folder, or if a file is there
+        that must not be replaced; arrays that are the same may be.
     """
     path, fields = Path(path), camera.fields
     named: Mapping[str, tuple[Any, NDArray[Any] | None]] = {
@@ -131,11 +147,20 @@ def write_camera(path: str | Path, camera: CameraFile) -> None:
             if values is None:
                 raise must(f"{path}: {field}", "come with its array", name)
             arrays[name] = values
-    for name, values in arrays.items():  # before the file that names them
-        packed = io.BytesIO()
-        np.lib.format.write_array(packed, np.ascontiguousarray(values), allow_pickle=False)
-        replace_file(path.parent / name, packed.getvalue())
+    packed = {path.parent / name: _npy_bytes(values) for name, values in arrays.items()}
+    for place, content in packed.items():
+        if not (place.is_file() and place.read_bytes() == content):
+            require_place(place, overwrite)
+    require_place(path, overwrite)
+    for place, content in packed.items():  # before the file that names them
+        replace_file(place, content)
     replace_file(path, camera_text(fields).encode())
+
+
+def _npy_bytes(values: NDArray[Any]) -> bytes:
+    packed = io.BytesIO()
+    np.lib.format.write_array(packed, np.ascontiguousarray(values), allow_pickle=False)
+    return packed.getvalue()
 
 
 def camera_text(fields: CameraFields) -> str:

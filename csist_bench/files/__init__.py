@@ -49,6 +49,24 @@ def replace_file(path: str | Path, data: bytes) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def require_place(path: str | Path, overwrite: bool = True) -> None:
+    """Refuse a file that cannot be written, or exists and must not be replaced; called before long work.
+
+    Raises
+    ------
+    InputError
+        Naming the path and what is in its way.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; name a file")
+    if path.exists() and not overwrite:
+        raise InputError(f"{path}: the file exists; pass --overwrite to replace it, or choose another name")
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise InputError(f"{path}: cannot be written; {folder} is not a folder that you may write to")
+
+
 @contextmanager
 def locked(path: Path, busy: str, wait_s: float) -> Iterator[None]:
     """Hold the lock file `path`; raise `busy` where another process holds it for longer than `wait_s` seconds.

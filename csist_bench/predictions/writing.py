@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import gzip
-import os
 from pathlib import Path
 
 from csist_bench.detections import Detections
-from csist_bench.errors import InputError, unknown
-from csist_bench.files import replace_file
+from csist_bench.errors import unknown
+from csist_bench.files import replace_file, require_place
 from csist_bench.predictions.csv_format import encode_csv
 from csist_bench.predictions.digest import sealed
 from csist_bench.predictions.header import Header
@@ -55,13 +54,7 @@ def require_writable(path: str | Path, overwrite: bool = True) -> str:
     kind = next((suffix for suffix in reversed(SUFFIXES) if path.name.lower().endswith(suffix)), None)
     if kind is None:
         raise unknown("prediction file suffix", path.suffix or path.name, SUFFIXES)
-    if path.is_dir():
-        raise InputError(f"{path}: is a folder; name a file")
-    if path.exists() and not overwrite:
-        raise InputError(f"{path}: the file exists; pass --overwrite to replace it, or choose another name")
-    folder = next(parent for parent in path.absolute().parents if parent.exists())
-    if not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise InputError(f"{path}: cannot be written; {folder} is not a folder that you may write to")
+    require_place(path, overwrite)
     return kind
 
 

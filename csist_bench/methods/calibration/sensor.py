@@ -26,6 +26,7 @@ OUTLIER = 8.0  # robust standard deviations of a pixel's median or spread over t
 TWICE = 2.0  # as far from the median of all pixels as any neighbour
 LEAST_FRAMES = 30  # for statistics over time
 SURE = 4.0  # standard errors by which a slope, a drift or a gain must differ from none
+UNSURE = 0.5  # error of the background's noise, for the share of pixels that targets take
 TRANSFER_STEPS = 12
 BINS = 24  # of light, of the plot of variance over light
 MAD_TO_SD = 1.4826
@@ -72,12 +73,13 @@ def _neighbours(image: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class Background:
-    """What the background is: its law, mean level and the error of that, and the noise of pixels that show it alone."""
+    """What the background is: its law, mean level and the noise of pixels that show it alone, both with errors."""
 
     law: BackgroundLaw | Literal["none"]
     level: float
     error: float
     noise_sigma: float
+    noise_error: float = 0.0
 
 
 def background_of(frames: NDArray[Any], bad: Bools | None) -> Background:
@@ -94,6 +96,9 @@ def background_of(frames: NDArray[Any], bad: Bools | None) -> Background:
     noise = MAD_TO_SD * float(np.median(inside))
     kept = np.abs(away) < 3 * noise
     noise = float(np.sqrt((away[kept] ** 2).mean())) / 0.9866  # a normal distribution cut at three standard deviations
+    noise *= float(np.sqrt(height * width / (height * width - 3)))
+    # Faint light of targets is among these pixels; without any the error is that of counting alone.
+    noise_error = noise * max(1 / float(np.sqrt(2 * kept.sum())), UNSURE * float(1 - kept.mean() / 0.9973))
     middle = plane[:, (height - 1) // 2, (width - 1) // 2]
     slopes = np.stack([plane[:, 0, -1] - plane[:, 0, 0], plane[:, -1, 0] - plane[:, 0, 0]], axis=1)
     pixels = 0.7 * height * width
@@ -102,10 +107,11 @@ def background_of(frames: NDArray[Any], bad: Bools | None) -> Background:
     drifts = (middle.std() ** 2 - 1.6 * noise**2 / pixels) > SURE * noise**2 / pixels * np.sqrt(2 / len(flat))
     sloped = (slopes**2).mean() > slope_sd**2 * (1.6 + SURE * np.sqrt(1 / len(flat)))
     if sloped:
-        return Background("plane", mean, error, noise)
+        return Background("plane", mean, error, noise, noise_error)
     if drifts:
-        return Background("constant", mean, error, noise)
-    return Background("level" if abs(mean) > SURE * error + 0.1 * noise else "none", mean, error, noise)
+        return Background("constant", mean, error, noise, noise_error)
+    told = abs(mean) > SURE * error + 0.1 * noise
+    return Background("level" if told else "none", mean, error, noise, noise_error)
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,20 +129,19 @@ class PhotonTransfer:
 
 
 def photon_transfer(
-    frames: NDArray[Any], explained: Explained, known: float, share: Floats, usable: Bools
+    frames: NDArray[Any], explained: Explained, known: float, taken: Floats, usable: Bools
 ) -> PhotonTransfer:
     """Fit variance = read noise^2 + gain * light to what fits leave of frames (F, n, n).
 
     Parameters
     ----------
     known : the level that `explained` leaves out, grey levels
-    share : ndarray, shape (F,)
-        Of the unknowns of a frame's own fit, those that its pixels had to pay for: less than 1 where frames share them.
+    taken : ndarray, shape (F, n, n)
+        The share of each pixel's variance that the fit took away.
     usable : bool ndarray, shape (F, n, n)
         Pixels that are neither bad nor clipped.
     """
     light = explained.light + known
-    taken = explained.leverage * share[:, None, None]
     left = np.asarray(frames, dtype=np.float64) - light
     usable = usable & (taken < 0.5)
     m, squares = np.maximum(light[usable], 0.0), left[usable] ** 2 / (1 - taken[usable])
@@ -146,6 +151,14 @@ def photon_transfer(
     sigma = float(np.sqrt(noise_variance))
     errors = (float(np.sqrt(covariance[0, 0])) / (2 * sigma), float(np.sqrt(covariance[1, 1])))
     return PhotonTransfer((sigma, errors[0]), (float(gain), errors[1]), *_binned(m, squares))
+
+
+def background_leverage(size: int, unknowns: int) -> Floats:
+    """Return what a background fitted in every frame takes of a pixel's variance, (n, n): 1 unknown, or 3, a plane."""
+    axis = np.arange(size) - (size - 1) / 2
+    slope = axis**2 / (size * (axis**2).sum())
+    plane = slope[:, None] + slope[None, :] if unknowns == 3 else 0.0
+    return np.full((size, size), 1.0 / size**2) + plane
 
 
 def _fit_transfer(light: Floats, squares: Floats) -> tuple[float, float, Floats]:

@@ -8,7 +8,7 @@ both widths and their errors.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,13 +20,14 @@ from csist_bench.simulation.camera import Camera
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-COARSE = (0.28, 0.34, 0.41, 0.49, 0.59, 0.71, 0.85, 1.02, 1.22)  # px
-NARROWING = (0.10, 0.04)  # relative steps about the best, before the quadric
+COARSE = (0.28, 0.41, 0.59, 0.85, 1.22)  # px
+NARROWING = (1.2, 1.1, 1.05)  # factors about the best so far, before the quadric
 QUADRIC_STEP = 0.015  # relative, of the grid of 3 x 3 widths
 ROUNDS = 6  # of the quadric, until its top is this near to the grid's middle, in steps
 NEAR = 0.3
 FARTHEST = 4.0  # steps that one round moves at most
-ROUGH_SEQUENCES = 16  # that the rough width is sought with
+ROUGH_SEQUENCES, ROUGH_FRAMES = 16, 10  # that the rough width is sought with
+MOST_TARGETS = 5  # that a sequence is tried with; a width told too small would invent more
 AGREEMENT, AGREEING_ROUNDS = 9.0, 10  # largest chi^2 of two by which a sequence departs from the common top
 CERTAIN = 6.0  # of log evidence, by which a number of targets must beat the others
 LEAST_CERTAIN = 8  # sequences; fewer: all are used
@@ -37,14 +38,15 @@ CURVE = np.linspace(-0.08, 0.08, 9)  # relative widths of the curves that are dr
 class Widths:
     """The PSF's widths along x and y, px, with errors, and -2 log evidence along each axis about them.
 
-    `relative` (R,) are factors of a width, `curves` (2, R) their cost above the least.
+    `counts` (B,) are the numbers of targets of the sequences that agree, 0 of others. `relative` (R,) are factors of a
+    width, `curves` (2, R) their cost above the least; empty until `with_curves`.
     """
 
     sigma: tuple[float, float]
     error: tuple[float, float]
     counts: Ints
-    relative: Floats
-    curves: Floats
+    relative: Floats = field(default_factory=lambda: np.zeros(0))
+    curves: Floats = field(default_factory=lambda: np.zeros((2, 0)))
 
 
 class _Quadrics(NamedTuple):
@@ -108,26 +110,45 @@ class WidthFinder:
         """Fit all sequences with the PSF's widths told."""
         return self.method.fit(self.frames, with_widths(self.camera, x, y), counts)
 
-    def evidence(self, x: float, y: float, counts: Ints | None = None) -> float:
-        """Return the log evidence of all sequences, each with its best number of targets or that which is known."""
+    def evidence(self, x: float, y: float, counts: Ints) -> float:
+        """Return the log evidence of all sequences with numbers of targets that are known."""
         best = self.fit(x, y, counts).log_evidence.max(axis=1)
         return float(best[np.isfinite(best)].sum())
 
+    def tried(self, x: float, y: float) -> Floats:
+        """Return the log evidence of each sequence and number of targets, (B, MOST_TARGETS + 1), -inf: not tried.
+
+        Numbers are tried upwards as long as more targets explain a sequence better.
+        """
+        found = np.full((len(self.frames), MOST_TARGETS + 1), -np.inf)
+        growing = np.ones(len(self.frames), dtype=bool)
+        for k in range(1, MOST_TARGETS + 1):
+            if not growing.any():
+                break
+            fitted = self.fit(x, y, np.where(growing, k, 0)).log_evidence[:, k]
+            before = found.max(axis=1)
+            found[growing, k] = np.nan_to_num(fitted[growing], nan=-np.inf)
+            growing &= found[:, k] > before
+        return found
+
     def rough(self) -> float:
         """Return the best width that is the same along both axes, px, to a few percent."""
-        if len(self.frames) > ROUGH_SEQUENCES:
-            some = np.linspace(0, len(self.frames) - 1, ROUGH_SEQUENCES).astype(int)
-            return WidthFinder(self.frames[some], self.camera, self.method.window).rough()
-        best = max(COARSE, key=lambda width: self.evidence(width, width))
-        for step in NARROWING:
-            tried = [best * (1 + step * place) for place in (-1, -0.5, 0, 0.5, 1)]
-            best = max(tried, key=lambda width: self.evidence(width, width))
-        return best
+        some = np.unique(np.linspace(0, len(self.frames) - 1, ROUGH_SEQUENCES).astype(int))
+        few = WidthFinder(self.frames[some, :ROUGH_FRAMES], self.camera, self.method.window)
+
+        def total(width: float) -> float:
+            best = few.tried(width, width).max(axis=1)
+            return float(best[np.isfinite(best)].sum())
+
+        known = {width: total(width) for width in COARSE}
+        for factor in NARROWING:
+            best = max(known, key=known.__getitem__)
+            known |= {width: total(width) for width in (best / factor, best * factor)}
+        return max(known, key=known.__getitem__)
 
     def certain_counts(self, x: float, y: float) -> Ints:
         """Return the number of targets of each sequence, 0 where it is not certain (all of them where few are)."""
-        tried = self.fit(x, y).log_evidence
-        tried = np.where(np.isnan(tried), -np.inf, tried)
+        tried = self.tried(x, y)
         best = tried.argmax(axis=1)
         ranked = np.sort(tried, axis=1)
         with np.errstate(invalid="ignore"):
@@ -153,7 +174,7 @@ class WidthFinder:
             if moved < NEAR:
                 counts = np.zeros_like(counts)
                 counts[quadric.rows[kept]] = quadric.counts[kept]
-                return Widths((x, y), sd, counts, 1 + CURVE, self._curves(x, y, counts))
+                return Widths((x, y), sd, counts)
         return None
 
     def _quadrics(self, x: float, y: float, counts: Ints) -> _Quadrics:
@@ -172,8 +193,10 @@ class WidthFinder:
         hessian = np.stack([np.stack([2 * hxx, hxy], -1), np.stack([hxy, 2 * hyy], -1)], -2)
         return _Quadrics(rows[good], counts[rows[good]], np.stack([gx, gy], -1), hessian)
 
-    def _curves(self, x: float, y: float, counts: Ints) -> Floats:
+    def with_curves(self, found: Widths) -> Widths:
+        """Return widths with the curves that are drawn of them."""
+        (x, y), counts = found.sigma, found.counts
         along_x = [-2 * self.evidence(x * (1 + r), y, counts) for r in CURVE]
         along_y = [-2 * self.evidence(x, y * (1 + r), counts) for r in CURVE]
         curves = np.array([along_x, along_y])
-        return np.asarray(curves - curves.min())
+        return replace(found, relative=1 + CURVE, curves=curves - curves.min())
