@@ -26,9 +26,9 @@ class DenseWorkspace(NamedTuple):
     """Scratch of the dense model of up to K targets in an n x n window.
 
     images (3K + 2, n n), weighted (n n,), axis values and slopes (6, n) along x and y in turn, first (2, n) and taps
-    (4, n, 4) of a spline, slope (n,) of the background along either axis, over half
-    the window, level (3,) grey levels, its normal matrix
-    (3, 3) or the factor of it, and gradient (3,), coupling (3K + 2, 3), widths (2,) as factors of the camera's.
+    (4, n, 4) of a spline, slope (n,) of the background along either axis over half the window, level (3,) grey levels,
+    its normal matrix (3, 3) or the factor of it, and gradient (3,), coupling (3K + 2, 3), widths (2,) as factors of
+    the camera's.
     """
 
     images: Floats
