@@ -112,7 +112,7 @@ def _intensity(panel: Axes, found: Calibration) -> None:
     )
     if found.intensity_law is not None:
         low, high = found.intensity_law
-        panel.axvspan(low, high, color=ORANGE, alpha=0.25, lw=0, label=f"law: {low:.4g} to {high:.4g}")
+        panel.axvspan(low, high, color=ORANGE, alpha=0.25, lw=0, zorder=0, label=f"law: {low:.4g} to {high:.4g}")
     panel.set(xlabel="light of one target in one frame, grey levels", ylabel="targets")
     panel.legend(
         frameon=False, fontsize=9, title=None if found.intensity_law else "no law told: free", title_fontsize=8

@@ -23,6 +23,7 @@ from csist_bench.methods.calibration.sensor import (
     background_of,
     bad_pixels_of,
     photon_transfer,
+    rough_gain,
     saturation_of,
 )
 from csist_bench.methods.calibration.widths import WidthFinder, Widths, with_widths
@@ -45,6 +46,7 @@ LAW_QUANTILES = (0.005, 0.995)
 LIT_FRAME, LIT_MEAN = 5.0, 8.0  # standard deviations of 3 x 3 px
 MOST_SATURATED = 0.5  # share of pixels
 MOST_PIXELS = 40_000_000  # that are looked at
+LEAST_READ_SHARE = 0.1  # of the background's variance, before photon transfer tells the read noise
 WORTH_SAYING_S = 2.0
 
 Say = Callable[[str], None]
@@ -221,6 +223,7 @@ class _Fitter:
         self.flat = (flat - estimated_background(flat, unknowns, bad)).reshape(sample.shape)
 
     def run(self, camera: Camera) -> Calibration:
+        camera = self._with_rough_gain(camera)
         self._compile(camera)
         seek_width = "psf_sigma" not in self.given.names
         width, widths, transfer, counts = 0.0, None, None, None
@@ -251,6 +254,17 @@ class _Fitter:
         self._finder(camera, 1.0).fit(1.0, 1.0, np.eye(1, len(self.flat), dtype=np.int64)[0])
         if (spent := time.perf_counter() - began) > WORTH_SAYING_S:
             self.say(f"compiled in {spent:.0f} s, once for this installation")
+
+    def _with_rough_gain(self, camera: Camera) -> Camera:
+        """Return the camera with the gain that differences over time show; the background's noise holds its part."""
+        if "gain" in self.given.names:
+            return camera
+        gain = rough_gain(self.sample, camera.saturation, self.bad)
+        if "noise_sigma" in self.given.names:
+            return replace(camera, shot_gain=gain)
+        total = camera.noise_sigma**2
+        read = max(total - gain * max(self.background.level, 0.0), LEAST_READ_SHARE * total)
+        return replace(camera, shot_gain=gain, noise_sigma=max(float(np.sqrt(read)), camera.noise_floor))
 
     def _with_transfer(self, camera: Camera, transfer: PhotonTransfer) -> Camera:
         gain = camera.shot_gain if "gain" in self.given.names else transfer.gain[0]

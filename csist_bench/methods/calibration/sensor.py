@@ -153,6 +153,24 @@ def photon_transfer(
     return PhotonTransfer((sigma, errors[0]), (float(gain), errors[1]), *_binned(m, squares))
 
 
+def rough_gain(sequences: NDArray[Any], saturation: float, bad: Bools | None) -> float:
+    """Return the gain that frames (B, T, n, n) show before any fit; 0 where they show none, or T < 3.
+
+    Second differences over time leave what moves steadily out, and noise in. Fast targets make it too large.
+    """
+    if sequences.shape[1] < 3:
+        return 0.0
+    before, now, after = (np.asarray(sequences[:, s : s - 2 or None], dtype=np.float64) for s in (0, 1, 2))
+    usable = np.maximum(np.maximum(before, now), after) < saturation
+    if bad is not None:
+        usable &= ~bad
+    light, squares = ((before + now + after) / 3)[usable], ((before - 2 * now + after) ** 2 / 6)[usable]
+    if not len(squares) or not squares.any():
+        return 0.0
+    _, gain, covariance = _fit_transfer(np.maximum(light, 0.0), squares)
+    return gain if gain > SURE * float(np.sqrt(covariance[1, 1])) else 0.0
+
+
 def background_leverage(size: int, unknowns: int) -> Floats:
     """Return what a background fitted in every frame takes of a pixel's variance, (n, n): 1 unknown, or 3, a plane."""
     axis = np.arange(size) - (size - 1) / 2

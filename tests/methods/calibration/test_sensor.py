@@ -10,6 +10,7 @@ from csist_bench.methods.calibration.sensor import (
     background_of,
     bad_pixels_of,
     photon_transfer,
+    rough_gain,
     saturation_of,
 )
 from csist_bench.methods.fitting.misfit import Explained
@@ -85,3 +86,12 @@ def test_what_a_fitted_background_takes_is_that_of_least_squares(unknowns):
     basis = np.stack([np.ones(49), column.ravel(), row.ravel()][:unknowns], axis=1)
     hat = basis @ np.linalg.inv(basis.T @ basis) @ basis.T
     np.testing.assert_allclose(background_leverage(7, unknowns).ravel(), np.diag(hat))
+
+
+@pytest.mark.parametrize("gain", [0.0, 0.2])
+def test_differences_over_time_show_the_gain_before_any_fit(gain):
+    frames, _, _ = foreign_sequences(np.random.default_rng(0), n=20, gain=gain, level=10)
+    found = rough_gain(frames, np.inf, None)
+    assert found == pytest.approx(gain, rel=0.15, abs=0.005)
+    assert rough_gain(frames[:, :2], np.inf, None) == 0.0
+    assert rough_gain(np.zeros((2, 5, 7, 7)), np.inf, None) == 0.0
