@@ -276,7 +276,6 @@ def unmix_each(
             about |= {"groups": "many", "false_alarms": scope.false_alarms}
     # A recipe knows the optics of its own frames; all that is told or assumed beside one may be wrong.
     doubtful = (told is not None or not labelled) and grouped.way != "many" and total > 0
-    doubtful &= any(runner.judged_as(d) != "fit" or runner.together(2) == 1 for d in range(len(decoders)))
     width = _wrong_width(source, camera, total) if doubtful else ""
     done = []
     for d, (about, spent) in enumerate(zip(runner.about, seconds.tolist(), strict=True)):
@@ -288,8 +287,7 @@ def unmix_each(
         }
         detections = concatenate([part[d] for part in parts]).ordered()
         misfit = _misfit(runner, d, [part[d] for part in left], camera, source.n_frames)
-        seen = misfit is not None and runner.judged_as(d) == "fit" and runner.together(2) > 1
-        remarks = _remarks(row, runner, misfit, "" if seen else width)
+        remarks = _remarks(row, runner, misfit, width)
         done.append(Unmixed(detections, total * len(wanted), spent, wanted, about, misfit, remarks))
     return done
 

@@ -24,6 +24,7 @@ Floats = NDArray[np.float64]
 
 SURE = 4.0  # standard errors by which chi^2 must be too high to be said
 LEAST_EXCESS = 0.01  # of the expected chi^2, for what a count of unknowns does not say exactly
+LEAST_SHORTAGE = 0.03  # likewise too low
 LEAST_EXCESS_OF_NETWORKS = 0.10  # their answers are not the best that the frames allow
 SHARE_OF_PEAK = 1e-3  # of the brightest pixel: what noise-free frames may leave unexplained
 LARGEST_WHOLE = 33  # px a side: larger frames are compared in windows
@@ -37,8 +38,9 @@ class Misfit:
 
     `per_frame` (B, T) is the root mean square of residuals in units of their standard deviation, squared (chi^2 per
     pixel), or in grey levels where the frames are free of noise (`unit`). `chi2` is its sum over all pixels, `expected`
-    that of a right camera, `error` the standard error of that; `limit` is what `chi2` may be before it is said, in grey
-    levels squared where those are the unit. `fitted` tells fits from answers of a network.
+    that of a right camera, `error` the standard error of that; `limit` is what `chi2` may be at most before it is
+    said, in grey levels squared where those are the unit, `least` at least. `fitted` tells fits from answers of a
+    network.
     """
 
     per_frame: Floats
@@ -49,6 +51,7 @@ class Misfit:
     limit: float
     pixels: int
     fitted: bool = True
+    least: float = 0.0
 
     def table(self) -> dict[str, Any]:
         """Return what a prediction file keeps of it; numbers of frames with four digits, in the order of the frames."""
@@ -58,7 +61,7 @@ class Misfit:
     @property
     def fits(self) -> bool:
         """Whether the camera explains the frames as far as can be told."""
-        return self.chi2 <= self.limit
+        return self.least <= self.chi2 <= self.limit
 
     def text(self) -> str:
         """Return in one line what does not fit; empty where nothing is to be said."""
@@ -75,9 +78,12 @@ class Misfit:
                 f"{allowed:.3g} expected at most: {ask}"
             )
         sure = (self.chi2 - self.expected) / self.error
+        if sure < 0:
+            ask = "is the noise or the gain told too high? see csist-bench calibrate"
         return (
             f"the frames do not fit the camera told: chi^2 {self.chi2 / self.pixels:.3f} per pixel over {frames}, "
-            f"{self.expected / self.pixels:.3f} expected, {sure:.0f} standard errors too high: {ask}"
+            f"{self.expected / self.pixels:.3f} expected, {abs(sure):.0f} standard errors too "
+            f"{'high' if sure > 0 else 'low'}: {ask}"
         )
 
 
@@ -193,5 +199,9 @@ def misfit_of(blocks: Sequence[BlockMisfit], camera: Camera, together: int, fitt
     error = math.sqrt(2.0 * max(expected, 1.0))
     least = LEAST_EXCESS if fitted else LEAST_EXCESS_OF_NETWORKS
     limit = expected + max(SURE * error, least * expected)
+    # Too little is left where noise is told too high; a fit may have taken as much as it has unknowns.
+    lowest = expected - (3.0 * float(targets.sum()) if together == 1 else 0.0)
+    lowest -= max(SURE * error, LEAST_SHORTAGE * expected)
     per_frame = chi2 / np.maximum(pixels, 1)
-    return Misfit(per_frame, "chi2 per pixel", float(chi2.sum()), expected, error, limit, total, fitted)
+    chi2_in_all = float(chi2.sum())
+    return Misfit(per_frame, "chi2 per pixel", chi2_in_all, expected, error, limit, total, fitted, lowest)

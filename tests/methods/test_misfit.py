@@ -54,6 +54,15 @@ def test_a_wrong_psf_or_noise_is_said_with_figures(change):
     assert "csist-bench calibrate" in found.text()
 
 
+def test_noise_told_too_high_is_said():
+    found = judged(frames_of(sigma=1.8))
+    assert not found.fits
+    assert "standard errors too low: is the noise or the gain told too high?" in found.text()
+    assert judged(frames_of(sigma=1.97)).fits
+    alone = judged(frames_of(sigma=2.0 * 0.975), together=1)
+    assert alone.fits  # a fit of single frames may take that much
+
+
 def test_the_expected_chi2_counts_the_unknowns_of_sequences_and_backgrounds():
     frames = frames_of()
     plain = judged(frames)
