@@ -70,7 +70,9 @@ class Measured:
         """
         scene = self.scene(name, method == "group-map")
         if told.startswith("exact"):
-            camera = replace(scene.camera, intensity_free="free" in told)
+            # A calibrated camera knows the level, where the background is level.
+            camera = scene.camera if any(scene.imager.slope) else scene.levelled
+            camera = replace(camera, intensity_free="free" in told)
         else:
             camera = self.calibration(name, intensity_told="law" in told)[0].camera
         key = "answers", name, method, told
