@@ -182,7 +182,8 @@ class WidthFinder:
             moved = np.abs(top).max()
             top = np.clip(top, -FARTHEST, FARTHEST) * QUADRIC_STEP
             x, y, sd = x * (1 + top[0]), y * (1 + top[1]), (float(x * error[0]), float(y * error[1]))
-            if moved < NEAR:
+            # Which sequences agree can change from place to place: a move within the error is no move.
+            if moved < NEAR or (moved < FARTHEST and (np.abs(top) < error).all()):
                 counts = np.zeros_like(counts)
                 counts[quadric.rows[kept]] = quadric.counts[kept]
                 return Widths((x, y), sd, counts)

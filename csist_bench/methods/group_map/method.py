@@ -119,9 +119,14 @@ class GroupMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     def _model(self, frames: NDArray[Any], camera: Camera) -> GroupModel:
         rounded = bool(np.isfinite(camera.saturation) and (frames == np.rint(frames)).all())
+        noise_model = plain_noise_model(noise_model_of(camera, rounded))
+        if camera.shot_gain > 0 and camera.background > 0:
+            # The light of a known level makes shot noise as well.
+            level_variance = camera.shot_gain * camera.background
+            noise_model = noise_model._replace(variance=noise_model.variance + level_variance)
         return GroupModel(
             camera,
-            plain_noise_model(noise_model_of(camera, rounded)),
+            noise_model,
             (self.radius, self.radius_sd),
             self.growth,
             self.arm_sd,

@@ -1,0 +1,129 @@
+"""What is measured once and used by several parts: scenes, calibrations, answers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from csist_bench.detections import Detections
+from csist_bench.evaluation.report import evaluate
+from csist_bench.evaluation.truth import Truth
+from csist_bench.methods.calibration.calibrate import Calibration, Given, calibrate
+from csist_bench.methods.inference import Unmixed, unmix_each
+from csist_bench.simulation.camera import Camera
+from tests.camera_aims.scenes import IMAGERS, Scene, scene_of
+
+SEQUENCES = 50  # of 20 frames, of a scene
+PARTS_OF_SCENE = 5  # by whose spread a difference's error is told
+CALIBRATED, ANSWERED = 1, 2  # streams of seeds
+
+
+@dataclass
+class Measured:
+    """Scenes of the chosen cameras, their calibrations and their answers, each made when it is first asked for."""
+
+    cameras: tuple[str, ...] = tuple(IMAGERS)
+    scale: float = 1.0
+    _kept: dict[Any, Any] = field(default_factory=dict)
+
+    def many(self, count: int, least: int = 1) -> int:
+        """Return a number of things at the chosen scale."""
+        return max(least, round(count * self.scale))
+
+    def once(self, key: Any, make: Callable[[], Any]) -> Any:
+        """Return what was made under a key, or make it."""
+        if key not in self._kept:
+            self._kept[key] = make()
+        return self._kept[key]
+
+    def calibration_scene(self, name: str) -> Scene:
+        count = self.many(SEQUENCES, 6)
+        return self.once(("frames", name), lambda: scene_of(IMAGERS[name], (CALIBRATED, 0), count))
+
+    def calibration(self, name: str, intensity_told: bool = False) -> tuple[Calibration, float]:
+        """Return what the frames tell of their camera, and how long that took, s."""
+
+        def make():
+            scene = self.calibration_scene(name)
+            given = Given(scene.unknown, frozenset({"intensity"} if intensity_told else ()))
+            began = time.perf_counter()
+            found = calibrate(scene.frames, given)
+            return found, time.perf_counter() - began
+
+        return self.once(("calibration", name, intensity_told), make)
+
+    def scene(self, name: str, arms: bool = False) -> Scene:
+        """Return what the answers of a camera are judged on: other frames than those of its calibration."""
+        count = self.many(SEQUENCES, 5)
+        return self.once(("scene", name, arms), lambda: scene_of(IMAGERS[name], (ANSWERED, arms), count, arms))
+
+    def answers(self, name: str, method: str, told: str) -> tuple[Scene, Camera, Detections]:
+        """Return a scene, a camera and the answers of a method told it.
+
+        `told` is "exact", "exact, free" (but for the intensities, of which nothing is told), "calibrated" from frames
+        alone, or "calibrated, law" (beside the law of the intensities).
+        """
+        scene = self.scene(name, method == "group-map")
+        if told.startswith("exact"):
+            # A calibrated camera knows the level, where the background is level.
+            camera = scene.camera if any(scene.imager.slope) else scene.levelled
+            camera = replace(camera, intensity_free="free" in told)
+        else:
+            camera = self.calibration(name, intensity_told="law" in told)[0].camera
+        key = "answers", name, method, told
+        return scene, camera, self.once(key, lambda: answered(scene, method, camera).detections)
+
+
+def answered(scene: Scene, method: str, camera: Camera) -> Unmixed:
+    return unmix_each(scene.bare(), method, ["grid"], camera)[0]
+
+
+def cso_map(found: Detections, truth: Truth) -> float:
+    """Return CSO-mAP, percent."""
+    return float(np.mean(evaluate(found, truth).ap))
+
+
+def difference(one: Detections, other: Detections, truth: Truth) -> tuple[float, float]:
+    """Return by how much CSO-mAP of the first is above that of the other on the same frames, and the error of that.
+
+    The error is that of the mean of five parts of the trajectories.
+    """
+    parts = []
+    for rows in np.array_split(truth.trajectories, PARTS_OF_SCENE):
+        part = Truth.from_arrays(truth.xy, truth.intensity, truth.count, truth.frames, rows)
+        parts.append(cso_map(one, part) - cso_map(other, part))
+    whole = cso_map(one, truth) - cso_map(other, truth)
+    return whole, float(np.std(parts, ddof=1) / np.sqrt(len(parts)))
+
+
+def pulls(found: Detections, scene: Scene) -> tuple[float, float, int]:
+    """Return the robust spread of position errors over their predicted errors, the share of counts that are right, and
+    the number of errors.
+
+    Only frames whose number of targets is right count. The spread is the 68.27 percentile of the absolute pulls.
+    """
+    n, t = scene.light.shape[:2]
+    index = found.trajectory * t + found.frame
+    order = np.argsort(index, kind="stable")
+    starts = np.searchsorted(index[order], np.arange(n * t + 1))
+    right, values = 0, []
+    for f in range(n * t):
+        rows = order[starts[f] : starts[f + 1]]
+        xy = scene.xy.reshape(n * t, -1, 2)[f]
+        xy = xy[np.isfinite(xy[:, 0])]
+        if len(rows) != len(xy):
+            continue
+        right += 1
+        own = np.stack([found.x[rows], found.y[rows]], axis=-1)
+        error = np.stack([found.sigma_x[rows], found.sigma_y[rows]], axis=-1)
+        at, to = linear_sum_assignment(np.hypot(*(own[:, None] - xy[None]).transpose(2, 0, 1)))
+        values.append((own[at] - xy[to]) / error[at])
+    if not values:
+        return float("nan"), right / (n * t), 0
+    flat = np.abs(np.concatenate(values)).ravel()
+    return float(np.percentile(flat, 68.27)), right / (n * t), len(flat)
