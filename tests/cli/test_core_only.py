@@ -10,6 +10,7 @@ import sys
 import sysconfig
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from csist_bench.cli import COMMANDS, EXTRAS
@@ -29,6 +30,7 @@ CASES: list[tuple[list[str], str | None]] = [
     (["info", "set.zarr"], None),
     (["info", "memory://set.zarr"], "[remote]"),
     (["validate", "set.zarr"], None),
+    (["calibrate", "dark.npy"], None),
     (["export", "set.zarr", "exported"], None),
     (["import", "published", "again.zarr"], None),
     (["run", "bid", "--data", "set.zarr", "--set", "iterations=2", "--out", "bid.json"], None),
@@ -63,6 +65,7 @@ def core(tmp_path_factory):
     work = home / "work"
     work.mkdir()
     tiny_set(work / "set.zarr")
+    np.save(work / "dark.npy", np.random.default_rng(0).normal(10, 2, (40, 11, 11)))
     repository = Path(__file__).parents[2]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(site), str(repository)])}
 
