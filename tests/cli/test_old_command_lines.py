@@ -12,6 +12,7 @@ from csist_bench.cli import COMMANDS, cli
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "command_lines_0_1_0.txt"
 LINES = [line for line in GOLDEN.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+NEWER = {"calibrate"}  # commands that version 0.1.0 did not have
 
 
 def parsed(line):
@@ -34,7 +35,7 @@ def test_a_command_line_is_still_taken(line, tmp_path, monkeypatch):
 
 
 def test_every_command_is_among_them():
-    assert {line.split()[1] for line in LINES} == set(COMMANDS)
+    assert {line.split()[1] for line in LINES} == set(COMMANDS) - NEWER
 
 
 def test_a_flag_that_never_was_is_refused():

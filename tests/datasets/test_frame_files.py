@@ -101,7 +101,7 @@ def test_whole_numbers_that_float32_does_not_hold_are_said():
 
 def test_what_is_only_assumed_is_named(tmp_path):
     assumed = BareFrames.of(np.zeros((5, 5))).assumed
-    assert set(assumed) == {"psf", "psf_sigma", "noise_sigma", "gain", "background", "saturation", "intensity"}
+    assert set(assumed) == {"psf_sigma", "noise_sigma", "gain", "background", "saturation", "intensity"}
 
 
 @pytest.mark.parametrize(
