@@ -9,7 +9,7 @@ import pytest
 
 from csist_bench.detections import Detections
 from tests.camera_aims.__main__ import main
-from tests.camera_aims.measured import pulls
+from tests.camera_aims.measured import Measured, pulls
 from tests.camera_aims.rows import BEGIN, END
 from tests.camera_aims.scenes import IMAGERS, scene_of
 
@@ -65,6 +65,15 @@ def test_the_command_writes_rows_and_tables(tmp_path):
     assert text.endswith(f"{END}\n\nAfter\n")
     assert "stale" not in text
     assert all(f"| {row['figure']} |" in text for row in rows)
+
+
+def test_a_camera_is_calibrated_with_its_intensities_told_and_without():
+    measured = Measured(("sharp",), 0.1)
+    for told in (False, True):
+        found, seconds = measured.calibration("sharp", intensity_told=told)
+        assert found.camera.intensity_free != told
+        assert found.transfer.noise_sigma[0] == pytest.approx(2.0, rel=0.1)
+        assert seconds > 0
 
 
 @pytest.mark.parametrize("wrong", [["everything"], ["--scale", "0"], ["--markdown", "nowhere.md"]])

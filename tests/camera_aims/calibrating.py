@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from csist_bench.evaluation import cramer_rao
-from csist_bench.methods.calibration.calibrate import Calibration, Given, calibrate
+from csist_bench.methods.calibration.calibrate import Calibration, calibrate
 from tests.camera_aims.measured import Measured
 from tests.camera_aims.rows import Row, met
 from tests.camera_aims.scenes import Scene
@@ -89,7 +89,7 @@ def gain(found: float, error: float, scene: Scene) -> tuple[str, str, str, bool]
 def single_frames(name: str, scene: Scene) -> Row:
     """Calibrate the frames as if they were unrelated."""
     alone = scene.one_by_one()
-    found = calibrate(alone.frames, Given(alone.unknown))
+    found = calibrate(alone.frames)
     aim = f"within {SINGLE_WIDTH} % or not found"
     if found.widths is None:
         return Row(

@@ -13,9 +13,11 @@ from scipy.optimize import linear_sum_assignment
 from csist_bench.detections import Detections
 from csist_bench.evaluation.report import evaluate
 from csist_bench.evaluation.truth import Truth
-from csist_bench.methods.calibration.calibrate import Calibration, Given, calibrate
+from csist_bench.methods.calibration.calibrate import Calibration, calibrate
+from csist_bench.methods.calibration.given import Given
 from csist_bench.methods.inference import Unmixed, unmix_each
 from csist_bench.simulation.camera import Camera
+from csist_bench.simulation.camera_file import CameraFile, fields_of
 from tests.camera_aims.scenes import IMAGERS, Scene, scene_of
 
 SEQUENCES = 50  # of 20 frames, of a scene
@@ -50,7 +52,9 @@ class Measured:
 
         def make():
             scene = self.calibration_scene(name)
-            given = Given(scene.unknown, frozenset({"intensity"} if intensity_told else ()))
+            law = [scene.levelled.intensity_min, scene.levelled.intensity_max]
+            told = CameraFile(fields_of({"intensity": law}, "told")) if intensity_told else None
+            given = Given.of(told, scene.frames)
             began = time.perf_counter()
             found = calibrate(scene.frames, given)
             return found, time.perf_counter() - began

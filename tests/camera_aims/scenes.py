@@ -83,11 +83,6 @@ class Scene:
             noise_floor=NOISE_FLOOR_INTEGER if imager.bits else NOISE_FLOOR_FLOAT,
         )
 
-    @property
-    def unknown(self) -> Camera:
-        """What is known of the camera before it is calibrated: the size of frames, and whether numbers are whole."""
-        return Camera(Optics(0.5, SIZE), noise_floor=self.levelled.noise_floor)
-
     def one_by_one(self) -> Scene:
         """Return the same frames as unrelated ones, N T trajectories of one frame."""
         flat = [a.reshape(-1, 1, *a.shape[2:]) for a in (self.frames, self.xy, self.light)]
