@@ -298,9 +298,11 @@ def _remarks(row: Method, runner: Runner, misfit: Misfit | None, width: str) -> 
 
 
 def _wrong_width(source: FrameSource, camera: Camera, total: int) -> str:
-    """Return what sequences of the frames say of the PSF's width, read as they lie; "" where it is as told."""
-    from csist_bench.methods.calibration.check import SAMPLE, wrong_width
+    """Return what a sample of the sequences says of the PSF's width; "" where it is as told."""
+    from csist_bench.methods.calibration.check import LEAST_LENGTH, SAMPLE, wrong_width
 
+    if source.n_frames < LEAST_LENGTH:
+        return ""
     places = np.unique(np.linspace(0, total - 1, min(total, SAMPLE)).astype(int))
     frames = np.concatenate([source.read("frames", place, place + 1) for place in places.tolist()])
     return wrong_width(frames, camera)

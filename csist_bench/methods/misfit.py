@@ -135,11 +135,11 @@ def _in_windows(frames: NDArray[Any], found: Detections, camera: Camera) -> Bloc
     side = min(2 * math.ceil(WINDOW_SIGMAS * camera.optics.psf_sigma) + 1, height, width)
     sums = BlockMisfit.empty(b, t)
     index = found.trajectory * t + found.frame
-    group = np.zeros(len(found), np.int64) if found.group is None else found.group
-    # Where the maps of a camera are those of whole frames, each window has its own part of them.
-    for one in np.unique(index):
-        here = found.select(index == one)
-        of_group = group[index == one]
+    order = np.argsort(index, kind="stable")
+    frames_seen, starts = np.unique(index[order], return_index=True)
+    for one, rows in zip(frames_seen, np.split(order, starts[1:])):
+        here = found.select(rows)
+        of_group = np.zeros(len(here), np.int64) if here.group is None else here.group
         origins = []
         for each in np.unique(of_group):
             x, y = here.x[of_group == each].mean(), here.y[of_group == each].mean()

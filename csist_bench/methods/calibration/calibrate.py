@@ -226,7 +226,7 @@ class _Fitter:
         camera = self._with_rough_gain(camera)
         self._compile(camera)
         seek_width = "psf_sigma" not in self.given.names
-        width, widths, transfer, counts = 0.0, None, None, None
+        width, widths, transfer = 0.0, None, None
         for turn in range(ROUNDS):
             if seek_width:
                 widths = self._widths(camera, width, turn)
@@ -234,16 +234,16 @@ class _Fitter:
                     return self.start.without_fits(
                         "no width explains the sequences best; it takes more of them, or brighter ones"
                     )
-                camera, counts = with_widths(camera, *widths.sigma), widths.counts
+                camera = with_widths(camera, *widths.sigma)
                 width = camera.optics.psf_sigma
-            found = self._answers(camera, counts)
+            found = self._answers(camera)
             if not len(found):
                 return self.start.without_fits("no target could be fitted")
             explained = self._explained(found, camera)
             self.level = float(explained.level[self._answered(found), 0].mean()) + camera.background
             transfer = self._transfer(found, explained, camera)
             camera = self._with_transfer(camera, transfer)
-        found = self._answers(camera, counts)
+        found = self._answers(camera)
         if widths is not None:
             widths = self._finder(camera, max(camera.widths)).with_curves(widths)
         return self._finished(camera, widths, transfer, found)
@@ -304,7 +304,7 @@ class _Fitter:
         self.say(f"PSF: round {turn + 1} of {ROUNDS}, {start[0]:.3f} x {start[1]:.3f} px")
         return self._finder(camera, max(start)).refine(*start)
 
-    def _answers(self, camera: Camera, counts: NDArray[np.int64] | None) -> Detections:
+    def _answers(self, camera: Camera) -> Detections:
         return self._finder(camera, max(camera.widths)).fit(*camera.widths).detections
 
     def _answered(self, found: Detections) -> Bools:

@@ -40,8 +40,12 @@ def intensity_law(camera: Camera) -> tuple[float, float]:
 
 def flux_sd(survey: Survey, camera: Camera) -> float:
     """Return the standard deviation of one frame's flux by read noise and a fitted background, grey levels."""
-    inflation = 1.0 if camera.background_law == "level" else FLUX_INFLATION
-    return float(survey.windows.shape[1] * camera.noise_sigma) * inflation
+    return float(survey.windows.shape[1] * camera.noise_sigma) * flux_inflation(camera)
+
+
+def flux_inflation(camera: Camera) -> float:
+    """Return by what the noise of a flux is larger where its background is estimated too."""
+    return 1.0 if camera.background_law == "level" else FLUX_INFLATION
 
 
 def blank_frames(survey: Survey, camera: Camera) -> Bools:

@@ -27,11 +27,12 @@ from numpy.typing import NDArray
 from csist_bench.detections import Detections
 from csist_bench.errors import must, require_finite, require_shape
 from csist_bench.methods.fitting.answers import FrameAnswers
-from csist_bench.methods.fitting.background import FLUX_INFLATION, targets_alone
+from csist_bench.methods.fitting.background import targets_alone
 from csist_bench.methods.fitting.counts import (
     LARGEST_COUNT,
     blank_frames,
     count_candidates,
+    flux_inflation,
     intensity_law,
 )
 from csist_bench.methods.fitting.frames import window_side
@@ -157,8 +158,7 @@ class SequenceMaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fiel
     def _blank(self, scene: _Scene) -> Bools:
         if not self._free(scene.camera):
             return blank_frames(scene.survey, scene.camera)
-        inflation = 1.0 if scene.camera.background_law == "level" else FLUX_INFLATION
-        sd = scene.survey.windows.shape[1] * math.sqrt(scene.noise_model.variance) * inflation
+        sd = scene.survey.windows.shape[1] * math.sqrt(scene.noise_model.variance) * flux_inflation(scene.camera)
         return np.asarray(scene.survey.flux < BLANK_SIGMAS * sd)
 
     def _answer_plan(self, scene: _Scene, plan: Plan, known: Ints | None, found: FrameAnswers) -> tuple[Floats, Floats]:
