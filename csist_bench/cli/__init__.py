@@ -23,6 +23,7 @@ COMMANDS = {
     "run": "Unmix a data set with a method and write a prediction file.",
     "train": "Train a network by its recipe.",
     "evaluate": "Score a prediction file: AP05..AP25 and CSO-mAP.",
+    "compare": "Tell whether prediction files, or rows, differ by more than chance.",
     "limit": "Cramer-Rao lines of a data set, per prior tier.",
     "submit": "Score a prediction file and add it to the leaderboard.",
     "leaderboard": "Show the leaderboard: terminal, Markdown, HTML or JSON.",

@@ -10,7 +10,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from csist_bench.jit import jit
+from csist_bench.jit import jit, jit_ieee
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -152,37 +152,60 @@ def ospa(xy: Floats, start: Ints, target_xy: Floats, target_count: Ints, cutoff:
         out[f] = math.sqrt(total / columns)
 
 
-@jit
+LANES = 256  # resamples side by side, so that the loop over them is vectorised and its state stays in the cache
+
+
+@jit_ieee
 def weighted_average_precision(
-    places: Ints, start: Ints, trajectory: Ints, weights: Ints, target_count: Ints, scratch: Ints, out: Floats
+    hits: NDArray[np.bool_], trajectory: Ints, weights: Ints, target_count: Ints, out: Floats
 ) -> None:
     """Write AP (a fraction) of each resample and threshold into `out` (B, D).
 
-    `places` lists the ranks of the hits, those of threshold d from start[d] to start[d + 1]; `trajectory` (n,) numbers
-    the resampled units of the ranked detections; `weights` (B, N) says how often each unit is drawn, `target_count`
-    (N,) how many targets it has. A detection of weight w stands for w copies that follow one another: their precision
-    rises over a hit's copies, so its value after the last copy bounds them all. `scratch` is (2, n). A resample
-    without targets gets 0.
+    `hits` (n, D) of the ranked detections, `trajectory` (n,) numbers their resampled units; `weights` (B, N) says how
+    often each unit is drawn, `target_count` (N,) how many targets it has. A detection of weight w stands for w copies
+    that follow one another: their precision rises over a hit's copies, so its value after the last copy bounds them
+    all. A resample without targets gets 0. Counts are float64, exact up to 2^53.
     """
-    drawn, seen = scratch[0], scratch[1]  # copies of each detection, and of all down to it
-    for b in range(len(weights)):
-        total, so_far = 0, 0
-        for unit in range(len(target_count)):
-            total += weights[b, unit] * target_count[unit]
-        for i in range(len(trajectory)):
-            drawn[i] = weights[b, trajectory[i]]
-            so_far += drawn[i]
-            seen[i] = so_far
-        for d in range(len(start) - 1):
-            true = 0
-            for k in range(start[d], start[d + 1]):
-                true += drawn[places[k]]
-            # From the right, so that the best precision so far is the envelope.
-            area, best = 0.0, 0.0
-            for k in range(start[d + 1] - 1, start[d] - 1, -1):
-                gain = drawn[places[k]]
-                if gain > 0:
-                    best = max(best, true / seen[places[k]])
-                    area += gain * best
-                    true -= gain
-            out[b, d] = area / total if total > 0 else 0.0
+    thresholds, units = hits.shape[1], len(target_count)
+    in_unit = np.zeros((units, thresholds + 2))  # hits at each threshold, detections, targets
+    in_unit[:, thresholds + 1] = target_count
+    for i in range(len(trajectory)):
+        in_unit[trajectory[i], thresholds] += 1.0
+        for d in range(thresholds):
+            in_unit[trajectory[i], d] += hits[i, d]
+    for first in range(0, len(weights), LANES):
+        drawn = np.ascontiguousarray(weights[first : first + LANES].T).astype(np.float64)
+        lanes = drawn.shape[1]
+        counts = np.zeros((thresholds + 2, lanes))
+        for unit in range(units):
+            for c in range(thresholds + 2):
+                add_multiple(in_unit[unit, c], drawn[unit], counts[c])
+        seen, total = counts[thresholds], counts[thresholds + 1]
+        best, area = np.zeros((thresholds, lanes)), np.zeros((thresholds, lanes))
+        # From the last rank up, so that the best precision so far is the envelope.
+        for i in range(len(trajectory) - 1, -1, -1):
+            own = drawn[trajectory[i]]
+            for d in range(thresholds):
+                if hits[i, d]:
+                    count_hit(own, counts[d], seen, best[d], area[d])
+            add_multiple(-1.0, own, seen)
+        for d in range(thresholds):
+            for b in range(lanes):
+                out[first + b, d] = area[d, b] / total[b] if total[b] > 0.0 else 0.0
+
+
+@jit_ieee
+def count_hit(copies: Floats, true: Floats, seen: Floats, best: Floats, area: Floats) -> None:
+    """Take a hit that each resample has `copies` (B,) of into its envelope and area, then out of its `true` hits."""
+    for b in range(len(copies)):
+        precision = true[b] / seen[b] if copies[b] > 0.0 else 0.0
+        best[b] = precision if precision > best[b] else best[b]
+        area[b] += copies[b] * best[b]
+        true[b] -= copies[b]
+
+
+@jit_ieee
+def add_multiple(factor: float, values: Floats, out: Floats) -> None:
+    """Add `factor * values` (B,) to `out`."""
+    for b in range(len(out)):
+        out[b] += factor * values[b]

@@ -16,11 +16,15 @@ from csist_bench.datasets import Dataset, Split
 from csist_bench.detections import Detections
 from csist_bench.errors import InputError, must, show, unknown
 from csist_bench.evaluation import EVALUATOR_VERSION
+from csist_bench.evaluation.average_precision import RankedHits
+from csist_bench.evaluation.influence import influences
+from csist_bench.evaluation.matching import match
 from csist_bench.evaluation.report import DetailOptions, Provenance, Report, evaluate
 from csist_bench.evaluation.truth import Truth
 from csist_bench.files.convention import AS_THE_FORM, OURS, Convention
 from csist_bench.leaderboard.datasets import dataset_label, dataset_recipe
 from csist_bench.leaderboard.rows import Row, board_lock, checked_row, read_rows, same_answers, standing, write_rows
+from csist_bench.leaderboard.trajectories import Influence, keep_influence
 from csist_bench.methods.registry import METHODS, Method
 from csist_bench.predictions import Decoding, Header, Predictions, read_predictions
 from csist_bench.predictions.heat_maps import AbsentChunks
@@ -75,6 +79,7 @@ class Scored:
 
     row: Row
     warnings: tuple[str, ...]
+    influence: Influence
     convention: Convention = OURS
 
 
@@ -97,7 +102,8 @@ def submit(
     store : Dataset
         The data that it answers.
     leaderboard : path
-        CSV table; made if missing. It is written under a lock and by rename.
+        CSV table; made if missing. It is written under a lock and by rename. What each trajectory bears on the scores
+        is kept beside it (`csist_bench.leaderboard.trajectories`).
     supersede : bool
         Take the place of the standing row of the same method, data and settings; both stay in the table.
 
@@ -113,6 +119,7 @@ def submit(
     with board_lock(path):
         rows = read_rows(path, missing_ok=True)
         row = admitted(scored.row, rows, path, supersede)
+        keep_influence(path, row, scored.influence)
         write_rows(path, [*rows, row])
     return replace(scored, row=row)
 
@@ -154,7 +161,15 @@ def score_submission(
         "predictions_sha256": detections_digest(detections),
         "date": claim.date or datetime.date.today().isoformat(),
     }
-    return Scored(checked_row(values, where), (*read.warnings, *unverified), read.convention)
+    said = (*read.warnings, *unverified)
+    return Scored(checked_row(values, where), said, influence_of(detections, truth), read.convention)
+
+
+def influence_of(detections: Detections, truth: Truth) -> Influence:
+    """Return what each scored trajectory bears on the APs of detections that are ranked as their row says."""
+    matched = match(detections, truth)
+    aps = RankedHits.from_matched(matched, truth.n_targets).average_precisions()
+    return Influence(truth.trajectories, influences(matched, truth), tuple(100 * ap for ap in aps))
 
 
 def detections_digest(detections: Detections) -> str:

@@ -41,6 +41,7 @@ CASES: list[tuple[list[str], str | None]] = [
     (["train", "espcn", "--data", "set.zarr"], NEEDS_TORCH),
     (["train", "offgrid-net", "--data", "set.zarr"], NEEDS_TORCH),
     (["evaluate", "preds.json", "--data", "set.zarr"], None),
+    (["compare", "preds.json", "preds.json", "--data", "set.zarr"], None),
     (["limit", "--data", "set.zarr"], None),
     (["submit", "preds.json", "--data", "set.zarr", "--leaderboard", "own.csv"], None),
     (["leaderboard", "--leaderboard", "board.csv", "--html", "page.html"], None),

@@ -42,14 +42,10 @@ def test_weighted_ap_equals_the_ap_of_repeated_trajectories():
         matched = match(detections_of(rows), truth)
         weights = rng.integers(0, 4, (3, 4))
         weights[:, 0] += 1
-        places = [np.flatnonzero(row) for row in matched.hits]
         out = np.empty((3, 5))
-        scratch = np.empty((2, len(rows)), dtype=np.int64)
-        start = np.cumsum([0, *map(len, places)])
         per_trajectory = truth.frame_count
-        kernel.weighted_average_precision(
-            np.concatenate(places), start, matched.frame, weights, per_trajectory, scratch, out
-        )
+        hits = np.ascontiguousarray(matched.hits.T)
+        kernel.weighted_average_precision(hits, matched.frame, weights, per_trajectory, out)
         for row, values in zip(weights, out):
             expected = _weighted(targets, rows, row) if (row * per_trajectory).sum() else (0.0,) * 5
             np.testing.assert_allclose(100 * values, expected, atol=1e-10)
