@@ -25,12 +25,13 @@ SPLITS = ("train", "val", "test")
 Family = Literal["traditional", "super-resolution", "unfolding", "off-grid"]
 FAMILIES: tuple[Family, ...] = get_args(Family)
 
-# What a method knows of the scenes; D-rotated: the generator's law, turned by any angle.
-PriorTier = Literal["A", "B", "C", "D", "D-rotated"]
+# What a method knows of the scenes. B+spacing: B and how near and far targets are from each other; D-rotated: the
+# generator's law, turned by any angle.
+PriorTier = Literal["A", "B", "C", "D", "D-rotated", "B+spacing"]
 PRIOR_TIERS: tuple[PriorTier, ...] = get_args(PriorTier)
 PRIOR_TEXT = (
-    "Knows: A the optics; B also the brightness law; C also smooth or rigid motion; D the whole generator, or trained"
-    " on it (D-rotated: on the rotated law)."
+    "Knows: A the optics; B also the brightness law (B+spacing: and how near and far targets are from each other); C"
+    " also smooth or rigid motion; D the whole generator, or trained on it (D-rotated: on the rotated law)."
 )
 
 # How a heat map becomes detections. A row says "own" of a method that answers detections itself.

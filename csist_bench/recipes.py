@@ -140,10 +140,11 @@ class DataRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     def prior_tier(self) -> PriorTier:
         """What is known of the scenes by whoever has learned from them.
 
-        Freely placed targets teach no more than their brightness and number; of turned ones the axes stay unknown.
+        Freely placed targets teach no more than their brightness and number, and where they keep a distance, that; of
+        turned ones the axes stay unknown.
         """
         if self.directions == "free":
-            return "B"
+            return "B+spacing" if self.separation_min > 0 else "B"
         return "D-rotated" if self.rotate else "D"
 
     def split_sizes(self) -> dict[str, int]:

@@ -53,6 +53,7 @@ class Contents(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     shown: dict[str, str]
     lines: dict[str, Pick]
     tables: dict[str, Layout]
+    minutes_before: dict[str, float] = {}
 
 
 def read_contents(path: Path) -> Contents:
@@ -207,14 +208,16 @@ def _networks(tables: Tables) -> str:
     for (title, settings, decoder, rank, dataset), row in tables.rows.items():
         if (decoder, rank, dataset) != ("grid", "score", PLAIN) or row.training_minutes is None:
             continue
-        cells = [f"`{names.get(title, title)}`" + _VARIANTS.get(settings, f", {settings}"), f"{row.parameters or 0:,}"]
+        name, variant = names.get(title, title), _VARIANTS.get(settings, f", {settings}")
+        minutes = row.training_minutes + tables.contents.minutes_before.get(name + variant, 0.0)
+        cells = [f"`{name}`{variant}", f"{row.parameters or 0:,}"]
         cells.append(f"*{published[title]:.2f}*" if title in published and not settings else "")
         for where in (PLAIN, f"{PLAIN}-rotated", f"{PLAIN}-rotated-scaled"):
             for kind in ("grid", "polish"):
                 found = tables.measured(Pick(title, (settings,), kind), where)
                 cells.append(figure(found.cso_map) if found else "")
         order = (published.get(title, 100.0), title, settings)
-        lines.append((order, [*cells, f"{row.training_minutes:.0f}"]))
+        lines.append((order, [*cells, f"{minutes:.0f}"]))
     both = ("measured", "`polish`", "`-rotated`", "`polish`", "`-rotated-scaled`", "`polish`")
     head = ("", "parameters", "published", *both, "minutes")
     return markdown_table(head, [cells for _, cells in sorted(lines)])

@@ -140,7 +140,7 @@ def score_submission(
     )
     _refuse_other_data(where, read.header, store, split)
     truth = Truth.from_split(part)
-    detections = _ranked(where, read.detections, claim.rank)
+    detections = ranked(where, read.detections, claim.rank)
     options = DetailOptions(bootstrap)
     report = evaluate(detections, truth, full=True, options=options, provenance=Provenance(read.header))
     status, unverified = _status(where, claim, read.header)
@@ -215,7 +215,14 @@ def _refuse_other_data(where: str, header: Header, store: Dataset, split: str) -
         raise must(f"{where}: split", f"be {split!r}", header.split, f"submit with --split {show(header.split)}")
 
 
-def _ranked(where: str, detections: Detections, rank: str) -> Detections:
+def ranked(where: str, detections: Detections, rank: str) -> Detections:
+    """Return detections with the scores that a row's ranking gives them.
+
+    Raises
+    ------
+    InputError
+        If the ranking is unknown, or the detections lack what it goes by.
+    """
     if rank not in RANKINGS:
         raise unknown("ranking", rank, RANKINGS)
     if rank == "score":

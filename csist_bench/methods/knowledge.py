@@ -10,7 +10,7 @@ from csist_bench.errors import InputError
 from csist_bench.recipes import load_data_recipe
 
 # From the least knowledge to the most; to know the axes is more than to know them up to a rotation.
-ORDER: tuple[PriorTier, ...] = ("A", "B", "C", "D-rotated", "D")
+ORDER: tuple[PriorTier, ...] = ("A", "B", "B+spacing", "C", "D-rotated", "D")
 
 
 def most_known(tiers: Iterable[PriorTier]) -> PriorTier:

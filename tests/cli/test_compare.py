@@ -47,7 +47,7 @@ def test_files_of_one_name_are_told_apart_by_their_folders(bench, truth, moved):
 
 def test_files_of_other_data_are_refused(bench, truth):
     own, other = bench.file(truth), bench.file(truth, "other.json", fingerprint="sha256:" + "0" * 64)
-    code, out, err = bench("compare", own, other, "--data", bench.store.path)
+    code, _, err = bench("compare", own, other, "--data", bench.store.path)
     assert code == 2
     assert "other.json: " in err
     assert err.count("\n") == 1

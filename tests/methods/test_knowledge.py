@@ -20,7 +20,8 @@ from csist_bench.simulation.optics import Optics
         ("seqcsist", ("rotate=true",), "D-rotated"),
         ("seqcsist-rotated-scaled", (), "D-rotated"),
         ("seqcsist-rotated-scaled", ("rotate=false",), "D"),
-        ("seqcsist-free", (), "B"),
+        ("seqcsist-free", (), "B+spacing"),
+        ("seqcsist-free", ("separation_min=0",), "B"),
         ("seqcsist", ("directions=free",), "B"),
     ],
 )
@@ -34,7 +35,7 @@ def test_the_fields_of_a_data_recipe_tell_the_tier_and_its_name_does_not(name, o
         ("", "seqcsist", {}, "D"),
         ("", "seqcsist-rotated", {}, "D-rotated"),
         ("", "seqcsist", {"stream": None}, "D"),
-        ("", "seqcsist", {"stream": {"scenes": {"seqcsist-free": 1.0}}}, "B"),
+        ("", "seqcsist", {"stream": {"scenes": {"seqcsist-free": 1.0}}}, "B+spacing"),
         ("", "", {"stream": {"scenes": {"seqcsist-free": 1.0, "seqcsist-rotated": 2.0}}}, "D-rotated"),
         ("", "", {"stream": {"scenes": {"seqcsist-rotated": 1.0, "seqcsist": 1.0}}}, "D"),
         ("", "a set of my own", {}, "D"),
@@ -47,6 +48,8 @@ def test_the_card_of_weights_tells_what_they_know(told, dataset, training, tier)
 
 def test_to_know_the_axes_is_more_than_to_know_them_up_to_a_rotation():
     assert most_known(["D-rotated", "B", "C"]) == "D-rotated"
+    assert most_known(["B+spacing", "B"]) == "B+spacing"
+    assert most_known(["B+spacing", "C"]) == "C"
     assert most_known(["D-rotated", "D"]) == "D"
     assert tier_of_law("no such recipe") == "D"
 
@@ -75,7 +78,7 @@ def test_the_usual_settings_are_of_the_tier_that_the_registry_shows():
     ("method", "weights", "tier", "pretrained", "begun_from"),
     [
         ("offgrid-net", "offgrid-net", "D", False, ""),
-        ("offgrid-net", "offgrid-net-free", "B", False, ""),
+        ("offgrid-net", "offgrid-net-free", "B+spacing", False, ""),
         ("offgrid-net", "offgrid-net-rotated", "D-rotated", True, "sha256:786269400455"),
         ("offgrid-net", "offgrid-net-rotated-20", "D-rotated", True, "offgrid-net sha256:c9e671e3db4e"),
         ("derefnet", "derefnet", "D", True, "ista-net"),

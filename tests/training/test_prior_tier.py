@@ -23,9 +23,9 @@ FREE, TURNED = {"scenes": {"seqcsist-free": 1.0}}, {"scenes": {"seqcsist-rotated
     [
         (None, None, "D"),
         ({"scenes": {"stored": 1.0}}, None, "D"),
-        (FREE, None, "B"),
+        (FREE, None, "B+spacing"),
         (TURNED, None, "D-rotated"),
-        (FREE, "A", "B"),
+        (FREE, "A", "B+spacing"),
         (FREE, "D", "D"),
         (TURNED, "B", "D-rotated"),
     ],

@@ -10,6 +10,7 @@ Differs from the paper:
 - Layers start as the iteration preconditioned by the least-squares estimator, B = Q and W = I - Q Phi, from x = Q y;
   `start = "gradient"` starts them as plain ISTA, B = Phi^T / L and W = I - Phi^T Phi / L,
   "identity" with W = I (see LIHT).
+- |theta| is the threshold, so that one that training pushes through zero stays alive; the benchmark's code clamps it.
 - Grids are scaled by 1/100 inside, so that thresholds and matrices move at similar rates under Adam.
 """
 

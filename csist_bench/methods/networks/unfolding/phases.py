@@ -161,7 +161,10 @@ def start_as_identity(split: nn.Conv2d, join: nn.Conv2d, channel: int = 0) -> No
 
 
 def mean_symmetry(residuals: list[Tensor] | None, grids: Tensor) -> Tensor:
-    """Return the mean of the phases' symmetry residuals; 0 where none were taken, as their weight is 0."""
+    """Return the mean of the phases' symmetry residuals; 0 where none were taken, as their weight is 0.
+
+    The benchmark's code takes their sum: at equal weight its term is as many times larger as there are phases.
+    """
     return torch.stack(residuals).mean() if residuals else grids.new_zeros(())
 
 

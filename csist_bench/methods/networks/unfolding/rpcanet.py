@@ -16,6 +16,8 @@ Differs from the paper:
   the squared error was 346 grey levels^2 (in bfloat16); at 0.01 it was 645 (in float32), and 655 after 350 steps (in
   bfloat16), where no target at all costs 736.
 - Grids are scaled by 1/100 inside.
+
+Differs from the benchmark's code, which has no ReLU in the background step and never feeds D back to the next stage.
 """
 
 from __future__ import annotations
