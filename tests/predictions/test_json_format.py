@@ -150,6 +150,16 @@ def test_a_field_that_stands_twice_is_refused(tmp_path):
     )
 
 
+def test_a_long_header_does_not_slow_the_reading_down(tmp_path, monkeypatch):
+    """With the misfit of 12,000 frames in the header, rows are still told from the head by counting."""
+    misfit = {"unit": "chi2 per pixel", "per_frame": [[1.0123] * 16] * 750}
+    table = {"format": FORMAT, "n_frames": 12000, "misfit": misfit, "predictions": [ROW]}
+    path = written(tmp_path, table)
+    assert path.stat().st_size > 1 << 16
+    monkeypatch.setattr("csist_bench.predictions.json_faults._require_once", lambda *_: pytest.fail("read twice"))
+    assert len(read(path).detections) == 1
+
+
 def test_a_large_file_is_not_decoded_again_to_be_explained(tmp_path, monkeypatch):
     monkeypatch.setattr("csist_bench.predictions.json_faults.LARGEST_EXPLAINED", 10)
     refused(tmp_path, file_of(ROW, {**ROW, "x": "5"}), "$.predictions[1].x must be float, got str", "first fault")
