@@ -114,6 +114,7 @@ def evaluate(
     frames: range | None = None,
     matching: str = "nearest",
     full: bool = False,
+    max_answers: int | None = None,
 ) -> Report:
     """Score detections against a split by the protocol: CSO-mAP and AP05 to AP25, in percent.
 
@@ -129,11 +130,13 @@ def evaluate(
         The second is a variant, and its figures bear another name.
     full : bool
         Add operating points, OSPA, image quality, breakdowns and intervals; this takes seconds.
+    max_answers : int, optional
+        Score the so many best detections of each frame alone: a variant too.
 
     Returns
     -------
     Report
-        With `cso_map`, `ap`, `to_dict()` and `to_text()`.
+        With `cso_map`, `ap`, `cso_f1`, `gospa`, `answers_per_frame` and `to_dict()`.
 
     Examples
     --------
@@ -150,7 +153,15 @@ def evaluate(
     truth = Truth.from_split(data, scored)
     options = DetailOptions(grid=(data.recipe.c, data.recipe.size))
     provenance = Provenance(standard_frames=scored == data.scored_frames)
-    return score(detections, truth, matching=matching, full=full, options=options, provenance=provenance)
+    return score(
+        detections,
+        truth,
+        matching=matching,
+        full=full,
+        options=options,
+        provenance=provenance,
+        max_answers=max_answers,
+    )
 
 
 def load_predictions(

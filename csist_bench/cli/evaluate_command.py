@@ -48,6 +48,12 @@ if TYPE_CHECKING:
     show_default=True,
     help="The protocol's matching, or the optimal assignment (reported under another name).",
 )
+@click.option(
+    "--max-answers",
+    type=click.IntRange(min=1),
+    metavar="K",
+    help="Score the K best answers of each frame alone (reported under another name).",
+)
 @click.option("--grid-threshold", type=float, help="Least node value of heat maps (the data set's, mostly 70).")
 @absent_chunks_option
 @pixel_size_option
@@ -71,6 +77,7 @@ def command(
     folder: str | None,
     allow_mismatch: bool,
     matching: str,
+    max_answers: int | None,
     grid_threshold: float | None,
     absent_chunks: AbsentChunks,
     pixel_size_nm: float | None,
@@ -78,7 +85,7 @@ def command(
     bootstrap: int,
     seed: int,
 ) -> None:
-    """Score a prediction file: AP05..AP25 and CSO-mAP.
+    """Score a prediction file: CSO-mAP and AP05..AP25, CSO-F1, GOSPA and answers per frame.
 
     PREDICTIONS is JSON, CSV, Parquet, NPZ or Zarr heat maps, or a folder of text files;
     docs/prediction-formats.md shows each form.
@@ -88,6 +95,7 @@ def command(
       csist-bench evaluate preds.json
       csist-bench evaluate preds.json --json --frames all
       csist-bench evaluate maps.npz --ceiling --report report/
+      csist-bench evaluate preds.json --max-answers 4
       csist-bench evaluate matlab.csv --first-frame 1 --origin corner --axes yx
     """
     from csist_bench.datasets import open_dataset
@@ -120,6 +128,7 @@ def command(
             tuple(read.warnings),
             read.convention.text(),
         ),
+        max_answers=max_answers,
     )
     _show(report, read, _ceiling_of(store, truth) if ceiling else None, as_json, folder)
 

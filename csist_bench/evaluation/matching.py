@@ -59,6 +59,16 @@ def ranking(detections: Detections) -> Ints:
     return order
 
 
+def best_of_each_frame(detections: Detections, k: int) -> Detections:
+    """Return the k detections of highest score of each frame, equal scores in the protocol's order."""
+    order = ranking(detections)
+    order = order[np.lexsort((detections.frame[order], detections.trajectory[order]))]  # stable: ranked within a frame
+    frame = np.column_stack([detections.trajectory[order], detections.frame[order]])
+    first = np.flatnonzero(np.append(True, (frame[1:] != frame[:-1]).any(axis=1))[: len(order)])
+    place = np.arange(len(order)) - np.repeat(first, np.diff(np.append(first, len(order))))
+    return detections.select(np.sort(order[place < k]))
+
+
 def match(
     detections: Detections, truth: Truth, thresholds: Sequence[float] = THRESHOLDS, matching: str = "nearest"
 ) -> Matched:

@@ -1,4 +1,4 @@
-"""Metrics beside AP: operating points, cardinality, localisation error and OSPA."""
+"""Metrics beside AP: operating points, CSO-F1, cardinality, localisation error, OSPA and GOSPA."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.evaluation.average_precision import average_precision
+from csist_bench.evaluation.gospa import GOSPA_CUTOFF, Gospa
 from csist_bench.evaluation.image_quality import ImageQuality
 from csist_bench.evaluation.matching import Matched, by_frame, positions
 from csist_bench.evaluation.truth import Truth
@@ -22,6 +23,8 @@ OSPA_CUTOFF = 0.25  # px
 DEFINITIONS = {
     "AP": "area under the precision-recall curve (all recall points, precision made monotone from the right); percent",
     "CSO-mAP": "mean of AP05, AP10, AP15, AP20 and AP25; percent",
+    "answers per frame": "detections in scored frames, by scored frames",
+    "CSO-F1": "mean of F1 at 0.05 to 0.25 px, all at the one score threshold where that mean is highest; percent",
     "interval": "2.5 to 97.5 percentile over trajectories drawn with replacement",
     "best F1": "the score threshold with the highest F1 = 2 P R / (P + R); precision, recall, false alarms per frame"
     " and cardinality are of the detections with at least that score",
@@ -29,6 +32,9 @@ DEFINITIONS = {
     "RMSE": "root mean square distance of all true positives to their targets at a threshold; px",
     "OSPA": f"mean over frames of the optimal sub-pattern assignment distance, cut-off {OSPA_CUTOFF} px, order 2"
     " (all detections of the file count); px",
+    "GOSPA": f"mean over frames of the generalised OSPA distance, cut-off {GOSPA_CUTOFF} px, order 2, alpha 2: the"
+    f" root of the sum of squared distances of pairs and {GOSPA_CUTOFF}^2 / 2 for each missed target and each false"
+    " detection; its parts are each frame's distance shared out as its square is made up, and add up to it; px",
     "PSNR": "10 log10(255^2 / mean squared error) of the label grid of the detections (intensity at the nearest node)"
     " against that of the targets, one mean over all frames; dB",
     "SSIM": "mean structural similarity of the same grids, Gaussian window of 11 x 11 nodes and sigma 1.5, range 255",
@@ -50,6 +56,22 @@ class OperatingPoint:
 
 
 @dataclass(frozen=True)
+class CommonCut:
+    """CSO-F1: the mean F1 over the thresholds, percent, at the one score threshold where it is highest.
+
+    `score` is that threshold (NaN without detections), `f1` the F1 at each of the five, percent.
+    """
+
+    score: float
+    f1: tuple[float, ...]
+
+    @property
+    def cso_f1(self) -> float:
+        """Mean of the F1s, percent."""
+        return float(np.mean(self.f1))
+
+
+@dataclass(frozen=True)
 class Metrics:
     """All metrics of a set of scored frames; NaN where one is not defined (no target, no hit, no intensity)."""
 
@@ -64,6 +86,12 @@ class Metrics:
     ospa: float  # px
     psnr: float  # dB
     ssim: float
+    answers_per_frame: float
+    cso_f1: float  # percent
+    gospa: float  # px, and its parts
+    gospa_localisation: float
+    gospa_missed: float
+    gospa_false: float
 
     @property
     def cso_map(self) -> float:
@@ -73,9 +101,10 @@ class Metrics:
 
 @dataclass(frozen=True, eq=False)
 class PerFrame:
-    """Metrics that are means over scored frames: OSPA (F,) px and the image quality, if intensities are known."""
+    """Metrics that are means over scored frames: OSPA (F,) px, GOSPA, and image quality if intensities are known."""
 
     ospa: Floats
+    gospa: Gospa
     quality: ImageQuality | None
 
 
@@ -90,6 +119,7 @@ def metrics(label: str, matched: Matched, truth: Truth, per_frame: PerFrame, cho
     renumbered = (np.cumsum(chosen) - 1)[frame]
     n_targets = int(count.sum())
     quality = per_frame.quality
+    gospa = per_frame.gospa.means(chosen)
     return Metrics(
         label=label,
         frames=len(count),
@@ -102,7 +132,38 @@ def metrics(label: str, matched: Matched, truth: Truth, per_frame: PerFrame, cho
         ospa=float(per_frame.ospa[chosen].mean()),
         psnr=quality.psnr(chosen) if quality else float("nan"),
         ssim=float(quality.ssim[chosen].mean()) if quality else float("nan"),
+        answers_per_frame=len(score) / len(count),
+        cso_f1=common_cut(score, hits, n_targets).cso_f1,
+        gospa=gospa.distance,
+        gospa_localisation=gospa.localisation,
+        gospa_missed=gospa.missed,
+        gospa_false=gospa.false,
     )
+
+
+def common_cut(score: Floats, hits: Bools, n_targets: int) -> CommonCut:
+    """Return F1 at every threshold, at the one score threshold of highest mean F1; of equal ones the highest score.
+
+    Parameters
+    ----------
+    score : ndarray, shape (n,)
+        Of ranked detections.
+    hits : ndarray, shape (D, n)
+        Whether each is a true positive, per threshold.
+    """
+    ends = _ends(score)
+    if not len(ends) or not n_targets:
+        return CommonCut(float("nan"), (0.0,) * len(hits))
+    f1 = 2 * np.cumsum(hits, axis=1)[:, ends] / (ends + 1 + n_targets)
+    best = int(np.argmax(f1.mean(axis=0)))
+    return CommonCut(float(score[ends[best]]), tuple(100 * float(value) for value in f1[:, best]))
+
+
+def _ends(score: Floats) -> Ints:
+    """Return the last place of every run of equal scores: a threshold takes all detections of one score or none."""
+    if not len(score):
+        return np.zeros(0, dtype=np.int64)
+    return np.flatnonzero(np.append(score[1:] != score[:-1], True))
 
 
 def best_f1(threshold: float, score: Floats, hits: Bools, frame: Ints, count: Ints) -> OperatingPoint:
@@ -116,8 +177,7 @@ def best_f1(threshold: float, score: Floats, hits: Bools, frame: Ints, count: In
         Targets per frame.
     """
     n_targets = int(count.sum())
-    # A threshold takes all detections of one score or none: only the last of each run can be its end.
-    ends = np.flatnonzero(np.append(score[1:] != score[:-1], True)) if len(score) else np.zeros(0, dtype=np.int64)
+    ends = _ends(score)
     if not len(ends) or not n_targets:
         return OperatingPoint(threshold, float("nan"), 0.0, 0.0, 0.0, 0.0, 100 * cardinality(frame[:0], count))
     true = np.cumsum(hits)[ends]

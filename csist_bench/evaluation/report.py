@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 
 from csist_bench.conventions import ap_name
 from csist_bench.detections import Detections
+from csist_bench.errors import must
 from csist_bench.evaluation import EVALUATOR_VERSION
 from csist_bench.evaluation.average_precision import RankedHits, curve
 from csist_bench.evaluation.breakdown import bootstrap_intervals, by_separation, by_targets
+from csist_bench.evaluation.gospa import Gospa, GospaMeans, gospa
 from csist_bench.evaluation.image_quality import image_quality
-from csist_bench.evaluation.matching import Matched, match
-from csist_bench.evaluation.metrics import Metrics, PerFrame, metrics, ospa
+from csist_bench.evaluation.matching import Matched, best_of_each_frame, match
+from csist_bench.evaluation.metrics import CommonCut, Metrics, PerFrame, common_cut, metrics, ospa
 from csist_bench.evaluation.truth import Truth
 from csist_bench.predictions import Header
 
@@ -88,7 +90,11 @@ class Report:
     unverified: str
     warnings: tuple[str, ...]
     details: Details | None
+    cut: CommonCut  # CSO-F1 and the score threshold that it is of
+    gospa: GospaMeans
     conventions: str = ""  # in which the file departs from the package's own
+    max_answers: int | None = None  # answers of a frame that were kept; None: all
+    dropped_answers: int = 0  # of scored frames, beyond that number
 
     @property
     def cso_map(self) -> float:
@@ -98,18 +104,44 @@ class Report:
     @property
     def official(self) -> bool:
         """Whether this is the protocol's figure: its matching and frames, on no other data than the file names."""
-        return self.matching == "nearest" and self.standard_frames and not self.unverified
+        return not self.variant and self.standard_frames and not self.unverified
+
+    @property
+    def variant(self) -> str:
+        """In which the scoring departs from the protocol's, or nothing."""
+        parts = [] if self.matching == "nearest" else [f"{self.matching} matching"]
+        parts += [] if self.max_answers is None else [f"at most {self.max_answers} answers a frame"]
+        return ", ".join(parts)
+
+    @property
+    def cso_f1(self) -> float:
+        """Mean F1 at the five thresholds, at the score threshold where it is highest; percent."""
+        return self.cut.cso_f1
+
+    @property
+    def answers_per_frame(self) -> float:
+        """Detections in scored frames, by scored frames."""
+        return self.detections / self.frames_scored
 
     @property
     def metric(self) -> str:
         """The name the score goes by; a variant never has the plain one."""
-        return "CSO-mAP" if self.matching == "nearest" else f"CSO-mAP ({self.matching} matching)"
+        return f"CSO-mAP ({self.variant})" if self.variant else "CSO-mAP"
 
     def scores(self) -> dict[str, float]:
         """Return `cso_map` and `ap05`..`ap25` in percent; those of a variant are prefixed with its name."""
+        return self._named({"cso_map": self.cso_map, **dict(zip(map(ap_name, self.thresholds), self.ap))})
+
+    def beside(self) -> dict[str, float]:
+        """Return what stands beside CSO-mAP, named as the leaderboard's columns; a variant's are prefixed alike."""
+        parts = {f"gospa_{name}": getattr(self.gospa, name) for name in ("localisation", "missed", "false")}
+        figures = {"answers_per_frame": self.answers_per_frame, "cso_f1": self.cso_f1, "gospa": self.gospa.distance}
+        return self._named({**figures, **parts})
+
+    def _named(self, figures: dict[str, float]) -> dict[str, float]:
         prefix = "" if self.matching == "nearest" else f"{self.matching}_"
-        named = {"cso_map": self.cso_map, **dict(zip(map(ap_name, self.thresholds), self.ap))}
-        return {prefix + name: value for name, value in named.items()}
+        prefix += "" if self.max_answers is None else "capped_"
+        return {prefix + name: value for name, value in figures.items()}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as a plain table, unrounded; metrics that are not defined are None."""
@@ -120,7 +152,11 @@ class Report:
             "unverified": bool(self.unverified),
             "unverified_because": self.unverified or None,
             **self.scores(),
+            **self.beside(),
+            "cso_f1_score": _defined(self.cut.score),
             "matching": self.matching,
+            "max_answers": self.max_answers,
+            "dropped_answers": self.dropped_answers,
             "frames": self.frames,
             "trajectories": self.trajectories,
             "frames_scored": self.frames_scored,
@@ -142,9 +178,13 @@ class Report:
 
     def _repr_html_(self) -> str:
         """Return the scores as a small table, for notebooks."""
-        cells = [(self.metric, self.cso_map), *zip(map(str.upper, map(ap_name, self.thresholds)), self.ap)]
-        head = "".join(f"<th>{name}</th>" for name, _ in cells)
-        row = "".join(f"<td>{value:.2f}</td>" for _, value in cells)
+        aps = zip(map(str.upper, map(ap_name, self.thresholds)), self.ap)
+        scores = [(self.metric, self.cso_map), *aps, ("CSO-F1", self.cso_f1), ("answers/frame", self.answers_per_frame)]
+        parts = [(f"of it {name}", getattr(self.gospa, name)) for name in ("localisation", "missed", "false")]
+        lengths = [("GOSPA, px", self.gospa.distance), *parts]
+        head = "".join(f"<th>{name}</th>" for name, _ in scores + lengths)
+        row = "".join(f"<td>{value:.2f}</td>" for _, value in scores)
+        row += "".join(f"<td>{value:.4f}</td>" for _, value in lengths)
         about = f"{self.detections:,} detections, {self.targets:,} targets, {self.frames_scored:,} frames scored"
         return f"<table><caption>{about}</caption><tr>{head}</tr><tr>{row}</tr></table>"
 
@@ -173,6 +213,7 @@ def evaluate(
     full: bool = False,
     options: DetailOptions | None = None,
     provenance: Provenance | None = None,
+    max_answers: int | None = None,
 ) -> Report:
     """Score detections by the protocol.
 
@@ -186,14 +227,23 @@ def evaluate(
         How those are computed.
     provenance : Provenance, optional
         Where the detections come from; the `n_frames` of its header tells empty frames from missing ones.
+    max_answers : int, optional
+        Score the so many detections of highest score of each frame alone: a variant, reported under another name.
 
     Raises
     ------
     InputError
-        If a detection lies in a trajectory or frame that does not exist, or `matching` is unknown.
+        If a detection lies in a trajectory or frame that does not exist, `matching` is unknown, or `max_answers` is
+        below 1.
     """
     options, provenance = options or DetailOptions(), provenance or Provenance()
+    n_given, scored = len(detections), int((truth.scored_frame(detections) >= 0).sum())
+    if max_answers is not None:
+        if max_answers < 1:
+            raise must("max_answers", "be at least 1", max_answers)
+        detections = best_of_each_frame(detections, max_answers)
     matched = match(detections, truth, matching=matching)
+    per_frame = gospa(matched, truth)
     aps = RankedHits.from_matched(matched, truth.n_targets).average_precisions()
     return Report(
         ap=tuple(100 * ap for ap in aps),
@@ -204,14 +254,18 @@ def evaluate(
         frames_scored=truth.n_frames,
         detections=len(matched.detections),
         targets=truth.n_targets,
-        ignored_detections=matched.ignored,
+        ignored_detections=n_given - scored,
         missing_frames=missing_frames(matched, truth, provenance.header),
         header=provenance.header,
         standard_frames=provenance.standard_frames and len(truth.trajectories) == len(truth.count),
         unverified=provenance.unverified,
         warnings=provenance.warnings,
-        details=_details(matched, truth, options) if full else None,
+        details=_details(matched, truth, options, per_frame) if full else None,
+        cut=common_cut(matched.detections.score, matched.hits, truth.n_targets),
+        gospa=per_frame.means(),
         conventions=provenance.conventions,
+        max_answers=max_answers,
+        dropped_answers=scored - len(matched.detections),
     )
 
 
@@ -232,8 +286,8 @@ def missing_frames(matched: Matched, truth: Truth, header: Header) -> int:
     return min(empty, max(0, truth.n_frames - answered))
 
 
-def _details(matched: Matched, truth: Truth, options: DetailOptions) -> Details:
-    per_frame = PerFrame(ospa(matched, truth), image_quality(matched, truth, *options.grid))
+def _details(matched: Matched, truth: Truth, options: DetailOptions, gospa_of_frames: Gospa) -> Details:
+    per_frame = PerFrame(ospa(matched, truth), gospa_of_frames, image_quality(matched, truth, *options.grid))
     names = [ap_name(threshold) for threshold in matched.thresholds]
     intervals = bootstrap_intervals(matched, truth, options.bootstrap, options.seed) if options.bootstrap else ()
     return Details(

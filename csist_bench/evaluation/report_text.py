@@ -22,7 +22,7 @@ def report_text(report: Report) -> str:
     name = report.header.method.get("name")
     title = f"{report.metric} {report.cso_map:.2f}" + (f"  {name}" if isinstance(name, str) else "")
     stamps = [] if report.official else [_why_not_official(report)]
-    parts = [[title, *stamps], _score_lines(report), _coverage_lines(report)]
+    parts = [[title, *stamps], [*_score_lines(report), *_beside_lines(report)], _coverage_lines(report)]
     if report.details:
         details = report.details
         parts += [
@@ -38,8 +38,8 @@ def _why_not_official(report: Report) -> str:
     reasons = []
     if report.unverified:
         reasons.append(f"UNVERIFIED: {report.unverified}")
-    if report.matching != "nearest":
-        reasons.append(f"{report.matching} matching is a variant of the protocol")
+    if report.variant:
+        reasons.append(f"{report.variant}: a variant of the protocol")
     if not report.standard_frames:
         reasons.append(f"a subset or other frames than the data set scores: {report.frames} of each trajectory")
     return "not the official figure: " + "; ".join(reasons)
@@ -55,11 +55,20 @@ def _score_lines(report: Report) -> list[str]:
     return lines
 
 
+def _beside_lines(report: Report) -> list[str]:
+    gospa = report.gospa
+    return [
+        f"CSO-F1 {report.cso_f1:.2f}   {report.answers_per_frame:.2f} answers per frame   GOSPA {gospa.distance:.4f} px"
+        f" = {gospa.localisation:.4f} localisation + {gospa.missed:.4f} missed + {gospa.false:.4f} false"
+    ]
+
+
 def _coverage_lines(report: Report) -> list[str]:
     read_with = [f"read with {report.conventions}"] if report.conventions else []
+    kept = f" (the best {report.max_answers} of each frame; {report.dropped_answers} others left out)"
     return [
         f"{report.frames_scored} frames scored ({report.frames} of {report.trajectories} trajectories),"
-        f" {report.targets} targets, {report.detections} detections",
+        f" {report.targets} targets, {report.detections} detections{kept if report.max_answers else ''}",
         f"{report.missing_frames} scored frames missing, {report.ignored_detections} detections in unscored frames"
         f" ignored; evaluator {EVALUATOR_VERSION}, {report.matching} matching",
         *read_with,
@@ -89,13 +98,14 @@ def _table(title: str, rows: Sequence[Metrics]) -> list[str]:
     if rows:
         names = "".join(f"{f'AP{round(100 * p.threshold):02d}':>8}" for p in rows[0].points)
         lines.append(
-            f"  {'':22}{'frames':>8}{'mean':>8}{names}{'card.':>8}{'RMSE25':>9}{'OSPA':>9}{'PSNR':>8}{'SSIM':>8}"
+            f"  {'':22}{'frames':>8}{'mean':>8}{names}{'CSO-F1':>8}{'card.':>8}{'RMSE25':>9}{'OSPA':>9}{'GOSPA':>9}"
+            f"{'PSNR':>8}{'SSIM':>8}"
         )
     for row in rows:
         aps = "".join(_number(value) for value in (row.cso_map, *row.ap))
         lines.append(
-            f"  {row.label:22}{row.frames:8d}{aps}{row.cardinality:8.2f}{_number(row.rmse[-1], 9, 4)}{row.ospa:9.4f}"
-            f"{_number(row.psnr)}{_number(row.ssim, 8, 4)}"
+            f"  {row.label:22}{row.frames:8d}{aps}{row.cso_f1:8.2f}{row.cardinality:8.2f}{_number(row.rmse[-1], 9, 4)}"
+            f"{row.ospa:9.4f}{row.gospa:9.4f}{_number(row.psnr)}{_number(row.ssim, 8, 4)}"
         )
     return lines
 

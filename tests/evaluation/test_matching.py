@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from csist_bench.conventions import THRESHOLDS
+from csist_bench.detections import Detections
 from csist_bench.errors import InputError
-from csist_bench.evaluation.matching import match, ranking
+from csist_bench.evaluation.matching import best_of_each_frame, match, ranking
 from csist_bench.evaluation.report import evaluate
 from tests.helpers.scenes import detections_of, frames_of, random_scene, truth_of
 from tests.reference import naive_scoring as naive
@@ -63,3 +64,20 @@ def test_a_miss_of_hungarian_matching_is_as_far_as_its_nearest_target():
     matched = match(found, truth_of([[(5, 5)]], 1, 1), matching="hungarian")
     assert matched.hits[-1].tolist() == [True, False, False]
     np.testing.assert_allclose(matched.distance[-1], [0.1, 0.2, 3.0])
+
+
+def test_the_best_answers_of_each_frame_are_kept():
+    rng = np.random.default_rng(2)
+    for _ in range(50):
+        _, rows = random_scene(rng)
+        k = int(rng.integers(1, 4))
+        kept = best_of_each_frame(detections_of(rows), k)
+        expected = set()
+        for frame in {row[:2] for row in rows}:
+            expected |= set(naive.ranked([row for row in rows if row[:2] == frame])[:k])
+        assert {tuple(row) for row in zip(kept.trajectory, kept.frame, kept.x, kept.y, kept.score)} == expected
+        assert len(kept) == len(expected)
+
+
+def test_the_best_answers_of_nothing():
+    assert len(best_of_each_frame(Detections.empty(), 2)) == 0

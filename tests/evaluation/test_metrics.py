@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from csist_bench.evaluation.matching import match
-from csist_bench.evaluation.metrics import best_f1, cardinality, ospa, rmse
+from csist_bench.evaluation.metrics import best_f1, cardinality, common_cut, ospa, rmse
+from csist_bench.evaluation.report import evaluate
+from tests.helpers.hedging import noisy_answers, with_turned_copy
 from tests.helpers.scenes import detections_of, frames_of, random_scene, truth_of
 from tests.reference import naive_scoring as naive
 
@@ -60,3 +62,76 @@ def test_best_f1_of_nothing():
 def test_rmse():
     assert rmse(np.array([0.3, 0.4])) == pytest.approx(np.sqrt(0.125))
     assert np.isnan(rmse(np.zeros(0)))
+
+
+def test_ospa_equals_stone_soup():
+    """With its order 1 on squared distances: by itself it assigns by plain distances, whatever the order."""
+    import datetime
+
+    from stonesoup.measures import Euclidean
+    from stonesoup.metricgenerator.ospametric import OSPAMetric
+    from stonesoup.types.state import State
+
+    apart, moment = Euclidean(), datetime.datetime(2026, 1, 1)
+    metric = OSPAMetric(c=0.25**2, p=1, measure=lambda a, b: apart(a, b) ** 2)
+    rng = np.random.default_rng(14)
+    for _ in range(200):
+        targets, rows = random_scene(rng)
+        truth = truth_of(targets, 2, 3)
+        ours = ospa(match(detections_of(rows), truth), truth)
+        for frame, (answers, points) in enumerate(frames_of(targets, rows, 3)):
+            states = [State([x, y], moment) for _, _, x, y, _ in answers], [State(list(xy), moment) for xy in points]
+            theirs = metric.compute_OSPA_distance(*states).value ** 0.5 if answers or points else 0.0
+            np.testing.assert_allclose(ours[frame], theirs, rtol=0, atol=1e-9)
+
+
+def test_cso_f1_equals_trying_every_score():
+    rng = np.random.default_rng(6)
+    for _ in range(100):
+        targets, rows = random_scene(rng)
+        truth = truth_of(targets, 2, 3)
+        matched = match(detections_of(rows), truth)
+        cut = common_cut(matched.detections.score, matched.hits, truth.n_targets)
+        if not rows:
+            assert (cut.cso_f1, np.isnan(cut.score)) == (0, True)
+            continue
+        score, f1 = naive.common_f1(frames_of(targets, rows, 3))
+        assert cut.score == score
+        np.testing.assert_allclose(cut.f1, np.multiply(f1, 100), rtol=0, atol=1e-9)
+        assert cut.cso_f1 == pytest.approx(100 * np.mean(f1), abs=1e-9)
+
+
+def test_cso_f1_takes_one_score_for_all_thresholds():
+    # Each threshold by itself would stop at another score: within 0.05 px after the first, within 0.25 px after both.
+    truth = truth_of([[(5, 5), (7, 7)]], 1, 1)
+    matched = match(detections_of([(0, 0, 5, 5, 9), (0, 0, 7.125, 7, 8)]), truth)
+    score, hits = matched.detections.score, matched.hits
+    cut = common_cut(score, hits, 2)
+    assert cut.score == 8
+    assert cut.f1 == pytest.approx((50, 50, 100, 100, 100))
+    best = [best_f1(0.1, score, row, matched.frame, truth.frame_count).f1 for row in hits]
+    assert best == pytest.approx([200 / 3, 200 / 3, 100, 100, 100])
+
+
+@pytest.mark.parametrize("sigma", [2, 5])
+def test_a_turned_copy_of_the_answers_does_not_pay(tmp_path, sigma):
+    """Copies below all others raise CSO-mAP, leave CSO-F1 and worsen GOSPA; above all others, they lower CSO-F1."""
+    _hedging(tmp_path, sigma, 60)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("sigma", "cso_f1"), [(2, 68.54), (5, 55.39)])
+def test_a_turned_copy_does_not_pay_on_the_set_it_was_found_on(tmp_path, sigma, cso_f1):
+    assert _hedging(tmp_path, sigma, 600) == pytest.approx(cso_f1, abs=0.005)
+
+
+def _hedging(tmp_path, sigma, trajectories):
+    truth, found = noisy_answers(tmp_path / "set.zarr", sigma, trajectories)
+    plain = evaluate(found, truth)
+    below, above = (evaluate(with_turned_copy(found, place), truth) for place in ("below", "above"))
+    assert below.cso_map > plain.cso_map + 2
+    assert below.cso_f1 == pytest.approx(plain.cso_f1, abs=1e-9)
+    assert below.gospa.distance > plain.gospa.distance + 0.1
+    assert below.answers_per_frame == 2 * plain.answers_per_frame
+    assert above.cso_f1 < plain.cso_f1 - 5
+    return plain.cso_f1

@@ -79,6 +79,26 @@ def test_breakdowns_have_a_heading_over_every_column(scene):
     at = next(i for i, line in enumerate(lines) if line.startswith("By number of targets"))
     head, row = lines[at + 1], next(line for line in lines[at:] if line.startswith("  K = 2"))
     assert head.split() == [
-        "frames", "mean", "AP05", "AP10", "AP15", "AP20", "AP25", "card.", "RMSE25", "OSPA", "PSNR", "SSIM"
+        "frames", "mean", "AP05", "AP10", "AP15", "AP20", "AP25", "CSO-F1", "card.", "RMSE25", "OSPA", "GOSPA", "PSNR",
+        "SSIM",
     ]  # fmt: skip
     assert len(head) == len(row)
+
+
+def test_what_stands_beside_the_score_is_one_line(scene):
+    truth, detections = scene
+    report = evaluate(detections, truth)
+    (line,) = [line for line in report_text(report).splitlines() if line.startswith("CSO-F1")]
+    gospa = report.gospa
+    assert line == (
+        f"CSO-F1 {report.cso_f1:.2f}   {report.answers_per_frame:.2f} answers per frame   GOSPA {gospa.distance:.4f} px"
+        f" = {gospa.localisation:.4f} localisation + {gospa.missed:.4f} missed + {gospa.false:.4f} false"
+    )
+
+
+def test_a_capped_score_says_so(scene):
+    truth, detections = scene
+    text = report_text(evaluate(detections, truth, max_answers=1))
+    assert text.startswith("CSO-mAP (at most 1 answers a frame) ")
+    assert "not the official figure: at most 1 answers a frame: a variant of the protocol" in text
+    assert "(the best 1 of each frame; " in text
