@@ -10,9 +10,9 @@ import numpy as np
 
 from csist_bench.datasets import Dataset
 from csist_bench.errors import InputError
-from csist_bench.evaluation import EVALUATOR_VERSION
+from csist_bench.evaluation import EVALUATOR_VERSION, scores_alike
 from csist_bench.leaderboard.datasets import dataset_label, recipe_from_text
-from csist_bench.leaderboard.rows import Row, read_numbered, same_answers
+from csist_bench.leaderboard.rows import GOSPA_COLUMNS, Row, read_numbered, same_answers
 from csist_bench.methods.registry import METHODS, Method, torch_works
 
 # Percent; rows are stored unrounded, so that the mean of the APs differs from CSO-mAP by float error alone.
@@ -43,8 +43,9 @@ def _own_faults(row: Row) -> Iterator[str]:
 
 
 def _evaluator(row: Row) -> Iterator[str]:
-    if row.evaluator != EVALUATOR_VERSION:
-        yield f"evaluator must be {EVALUATOR_VERSION}, got {row.evaluator}; score the predictions again"
+    if not scores_alike(row.evaluator):
+        major = EVALUATOR_VERSION.partition(".")[0]
+        yield f"evaluator must be a version {major}.x, got {row.evaluator}; score the predictions again"
 
 
 def _scores(row: Row) -> Iterator[str]:
@@ -56,6 +57,12 @@ def _scores(row: Row) -> Iterator[str]:
     low, high = row.cso_map_low, row.cso_map_high
     if low is not None and high is not None and not low - TOLERANCE <= row.cso_map <= high + TOLERANCE:
         yield f"cso_map must lie in its interval [{low:.4f}, {high:.4f}], got {row.cso_map:.4f}"
+
+
+def _parts(row: Row) -> Iterator[str]:
+    distance, *parts = (getattr(row, name) for name in GOSPA_COLUMNS)
+    if distance is not None and abs(sum(parts) - distance) > TOLERANCE:
+        yield f"gospa must be the sum of its three parts ({sum(parts):.6f}), got {distance:.6f}"
 
 
 def _data(row: Row) -> Iterator[str]:
@@ -87,7 +94,7 @@ def _method(row: Row) -> Iterator[str]:
             yield f"recipe_hash must be that of a shipped recipe of {method.name!r}, got {row.recipe_hash or 'none'}"
 
 
-_RULES: tuple[Callable[[Row], Iterator[str]], ...] = (_evaluator, _scores, _data, _method)
+_RULES: tuple[Callable[[Row], Iterator[str]], ...] = (_evaluator, _scores, _parts, _data, _method)
 
 
 def _registered(row: Row) -> Method | None:

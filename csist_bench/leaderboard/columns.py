@@ -69,6 +69,16 @@ def _average_precision(name: str) -> Column:
     )
 
 
+def _beside(name: str, title: str, description: str, digits: int, places: tuple[str, ...] = ("text", "page")) -> Column:
+    return _number(
+        title,
+        description,
+        lambda entry: getattr(entry.row, name),
+        lambda entry: figure_text(getattr(entry.row, name), digits),
+        places=places,
+    )
+
+
 # --- texts ----------------------------------------------------------------------------------------------------------
 
 
@@ -84,6 +94,11 @@ def row_label(row: Row) -> str:
 def score_text(value: float | None) -> str:
     """Return a score in percent with the protocol's two decimals."""
     return "" if value is None else f"{value:.2f}"
+
+
+def figure_text(value: float | None, digits: int) -> str:
+    """Return a figure that stands beside the score; a dash where it is not known."""
+    return "-" if value is None else f"{value:.{digits}f}"
 
 
 def interval_text(row: Row) -> str:
@@ -149,6 +164,16 @@ COLUMNS = (
         lambda entry: score_text(entry.published),
     ),
     *map(_average_precision, AP_NAMES),
+    _beside("answers_per_frame", "answers/frame", "Detections in scored frames, by scored frames", 2),
+    _beside("cso_f1", "CSO-F1", "Mean F1 at 0.05 to 0.25 px at one score threshold, the best; percent", 2),
+    _beside("gospa", "GOSPA", "Mean GOSPA of a frame (c = 0.25 px, p = 2, alpha = 2), px", 4),
+    _beside("gospa_localisation", "GOSPA, localisation", "Share of pairs' distances in GOSPA, px", 4, ("page",)),
+    _beside("gospa_missed", "GOSPA, missed", "Share of missed targets in GOSPA, px", 4, ("page",)),
+    _beside("gospa_false", "GOSPA, false", "Share of false answers in GOSPA, px", 4, ("page",)),
+    _beside("hota", "HOTA", "Higher order tracking accuracy, percent", 2, ("page",)),
+    _beside("idf1", "IDF1", "F1 of identities, percent", 2, ("page",)),
+    _beside("ospa2", "OSPA(2)", "Distance of sets of tracks, px", 4, ("page",)),
+    _beside("id_switches", "switches", "Identity switches", 0, ("page",)),
     _number(
         "parameters",
         "Number of parameters",

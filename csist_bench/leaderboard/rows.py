@@ -51,11 +51,13 @@ _PATTERN_RULES = {
 class Row(msgspec.Struct, frozen=True, kw_only=True):
     """One submission. Scores in percent, unrounded; `cso_map_low`..`cso_map_high` is the bootstrap 95 % interval.
 
-    `dataset` is the recipe's name and what departs from it, `dataset_recipe` spells out every departure. `rank` says
-    whether detections were ranked by the method's own score, by brightness or by precision (least standard errors
-    first). `predictions_sha256` is of the detections ('detections-sha256:'), in rows of version 0.1.0 of the file's
-    bytes ('sha256:'). `supersedes` is that of the row, of the same ranking, that this one takes the place of.
-    `status` tells where the figures come from; its column is called `tier`.
+    `dataset` is the recipe's name and what departs from it, `dataset_recipe` spells out every departure. `rank`
+    says whether detections were ranked by the method's own score, by brightness or by precision (least standard
+    errors first). `answers_per_frame` to `gospa_false` (px) and, of files with tracks, `hota` to `id_switches`
+    stand beside the scores; a row that an evaluator before 1.1 scored has none. `predictions_sha256` is of the
+    detections ('detections-sha256:'), in rows of version 0.1.0 of the file's bytes ('sha256:'). `supersedes` is
+    that of the row, of the same ranking, that this one takes the place of. `status` tells where the figures come
+    from; its column is called `tier`.
     """
 
     method: Name
@@ -94,6 +96,16 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     code: Link = ""
     note: Text = ""
     supersedes: PredictionsDigest = ""
+    answers_per_frame: NonNegative | None = None
+    cso_f1: Percent | None = None
+    gospa: NonNegative | None = None
+    gospa_localisation: NonNegative | None = None
+    gospa_missed: NonNegative | None = None
+    gospa_false: NonNegative | None = None
+    hota: Percent | None = None
+    idf1: Percent | None = None
+    ospa2: NonNegative | None = None
+    id_switches: Whole | None = None
 
     @property
     def aps(self) -> tuple[float, ...]:
@@ -120,10 +132,13 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 _FIELDS = {field.encode_name: field for field in msgspec.structs.fields(Row)}
 COLUMNS = tuple(_FIELDS)
+FIRST_COLUMNS = COLUMNS[: COLUMNS.index("answers_per_frame")]  # those of tables that evaluator 1.0 wrote
 _HEADER = ", ".join((*COLUMNS[:3], "..."))
 _NUMBERS = frozenset(
     name for name, field in _FIELDS.items() if "float" in repr(field.type) or "int" in repr(field.type)
 )
+# The distance, and the parts that add up to it.
+GOSPA_COLUMNS = ("gospa", "gospa_localisation", "gospa_missed", "gospa_false")
 # Every measured row has these; a published one has not.
 PROVENANCE = ("dataset_fingerprint", "evaluator", "predictions_sha256", "date")
 
@@ -168,8 +183,9 @@ def first_problem(row: Row) -> str:
             return str(must(missing[0], "be given for a measured row", "nothing"))
     if row.date and not _is_date(row.date):
         return str(must("date", "be a day as YYYY-MM-DD", row.date))
-    if (row.cso_map_low is None) != (row.cso_map_high is None):
-        return "cso_map_low and cso_map_high must be given together"
+    for together in (("cso_map_low", "cso_map_high"), GOSPA_COLUMNS):
+        if len({getattr(row, name) is None for name in together}) > 1:
+            return f"{', '.join(together[:-1])} and {together[-1]} must be given together"
     return ""
 
 
@@ -216,12 +232,13 @@ def read_numbered(path: Path) -> tuple[list[tuple[int, Row]], list[str]]:
     rows, problems = [], []
     table, header = _table(path)
     index = len(table.names) - len(header)
+    columns = COLUMNS[: len(header)]
     for line, text in enumerate(table.lines, start=table.first):
         if not text.strip():
             continue
         try:
             cells = [unguarded(cell) for cell in table.cells(line, text, keep_blanks=True)]
-            rows.append((line, _parsed(cells, index, f"{path}:{line}", table.delimiter)))
+            rows.append((line, _parsed(cells, columns, index, f"{path}:{line}", table.delimiter)))
         except InputError as error:
             problems.append(str(error))
     return rows, problems
@@ -236,9 +253,10 @@ def _table(path: Path) -> tuple[Table, list[str]]:
 
 
 def _require_columns(header: Sequence[str], path: Path) -> None:
-    if tuple(header) == COLUMNS:
+    # Columns are only ever appended: a table that ends before the newer ones was written before there were any.
+    if tuple(header) == COLUMNS[: max(len(header), len(FIRST_COLUMNS))]:
         return
-    missing = [name for name in COLUMNS if name not in header]
+    missing = [name for name in FIRST_COLUMNS if name not in header]
     extra = [name for name in header if name not in COLUMNS]
     wrong = [f"missing {', '.join(missing)}"] * bool(missing) + [f"unknown {', '.join(extra)}"] * bool(extra)
     raise InputError(
@@ -246,11 +264,11 @@ def _require_columns(header: Sequence[str], path: Path) -> None:
     )
 
 
-def _parsed(cells: Sequence[str], index: int, where: str, delimiter: str) -> Row:
+def _parsed(cells: Sequence[str], columns: Sequence[str], index: int, where: str, delimiter: str) -> Row:
     """Return the row of cells, of which the first `index` number the rows."""
-    if len(cells) != index + len(COLUMNS):
-        raise InputError(f"{where}: row must have {index + len(COLUMNS)} cells, got {len(cells)}")
-    given = {name: text for name, text in zip(COLUMNS, cells[index:]) if text}
+    if len(cells) != index + len(columns):
+        raise InputError(f"{where}: row must have {index + len(columns)} cells, got {len(cells)}")
+    given = {name: text for name, text in zip(columns, cells[index:]) if text}
     if delimiter != ",":
         # A spreadsheet that parts cells by semicolons writes decimal commas.
         given = {n: with_point(text, f"{where}: {n}") if n in _NUMBERS else text for n, text in given.items()}

@@ -15,7 +15,7 @@ from csist_bench.conventions import AP_NAMES, CLAIMED_STATUSES, FAMILIES, RANKIN
 from csist_bench.datasets import Dataset, Split
 from csist_bench.detections import Detections
 from csist_bench.errors import InputError, must, show, unknown
-from csist_bench.evaluation import EVALUATOR_VERSION
+from csist_bench.evaluation import EVALUATOR_VERSION, scores_alike
 from csist_bench.evaluation.average_precision import RankedHits
 from csist_bench.evaluation.influence import influences
 from csist_bench.evaluation.matching import match
@@ -256,7 +256,7 @@ def _of_data(store: Dataset, part: Split) -> dict[str, Any]:
 
 def _of_scores(report: Report) -> dict[str, Any]:
     scores = report.scores()
-    values: dict[str, Any] = {name: scores[name] for name in ("cso_map", *AP_NAMES)}
+    values: dict[str, Any] = {name: scores[name] for name in ("cso_map", *AP_NAMES)} | report.beside()
     interval = report.details.intervals.get("cso_map") if report.details else None
     if interval:
         values |= {"cso_map_low": float(interval[0]), "cso_map_high": float(interval[1])}
@@ -387,10 +387,10 @@ def admitted(row: Row, rows: Sequence[Row], path: Path, supersede: bool = False)
     """
     _refuse_duplicate(row, rows, path)
     for other in rows:
-        if other.evaluator != row.evaluator:
+        if not scores_alike(other.evaluator):
             raise must(
                 f"{path}: evaluator of its rows",
-                f"be {row.evaluator}",
+                f"score as {row.evaluator} does, with the same first number",
                 other.evaluator,
                 "score them again, or start a new file",
             )

@@ -35,6 +35,9 @@ def test_a_submission_is_scored_here_and_filled_from_the_header(bench, truth):
     assert only.dataset_fingerprint == bench.store.fingerprint
     assert only.frames_per_second == 16 * bench.store.split("test").n_trajectories / 2
     assert (only.parameters, only.note, only.date) == (0, "the truth", "2026-01-02")
+    assert (only.cso_f1, only.gospa, only.gospa_missed, only.gospa_false) == (100.0, 0.0, 0.0, 0.0)
+    assert only.answers_per_frame == len(truth) / len(np.unique(1000 * truth.trajectory + truth.frame))
+    assert (only.evaluator, only.hota, only.id_switches) == ("1.1", None, None)
     assert bench.leaderboard("--check", "--data", bench.store.path)[0] == 0
 
 
@@ -206,7 +209,7 @@ def test_rows_of_another_evaluator_or_of_other_data_of_the_same_name_are_kept_ap
     write_rows(bench.board, [row(evaluator="0.9")])
     code, _, err = bench.submit(path)
     assert code == 2
-    assert "evaluator of its rows must be 1.0, got 0.9" in err
+    assert "evaluator of its rows must score as 1.1 does, with the same first number, got 0.9" in err
     write_rows(bench.board, [row(dataset="seqcsist trajectories=12 splits=[0.0,0.34,0.66]")])
     code, _, err = bench.submit(path)
     assert code == 2

@@ -17,10 +17,20 @@ def test_good_rows_pass_every_check(tmp_path):
     assert check(written(tmp_path / "leaderboard.csv", old, new, noisy, stranger)) == (4, [])
 
 
+GOSPA_PARTS = {"gospa_localisation": 0.1, "gospa_missed": 0.06, "gospa_false": 0.04}
+
+
+def test_rows_of_one_evaluator_before_the_point_stand_together(tmp_path):
+    figures = {"answers_per_frame": 3.0, "cso_f1": 55.4, "gospa": 0.2, **GOSPA_PARTS}
+    rows = row(evaluator="1.0"), row(evaluator="1.1", note="new", **figures), row(evaluator="1.7", note="newer")
+    assert check(written(tmp_path / "leaderboard.csv", *rows)) == (3, [])
+
+
 @pytest.mark.parametrize(
     "changes, message",
     [
-        ({"evaluator": "0.9"}, "evaluator must be 1.0, got 0.9"),
+        ({"evaluator": "0.9"}, "evaluator must be a version 1.x, got 0.9"),
+        ({"gospa": 0.3, **GOSPA_PARTS}, "gospa must be the sum of its three parts (0.200000), got 0.300000"),
         ({"cso_map": 60.1}, "cso_map must be the mean of the five APs (60.000000), got 60.100000"),
         ({"ap05": 50.0, "ap10": 20.0}, "ap05..ap25 must not fall"),
         ({"cso_map_low": 60.5}, "cso_map must lie in its interval"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import re
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from csist_bench.conventions import FAMILIES
 from csist_bench.errors import InputError
 from csist_bench.leaderboard import append_row, read_rows, standing
-from csist_bench.leaderboard.rows import COLUMNS, Row, checked_row
+from csist_bench.leaderboard.rows import COLUMNS, FIRST_COLUMNS, Row, checked_row
 from tests.helpers.rows import edited, row, written
 
 texts = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=40)
@@ -72,6 +73,10 @@ def test_submissions_at_the_same_time_lose_no_row(tmp_path):
         ("paper", "javascript:alert(1)", "paper must be a link that starts with http:// or https://"),
         ("date", "2026-02-30", "date must be a day as YYYY-MM-DD, got 2026-02-30"),
         ("cso_map_low", "", "cso_map_low and cso_map_high must be given together"),
+        ("gospa", "0.1", "gospa, gospa_localisation, gospa_missed and gospa_false must be given together"),
+        ("id_switches", "1.5", "id_switches must be a whole number, got 1.5"),
+        ("hota", "101", "hota must be a number <= 100.0, got 101"),
+        ("answers_per_frame", "-1", "answers_per_frame must be a number >= 0.0, got -1"),
     ],
 )
 def test_an_invalid_row_names_its_line_and_column(tmp_path, column, text, message):
@@ -149,3 +154,36 @@ def test_a_spreadsheet_may_have_saved_the_table(tmp_path, encoding, delimiter):
     kept = read_rows(path)
     assert [r.cso_map for r in kept] == [r.cso_map for r in true]
     assert kept[1].note == "b"
+
+
+def _narrowed(path, columns):
+    """Cut a leaderboard file down to its first columns."""
+    with path.open(newline="") as file:
+        table = [line[:columns] for line in csv.reader(file)]
+    with path.open("w", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows(table)
+
+
+def test_the_columns_of_evaluator_1_1_stand_at_the_end():
+    assert COLUMNS[len(FIRST_COLUMNS) :] == (
+        "answers_per_frame", "cso_f1", "gospa", "gospa_localisation", "gospa_missed", "gospa_false", "hota", "idf1",
+        "ospa2", "id_switches",
+    )  # fmt: skip
+    assert FIRST_COLUMNS[-1] == "supersedes"
+
+
+@pytest.mark.parametrize("more", [0, 1, 9])
+def test_a_table_from_before_the_newer_columns_is_read_and_gets_them_with_the_next_row(tmp_path, more):
+    path = written(tmp_path / "leaderboard.csv", row(note="old"))
+    _narrowed(path, len(FIRST_COLUMNS) + more)
+    assert read_rows(path) == [row(note="old")]
+    append_row(path, row(note="new", cso_f1=55.0))
+    assert [(r.note, r.cso_f1) for r in read_rows(path)] == [("old", None), ("new", 55.0)]
+    assert path.read_text().splitlines()[0] == ",".join(COLUMNS)
+
+
+def test_a_table_without_an_older_column_is_refused(tmp_path):
+    path = written(tmp_path / "leaderboard.csv", row())
+    _narrowed(path, len(FIRST_COLUMNS) - 1)
+    with pytest.raises(InputError, match="missing supersedes"):
+        read_rows(path)
