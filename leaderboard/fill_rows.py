@@ -132,9 +132,7 @@ def _decoder(row: Row) -> str:
     return "grid" if row.decoder == "own" else row.decoder
 
 
-def _scored_again(
-    predictions: dict[str, Path], store: Dataset, rows: list[Row]
-) -> dict[Row, tuple[Report, Influence]]:
+def _scored_again(predictions: dict[str, Path], store: Dataset, rows: list[Row]) -> dict[Row, tuple[Report, Influence]]:
     part = store.split(rows[0].split)
     truth = Truth.from_split(part)
     found = {}

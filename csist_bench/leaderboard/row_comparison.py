@@ -116,8 +116,7 @@ def _influence_of(row: Row, leaderboard: str | Path) -> Influence | None:
 def _contender(row: Row) -> Contender:
     low, high = row.cso_map_low, row.cso_map_high
     intervals = () if low is None or high is None else ((low, high),)
-    answers = getattr(row, "answers_per_frame", None)
-    return Contender(full_name(row), (row.cso_map, *row.aps), intervals, answers, not row.measured)
+    return Contender(full_name(row), (row.cso_map, *row.aps), intervals, row.answers_per_frame, not row.measured)
 
 
 def _differences(first: tuple[Row, Influence | None], second: tuple[Row, Influence | None]) -> tuple[Difference, ...]:
