@@ -136,13 +136,14 @@ def command(
         open_source,
         unmix_each,
     )
-    from csist_bench.methods.registry import find
+    from csist_bench.methods.outside import resolve
     from csist_bench.methods.runners import RunOptions
     from csist_bench.predictions import require_writable, write_predictions
     from csist_bench.recipes import parse_overrides
     from csist_bench.simulation.camera_file import assumed_text
 
-    refuse_idle_options(find(method), data)
+    method = (row := resolve(method)).name
+    refuse_idle_options(row, data)
     files = output_files(out, decoder)
     for file in files:
         require_writable(file, overwrite)  # before the work, not after it

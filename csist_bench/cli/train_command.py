@@ -66,8 +66,9 @@ def command(
     """
     from csist_bench.errors import InputError
     from csist_bench.methods import registry
+    from csist_bench.methods.outside import resolve
 
-    row = registry.find(method)
+    row = resolve(method)
     if not row.trainable:
         raise InputError(f"method {row.name!r} needs no training; run it with: csist-bench run {row.name}")
     out = out or Path("runs") / row.name
@@ -93,7 +94,7 @@ def command(
         note,
     )
     if outcome.leads:
-        _say_what_next(row.name, data, out, outcome)
+        _say_what_next(method, data, out, outcome)
 
 
 def _recipe_of(

@@ -269,6 +269,7 @@ def _of_method(where: str, claim: Claim, read: Predictions, store: Dataset) -> d
     row = _registered(where, said.get("registry_name"))
     _refuse_other_method(where, claim, said, row)
     known: dict[str, Any] = {"paper": row.paper, "family": row.family, "prior_tier": row.prior_tier} if row else {}
+    known |= {} if row else {name: said[name] for name in ("paper", "family") if isinstance(said.get(name), str)}
     known |= {
         "method": said.get("name"),
         "decoder": said.get("decoder"),

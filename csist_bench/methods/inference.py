@@ -24,6 +24,7 @@ from csist_bench.methods.blocks import Block, blocks_of, in_order
 from csist_bench.methods.groups.method import GroupRunner, in_one_group, search_of
 from csist_bench.methods.groups.policy import FALSE_ALARMS, Groups
 from csist_bench.methods.misfit import BlockMisfit, Misfit, misfit_of, misfit_of_block
+from csist_bench.methods.outside import register, resolve
 from csist_bench.methods.registry import METHODS, Method, find
 from csist_bench.methods.runners import Runner, RunOptions
 from csist_bench.predictions.header import Header
@@ -93,7 +94,7 @@ class Scope:
 
 def unmix(
     source: FrameSource | NDArray[Any],
-    method: str,
+    method: str | type[Any],
     *,
     decoder: Decoder = "grid",
     camera: Camera | CameraFile | None = None,
@@ -119,8 +120,9 @@ def unmix(
     source : Split, BareFrames, ndarray or alike
         A split of an open data set, such as `open_dataset(path).test`; what `read_frames` returns; or an array of
         frames, (H, W), (T, H, W) or (N, T, H, W), of which the optics of `seqcsist` are assumed.
-    method : str
-        Name in the registry (`list_methods`).
+    method : str or type
+        Name in the registry (`list_methods`) or of an installed method, "path/to/file.py:Class",
+        "package.module:Class", or such a class itself (`csist_bench.methods.interface`).
     decoder : {"grid", "polish"}
         How a heat map becomes detections. Networks that answer points are polished by "polish" and answer for
         themselves otherwise; fitters ignore it.
@@ -177,6 +179,7 @@ def unmix(
     >>> found.x.shape == found.score.shape
     True
     """
+    method = (resolve(method) if isinstance(method, str) else register(method)).name
     if isinstance(source, np.ndarray):
         source = BareFrames.of(source, name="source")
     options = RunOptions({**(settings or {}), **setting}, weights, device, batch, dtype, threshold)

@@ -43,6 +43,7 @@ class Method(msgspec.Struct, frozen=True):
     context: Literal["frame", "trajectory"] = "frame"
     trainable: bool = True
     any_shape: bool = False
+    outside: str = ""  # of a method from outside the package: what the user called it
 
 
 def _network(
@@ -119,6 +120,13 @@ _ROWS = (
 )
 
 METHODS: dict[str, Method] = {row.name: row for row in _ROWS}
+_CLASSES: dict[str, type[Any]] = {}  # of methods from outside, which no import by name may find
+
+
+def remember(row: Method, kind: type[Any]) -> None:
+    """Add a method from outside to the registry of this process (`methods.outside`)."""
+    METHODS[row.name] = row
+    _CLASSES[row.name] = kind
 
 
 def find(name: str) -> Method:
@@ -139,6 +147,8 @@ def torch_works() -> bool:
 
 def load_class(method: Method) -> type[Any]:
     """Import the class of a method; a network without torch installed is a clear error."""
+    if method.name in _CLASSES:
+        return _CLASSES[method.name]
     module, _, name = method.entry.partition(":")
     try:
         loaded = getattr(importlib.import_module(module), name)

@@ -35,6 +35,7 @@ from csist_bench.methods.camera_use import (
     without_unknown_background,
 )
 from csist_bench.methods.networks.shipped import trained
+from csist_bench.methods.outside import OutsideMethod
 from csist_bench.methods.registry import Method, build_training_free, load_class
 from csist_bench.simulation.camera import Camera
 
@@ -132,14 +133,14 @@ class FitterRunner(Runner):
         if len(decoders) > 1:
             raise must("decoders", "be one for a method that answers points", ", ".join(decoders))
         _require_float32(options)
-        self.method = build_training_free(row, options.settings)
+        self.method = _training_free(row, options.settings)
         self.camera = camera
         self.alone = row.context == "frame"
-        self.threads = os.cpu_count() or 1
+        self.threads = _threads(row)
         tier = getattr(self.method, "prior_tier", row.prior_tier)
         if tier == "B" and camera.intensity_free:
             tier = "A"  # what B knows beyond A is the law of brightness
-        self.unused = unused(camera, _USED_BY_FITTERS.get(row.name, FITTED))
+        self.unused = () if row.outside else unused(camera, _USED_BY_FITTERS.get(row.name, FITTED))
         self.judged = "fit"
         about = {"prior_tier": tier, "settings": dict(options.settings)}
         self.about = [_named(row) | about | {"decoder": "own"}]
@@ -168,10 +169,10 @@ class GridRunner(Runner):
             self._heat_maps, about, width = _network_heat_maps(row, camera, options)
         else:
             _require_float32(options)
-            method = build_training_free(row, options.settings)
+            method = _training_free(row, options.settings)
             plain = plainly(camera)
             self._heat_maps = lambda frames: np.asarray(method.heat_maps(frames, plain))
-            self.threads = os.cpu_count() or 1
+            self.threads = _threads(row)
             about, width = {"prior_tier": row.prior_tier, "settings": dict(options.settings)}, None
         self.camera, self.unused = camera, unused(camera, GRID, width)
         threshold = GRID_THRESHOLD if options.threshold is None else options.threshold
@@ -250,7 +251,19 @@ def runner_of(row: Method, camera: Camera, decoders: Sequence[Decoder], options:
 
 
 def _named(row: Method) -> dict[str, Any]:
-    return {"name": row.title, "registry_name": row.name, "code_version": __version__}
+    if not row.outside:
+        return {"name": row.title, "registry_name": row.name, "code_version": __version__}
+    said = {"name": row.title, "outside": row.outside, "family": row.family, "paper": row.paper}
+    return said | {"prior_tier": row.prior_tier, "code_version": __version__}
+
+
+def _training_free(row: Method, settings: Mapping[str, Any]) -> Any:
+    return OutsideMethod(row, settings) if row.outside else build_training_free(row, settings)
+
+
+def _threads(row: Method) -> int:
+    """Return how many threads may use a method at once: one where it does not come from here and may mind."""
+    return 1 if row.outside else os.cpu_count() or 1
 
 
 def _require_float32(options: RunOptions) -> None:

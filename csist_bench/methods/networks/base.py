@@ -27,6 +27,11 @@ from csist_bench.simulation.optics import Optics
 
 RunDtype = Literal["float32", "bfloat16"]
 
+
+class NoSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Settings of a network from outside that has none."""
+
+
 MACS_FRAMES = 20  # frames of the trajectory over which the cost of one frame is averaged
 # Feature maps of more frames do not fit into the caches: on one core ISTA-Net++ ran 14 frames/s by 512 and 36 by 16.
 CPU_FRAMES = 16
@@ -71,7 +76,7 @@ def network_from_settings(
 
 def checked_settings(method: Method, settings: Mapping[str, Any]) -> msgspec.Struct:
     """Return the settings of a network as its own struct; a bad one is named with its rule."""
-    kind: type[msgspec.Struct] = registry.load_class(method).Settings
+    kind: type[msgspec.Struct] = getattr(registry.load_class(method), "Settings", NoSettings)
     return convert(without_removed(method, settings), kind, f"{method.name} settings")
 
 
