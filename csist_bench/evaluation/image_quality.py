@@ -1,5 +1,8 @@
 """PSNR and SSIM of the label grid that detections make against that of the targets (peak 255).
 
+Also as the published code for this task computes them: of each image by itself, rounded and clipped to 8 bits, the PSNR
+of equal images taken as 100 dB, averaged over images.
+
 SSIM as Wang, Bovik, Sheikh and Simoncelli (2004): Gaussian window of 11 x 11 and sigma 1.5, K1 = 0.01, K2 = 0.03,
 averaged over the windows that lie inside the grid.
 """
@@ -23,14 +26,17 @@ PEAK = 255.0
 WINDOW_REACH, WINDOW_SIGMA = 5, 1.5
 C1, C2 = (0.01 * PEAK) ** 2, (0.03 * PEAK) ** 2
 FRAMES_AT_A_TIME = 500
+EQUAL_IMAGES_DB = 100.0
 
 
 @dataclass(frozen=True, eq=False)
 class ImageQuality:
-    """Mean squared error and SSIM of the label grid of every scored frame, both (F,)."""
+    """Mean squared error and SSIM of the label grid of every scored frame, and PSNR and SSIM in 8 bits; all (F,)."""
 
     squared_error: Floats
     ssim: Floats
+    psnr_8bit: Floats  # dB
+    ssim_8bit: Floats
 
     def psnr(self, chosen: Bools) -> float:
         """Return the PSNR (dB) of the frames picked by a mask; inf where the grids are equal."""
@@ -51,13 +57,21 @@ def image_quality(matched: Matched, truth: Truth, c: int, size: int) -> ImageQua
     frame, slot = np.nonzero(np.arange(truth.frame_xy.shape[1]) < truth.frame_count[:, None])
     wanted = frame, truth.frame_xy[frame, slot], truth.frame_intensity[frame, slot]
     window = _window_matrix(c * size)
-    errors, similarities = [], []
+    parts = []
     for start in range(0, truth.n_frames, FRAMES_AT_A_TIME):
         chosen = range(start, min(start + FRAMES_AT_A_TIME, truth.n_frames))
         ours, theirs = _grids(*found, chosen, c, c * size), _grids(*wanted, chosen, c, c * size)
-        errors.append(np.mean((ours - theirs) ** 2, axis=(1, 2)))
-        similarities.append(ssim(ours, theirs, window))
-    return ImageQuality(np.concatenate(errors), np.concatenate(similarities))
+        plain = np.mean((ours - theirs) ** 2, axis=(1, 2)), ssim(ours, theirs, window)
+        ours, theirs = (np.clip(np.round(grids), 0, PEAK) for grids in (ours, theirs))
+        parts.append((*plain, _psnr_of_images(ours, theirs), ssim(ours, theirs, window)))
+    return ImageQuality(*(np.concatenate(column) for column in zip(*parts)))
+
+
+def _psnr_of_images(a: Floats, b: Floats) -> Floats:
+    """Return the PSNR of each pair of images, dB, (F, n, n) and (F, n, n) -> (F,); 100 dB where they are equal."""
+    error = np.mean((a - b) ** 2, axis=(1, 2))
+    decibel = 10 * np.log10(PEAK**2 / np.where(error > 0, error, 1.0))
+    return np.where(error > 0, decibel, EQUAL_IMAGES_DB)
 
 
 def _grids(frame: Ints, xy: Floats, intensity: Floats, chosen: range, c: int, n: int) -> Floats:

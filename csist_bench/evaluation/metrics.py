@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.evaluation.average_precision import average_precision
+from csist_bench.evaluation.estimates import EFFICIENCY_ALPHA, Estimates, Pairs
 from csist_bench.evaluation.gospa import GOSPA_CUTOFF, Gospa
 from csist_bench.evaluation.image_quality import ImageQuality
 from csist_bench.evaluation.matching import Matched, by_frame, positions
@@ -35,9 +36,17 @@ DEFINITIONS = {
     "GOSPA": f"mean over frames of the generalised OSPA distance, cut-off {GOSPA_CUTOFF} px, order 2, alpha 2: the"
     f" root of the sum of squared distances of pairs and {GOSPA_CUTOFF}^2 / 2 for each missed target and each false"
     " detection; its parts are each frame's distance shared out as its square is made up, and add up to it; px",
+    "Jaccard": "true positives within 0.25 px by all of true positives, false detections and missed targets; percent",
+    "efficiency": "100 - sqrt((100 - Jaccard)^2 + (alpha RMSE)^2), RMSE within 0.25 px,"
+    f" alpha = {EFFICIENCY_ALPHA:g} per px",
+    "intensity bias and RMSE": "of the intensity of true positives within 0.25 px, relative to their targets'; percent",
+    "NEES": "mean of (dx^2 / sigma_x^2 + dy^2 / sigma_y^2) / 2 of the same, 1 where errors are as large as claimed",
+    "coverage": "share of them inside the ellipses that claim to hold 68 and 95 percent; percent",
     "PSNR": "10 log10(255^2 / mean squared error) of the label grid of the detections (intensity at the nearest node)"
     " against that of the targets, one mean over all frames; dB",
     "SSIM": "mean structural similarity of the same grids, Gaussian window of 11 x 11 nodes and sigma 1.5, range 255",
+    "PSNR and SSIM, public code": "as published code has them: of each image by itself, rounded and clipped to 8 bits,"
+    " equal images taken as 100 dB, averaged over images",
     "separation": "the smallest distance between any two targets of a frame; px",
 }
 
@@ -92,6 +101,9 @@ class Metrics:
     gospa_localisation: float
     gospa_missed: float
     gospa_false: float
+    estimates: Estimates
+    psnr_public_code: float  # dB
+    ssim_public_code: float
 
     @property
     def cso_map(self) -> float:
@@ -101,10 +113,14 @@ class Metrics:
 
 @dataclass(frozen=True, eq=False)
 class PerFrame:
-    """Metrics that are means over scored frames: OSPA (F,) px, GOSPA, and image quality if intensities are known."""
+    """Metrics that are means over scored frames: OSPA (F,) px, GOSPA, and image quality if intensities are known.
+
+    Also the pairs of targets and detections, whose errors are taken together over frames.
+    """
 
     ospa: Floats
     gospa: Gospa
+    pairs: Pairs
     quality: ImageQuality | None
 
 
@@ -138,6 +154,9 @@ def metrics(label: str, matched: Matched, truth: Truth, per_frame: PerFrame, cho
         gospa_localisation=gospa.localisation,
         gospa_missed=gospa.missed,
         gospa_false=gospa.false,
+        estimates=per_frame.pairs.estimates(rows, n_targets),
+        psnr_public_code=float(quality.psnr_8bit[chosen].mean()) if quality else float("nan"),
+        ssim_public_code=float(quality.ssim_8bit[chosen].mean()) if quality else float("nan"),
     )
 
 

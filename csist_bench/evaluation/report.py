@@ -15,6 +15,7 @@ from csist_bench.errors import must
 from csist_bench.evaluation import EVALUATOR_VERSION
 from csist_bench.evaluation.average_precision import RankedHits, curve
 from csist_bench.evaluation.breakdown import bootstrap_intervals, by_separation, by_targets
+from csist_bench.evaluation.estimates import pairs
 from csist_bench.evaluation.gospa import Gospa, GospaMeans, gospa
 from csist_bench.evaluation.image_quality import image_quality
 from csist_bench.evaluation.matching import Matched, best_of_each_frame, match
@@ -193,6 +194,7 @@ def metrics_table(row: Metrics) -> dict[str, Any]:
     """Return metrics as a plain table with None for what is not defined."""
     table = {"cso_map": row.cso_map, **asdict(row)}
     aps, errors = table.pop("ap"), table.pop("rmse")
+    table |= table.pop("estimates")
     names = [ap_name(point.threshold) for point in row.points]
     table.update(zip(names, aps))
     table["points"] = [{**point, "rmse": error} for point, error in zip(table["points"], errors)]
@@ -287,7 +289,8 @@ def missing_frames(matched: Matched, truth: Truth, header: Header) -> int:
 
 
 def _details(matched: Matched, truth: Truth, options: DetailOptions, gospa_of_frames: Gospa) -> Details:
-    per_frame = PerFrame(ospa(matched, truth), gospa_of_frames, image_quality(matched, truth, *options.grid))
+    quality = image_quality(matched, truth, *options.grid)
+    per_frame = PerFrame(ospa(matched, truth), gospa_of_frames, pairs(matched, truth), quality)
     names = [ap_name(threshold) for threshold in matched.thresholds]
     intervals = bootstrap_intervals(matched, truth, options.bootstrap, options.seed) if options.bootstrap else ()
     return Details(

@@ -86,11 +86,25 @@ def _metric_lines(metrics: Metrics) -> list[str]:
             f"  {point.threshold:5.2f} px{_number(point.score, 10)}{point.precision:11.2f}{point.recall:8.2f}"
             f"{point.f1:8.2f}{point.false_alarms:13.3f}{point.cardinality:13.2f}{_number(error, 9, 4)}"
         )
+    estimates = metrics.estimates
     lines.append(
         f"cardinality {metrics.cardinality:.2f} %   OSPA {metrics.ospa:.4f} px"
-        f"   PSNR {_number(metrics.psnr).strip()} dB   SSIM {_number(metrics.ssim, digits=4).strip()}"
+        f"   PSNR {_word(metrics.psnr)} dB   SSIM {_word(metrics.ssim, 4)}   as public code has them"
+        f" {_word(metrics.psnr_public_code)} dB, {_word(metrics.ssim_public_code, 4)}"
+    )
+    lines.append(
+        f"within 0.25 px: Jaccard {_word(estimates.jaccard)} %   efficiency {_word(estimates.efficiency)} %"
+        f"   intensity bias {_word(estimates.intensity_bias)} %, RMSE {_word(estimates.intensity_rmse)} %"
+    )
+    lines.append(
+        f"claimed errors: NEES {_word(estimates.nees)}   coverage {_word(estimates.coverage_68)} % of the 68 %,"
+        f" {_word(estimates.coverage_95)} % of the 95 % ellipses"
     )
     return lines
+
+
+def _word(value: float, digits: int = 2) -> str:
+    return _number(value, 0, digits)
 
 
 def _table(title: str, rows: Sequence[Metrics]) -> list[str]:

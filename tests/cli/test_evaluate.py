@@ -208,3 +208,14 @@ def test_submit_validate_plot_and_targets_take_the_same_options(data, foreign, t
     assert found.target_xy[0, 0, 0].tolist() == [5.5, 3.0]
     refused = CliRunner().invoke(cli, ["generate", "--axes", "yx", "--out", str(tmp_path / "none.zarr")])
     assert "must come with --targets" in str(refused.exception)
+
+
+def test_answers_can_be_capped_under_another_name(data, preds, tmp_path):
+    table = json.loads(call(data, preds, "--json", "--max-answers", 1).stdout)
+    assert (table["capped_answers_per_frame"], table["official"]) == (1.0, False)
+    assert table["capped_ap25"] == pytest.approx(100 * 36 / table["targets"])
+    assert table["dropped_answers"] == table["targets"] - 36
+    assert "cso_map" not in table
+    assert "at most 1 answers a frame" in call(data, preds, "--max-answers", 1).stdout
+    refused = CliRunner().invoke(cli, ["evaluate", str(preds), "--max-answers", "0"])
+    assert refused.exit_code == 2

@@ -52,6 +52,22 @@ def test_image_quality_is_of_the_label_grids():
     assert quality.psnr(everything) == pytest.approx(10 * np.log10(255**2 / quality.squared_error.mean()))
 
 
+def test_public_code_takes_each_image_by_itself_in_8_bits():
+    """One image equal once rounded, one off by a node of 300 (clipped to 255) against 200.4 (rounded to 200)."""
+    truth = truth_of([[(5, 5)], [(5, 5)]], 1, 2, intensity=[[230.0], [200.4]])
+    matched = match(detections_of([(0, 0, 5, 5, 1), (0, 1, 5, 5, 1)], intensity=np.array([230.4, 300.0])), truth)
+    quality = image_quality(matched, truth, 3, 11)
+    assert quality.psnr_8bit == pytest.approx([100, 10 * np.log10(255**2 / (55**2 / 33**2))])
+    assert quality.ssim_8bit[0] == pytest.approx(1)
+    images = np.zeros((2, 1, 33, 33))
+    images[0, 0, 16, 16], images[1, 0, 16, 16] = 255, 200
+    assert quality.ssim_8bit[1] == pytest.approx(ssim(*images)[0])
+    report = evaluate(matched.detections, truth, full=True, options=DetailOptions(bootstrap=0))
+    figures = report.to_dict()["figures"]
+    assert figures["psnr_public_code"] == pytest.approx(quality.psnr_8bit.mean())
+    assert figures["ssim_public_code"] == pytest.approx(quality.ssim_8bit.mean())
+
+
 def test_image_quality_of_the_truth_is_perfect_and_needs_intensities():
     truth = truth_of([[(5, 5), (7, 3)]], 1, 1)
     rows = [(0, 0, 5, 5, 1), (0, 0, 7, 3, 1)]
