@@ -392,7 +392,7 @@ def load_network(weights: str | Path) -> Any:
 
 
 def train(
-    method: str,
+    method: str | type[Any],
     data: Dataset,
     out: str | Path,
     *,
@@ -408,8 +408,8 @@ def train(
 
     Parameters
     ----------
-    method : str
-        Name of a network (`list_methods`).
+    method : str or type
+        Name of a network (`list_methods`), or one from outside, as `unmix` takes it.
     data : Dataset
         With splits "train" and "val".
     settings : mapping, optional
@@ -431,19 +431,20 @@ def train(
     >>> import csist_bench as cb
     >>> cb.train("espcn", cb.open_dataset("data/seqcsist.zarr"), out="runs/espcn", epochs=1)  # doctest: +SKIP
     """
-    from csist_bench.methods.registry import find, load_class
-    from csist_bench.recipes import load_method_recipe
+    from csist_bench.methods.outside import register, resolve
+    from csist_bench.methods.registry import load_class
+    from csist_bench.recipes import MethodRecipe, load_method_recipe, shipped
 
-    row = find(method)
+    row = resolve(method) if isinstance(method, str) else register(method)
     if not row.trainable:
-        raise must("method", "be a network", f"{method}, which needs no training")
+        raise must("method", "be a network", f"{row.name}, which needs no training")
     load_class(row)  # without PyTorch this is the clear error
     from csist_bench.methods.networks.base import resolve_device
     from csist_bench.training.recipe import training_recipe
     from csist_bench.training.run import Options
     from csist_bench.training.run import train as run
 
-    recipe = load_method_recipe(method)
+    recipe = load_method_recipe(row.name) if row.name in shipped("methods") else MethodRecipe(method=row.name)
     options = Options(Path(out), resume, overwrite, max_minutes)
-    training = training_recipe({**recipe.training, **fields}, f"{method} training")
+    training = training_recipe({**recipe.training, **fields}, f"{row.name} training")
     return run(row, data, {**recipe.settings, **(settings or {})}, training, options, resolve_device(device), say)

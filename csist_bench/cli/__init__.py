@@ -30,6 +30,7 @@ COMMANDS = {
     "plot": "Draw frames, trajectories, precision-recall curves or the leaderboard.",
     "bench": "Measure the speed of everything on this machine.",
     "methods": "List the methods: family, parameters, cost, prior tier, paper.",
+    "check-method": "Try whether a method of your own keeps the contract.",
     "doctor": "Show what is installed and what would not work.",
 }
 
@@ -61,7 +62,7 @@ class LazyGroup(click.Group):
         """Import one command."""
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"csist_bench.cli.{cmd_name}_command")
+        module = importlib.import_module(f"csist_bench.cli.{cmd_name.replace('-', '_')}_command")
         command = module.command
         assert isinstance(command, click.Command)
         return command

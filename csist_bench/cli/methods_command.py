@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from csist_bench.cli.options import json_option, print_json, say
+from csist_bench.cli.options import json_option, note, print_json, say
 
 
 @click.command("methods")
@@ -15,14 +15,18 @@ def command(as_json: bool) -> None:
     """List the methods: family, parameters, cost, prior tier, paper.
 
     Prior tier: A knows the optics, B also the brightness law, C also smooth or rigid motion, D the whole generator or
-    training on it. Parameters and multiply-accumulates need PyTorch; without it they are left blank.
+    training on it. Methods of installed packages are listed too (docs/own-methods.md). Parameters and
+    multiply-accumulates need PyTorch; without it they are left blank.
 
     \b
     Example:
       csist-bench methods --json
     """
     from csist_bench.methods.cost import method_rows
+    from csist_bench.methods.outside import register_installed
 
+    for failed in register_installed():
+        note(failed)
     rows = method_rows()
     if as_json:
         print_json(rows)

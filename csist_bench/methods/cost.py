@@ -70,6 +70,7 @@ def _row(method: Method, costs: dict[str, Cost]) -> dict[str, Any]:
         "trainable": method.trainable,
         "output": method.output,
         "weights": shipped_weights(method.name) is not None,
+        "outside": method.outside or None,
     }
 
 
@@ -81,7 +82,8 @@ def _costs(methods: Iterable[Method]) -> dict[str, Cost]:
         return {}
     file = cache_folder() / "costs.json"
     costs = _read(file, source)
-    new = [method.name for method in methods if method.trainable and method.name not in costs]
+    # What networks from outside cost is not counted: their source is not in the digest.
+    new = [method.name for method in methods if method.trainable and not method.outside and method.name not in costs]
     if new:
         try:
             costs |= {name: _counted(name, settings_of(METHODS[name])) for name in new}

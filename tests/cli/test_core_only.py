@@ -48,6 +48,8 @@ CASES: list[tuple[list[str], str | None]] = [
     (["leaderboard", "--leaderboard", "board.csv", "--check"], None),
     (["plot", "frames", "--data", "set.zarr", "--out", "frames.png"], None),
     (["methods"], None),
+    (["check-method", "bid", "--set", "iterations=2"], None),
+    (["check-method", "espcn"], NEEDS_TORCH),
     (["doctor"], None),
     (["demo", "--help"], None),
     (["bench", "--help"], None),

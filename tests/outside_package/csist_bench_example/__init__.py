@@ -1,0 +1,1 @@
+"""Two methods that are not of csist-bench: the centre of gravity, and a network of two convolutions."""
