@@ -48,7 +48,7 @@ def visit(chromium, address):
     def opened(fragment: str = "", **about: Any) -> Any:
         contexts.append(chromium.new_context(**{"viewport": WIDE, **about}))
         page = contexts[-1].new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(60_000)
         page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
         page.on("pageerror", lambda error: said.append(f"error: {error}"))
         page.on("request", lambda request: said.append(request.url) if not request.url.startswith(address) else None)
@@ -288,7 +288,7 @@ def test_csv_is_the_table_as_it_is_shown(visit):
 def test_latex_is_a_booktabs_table_without_raw_signs(visit):
     page = visit("#q=%3D1%2B1&show=Tier")
     text = saved(page, page.locator("#set-tools [data-save=latex]"))
-    assert "\\begin{tabular}{lrrrll" in text
+    assert "\\begin{tabular}{lrrrrrll" in text
     assert "\\toprule" in text
     assert text.count("\\\\\n") == 2
     assert '=1+1,<b>"x"</b> submitted & 1.00 &' in text
