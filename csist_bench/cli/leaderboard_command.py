@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from csist_bench.cli.options import DEFAULT_DATA, json_option, note, print_json, say
+from csist_bench.cli.options import DEFAULT_DATA, json_option, note, print_json, say, terminal_width
 from csist_bench.cli.submit_command import DEFAULT_LEADERBOARD
 from csist_bench.conventions import FAMILIES, STATUSES
 
@@ -112,11 +112,12 @@ def _rows(path: str, superseded: bool) -> tuple[list[Row], list[Row]]:
 def _shown(
     path: str, measured: list[Row], published: list[Row], dataset: str | None, family: str | None, status: str | None
 ) -> Board:
-    from csist_bench.leaderboard.board import ALL, board
+    from csist_bench.leaderboard.board import ALL, board, ranks_by_table
     from csist_bench.leaderboard.lines import read_lines
 
     lines = read_lines(Path(path).parent)
-    return board(measured, published, dataset=dataset or ALL, family=family, status=status, lines=lines)
+    ranks = ranks_by_table(measured, path)
+    return board(measured, published, dataset=dataset or ALL, family=family, status=status, lines=lines, ranks=ranks)
 
 
 def _print_tables(
@@ -128,7 +129,7 @@ def _print_tables(
     shown = _shown(path, measured, published, dataset or MAIN_DATASET, family, status)
     everything = _shown(path, measured, published, None, family, status)
     others = [] if dataset else [f"{n}: {len(r)} rows" for n, r in everything.tables.items() if n not in shown.tables]
-    say(terminal_text(shown, others))
+    say(terminal_text(shown, others, terminal_width()))
 
 
 def _print_rows(shown: Board, measured: list[Row]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import json
 import math
+import os
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -172,6 +174,13 @@ def _plain(value: Any) -> Any:
 def say(text: str, nl: bool = True) -> None:
     """Print a result (stdout); what a file put into it cannot act on the terminal."""
     click.echo(printable(text), nl=nl)
+
+
+def terminal_width() -> int | None:
+    """Return the characters of a line of the terminal; None where stdout is none and COLUMNS does not say."""
+    if not sys.stdout.isatty() and not os.environ.get("COLUMNS", "").isdigit():
+        return None
+    return shutil.get_terminal_size().columns
 
 
 def note(text: str) -> None:

@@ -266,6 +266,8 @@ def training_command(run: str, out: str) -> None:
 def leaderboard_command(leaderboard: str, dataset: str, out: str) -> None:
     """Draw the measured scores of a data set with their intervals, and the published ones.
 
+    At most 25 bars: the best row of each variant or, where there are more, of each method.
+
     \b
     Example:
       csist-bench plot leaderboard --dataset "seqcsist-noise sigma=2" --out leaderboard.png
@@ -281,8 +283,8 @@ def leaderboard_command(leaderboard: str, dataset: str, out: str) -> None:
     board_file = path_to_show(leaderboard)
     measured = standing(read_rows(board_file))
     shown = board(measured, published_rows(), dataset=dataset, lines=read_lines(board_file.parent))
-    leaderboard_picture(shown.tables[dataset], out, shown.lines_of(dataset), dataset)
-    note(f"{out}: {len(shown.tables[dataset])} rows")
+    drawn, known = leaderboard_picture(shown.tables[dataset], out, shown.lines_of(dataset), dataset)
+    note(f"{out}: {drawn} methods" + (f", the best of {known}" if drawn < known else ""))
 
 
 @command.command("calibration")

@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from csist_bench.conventions import AP_NAMES
+from csist_bench.leaderboard.board import Entry
 from csist_bench.leaderboard.rows import Row
 
-
-@dataclass(frozen=True)
-class Entry:
-    """A row in its place: the table that it stands in, and all rows of that table."""
-
-    row: Row
-    table: str
-    rows: Sequence[Row]
-
-    @property
-    def published(self) -> float | None:
-        """The published CSO-mAP of a measured row's method, among the rows of its table."""
-        if not self.row.measured:
-            return None
-        of_method = (other for other in self.rows if other.method == self.row.method)
-        return next((other.cso_map for other in of_method if not other.measured), None)
+# Where a column is shown: in text (terminal and Markdown), on the page, and on the page by choice.
+Place = Literal["text", "page", "choice"]
+DASH = "–"
 
 
 @dataclass(frozen=True)
 class Column:
     """One column. A column of numbers has the `value` that its cells are sorted by, and is aligned to the right.
 
-    `emphasis` is the Markdown mark of a cell; `places` says where the column is shown: in text (terminal and Markdown),
-    on the page, or in both.
+    `keep` says how long a terminal keeps the column: the narrower it is, the greater a column's number must be.
+    `emphasis` is the Markdown mark of a cell. An empty text is shown as a dash.
     """
 
     title: str
@@ -41,12 +29,17 @@ class Column:
     value: Callable[[Entry], float | None] | None = None
     align: Literal["left", "right"] = "left"
     emphasis: Callable[[Row], str] = lambda row: ""
-    places: tuple[str, ...] = ("text", "page")
+    places: tuple[Place, ...] = ("text", "page")
+    keep: int = 0
 
     @property
     def heading(self) -> str:
         """The title as it begins a column of the page."""
         return self.title[0].upper() + self.title[1:]
+
+    def shown(self, entry: Entry) -> str:
+        """Return the cell's text, a dash where there is none."""
+        return self.text(entry) or DASH
 
 
 def _number(
@@ -54,10 +47,9 @@ def _number(
     description: str,
     value: Callable[[Entry], float | None],
     text: Callable[[Entry], str],
-    emphasis: Callable[[Row], str] = lambda row: "",
-    places: tuple[str, ...] = ("text", "page"),
+    **more: Any,
 ) -> Column:
-    return Column(title, description, text, value, "right", emphasis, places)
+    return Column(title, description, text, value, "right", **more)
 
 
 def _average_precision(name: str) -> Column:
@@ -66,29 +58,21 @@ def _average_precision(name: str) -> Column:
         f"Average precision within 0.{name[2:]} px, percent",
         lambda entry: float(getattr(entry.row, name)),
         lambda entry: score_text(getattr(entry.row, name)),
+        keep=40,
     )
 
 
-def _beside(name: str, title: str, description: str, digits: int, places: tuple[str, ...] = ("text", "page")) -> Column:
+def _beside(name: str, title: str, description: str, digits: int, **more: Any) -> Column:
     return _number(
         title,
         description,
         lambda entry: getattr(entry.row, name),
         lambda entry: figure_text(getattr(entry.row, name), digits),
-        places=places,
+        **more,
     )
 
 
 # --- texts ----------------------------------------------------------------------------------------------------------
-
-
-def row_label(row: Row) -> str:
-    """Return the method with whatever tells its rows apart."""
-    details = [row.settings] if row.settings else []
-    details += [f"by {row.rank}"] if row.rank != "score" else []
-    details += [f"seed {row.seed}"] if row.seed else []
-    details += [f"data seed {row.data_seed}"] if row.data_seed else []
-    return row.method + (f" ({', '.join(details)})" if details else "")
 
 
 def score_text(value: float | None) -> str:
@@ -97,8 +81,8 @@ def score_text(value: float | None) -> str:
 
 
 def figure_text(value: float | None, digits: int) -> str:
-    """Return a figure that stands beside the score; a dash where it is not known."""
-    return "-" if value is None else f"{value:.{digits}f}"
+    """Return a figure that stands beside the score."""
+    return "" if value is None else f"{value:.{digits}f}"
 
 
 def interval_text(row: Row) -> str:
@@ -127,80 +111,108 @@ def _training_text(row: Row) -> str:
     return "" if row.training_minutes is None else f"{row.training_minutes:,.0f} min"
 
 
+_CHOICE: tuple[Place, ...] = ("choice",)
 COLUMNS = (
-    Column("method", "Method, and whatever tells its rows apart", lambda entry: row_label(entry.row)),
-    Column("data set", "Data recipe and what departs from it", lambda entry: entry.table, places=("page",)),
-    Column("family", "Family of methods", lambda entry: entry.row.family),
+    Column(
+        "method",
+        "Method and variant; its settings to the letter stand in the row's details",
+        lambda entry: entry.label,
+        keep=100,
+    ),
+    _number(
+        "CSO-mAP",
+        "Mean of AP05 to AP25, percent",
+        lambda entry: entry.row.cso_map,
+        lambda entry: score_text(entry.row.cso_map),
+        emphasis=lambda row: "**" if row.measured else "",
+        keep=99,
+    ),
+    Column(
+        "95 %",
+        "Bootstrap interval of CSO-mAP over trajectories",
+        lambda entry: interval_text(entry.row),
+        align="right",
+        keep=60,
+    ),
+    _number(
+        "rank",
+        "1 + the number of rows of this table that are significantly better (5 %, Holm); a dash where it is not known",
+        lambda entry: None if entry.rank is None else float(entry.rank),
+        lambda entry: "" if entry.rank is None else str(entry.rank),
+        keep=90,
+    ),
+    _beside(
+        "cso_f1",
+        "CSO-F1",
+        "Mean F1 at 0.05 to 0.25 px at one score threshold, the best, percent: extra answers can't raise it",
+        2,
+        keep=72,
+    ),
+    _beside("answers_per_frame", "answers", "Answers per scored frame; CSO-mAP pays for more of them", 2, keep=71),
     Column(
         "tier",
         "Where the figure comes from",
         lambda entry: entry.row.status,
         emphasis=lambda row: "" if row.measured else "*",
+        places=("text", "choice"),
+        keep=55,
     ),
-    Column("knows", "What the method knows of the scene, A to D", lambda entry: entry.row.prior_tier),
+    Column("knows", "What the method was told of the scenes, from A to D", lambda entry: entry.row.prior_tier, keep=70),
     Column(
         "decoder",
-        "How a heat map becomes detections",
+        "How a heat map becomes detections: the nodes of the grid, or a fit that starts from them (polish); own: the"
+        " method answers positions itself",
         lambda entry: entry.row.decoder if entry.row.measured else "",
+        keep=75,
     ),
-    _number(
-        "CSO-mAP",
-        "Mean of AP05 to AP25, percent, with its 95 % interval",
-        lambda entry: entry.row.cso_map,
-        lambda entry: score_text(entry.row.cso_map),
-        emphasis=lambda row: "**" if row.measured else "",
-    ),
-    Column(
-        "95 %",
-        "95 % interval of CSO-mAP",
-        lambda entry: interval_text(entry.row),
-        align="right",
-        places=("text",),
-    ),
+    *map(_average_precision, AP_NAMES),
+    _beside("gospa", "GOSPA", "Mean GOSPA of a frame (c = 0.25 px, p = 2, alpha = 2), px", 4, places=_CHOICE),
+    _beside("gospa_localisation", "GOSPA, localisation", "Share of pairs' distances in GOSPA, px", 4, places=_CHOICE),
+    _beside("gospa_missed", "GOSPA, missed", "Share of missed targets in GOSPA, px", 4, places=_CHOICE),
+    _beside("gospa_false", "GOSPA, false", "Share of false answers in GOSPA, px", 4, places=_CHOICE),
+    _beside("hota", "HOTA", "Higher order tracking accuracy, percent", 2, places=_CHOICE),
+    _beside("idf1", "IDF1", "F1 of identities, percent", 2, places=_CHOICE),
+    _beside("ospa2", "OSPA(2)", "Distance of sets of tracks, px", 4, places=_CHOICE),
+    _beside("id_switches", "switches", "Identity switches", 0, places=_CHOICE),
     _number(
         "published",
         "The paper's CSO-mAP of the same method on the same data",
         lambda entry: entry.published,
         lambda entry: score_text(entry.published),
+        places=("text", "choice"),
+        keep=50,
     ),
-    *map(_average_precision, AP_NAMES),
-    _beside("answers_per_frame", "answers/frame", "Detections in scored frames, by scored frames", 2),
-    _beside("cso_f1", "CSO-F1", "Mean F1 at 0.05 to 0.25 px at one score threshold, the best; percent", 2),
-    _beside("gospa", "GOSPA", "Mean GOSPA of a frame (c = 0.25 px, p = 2, alpha = 2), px", 4),
-    _beside("gospa_localisation", "GOSPA, localisation", "Share of pairs' distances in GOSPA, px", 4, ("page",)),
-    _beside("gospa_missed", "GOSPA, missed", "Share of missed targets in GOSPA, px", 4, ("page",)),
-    _beside("gospa_false", "GOSPA, false", "Share of false answers in GOSPA, px", 4, ("page",)),
-    _beside("hota", "HOTA", "Higher order tracking accuracy, percent", 2, ("page",)),
-    _beside("idf1", "IDF1", "F1 of identities, percent", 2, ("page",)),
-    _beside("ospa2", "OSPA(2)", "Distance of sets of tracks, px", 4, ("page",)),
-    _beside("id_switches", "switches", "Identity switches", 0, ("page",)),
     _number(
         "parameters",
         "Number of parameters",
         lambda entry: entry.row.parameters,
         lambda entry: count_text(entry.row.parameters),
-    ),
-    _number(
-        "MACs",
-        "Multiply-accumulates per frame",
-        lambda entry: entry.row.macs_per_frame,
-        lambda entry: count_text(entry.row.macs_per_frame),
-        places=("page",),
+        keep=20,
     ),
     _number(
         "frames/s",
         "Frames per second on the hardware named in the row's details",
         lambda entry: entry.row.frames_per_second,
         lambda entry: rate_text(entry.row),
+        keep=30,
+    ),
+    Column("family", "Family of methods", lambda entry: entry.row.family, places=("text", "choice"), keep=10),
+    _number(
+        "MACs",
+        "Multiply-accumulates per frame",
+        lambda entry: entry.row.macs_per_frame,
+        lambda entry: count_text(entry.row.macs_per_frame),
+        places=("choice",),
     ),
     _number(
         "training",
         "Minutes of training",
         lambda entry: entry.row.training_minutes,
         lambda entry: _training_text(entry.row),
-        places=("page",),
+        places=("choice",),
     ),
-    Column("date", "Day of the submission", lambda entry: entry.row.date, places=("page",)),
+    Column("date", "Day of the submission", lambda entry: entry.row.date, places=("choice",)),
 )
 TEXT_COLUMNS = tuple(column for column in COLUMNS if "text" in column.places)
 PAGE_COLUMNS = tuple(column for column in COLUMNS if "page" in column.places)
+CHOICE_COLUMNS = tuple(column for column in COLUMNS if "choice" in column.places)

@@ -2,39 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from csist_bench.conventions import FAMILIES, PRIOR_TEXT, STATUS_MEANINGS, STATUSES
 from csist_bench.evaluation import EVALUATOR_VERSION
-from csist_bench.leaderboard.board import MAIN_DATASET, Board
-from csist_bench.leaderboard.charts import PARAMETERS, SPEED, chart, escape
-from csist_bench.leaderboard.columns import PAGE_COLUMNS, Column, Entry, interval_text
+from csist_bench.leaderboard.board import MAIN_DATASET, Board, Entry
+from csist_bench.leaderboard.charts import PARAMETERS, SPEED, chart, escape, line_list
+from csist_bench.leaderboard.columns import CHOICE_COLUMNS, PAGE_COLUMNS
 from csist_bench.leaderboard.lines import Line
-from csist_bench.leaderboard.rows import Row
+from csist_bench.leaderboard.matrix import Section, matrix
+from csist_bench.leaderboard.page_data import data_block, numbered
+from csist_bench.leaderboard.page_tables import matrix_table, methods_table, set_style, set_table
+from csist_bench.leaderboard.table import MATRIX_TEXT
+from csist_bench.methods.knowledge import ORDER
 
 # A chart of fewer points says less than the table.
 FEWEST_POINTS = 2
-_HERE = Path(__file__).resolve().parent
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+_FILES = Path(__file__).resolve().parent / "static"
+_SCRIPTS = ("state.js", "sheet.js", "details.js", "save.js", "chart.js", "main.js")
 
 
 def page_text(board: Board) -> str:
     """Return the whole page."""
-    measured = sum(row.measured for rows in board.tables.values() for row in rows)
+    tables, sections = numbered(board), matrix(board)
+    anchors = {name: f"set-{place}" for place, name in enumerate(tables, start=1)}
+    lines = [line for section in sections for line in section.lines]
+    script, style = "".join(map(_file, _SCRIPTS)), _file("page.css") + set_style()
     parts = [
         "<!doctype html>",
         '<html lang="en">',
-        _head(),
+        _head(script, style),
         "<body>",
-        _header(measured, len(board.tables)),
+        _header(board, anchors),
         "<main>",
-        _controls(list(board.tables)),
-        *(_figures(name, rows, board.lines_of(name)) for name, rows in board.tables.items()),
-        _table(board),
+        _controls(board),
+        *([_overview(sections, anchors)] if sections else []),
+        _sets(board, tables, anchors),
+        *([_methods(sections)] if sections else []),
         _legend(),
         "</main>",
-        f"<script>\n{_file('page.js')}</script>",
+        f'<script type="application/json" id="data">{data_block(tables, lines)}</script>',
+        f"<script>{script}</script>",
         "</body>",
         "</html>",
     ]
@@ -42,39 +53,56 @@ def page_text(board: Board) -> str:
 
 
 def _file(name: str) -> str:
-    return (_HERE / name).read_text(encoding="utf-8")
+    return (_FILES / name).read_text(encoding="utf-8")
 
 
-def _head() -> str:
+def _head(script: str, style: str) -> str:
+    policy = (
+        f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; base-uri 'none'; form-action 'none'"
+    )
     return (
         '<head>\n<meta charset="utf-8">\n<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
-        f"<title>CSIST unmixing leaderboard</title>\n<style>\n{_file('page.css')}</style>\n</head>"
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+        f"<title>CSIST unmixing leaderboard</title>\n<style>{style}</style>\n</head>"
     )
 
 
-def _header(measured: int, tables: int) -> str:
+def _hash(text: str) -> str:
+    """Return what a content security policy calls an inline script or style of this text."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _header(board: Board, anchors: Mapping[str, str]) -> str:
+    measured = sum(row.measured for rows in board.tables.values() for row in rows)
+    links = " ".join(f'<a href="#{anchor}">{escape(name)}</a>' for name, anchor in anchors.items())
     return (
         "<header>\n<h1>CSIST unmixing leaderboard</h1>\n"
-        "<p>Closely-spaced infrared small targets: how precisely each method tells them apart. Scores are CSO-mAP in"
-        f" percent by evaluator {EVALUATOR_VERSION}; {measured} measured rows on {tables} data sets stand beside the"
-        ' published figures. <a href="#table">Straight to the table</a></p>\n</header>'
+        '<p class="intro">Infrared targets that fly close together blur into one spot. How well does each method find'
+        " how many there are, and where? Scores are <b>CSO-mAP</b> in percent (higher is better, 100 is perfect), by"
+        f" evaluator {EVALUATOR_VERSION}: {measured} measured rows on {len(anchors)} data sets, beside the figures of"
+        " the papers, which are marked <i>published</i>.</p>\n"
+        f'<nav aria-label="Data sets"><a href="#overview">Overview</a> {links} <a href="#reading">Reading the'
+        " tables</a></nav>\n</header>"
     )
 
 
 # --- controls ---------------------------------------------------------------------------------------------------
 
 
-def _controls(tables: Sequence[str]) -> str:
-    options = "".join(
-        f'<option value="{escape(name)}"{" selected" if name == MAIN_DATASET else ""}>{escape(name)}</option>'
-        for name in tables
-    )
+def _controls(board: Board) -> str:
+    rows = [row for rows in board.tables.values() for row in rows]
+    chips: list[tuple[str, str, Sequence[str]]] = [
+        ("Knows", "knows", [tier for tier in ORDER if any(row.prior_tier == tier for row in rows)]),
+        ("Family", "family", [family for family in FAMILIES if any(row.family == family for row in rows)]),
+        ("Figures", "status", [status for status in STATUSES if any(row.status == status for row in rows)]),
+    ]
+    fields = "".join(_chips(*chip) for chip in chips)
     return (
-        '<form class="controls" hidden>\n'
-        f'<label>Data set <select id="dataset"><option value="">all</option>{options}</select></label>\n'
-        f"{_chips('Family', 'family', FAMILIES)}\n{_chips('Tier', 'tier', STATUSES)}\n"
-        '<output id="count"></output>\n</form>'
+        '<form class="controls" hidden role="search">\n'
+        '<label class="find">Find <input type="search" id="q" placeholder="method, note, recipe"'
+        ' autocomplete="off"></label>\n'
+        '<output id="count" for="q"></output>\n<button type="button" id="reset">Reset</button>\n'
+        f'<details class="filters" open><summary>Filters</summary>{fields}</details>\n</form>'
     )
 
 
@@ -86,125 +114,81 @@ def _chips(legend: str, name: str, values: Sequence[str]) -> str:
     return f"<fieldset><legend>{legend}</legend>{boxes}</fieldset>"
 
 
-# --- charts -----------------------------------------------------------------------------------------------------
+def _toolbar(kind: str, more: str = "") -> str:
+    """Return what the script works a table with; hidden without it."""
+    return (
+        f'<div class="toolbar" id="{kind}-tools" hidden>{more}'
+        f'<details class="columns"><summary>Columns</summary><div class="menu"></div></details>'
+        '<button type="button" data-save="csv">CSV</button><button type="button" data-save="latex">LaTeX</button></div>'
+    )
 
 
-def _figures(name: str, rows: Sequence[Row], lines: Sequence[Line]) -> str:
-    """Return the two charts of a data set; nothing where too few rows have a cost to be shown against."""
-    figures, rows = [], [row for row in rows if row.status != "unverified"]
-    for cost in (SPEED, PARAMETERS):
-        drawn = [row for row in rows if cost.value(row) is not None]
-        if len(drawn) < FEWEST_POINTS:
-            continue
-        said = f"CSO-mAP against {cost.title}, of the {len(drawn)} rows (of {len(rows)}) that have a figure."
-        figures.append(f"<figure>{chart(rows, lines, cost, name)}<figcaption>{said}</figcaption></figure>")
+# --- sections ---------------------------------------------------------------------------------------------------
+
+
+def _overview(sections: Sequence[Section], anchors: Mapping[str, str]) -> str:
+    flat = '<label><input type="checkbox" id="grouped" checked> in sections by what a method was told</label>'
+    return (
+        f'<section id="overview">\n<h2>Overview</h2>\n<p class="say">{escape(MATRIX_TEXT)}</p>\n'
+        f"{_toolbar('matrix', flat)}\n{matrix_table(sections, anchors)}\n</section>"
+    )
+
+
+def _sets(board: Board, tables: Mapping[str, Mapping[int, Entry]], anchors: Mapping[str, str]) -> str:
+    options = "".join(
+        f'<option value="{anchors[name]}"{" selected" if name == MAIN_DATASET else ""}>{escape(name)}</option>'
+        for name in tables
+    )
+    choice = f'<label>Data set <select id="set">{options}</select></label>'
+    sections = "\n".join(
+        f'<section class="set" id="{anchors[name]}" data-name="{escape(name)}">\n<h3>{escape(name)}</h3>\n'
+        f"{_figures(name, entries, board.lines_of(name))}\n{set_table(name, entries)}\n</section>"
+        for name, entries in tables.items()
+    )
+    return f'<section id="sets">\n<h2>One data set</h2>\n{_toolbar("set", choice)}\n{sections}\n</section>'
+
+
+def _figures(name: str, entries: Mapping[int, Entry], lines: Sequence[Line]) -> str:
+    """Return the charts of a data set; nothing where too few rows have a cost to be shown against.
+
+    Numbers of parameters are the same on every data set, so their chart stands once. Rows that are ranked by something
+    else than the method's own score, and unverified ones, stand in the table alone.
+    """
+    own = {n: e for n, e in entries.items() if e.row.status != "unverified" and e.row.rank == "score"}
+    figures = [
+        f"<figure>{chart(own, lines, cost, name)}</figure>"
+        for cost in (SPEED, PARAMETERS)[: 2 if name == MAIN_DATASET else 1]
+        if sum(cost.value(entry.row) is not None for entry in own.values()) >= FEWEST_POINTS
+    ]
     if not figures:
         return ""
-    key = "".join(f'<span class="key {family}">{family}</span>' for family in FAMILIES)
-    marks = '<span class="key full">measured</span><span class="key hollow">published (speed: the paper\'s GPU)</span>'
+    families = [family for family in FAMILIES if any(entry.row.family == family for entry in own.values())]
+    key = "".join(f'<span class="key {family}">{family}</span>' for family in families)
+    marks = '<span class="key">measured</span><span class="key hollow">published (speed: the paper\'s GPU)</span>'
     body = "\n".join(figures)
+    return f'<p class="keys">{key}{marks}</p>\n<div class="pair">\n{body}\n{line_list(lines)}\n</div>'
+
+
+def _methods(sections: Sequence[Section]) -> str:
     return (
-        f'<section class="charts" data-dataset="{escape(name)}">\n<h2>{escape(name)}</h2>\n'
-        f'<p class="keys">{key}{marks}</p>\n<div class="pair">\n{body}\n</div>\n</section>'
+        '<section id="methods">\n<h2>Methods</h2>\n<p class="say">Each run takes <code>--data</code> and'
+        " <code>--out</code>; data sets are made by <code>csist-bench generate</code>, answers scored by"
+        f" <code>csist-bench evaluate</code>.</p>\n{methods_table(sections)}\n</section>"
     )
-
-
-# --- table ------------------------------------------------------------------------------------------------------
-
-
-def _table(board: Board) -> str:
-    heads = "".join(
-        f'<th scope="col" class="{_KINDS[column.align]}" data-kind="{_KINDS[column.align]}"'
-        f' title="{escape(column.description)}"><button type="button">{column.heading}</button></th>'
-        for column in PAGE_COLUMNS
-    )
-    body = "\n".join(_row(Entry(row, name, rows)) for name, rows in board.tables.items() for row in rows)
-    return (
-        '<div class="scroll" id="table" tabindex="0" role="region" aria-label="Leaderboard table">\n<table>\n'
-        f"<thead><tr>{heads}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>\n</div>"
-    )
-
-
-def _row(entry: Entry) -> str:
-    row = entry.row
-    about = f'data-dataset="{escape(entry.table)}" data-family="{row.family}" data-tier="{row.status}"'
-    return f'<tr class="{row.status}" {about}>{"".join(_cell(column, entry) for column in PAGE_COLUMNS)}</tr>'
-
-
-def _cell(column: Column, entry: Entry) -> str:
-    if column.title in _DRESSED:
-        return _DRESSED[column.title](entry.row, escape(column.text(entry)))
-    if column.value is None:
-        return f"<td>{escape(column.text(entry))}</td>"
-    value = column.value(entry)
-    if value is None:
-        return '<td class="number"></td>'
-    return f'<td class="number" data-value="{value!r}">{column.text(entry)}</td>'
-
-
-def _method_cell(row: Row, text: str) -> str:
-    return f'<th scope="row">{text}{_details(row)}</th>'
-
-
-def _family_cell(row: Row, text: str) -> str:
-    return f'<td><span class="key {row.family}">{text}</span></td>'
-
-
-def _status_cell(row: Row, text: str) -> str:
-    return f'<td><span class="badge {row.status}" title="{STATUS_MEANINGS[row.status]}">{text}</span></td>'
-
-
-def _score_cell(row: Row, text: str) -> str:
-    interval = interval_text(row)
-    small = f"<small>{interval}</small>" if interval else ""
-    bar = f'<span class="bar" style="width:{row.cso_map:.1f}%"></span>'
-    return f'<td class="number score" data-value="{row.cso_map!r}"><b>{text}</b>{small}{bar}</td>'
-
-
-# Cells that are more than their text, by the title of their column.
-_DRESSED: dict[str, Callable[[Row, str], str]] = {
-    "method": _method_cell,
-    "family": _family_cell,
-    "tier": _status_cell,
-    "CSO-mAP": _score_cell,
-}
-# What the script of the page calls the two kinds of sorting.
-_KINDS = {"left": "text", "right": "number"}
-
-
-def _details(row: Row) -> str:
-    """Return the provenance of a row, folded away; it opens without JavaScript."""
-    named = {
-        "note": row.note,
-        "settings": row.settings,
-        "rate measured on": row.hardware,
-        "trained on": row.training_device,
-        "data": row.dataset_recipe,
-        "data seed": row.data_seed,
-        "data fingerprint": row.dataset_fingerprint,
-        "recipe": row.recipe_hash,
-        "predictions": row.predictions_sha256,
-        "supersedes": row.supersedes,
-    }
-    items = [
-        f"<dt>{name}</dt><dd>{escape(str(value))}</dd>" for name, value in named.items() if value not in ("", None)
-    ]
-    items += [_link(name, url) for name, url in (("paper", row.paper), ("code", row.code)) if url]
-    return f"<details><summary>details</summary><dl>{''.join(items)}</dl></details>" if items else ""
-
-
-def _link(name: str, url: str) -> str:
-    return f'<dt>{name}</dt><dd><a href="{escape(url)}" rel="noopener">{escape(url)}</a></dd>'
 
 
 def _legend() -> str:
-    statuses = "".join(
-        f'<li><span class="badge {name}">{name}</span> {meaning}</li>' for name, meaning in STATUS_MEANINGS.items()
+    statuses = "".join(f"<dt>{name}</dt><dd>{meaning}</dd>" for name, meaning in STATUS_MEANINGS.items())
+    columns = "".join(
+        f"<dt>{escape(column.heading)}</dt><dd>{escape(column.description)}</dd>"
+        for column in (*PAGE_COLUMNS, *CHOICE_COLUMNS)
     )
     return (
-        f'<section class="legend">\n<h2>Reading the table</h2>\n<ul>{statuses}</ul>\n<p>{escape(PRIOR_TEXT)}</p>\n'
-        "<p>The ceiling lines are what a perfect detector scores when its answers are snapped to the nodes of the label"
-        " grid; the limits are Cramer-Rao lines of the data's noise, scored as a method is: no strict bounds, a fit"
-        " can pass them where errors are above 0.1 px. Intervals are 95 % bootstrap intervals over trajectories. A row"
-        " is never overwritten: a newer one supersedes it.</p>\n</section>"
+        f'<section id="reading">\n<h2>Reading the tables</h2>\n<p class="say">{escape(PRIOR_TEXT)}</p>\n'
+        f"<dl>{columns}</dl>\n<h3>Where figures come from</h3>\n<dl>{statuses}</dl>\n"
+        '<p class="say">The ceiling lines of the charts are what a perfect detector scores when its answers are snapped'
+        " to the nodes of the label grid; the Cramer-Rao lines are of the data's noise, scored as a method is: no"
+        " strict bounds, a fit can pass them where errors are above 0.1 px. Intervals are 95 % bootstrap intervals over"
+        " trajectories. A row is never overwritten: a newer one supersedes it. Every column of every row is in"
+        ' <a href="leaderboard.csv">leaderboard.csv</a>.</p>\n</section>'
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 from csist_bench.conventions import AP_NAMES
 from csist_bench.errors import InputError, must, show
 from csist_bench.evaluation.comparison import Comparison, Contender, Difference, Pair, linear_difference
-from csist_bench.leaderboard.columns import row_label
+from csist_bench.leaderboard.naming import row_label
 from csist_bench.leaderboard.rows import Row
 from csist_bench.leaderboard.trajectories import Influence, kept_influence
 from csist_bench.methods.registry import METHODS

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from csist_bench.leaderboard.columns import COLUMNS, PAGE_COLUMNS, TEXT_COLUMNS, Entry, count_text
+from csist_bench.leaderboard.board import Entry
+from csist_bench.leaderboard.columns import CHOICE_COLUMNS, COLUMNS, DASH, PAGE_COLUMNS, TEXT_COLUMNS, count_text
 from tests.helpers.rows import row
 
 
@@ -19,12 +20,27 @@ def test_a_column_of_numbers_is_aligned_to_the_right_and_none_is_without_a_descr
         assert column.places
         assert (column.value is None) == (column.align == "left") or column.title == "95 %"
     assert len({column.title for column in COLUMNS}) == len(COLUMNS)
-    assert set(TEXT_COLUMNS) | set(PAGE_COLUMNS) == set(COLUMNS)
+    assert {*TEXT_COLUMNS, *PAGE_COLUMNS, *CHOICE_COLUMNS} == set(COLUMNS)
+    assert not set(PAGE_COLUMNS) & set(CHOICE_COLUMNS)
+
+
+def test_the_method_and_its_score_come_first_and_are_kept_longest():
+    for columns in (TEXT_COLUMNS, PAGE_COLUMNS):
+        assert [column.title for column in columns[:2]] == ["method", "CSO-mAP"]
+    assert [column.title for column in sorted(TEXT_COLUMNS, key=lambda c: -c.keep)[:2]] == ["method", "CSO-mAP"]
 
 
 def test_the_text_of_a_cell_is_that_of_its_value():
     one = row(parameters=15840, frames_per_second=1234.5, training_minutes=None)
-    cells = {column.title: column.text(Entry(one, "seqcsist", [one])) for column in COLUMNS}
+    entry = Entry(one, "seqcsist", [one], "ML, so", 3)
+    cells = {column.title: column.text(entry) for column in COLUMNS}
+    assert (cells["method"], cells["rank"]) == ("ML, so", "3")
     assert (cells["CSO-mAP"], cells["95 %"], cells["AP05"]) == ("60.00", "59.00 to 61.00", "20.00")
     assert (cells["parameters"], cells["frames/s"], cells["training"]) == ("15.8 K", "1,234", "")
     assert (cells["published"], cells["knows"], cells["tier"]) == ("", "B", "reproduced")
+
+
+def test_what_is_not_known_is_a_dash():
+    one = row(parameters=None)
+    shown = {column.title: column.shown(Entry(one, "seqcsist", [one])) for column in COLUMNS}
+    assert shown["parameters"] == shown["rank"] == shown["published"] == DASH

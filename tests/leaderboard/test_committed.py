@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from csist_bench.leaderboard import published_rows, read_rows, standing
-from csist_bench.leaderboard.board import Board, board
+from csist_bench.leaderboard.board import Board, board, ranks_by_table
 from csist_bench.leaderboard.check import check
 from csist_bench.leaderboard.lines import read_lines
 from csist_bench.leaderboard.page import page_text
@@ -18,7 +18,9 @@ FOLDER = Path(__file__).parents[2] / "leaderboard"
 
 @pytest.fixture(scope="module")
 def shown() -> Board:
-    return board(standing(read_rows(FOLDER / "leaderboard.csv")), published_rows(), lines=read_lines(FOLDER))
+    rows = standing(read_rows(FOLDER / "leaderboard.csv"))
+    ranks = ranks_by_table(rows, FOLDER / "leaderboard.csv")
+    return board(rows, published_rows(), lines=read_lines(FOLDER), ranks=ranks)
 
 
 @pytest.mark.parametrize(("name", "text_of"), [("README.md", markdown_text), ("index.html", page_text)])
