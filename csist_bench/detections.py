@@ -30,8 +30,8 @@ class Detections:
     `trajectory` and `frame` are int64 indices (within a split, or within the batch a method was given), `x`, `y` are
     positions in px, `score` ranks (higher is better), `intensity` is in grey levels; `sigma_x`, `sigma_y` (px) and
     `sigma_intensity` (grey levels) are standard errors, `group` is the index (int64) of the group within its trajectory
-    that a detection belongs to, `track` (int64) names the target that it is of among all frames of its trajectory. The last
-    six are optional (None).
+    that a detection belongs to, `track` (int64) names the target that it is of among all frames of its trajectory. The
+    last six are optional (None).
     """
 
     trajectory: Ints

@@ -20,6 +20,7 @@ from csist_bench.evaluation.gospa import Gospa, GospaMeans, gospa
 from csist_bench.evaluation.image_quality import image_quality
 from csist_bench.evaluation.matching import Matched, best_of_each_frame, match
 from csist_bench.evaluation.metrics import CommonCut, Metrics, PerFrame, common_cut, metrics, ospa
+from csist_bench.evaluation.track_scores import TrackScores, score_tracks
 from csist_bench.evaluation.truth import Truth
 from csist_bench.predictions import Header
 
@@ -96,6 +97,7 @@ class Report:
     conventions: str = ""  # in which the file departs from the package's own
     max_answers: int | None = None  # answers of a frame that were kept; None: all
     dropped_answers: int = 0  # of scored frames, beyond that number
+    tracks: TrackScores | None = None  # where the file has them, and all figures were asked for
 
     @property
     def cso_map(self) -> float:
@@ -170,6 +172,8 @@ class Report:
             "warnings": list(self.warnings),
             "conventions": self.conventions,
         }
+        if self.tracks:
+            table |= self.tracks.to_dict()
         if self.details:
             table["intervals"] = {name: list(pair) for name, pair in self.details.intervals.items()}
             table["figures"] = metrics_table(self.details.metrics)
@@ -224,7 +228,7 @@ def evaluate(
     matching : {"nearest", "hungarian"}
         The second is a variant and is reported under another name.
     full : bool
-        Add operating points, OSPA, image quality, breakdowns and intervals.
+        Add operating points, OSPA, image quality, breakdowns, intervals, and scores of tracks where there are any.
     options : DetailOptions, optional
         How those are computed.
     provenance : Provenance, optional
@@ -268,6 +272,7 @@ def evaluate(
         conventions=provenance.conventions,
         max_answers=max_answers,
         dropped_answers=scored - len(matched.detections),
+        tracks=score_tracks(detections, truth) if full else None,
     )
 
 
