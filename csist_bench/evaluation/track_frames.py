@@ -1,4 +1,4 @@
-"""Targets and tracks of trajectories laid side by side, and how one is assigned to the other."""
+"""Targets and tracks of trajectories laid side by side."""
 
 from __future__ import annotations
 
@@ -103,36 +103,5 @@ def _numbered(place: Ints, track: Ints, n: int) -> tuple[Ints, Ints]:
 def _measured(target_xy: Floats, xy: Floats, track: Ints, tracks: Ints) -> TrackFrames:
     offset = target_xy[:, :, :, None, :] - xy[:, :, None, :, :]
     distance = np.sqrt(offset[..., 0] ** 2 + offset[..., 1] ** 2)
-    return TrackFrames(
-        np.where(np.isnan(distance), np.inf, distance), np.isfinite(target_xy).all(axis=-1), track, tracks
-    )
-
-
-def assigned(weight: Floats) -> Ints:
-    """Return the column of every row in the assignment of largest weight, shape (F, R); -1 for none.
-
-    Parameters
-    ----------
-    weight : ndarray, shape (F, R, C)
-        At least 0; a pair of weight 0 is never assigned.
-    """
-    f, r, c = weight.shape
-    if not r or not c:
-        return np.full((f, r), -1)
-    column = weight.argmax(axis=2)
-    best = np.take_along_axis(weight, column[..., None], axis=2)[..., 0]
-    column = np.where(best > 0, column, -1)
-    # Where every row can have its own best column, nothing weighs more; the others need a solver.
-    ranked = np.sort(np.where(column < 0, -1 - np.arange(r), column), axis=1)
-    for one in np.flatnonzero((ranked[:, 1:] == ranked[:, :-1]).any(axis=1)):
-        column[one] = _solved(weight[one])
-    return column
-
-
-def _solved(weight: Floats) -> Ints:
-    from scipy.optimize import linear_sum_assignment
-
-    rows, columns = linear_sum_assignment(weight, maximize=True)
-    column = np.full(len(weight), -1)
-    column[rows] = np.where(weight[rows, columns] > 0, columns, -1)
-    return column
+    present: NDArray[np.bool_] = np.asarray(np.isfinite(target_xy[..., 0]))
+    return TrackFrames(np.where(np.isnan(distance), np.inf, distance), present, track, tracks)

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from csist_bench.evaluation.track_frames import CUTOFF, TrackFrames, assigned
+from csist_bench.evaluation.track_frames import CUTOFF, TrackFrames
+from csist_bench.methods.assignment import assigned
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 ALPHAS = np.arange(0.05, 0.99, 0.05)  # 0.05, 0.10 .. 0.95, to the last bit those of TrackEval
 _EPS = float(np.finfo(np.float64).eps)
@@ -75,7 +77,7 @@ def hota_sums(frames: TrackFrames) -> HotaSums:
     )
 
 
-def _alignment(similarity: Floats, lengths: Floats, frames: TrackFrames) -> Floats:
+def _alignment(similarity: Floats, lengths: Ints, frames: TrackFrames) -> Floats:
     """Return how much of their time each target and track are alike, (B, K, M): their Jaccard index before matching."""
     either = similarity.sum(axis=2, keepdims=True) + similarity.sum(axis=3, keepdims=True) - similarity
     share = np.divide(similarity, either, out=np.zeros_like(similarity), where=either > _EPS)

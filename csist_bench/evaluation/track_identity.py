@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from csist_bench.evaluation.track_frames import CUTOFF, TrackFrames, assigned
+from csist_bench.evaluation.track_frames import CUTOFF, TrackFrames
+from csist_bench.methods.assignment import assigned
 
 
 def identity_matches(frames: TrackFrames) -> int:
