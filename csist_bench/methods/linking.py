@@ -30,6 +30,8 @@ GATE = 4.0  # standard errors
 ACCELERATION = 0.002  # px per frame^2; the generator's sharpest circles bend by 0.01
 MOST_A_FRAME = 1000  # detections of a frame that can be linked
 LARGEST_TABLE = 1 << 22  # pairs of tracks and detections that are weighed at a time
+LARGEST_STEP = 1e4  # px
+MOST_MISSES = 1000
 _ALREADY = 1e9  # weight of a pair that is linked beforehand; above all others together
 
 
@@ -44,6 +46,13 @@ class LinkSettings:
     noise: float = 0.2
     speed: float = 0.05
     misses: int = 3
+
+    def __post_init__(self) -> None:
+        for name, value in (("noise", self.noise), ("speed", self.speed)):
+            if not 0 < value <= LARGEST_STEP:
+                raise must(name, f"be above 0 and at most {LARGEST_STEP:g} px", value)
+        if not 0 <= self.misses <= MOST_MISSES:
+            raise must("misses", f"be in [0, {MOST_MISSES}]", self.misses)
 
 
 @dataclass(frozen=True, eq=False)
