@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,7 @@ from csist_bench.evaluation.truth import Truth
 from csist_bench.predictions import Header
 
 Floats = NDArray[np.float64]
+V = TypeVar("V")
 
 CURVE_POINTS = 500
 
@@ -141,7 +143,7 @@ class Report:
         figures = {"answers_per_frame": self.answers_per_frame, "cso_f1": self.cso_f1, "gospa": self.gospa.distance}
         return self._named({**figures, **parts})
 
-    def _named(self, figures: dict[str, float]) -> dict[str, float]:
+    def _named(self, figures: Mapping[str, V]) -> dict[str, V]:
         prefix = "" if self.matching == "nearest" else f"{self.matching}_"
         prefix += "" if self.max_answers is None else "capped_"
         return {prefix + name: value for name, value in figures.items()}
@@ -173,7 +175,7 @@ class Report:
             "conventions": self.conventions,
         }
         if self.tracks:
-            table |= self.tracks.to_dict()
+            table |= self._named(self.tracks.to_dict())
         if self.details:
             table["intervals"] = {name: list(pair) for name, pair in self.details.intervals.items()}
             table["figures"] = metrics_table(self.details.metrics)
