@@ -19,8 +19,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 REQUIRED = ("trajectory", "frame", "x", "y", "score")
-INDICES = ("trajectory", "frame", "group")  # whole numbers; all others are real
-OPTIONAL = ("intensity", "sigma_x", "sigma_y", "sigma_intensity", "group")
+INDICES = ("trajectory", "frame", "group", "track")  # whole numbers; all others are real
+OPTIONAL = ("intensity", "sigma_x", "sigma_y", "sigma_intensity", "group", "track")
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +30,8 @@ class Detections:
     `trajectory` and `frame` are int64 indices (within a split, or within the batch a method was given), `x`, `y` are
     positions in px, `score` ranks (higher is better), `intensity` is in grey levels; `sigma_x`, `sigma_y` (px) and
     `sigma_intensity` (grey levels) are standard errors, `group` is the index (int64) of the group within its trajectory
-    that a detection belongs to. The last five are optional (None).
+    that a detection belongs to, `track` (int64) names the target that it is of among all frames of its trajectory. The
+    last six are optional (None).
     """
 
     trajectory: Ints
@@ -43,6 +44,7 @@ class Detections:
     sigma_y: Floats | None = None
     sigma_intensity: Floats | None = None
     group: Ints | None = None
+    track: Ints | None = None
 
     def __len__(self) -> int:
         return len(self.x)

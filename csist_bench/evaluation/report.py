@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +21,12 @@ from csist_bench.evaluation.gospa import Gospa, GospaMeans, gospa
 from csist_bench.evaluation.image_quality import image_quality
 from csist_bench.evaluation.matching import Matched, best_of_each_frame, match
 from csist_bench.evaluation.metrics import CommonCut, Metrics, PerFrame, common_cut, metrics, ospa
+from csist_bench.evaluation.track_scores import TrackScores, score_tracks
 from csist_bench.evaluation.truth import Truth
 from csist_bench.predictions import Header
 
 Floats = NDArray[np.float64]
+V = TypeVar("V")
 
 CURVE_POINTS = 500
 
@@ -96,6 +99,7 @@ class Report:
     conventions: str = ""  # in which the file departs from the package's own
     max_answers: int | None = None  # answers of a frame that were kept; None: all
     dropped_answers: int = 0  # of scored frames, beyond that number
+    tracks: TrackScores | None = None  # where the file has them, and all figures were asked for
 
     @property
     def cso_map(self) -> float:
@@ -139,7 +143,7 @@ class Report:
         figures = {"answers_per_frame": self.answers_per_frame, "cso_f1": self.cso_f1, "gospa": self.gospa.distance}
         return self._named({**figures, **parts})
 
-    def _named(self, figures: dict[str, float]) -> dict[str, float]:
+    def _named(self, figures: Mapping[str, V]) -> dict[str, V]:
         prefix = "" if self.matching == "nearest" else f"{self.matching}_"
         prefix += "" if self.max_answers is None else "capped_"
         return {prefix + name: value for name, value in figures.items()}
@@ -170,6 +174,8 @@ class Report:
             "warnings": list(self.warnings),
             "conventions": self.conventions,
         }
+        if self.tracks:
+            table |= self._named(self.tracks.to_dict())
         if self.details:
             table["intervals"] = {name: list(pair) for name, pair in self.details.intervals.items()}
             table["figures"] = metrics_table(self.details.metrics)
@@ -224,7 +230,7 @@ def evaluate(
     matching : {"nearest", "hungarian"}
         The second is a variant and is reported under another name.
     full : bool
-        Add operating points, OSPA, image quality, breakdowns and intervals.
+        Add operating points, OSPA, image quality, breakdowns, intervals, and scores of tracks where there are any.
     options : DetailOptions, optional
         How those are computed.
     provenance : Provenance, optional
@@ -268,6 +274,7 @@ def evaluate(
         conventions=provenance.conventions,
         max_answers=max_answers,
         dropped_answers=scored - len(matched.detections),
+        tracks=score_tracks(detections, truth) if full else None,
     )
 
 

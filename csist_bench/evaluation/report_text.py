@@ -26,7 +26,7 @@ def report_text(report: Report) -> str:
     if report.details:
         details = report.details
         parts += [
-            _metric_lines(details.metrics),
+            _metric_lines(details.metrics) + ([report.tracks.to_text()] if report.tracks else []),
             _table("By number of targets", details.by_targets),
             _table("By separation (smallest distance between two targets of a frame)", details.by_separation),
             ["Definitions", *(f"  {term}: {text}" for term, text in DEFINITIONS.items())],

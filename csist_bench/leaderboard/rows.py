@@ -138,6 +138,7 @@ _NUMBERS = frozenset(
     name for name, field in _FIELDS.items() if "float" in repr(field.type) or "int" in repr(field.type)
 )
 # The distance, and the parts that add up to it.
+TRACK_COLUMNS = ("hota", "idf1", "ospa2", "id_switches")
 GOSPA_COLUMNS = ("gospa", "gospa_localisation", "gospa_missed", "gospa_false")
 # Every measured row has these; a published one has not.
 PROVENANCE = ("dataset_fingerprint", "evaluator", "predictions_sha256", "date")

@@ -23,7 +23,16 @@ from csist_bench.evaluation.report import DetailOptions, Provenance, Report, eva
 from csist_bench.evaluation.truth import Truth
 from csist_bench.files.convention import AS_THE_FORM, OURS, Convention
 from csist_bench.leaderboard.datasets import dataset_label, dataset_recipe
-from csist_bench.leaderboard.rows import Row, board_lock, checked_row, read_rows, same_answers, standing, write_rows
+from csist_bench.leaderboard.rows import (
+    TRACK_COLUMNS,
+    Row,
+    board_lock,
+    checked_row,
+    read_rows,
+    same_answers,
+    standing,
+    write_rows,
+)
 from csist_bench.leaderboard.trajectories import Influence, keep_influence
 from csist_bench.methods.registry import METHODS, Method
 from csist_bench.predictions import Decoding, Header, Predictions, read_predictions
@@ -257,6 +266,9 @@ def _of_data(store: Dataset, part: Split) -> dict[str, Any]:
 def _of_scores(report: Report) -> dict[str, Any]:
     scores = report.scores()
     values: dict[str, Any] = {name: scores[name] for name in ("cso_map", *AP_NAMES)} | report.beside()
+    if report.tracks and not report.tracks.unscored:
+        tracks = report.tracks.to_dict()
+        values |= {name: tracks[name] for name in TRACK_COLUMNS}
     interval = report.details.intervals.get("cso_map") if report.details else None
     if interval:
         values |= {"cso_map_low": float(interval[0]), "cso_map_high": float(interval[1])}

@@ -23,6 +23,7 @@ from csist_bench.errors import must, require_finite
 from csist_bench.methods.blocks import Block, blocks_of, in_order
 from csist_bench.methods.groups.method import GroupRunner, in_one_group, search_of
 from csist_bench.methods.groups.policy import FALSE_ALARMS, Groups
+from csist_bench.methods.linking import MOST_A_FRAME, most_together, with_tracks
 from csist_bench.methods.misfit import BlockMisfit, Misfit, misfit_of, misfit_of_block
 from csist_bench.methods.outside import register, resolve
 from csist_bench.methods.registry import METHODS, Method, find
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from csist_bench.methods.networks.base import RunDtype
 
 Progress = Callable[[int, int], None]
+MOST_LINKED = 64  # detections of a frame, or of a group of it, that a run links; more take long
 SMALL_AREA = 64 * 64  # px of a frame up to which threads take trajectories rather than parts of one
 
 
@@ -289,15 +291,30 @@ def unmix_each(
             "hardware": _hardware(about),
         }
         detections = concatenate([part[d] for part in parts]).ordered()
+        detections, untracked = _tracked(detections, row, runner, about)
         misfit = _misfit(runner, d, [part[d] for part in left], camera, source.n_frames)
-        remarks = _remarks(row, runner, misfit, width)
+        remarks = _remarks(row, runner, misfit, width, untracked)
         done.append(Unmixed(detections, total * len(wanted), spent, wanted, about, misfit, remarks))
     return done
 
 
-def _remarks(row: Method, runner: Runner, misfit: Misfit | None, width: str) -> tuple[str, ...]:
+def _tracked(found: Detections, row: Method, runner: Runner, about: dict[str, Any]) -> tuple[Detections, str]:
+    """Return the answers with tracks, where frames are answered together, else as they are, and why; `about` is told.
+
+    A fit has them; a network answers each frame by slots or nodes without identity, which are linked.
+    """
+    if runner.alone or not row.trainable:
+        about |= {} if found.track is None else {"tracks": "fit"}
+        return found, ""
+    if (most := most_together(found)) > MOST_LINKED:
+        return found, f"no tracks: up to {most} detections a frame; csist-bench track links up to {MOST_A_FRAME}"
+    about["tracks"] = "linked"
+    return with_tracks(found), ""
+
+
+def _remarks(row: Method, runner: Runner, misfit: Misfit | None, *others: str) -> tuple[str, ...]:
     unused = f"{row.name} does not use what the camera tells of: {'; '.join(runner.unused)}" if runner.unused else ""
-    return tuple(text for text in (unused, "" if misfit is None else misfit.text(), width) if text)
+    return tuple(text for text in (unused, "" if misfit is None else misfit.text(), *others) if text)
 
 
 def _wrong_width(source: FrameSource, camera: Camera, total: int) -> str:

@@ -29,6 +29,7 @@ class Row(msgspec.Struct, gc=False, omit_defaults=True):
     sigma_y: float | None = None
     sigma_intensity: float | None = None
     group: Index | None = None
+    track: Index | None = None
 
 
 class Columns(msgspec.Struct):
@@ -45,6 +46,7 @@ class Columns(msgspec.Struct):
     sigma_y: Blanks | None = None
     sigma_intensity: Blanks | None = None
     group: Indices | None = None
+    track: Indices | None = None
 
 
 class File(Columns):

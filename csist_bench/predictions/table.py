@@ -19,8 +19,9 @@ FEWEST_ROWS_ALLOWED = 1_000_000
 REAL = ("x", "y", "score", *(name for name in OPTIONAL if name not in INDICES))
 SNIFFED = 4096  # bytes within which a text file must begin
 STANDARD_ERRORS = ("sigma_x", "sigma_y", "sigma_intensity")
-WHOLE = ("trajectory", "frame", "image_id", "group")
-COLUMNS = (*WHOLE[:3], *REAL, "group")
+WHOLE = ("trajectory", "frame", "image_id", "group", "track")
+COLUMNS = (*WHOLE[:3], *REAL, *WHOLE[3:])
+LARGEST_TRACK = 2**53  # in size; beyond it a file's number may not be what was meant
 
 # Names a row in an error: (row, column) -> e.g. "line 3" or "$.predictions[1].x".
 Label = Callable[[int, str], str]
@@ -74,7 +75,8 @@ def detections_from_columns(
     ------
     InputError
         For a missing or short column, a value that is not finite or beyond 1e6, an index that is not whole or does not
-        exist, a negative standard error, or two rows of equal trajectory, frame, x and y; with the first five.
+        exist, a negative standard error, or two rows of equal trajectory, frame, x and y, or of one trajectory, frame
+        and track; with the first five.
     """
     columns = {name: np.asarray(values) for name, values in columns.items() if name in COLUMNS}
     _require_columns(columns, where)
@@ -88,11 +90,14 @@ def detections_from_columns(
             del columns[name]
     if "group" in columns:
         columns["group"] = _whole(columns["group"], "group", where, label, 0, None)
+    if "track" in columns:
+        columns["track"] = _track(columns["track"], where, label)
     trajectory, frame = _indices(columns, where, label, bounds)
     detections = Detections(
         trajectory, frame, columns["x"], columns["y"], columns["score"], *(columns.get(name) for name in OPTIONAL)
     )
     _refuse_duplicates(detections, where, label)
+    _refuse_shared_tracks(detections, where, label)
     return detections
 
 
@@ -154,6 +159,11 @@ def _whole(
     return values.astype(np.int64) - start
 
 
+def _track(values: NDArray[Any], where: str, label: Label) -> NDArray[np.int64]:
+    """Return a column of tracks, any whole numbers."""
+    return _whole(values, "track", where, label, -LARGEST_TRACK, 2 * LARGEST_TRACK + 1) - LARGEST_TRACK
+
+
 def _indices(
     columns: Mapping[str, NDArray[Any]], where: str, label: Label, bounds: IndexBounds
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -184,6 +194,20 @@ def _refuse_duplicates(detections: Detections, where: str, label: Label) -> None
         rows = np.sort(order[1:][same])
         found = [label(int(row), "x") for row in rows[:OFFENDERS_SHOWN]]
         rule = "two rows must not have equal trajectory, frame, x and y; keep one of them"
+        raise offenders(where, rule, found, len(rows))
+
+
+def _refuse_shared_tracks(detections: Detections, where: str, label: Label) -> None:
+    """Raise for two rows of one track in one frame: a track is one target."""
+    if detections.track is None or not len(detections):
+        return
+    keys = (detections.track, detections.frame, detections.trajectory)
+    order = np.lexsort(keys)
+    same = np.logical_and.reduce([key[order][1:] == key[order][:-1] for key in keys])
+    if same.any():
+        rows = np.sort(order[1:][same])
+        found = [f"{label(int(row), 'track')}: track = {detections.track[row]}" for row in rows[:OFFENDERS_SHOWN]]
+        rule = "two rows of one frame must not have the same track; a track is one target"
         raise offenders(where, rule, found, len(rows))
 
 

@@ -12,8 +12,11 @@ import numpy as np
 import pytest
 
 from csist_bench.detections import Detections
+from csist_bench.evaluation.track_scores import score_tracks
+from csist_bench.evaluation.truth import Truth
 from csist_bench.leaderboard import read_rows, standing
 from csist_bench.leaderboard.rows import write_rows
+from csist_bench.methods.linking import with_tracks
 from tests.helpers.bench import ABOUT
 from tests.helpers.example import EXAMPLE, ROOT, write_example
 from tests.helpers.rows import row
@@ -38,6 +41,18 @@ def test_a_submission_is_scored_here_and_filled_from_the_header(bench, truth):
     assert (only.cso_f1, only.gospa, only.gospa_missed, only.gospa_false) == (100.0, 0.0, 0.0, 0.0)
     assert only.answers_per_frame == len(truth) / len(np.unique(1000 * truth.trajectory + truth.frame))
     assert (only.evaluator, only.hota, only.id_switches) == ("1.1", None, None)
+    assert bench.leaderboard("--check", "--data", bench.store.path)[0] == 0
+
+
+def test_tracks_are_scored_where_the_file_has_them(bench, truth):
+    found = with_tracks(replace(truth, x=truth.x + np.random.default_rng(0).normal(0, 0.1, len(truth))))
+    assert bench.submit(bench.file(found))[0] == 0
+    row = read_rows(bench.board)[0]
+    scores = score_tracks(found, Truth.from_split(bench.store.split("test")))
+    assert (row.hota, row.idf1, row.ospa2, row.id_switches) == (
+        scores.hota, scores.idf1, scores.ospa2, scores.id_switches,
+    )  # fmt: skip
+    assert 20 < row.hota < 80
     assert bench.leaderboard("--check", "--data", bench.store.path)[0] == 0
 
 

@@ -384,3 +384,35 @@ def test_blank_and_negative_frames_have_a_defined_answer(tmp_path):
         found = unmixed(source, method, settings=QUICK if METHODS[method].family == "traditional" else {}).detections
         assert all(np.isfinite(column).all() for column in found.columns().values())
         assert len(found) == 0
+
+
+# --- tracks -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("method", "weights", "told"),
+    [
+        ("ml", None, None),
+        ("ml-seq", None, "fit"),
+        ("group-map", None, "fit"),
+        ("offgrid-net", None, None),
+        ("offgrid-net", "offgrid-net-5", "linked"),
+    ],
+)
+def test_what_looks_at_several_frames_tells_which_targets_are_one(test, method, weights, told):
+    done = unmixed(test, method, weights=weights, first=2, device="cpu")
+    assert done.method.get("tracks") == told
+    assert (done.detections.track is not None) == (told is not None)
+    if told:
+        keys = zip(done.detections.trajectory.tolist(), done.detections.track.tolist())
+        assert len(set(keys)) == np.nansum(np.isfinite(test.target_xy[:2, 0, :, 0]))
+
+
+def test_nodes_that_are_too_many_are_not_linked_which_is_said(test):
+    how = {"weights": "derefnet", "device": "cpu", "first": 1}
+    few = unmixed(test, "derefnet", **how)
+    assert few.detections.track is not None
+    many = unmixed(test, "derefnet", threshold=-1.0, **how)
+    assert many.detections.track is None
+    assert "tracks" not in many.method
+    assert any("no tracks: up to 1089 detections a frame" in text for text in many.remarks)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.detections import Detections, detections_from_slots
+from csist_bench.methods.linking import with_tracks
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -30,11 +32,18 @@ class FrameAnswers(NamedTuple):
         theta, sigma = np.zeros((2, frames, largest, 3))
         return cls(np.zeros(frames, np.int64), theta, sigma, np.zeros((frames, largest)))
 
-    def detections(self, trajectories: int, frames: int) -> Detections:
-        """Return the answers of B x T frames as rows."""
+    def detections(self, trajectories: int, frames: int, window: Ints | None = None) -> Detections:
+        """Return the answers of B x T frames as rows.
+
+        Parameters
+        ----------
+        window : int ndarray, shape (B * T,), optional
+            Which fit answers each frame, any but one number of those; a target has one slot in all frames of a fit, so
+            that this gives tracks, which are linked from fit to fit.
+        """
         shape = (trajectories, frames, self.score.shape[1])
         theta, sigma = self.theta.reshape(*shape, 3), self.sigma.reshape(*shape, 3)
-        return detections_from_slots(
+        found = detections_from_slots(
             theta[..., :2],
             self.score.reshape(shape),
             self.targets.reshape(shape[:2]),
@@ -42,3 +51,10 @@ class FrameAnswers(NamedTuple):
             sigma[..., :2],
             sigma[..., 2],
         )
+        if window is None:
+            return found
+        slot = np.arange(len(found)) - np.repeat(np.cumsum(self.targets) - self.targets, self.targets)
+        fit = window[found.trajectory * frames + found.frame]
+        in_one = (np.diff(fit) == 0) | (np.diff(found.trajectory) != 0)
+        found = replace(found, track=slot if in_one.all() else fit * shape[2] + slot)
+        return found if in_one.all() else with_tracks(found)

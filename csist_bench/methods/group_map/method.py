@@ -112,10 +112,12 @@ class GroupMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         blank = blank_frames(survey, model.camera)
         answers = FrameAnswers.empty(b * t, LARGEST_COUNT)
         length = t if self.frames in (20, "all") else min(int(self.frames), t)
+        window = np.full(b * t, -1)  # which fit answers a frame
         for plan in plans_of(survey, blank, (b, t), length, model.camera):
+            window[plan.frames] = window.max() + 1 + plan.groups
             allowed = count_candidates(survey, plan.members, model.camera, self.max_targets)
             answer_plan(survey, plan, allowed, model, answers)
-        return answers.detections(b, t)
+        return answers.detections(b, t, window if length > 1 else None)
 
     def _model(self, frames: NDArray[Any], camera: Camera) -> GroupModel:
         rounded = bool(np.isfinite(camera.saturation) and (frames == np.rint(frames)).all())

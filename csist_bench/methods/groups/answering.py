@@ -17,6 +17,7 @@ from csist_bench.methods.groups.detection import FrameGroups, GroupFinder
 from csist_bench.methods.groups.following import follow
 from csist_bench.methods.groups.policy import FALSE_ALARMS
 from csist_bench.methods.groups.windows import Window, WindowRule, windows_of
+from csist_bench.methods.linking import with_tracks
 from csist_bench.simulation.camera import Camera, PixelMaps
 
 Floats = NDArray[np.float64]
@@ -42,10 +43,12 @@ Maker = Callable[[Camera, int], Answering]
 class Piece:
     """The pixels of a window: `values` (T, side, side) without the background, `bad` ones, and what they lie on.
 
+    `number` is the window's place among those of its trajectory.
     `level` is the background's mean, grey levels; `clipped` tells whether a pixel is saturated; such are infinite.
     """
 
     window: Window
+    number: int
     values: Floats
     bad: Bools | None
     level: float
@@ -131,8 +134,9 @@ class GroupAnswers:
                 progress(len(parts) / len(tasks))
         if not parts:
             return self._nothing(camera, rule.least)
-        merged = [concatenate([found[d] for found, _ in parts]) for d in range(len(parts[0][0]))]
-        return [_once(one) for one in merged], np.sum([seconds for _, seconds in parts], axis=0).tolist()
+        merged = [_once(concatenate([found[d] for found, _ in parts])) for d in range(len(parts[0][0]))]
+        linked = [one if one.track is None else with_tracks(one) for one in merged]
+        return linked, np.sum([seconds for _, seconds in parts], axis=0).tolist()
 
     def _tasks(
         self,
@@ -223,7 +227,7 @@ def cut_pieces(
     """Yield the pixels of windows, in their order."""
     reach = int(np.ceil(FOREIGN_SIGMAS * max(camera.widths)))
     bad = camera.maps.bad if camera.maps is not None else None
-    for window in windows:
+    for number, window in enumerate(windows):
         length, side = len(window.members), window.side
         values, clipped = np.empty((length, 1, side, side)), np.zeros((length, 1), np.bool_)
         mask = np.zeros((length, side, side), np.bool_)
@@ -239,7 +243,7 @@ def cut_pieces(
         if bad is not None:
             mask |= bad[window.row : window.row + side, window.column : window.column + side]
             masked = int(mask.sum())
-        yield Piece(window, values[:, 0], mask if masked else None, level, bool(clipped.any()))
+        yield Piece(window, number, values[:, 0], mask if masked else None, level, bool(clipped.any()))
 
 
 def without_bad_pixels(piece: Piece) -> Floats:
@@ -257,6 +261,10 @@ def _in_frames(found: Detections, pieces: Sequence[Piece]) -> Detections:
         np.array([getattr(piece.window, name) for piece in pieces], np.int64)[window]
         for name in ("first", "column", "row", "group")
     )
+    track = found.track
+    if track is not None:
+        # A window's own tracks; they are linked from window to window when all are there.
+        track = track + (np.array([piece.number for piece in pieces], np.int64)[window] << 32)
     return replace(
         found,
         trajectory=np.zeros(len(found), np.int64),
@@ -264,6 +272,7 @@ def _in_frames(found: Detections, pieces: Sequence[Piece]) -> Detections:
         x=found.x + column,
         y=found.y + row,
         group=group,
+        track=track,
     )
 
 

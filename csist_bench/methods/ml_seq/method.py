@@ -132,10 +132,12 @@ class SequenceMaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fiel
             raise must("frames", f"hold values within +-{BRIGHTEST_PIXEL:g}", np.abs(flat).max())
         b, t = frames.shape[:2]
         found = FrameAnswers.empty(b * t, LARGEST_COUNT)
+        window = np.full(b * t, -1)  # which fit answers a frame
         evidence, widths = np.full((b, LARGEST_COUNT + 1), np.nan), np.ones((b, 2))
         if b * t:
             scene = _Scene.of(flat - camera.background, camera, whole_numbers, self.window)
             for plan in self._plans(scene, (b, t)):
+                window[plan.frames] = window.max() + 1 + plan.groups
                 owner = plan.members.max(axis=1) // t
                 known = None if counts is None else counts[owner]
                 tried, factors = self._answer_plan(scene, plan, known, found)
@@ -143,7 +145,8 @@ class SequenceMaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fiel
                 evidence[owner[seen]] = np.nan_to_num(evidence[owner[seen]])
                 np.add.at(evidence, owner[seen], tried[seen])
                 widths[owner[seen]] = factors[seen]
-        return SequenceFit(found.detections(b, t), evidence, widths * camera.widths)
+        detections = found.detections(b, t, window if self._length(t) > 1 else None)
+        return SequenceFit(detections, evidence, widths * camera.widths)
 
     def _free(self, camera: Camera) -> bool:
         return self.brightness == "free" or camera.intensity_free
@@ -152,8 +155,11 @@ class SequenceMaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fiel
         return self.width == "trajectory" or (self.width == "auto" and _worst_width(camera) > WORTH_FITTING)
 
     def _plans(self, scene: _Scene, shape: tuple[int, int]) -> Iterator[Plan]:
-        length = shape[1] if self.frames == "all" or self.frames >= WHOLE else min(self.frames, shape[1])
-        return plans_of(scene.survey, self._blank(scene), shape, length, scene.camera)
+        return plans_of(scene.survey, self._blank(scene), shape, self._length(shape[1]), scene.camera)
+
+    def _length(self, frames: int) -> int:
+        """Return how many of the frames of a sequence are fitted together."""
+        return frames if self.frames == "all" or self.frames >= WHOLE else min(self.frames, frames)
 
     def _blank(self, scene: _Scene) -> Bools:
         if not self._free(scene.camera):

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from csist_bench.detections import Detections
 from csist_bench.errors import InputError
+from csist_bench.evaluation.track_scores import score_tracks
+from csist_bench.evaluation.truth import Truth
 from csist_bench.methods.group_map.method import GroupMap
 from csist_bench.methods.registry import build_training_free, find
 from csist_bench.recipes import convert, load_data_recipe, load_method_recipe
@@ -278,3 +280,14 @@ def test_the_shipped_recipe_builds_the_method() -> None:
     assert load_method_recipe("group-map").method == "group-map"
     assert isinstance(build_training_free(find("group-map"), ["frames=5"]), GroupMap)
     assert len(GroupMap().detect(np.zeros((0, 3, 11, 11)), Camera(Optics()))) == 0
+
+
+@pytest.mark.parametrize("frames", [5, "all"])
+def test_a_target_has_one_track(frames: Literal[5, "all"]) -> None:
+    shard, camera = shard_of("seqcsist", 6)
+    scenes = shard.scenes
+    truth = Truth.from_arrays(scenes.xy, scenes.intensity, scenes.count, range(20))
+    scores = score_tracks(GroupMap(frames=frames).detect(shard.frames, camera), truth)
+    assert scores is not None
+    assert (scores.idf1, scores.id_switches) == (100, 0)
+    assert GroupMap(frames=1).detect(shard.frames, camera).track is None

@@ -41,6 +41,22 @@ def test_every_group_is_answered_where_it_is(moving, method, settings, worst):
         assert counts.max() > 0.9 * counts.sum(), numbers
 
 
+def test_targets_of_every_group_keep_their_tracks(moving):
+    frames, _ = moving
+    found = unmix(bare(frames), "ml-seq", camera=camera_of(HOW), brightness="free")
+    keys = np.stack([found.frame, found.track])
+    assert np.unique(keys, axis=1).shape[1] == len(found)
+    for group in range(5):
+        own = found.select(found.group == group)
+        lengths = np.unique(own.track, return_counts=True)[1]
+        # As many tracks as targets of the group, nearly all of their length.
+        usual = np.median(np.unique(own.frame, return_counts=True)[1])
+        assert np.sort(lengths)[-int(usual) :].sum() > 0.8 * len(own)
+    pairs = np.unique(np.stack([found.group, found.track]), axis=1)
+    assert len(set(pairs[1].tolist())) == pairs.shape[1]
+    assert unmix(bare(frames[:2]), "ml", camera=camera_of(HOW), brightness="free").track is None
+
+
 def test_networks_answer_windows_of_the_side_that_their_weights_take(moving):
     frames, _ = moving
     camera = Camera(Optics(), noise_sigma=4.0)

@@ -11,6 +11,7 @@ from csist_bench.detections import Detections
 from csist_bench.errors import InputError
 from csist_bench.evaluation.average_precision import average_precision
 from csist_bench.evaluation.matching import match
+from csist_bench.evaluation.track_scores import score_tracks
 from csist_bench.evaluation.truth import Truth
 from csist_bench.methods.ml_seq.method import SequenceMaximumLikelihood
 from csist_bench.methods.registry import build_training_free, find
@@ -273,3 +274,21 @@ def test_settings_come_from_the_recipe_and_are_checked() -> None:
         build_training_free(find("ml-seq"), ["motions=rigid"])
     with pytest.raises(AttributeError):
         method.frames = 3
+
+
+@pytest.mark.parametrize("method", [WHOLE, FIVE])
+def test_a_target_has_one_track(method: SequenceMaximumLikelihood) -> None:
+    shard, camera = _set("seqcsist", 6)
+    scenes = shard.scenes
+    scores = score_tracks(
+        method.detect(shard.frames, camera),
+        Truth.from_arrays(scenes.xy, scenes.intensity, scenes.count, range(20)),
+    )
+    assert scores is not None
+    assert (scores.idf1, scores.id_switches) == (100, 0)
+
+
+def test_frames_that_are_answered_alone_have_no_tracks() -> None:
+    shard, camera = _set("seqcsist", 2)
+    assert SequenceMaximumLikelihood(frames=1).detect(shard.frames, camera).track is None
+    assert WHOLE.detect(shard.frames[:, :1], camera).track is None
