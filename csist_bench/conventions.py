@@ -27,7 +27,7 @@ FAMILIES: tuple[Family, ...] = get_args(Family)
 
 # What a method knows of the scenes. B+spacing: B and how near and far targets are from each other; D-rotated: the
 # generator's law, turned by any angle.
-PriorTier = Literal["A", "B", "C", "D", "D-rotated", "B+spacing"]
+PriorTier = Literal["A", "B", "B+spacing", "C", "D", "D-rotated"]
 PRIOR_TIERS: tuple[PriorTier, ...] = get_args(PriorTier)
 PRIOR_TEXT = (
     "Knows: A the optics; B also the brightness law (B+spacing: and how near and far targets are from each other); C"

@@ -282,7 +282,7 @@ def test_the_prior_tier_is_claimed_or_in_the_header_or_that_of_the_registry(benc
 def test_a_header_with_an_unknown_prior_tier_is_refused(bench, truth):
     code, _, err = bench.submit(bench.file(truth, method={**ABOUT, "prior_tier": "E"}), "--dry-run")
     assert code == 2
-    assert "prior_tier must be one of A, B, C, D, D-rotated, got E" in err
+    assert "prior_tier must be one of A, B, B+spacing, C, D, D-rotated, got E" in err
 
 
 @pytest.mark.parametrize(
