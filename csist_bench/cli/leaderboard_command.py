@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from csist_bench.cli.options import DEFAULT_DATA, json_option, note, print_json, say, terminal_width
+from csist_bench.cli.options import DEFAULT_DATA, ProgressLine, json_option, note, print_json, say, terminal_width
 from csist_bench.cli.submit_command import DEFAULT_LEADERBOARD
 from csist_bench.conventions import FAMILIES, STATUSES
 
 if TYPE_CHECKING:
     from csist_bench.leaderboard.board import Board
     from csist_bench.leaderboard.rows import Row
+
+BAYES_WORK = "runs/bayes"
 
 
 @click.command("leaderboard")
@@ -29,7 +31,10 @@ if TYPE_CHECKING:
 @click.option("--html", metavar="FILE", help="One self-contained page with charts.")
 @json_option
 @click.option("--check", is_flag=True, help="Verify every measured row; exit code 1 if one is wrong.")
-@click.option("--lines", is_flag=True, help="Compute the grid ceiling and the limits of --data and keep them.")
+@click.option("--lines", is_flag=True, help="Compute the grid ceiling and Cramer-Rao lines of --data and keep them.")
+@click.option("--bayes", is_flag=True, help="With --lines: compute the Bayes lines instead (minutes; goes on if cut).")
+@click.option("--work", metavar="DIR", help="With --bayes: folder of the parts that are done.  [default: runs/bayes]")
+@click.option("--trajectories", type=click.IntRange(min=1), metavar="N", help="With --bayes: only the first N.")
 @click.option("--data", metavar="PATH", help="Data set for --check and --lines.")
 @click.option("--split", default="test", show_default=True, help="Split for --lines.")
 @click.option("--docs", is_flag=True, help="Write the results in Markdown pages anew; with --check only compare.")
@@ -45,6 +50,9 @@ def command(
     as_json: bool,
     check: bool,
     lines: bool,
+    bayes: bool,
+    work: str | None,
+    trajectories: int | None,
     data: str | None,
     split: str,
     docs: bool,
@@ -59,9 +67,11 @@ def command(
       csist-bench leaderboard --markdown leaderboard/README.md --html leaderboard/index.html
       csist-bench leaderboard --check --data data/seqcsist.zarr
       csist-bench leaderboard --docs README.md docs/results.md
+      csist-bench leaderboard --lines --bayes --data data/noise5.zarr
 
     --check verifies evaluator version, recipe hash, data fingerprint, ranges and the sums of every measured row.
     """
+    _require_together(lines, bayes, work, trajectories)
     if docs or pages:
         _write_results(path, pages, docs, check)
         return
@@ -71,7 +81,7 @@ def command(
         _check(path, data)
         return
     if lines:
-        _keep_lines(path, data or DEFAULT_DATA, split)
+        _keep_lines(path, data or DEFAULT_DATA, split, bayes, work, trajectories)
         return
     measured, published = _rows(path, superseded)
     if as_json:
@@ -188,11 +198,28 @@ def _check(path: str, data: str | None) -> None:
     say(f"{path}: {count} rows, all well")
 
 
-def _keep_lines(path: str, data: str, split: str) -> None:
-    from csist_bench.datasets import open_dataset
-    from csist_bench.leaderboard.lines import compute_lines, replace_lines
+def _require_together(lines: bool, bayes: bool, work: str | None, trajectories: int | None) -> None:
+    from csist_bench.errors import must
 
-    lines = compute_lines(open_dataset(data), split)
+    if bayes and not lines:
+        raise must("--bayes", "come with --lines", "--bayes alone")
+    for name, value in (("--work", work), ("--trajectories", trajectories)):
+        if value is not None and not bayes:
+            raise must(name, "come with --lines --bayes", value)
+
+
+def _keep_lines(
+    path: str, data: str, split: str, bayes: bool = False, work: str | None = None, trajectories: int | None = None
+) -> None:
+    from csist_bench.datasets import open_dataset
+    from csist_bench.leaderboard.lines import compute_bayes_lines, compute_lines, replace_lines
+
+    store = open_dataset(data)
+    if bayes:
+        progress = ProgressLine("decided", "trajectories")
+        lines = compute_bayes_lines(store, split, Path(work or BAYES_WORK), trajectories, progress)
+    else:
+        lines = compute_lines(store, split)
     replace_lines(Path(path).parent, lines)
     for line in lines:
-        say(f"{line.dataset}, {line.split}: {line.label}: {line.cso_map:.1f}")
+        say(f"{line.dataset}, {line.split}: {line.label}: {line.value_text}")

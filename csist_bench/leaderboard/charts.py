@@ -128,7 +128,7 @@ def chart(entries: dict[int, Entry], lines: Sequence[Line], cost: Cost, heading:
 def line_list(lines: Sequence[Line]) -> str:
     """Return what the numbers at the ends of the reference lines mean, as a list; nothing where there is no line."""
     items = "".join(
-        f'<li value="{number}"><span class="stroke {line.kind}"></span>{escape(line.label)}: {line.cso_map:.1f}</li>'
+        f'<li value="{number}"><span class="stroke {line.kind}"></span>{escape(line.label)}: {line.value_text}</li>'
         for number, line in enumerate(_sorted(lines), start=1)
     )
     return f'<ol class="lines">{items}</ol>' if items else ""

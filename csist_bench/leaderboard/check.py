@@ -12,11 +12,16 @@ from csist_bench.datasets import Dataset
 from csist_bench.errors import InputError
 from csist_bench.evaluation import EVALUATOR_VERSION, scores_alike
 from csist_bench.leaderboard.datasets import dataset_label, recipe_from_text
+from csist_bench.leaderboard.lines import Line, read_lines
 from csist_bench.leaderboard.rows import GOSPA_COLUMNS, Row, read_numbered, same_answers
 from csist_bench.methods.registry import METHODS, Method, torch_works
 
 # Percent; rows are stored unrounded, so that the mean of the APs differs from CSO-mAP by float error alone.
 TOLERANCE = 1e-6
+# A row that passes a Bayes line by more of its standard errors shows that the line, or the row's tier, is wrong.
+BAYES_ERRORS = 2.0
+# Whose answers are as many as targets, unless their settings say otherwise.
+_COUNTING = ("ml", "group-map")
 
 
 def check(path: str | Path, store: Dataset | None = None) -> tuple[int, list[str]]:
@@ -30,9 +35,15 @@ def check(path: str | Path, store: Dataset | None = None) -> tuple[int, list[str
     path = Path(path)
     numbered, problems = read_numbered(path)
     count = len(numbered) + len(problems)
+    bayes = [line for line in read_lines(path.parent) if line.kind == "bayes"]
     for place, (line, row) in enumerate(numbered):
         earlier = [other for _, other in numbered[:place]]
-        faults = [*_own_faults(row), *_faults_beside(row, earlier), *_faults_against(row, store)]
+        faults = [
+            *_own_faults(row),
+            *_faults_beside(row, earlier),
+            *_faults_against(row, store),
+            *_passed_lines(row, bayes),
+        ]
         problems += [f"{path}:{line}: {row.method}, {row.dataset}: {fault}" for fault in faults]
     return count, problems
 
@@ -136,3 +147,43 @@ def _faults_against(row: Row, store: Dataset | None) -> Iterator[str]:
         return
     if not store.matches(row.dataset_fingerprint):
         yield f"dataset_fingerprint must be {store.fingerprint} ({store.path}), got {row.dataset_fingerprint}"
+
+
+def _passed_lines(row: Row, lines: Sequence[Line]) -> Iterator[str]:
+    """Yield which Bayes lines of what it knows a row of a shipped method passes."""
+    of_its_data = [
+        line
+        for line in lines
+        if (line.dataset, line.split, line.dataset_fingerprint) == (row.dataset, row.split, row.dataset_fingerprint)
+    ]
+    if not of_its_data or row.status != "reproduced" or not _uses_one_frame(row):
+        return
+    from csist_bench.evaluation.bayes_lines import BAYES_LINES
+
+    known = {line.label: line for line in BAYES_LINES}
+    for line in of_its_data:
+        bayes = known.get(line.label)
+        if bayes is None or bayes.start != ("integer" if "start=integer" in row.settings.split() else "free"):
+            continue
+        if bayes.decision == "K answers" and not _answers_the_count(row):
+            continue
+        if row.cso_map > line.cso_map + BAYES_ERRORS * (line.error or 0.0) + TOLERANCE:
+            yield f"cso_map must not pass '{line.label}' ({line.value_text}), got {row.cso_map:.2f}"
+
+
+def _uses_one_frame(row: Row) -> bool:
+    method = _registered(row)
+    if method is None:
+        return False
+    settings = row.settings.split()
+    if method.name == "group-map":
+        return "frames=1" in settings
+    if method.name == "offgrid-net":
+        return not any(setting.startswith("reach=") for setting in settings)
+    return method.context == "frame"
+
+
+def _answers_the_count(row: Row) -> bool:
+    method = _registered(row)
+    counts = method is not None and method.name in _COUNTING
+    return counts and row.decoder == "own" and "answers=hedged" not in row.settings.split()

@@ -1,13 +1,13 @@
 """Reference lines of a data set: what a grid can score at best, and what noise allows each kind of knowledge.
 
-They are computed from a data set (`compute_lines`) and kept in `lines.csv` beside the leaderboard, with the
-fingerprint of the data that they are of.
+They are computed from a data set (`compute_lines`, `compute_bayes_lines`) and kept in `lines.csv` beside the
+leaderboard, with the fingerprint of the data that they are of.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,16 +24,32 @@ from csist_bench.simulation.camera import Camera
 
 FILE = "lines.csv"
 
+LineKind = Literal["ceiling", "limit", "bayes"]
+
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
-    """One reference line: a ceiling of the grid, or a Cramer-Rao limit; CSO-mAP in percent."""
+    """One reference line: a ceiling of the grid, a Cramer-Rao line ("limit") or a Bayes line; CSO-mAP in percent.
+
+    `error` is the standard error, percent, of a line that is scored on drawn trajectories.
+    """
 
     dataset: Name
     split: Name
-    kind: Literal["ceiling", "limit"]
+    kind: LineKind
     label: Name
     cso_map: Percent
     dataset_fingerprint: Digest
+    error: Percent | None = None
+
+    @property
+    def made_together(self) -> tuple[str, str, bool]:
+        """What one computation makes: the ceilings and Cramer-Rao lines of a split, or its Bayes lines."""
+        return self.dataset, self.split, self.kind == "bayes"
+
+    @property
+    def value_text(self) -> str:
+        """CSO-mAP with its error, if it has one."""
+        return f"{self.cso_map:.1f}" if self.error is None else f"{self.cso_map:.1f} +- {self.error:.2f}"
 
 
 COLUMNS = tuple(field.name for field in msgspec.structs.fields(Line))
@@ -60,13 +76,40 @@ def compute_lines(store: Dataset, split: str = "test") -> list[Line]:
     names = cramer_rao_names(store.recipe)
     chosen = [line for line in LINES if line.name in names]
     for row in cramer_rao_table(truth, Camera.from_recipe(store.recipe), lines=chosen):
-        values.append(("limit", f"Cramer-Rao limit, tier {row.line.prior_tier}: {row.line.name}", row.cso_map))
-    about: dict[str, Any] = {"dataset": dataset_label(store.recipe), "split": split}
-    about["dataset_fingerprint"] = store.fingerprint or ""
+        values.append(("limit", f"Cramer-Rao line, tier {row.line.prior_tier}: {row.line.name}", row.cso_map))
+    about = _about(store, split)
     return [
         msgspec.convert({**about, "kind": kind, "label": label, "cso_map": min(100.0, value)}, Line)
         for kind, label, value in values
     ]
+
+
+def compute_bayes_lines(
+    store: Dataset,
+    split: str,
+    work: Path,
+    trajectories: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Line]:
+    """Return the Bayes lines of the data set's tier, one frame; `work` is the folder of the parts that are done."""
+    from csist_bench.evaluation.bayes_lines import bayes_table
+
+    camera = Camera.from_recipe(store.recipe)
+    table = bayes_table(store.split(split), camera, work, trajectories=trajectories, progress=progress)
+    return [
+        Line(
+            **_about(store, split),
+            kind="bayes",
+            label=row.line.label,
+            cso_map=min(100.0, row.cso_map),
+            error=row.error,
+        )
+        for row in table
+    ]
+
+
+def _about(store: Dataset, split: str) -> dict[str, Any]:
+    return {"dataset": dataset_label(store.recipe), "split": split, "dataset_fingerprint": store.fingerprint or ""}
 
 
 def read_lines(folder: Path) -> list[Line]:
@@ -76,15 +119,21 @@ def read_lines(folder: Path) -> list[Line]:
         return []
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            return [msgspec.convert(cells, Line, strict=False) for cells in csv.DictReader(file)]
+            return [_line(cells) for cells in csv.DictReader(file)]
     except (msgspec.ValidationError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: not a table of reference lines ({show(str(error))}); make it again") from None
 
 
+def _line(cells: dict[str, Any]) -> Line:
+    # Tables of before there were errors lack the column.
+    given = {name: cell for name, cell in cells.items() if name != "error" or cell}
+    return msgspec.convert(given, Line, strict=False)
+
+
 def replace_lines(folder: Path, lines: Sequence[Line]) -> None:
-    """Put the lines of a data set in the place of those that were there; by rename."""
+    """Put the lines of a data set in the place of those that were made as they are; by rename."""
     path = folder / FILE
     with board_lock(path):
-        ours = {(line.dataset, line.split) for line in lines}
-        kept = [line for line in read_lines(folder) if (line.dataset, line.split) not in ours]
+        ours = {line.made_together for line in lines}
+        kept = [line for line in read_lines(folder) if line.made_together not in ours]
         write_table(path, COLUMNS, [msgspec.structs.astuple(line) for line in (*kept, *lines)])

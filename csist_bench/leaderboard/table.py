@@ -50,7 +50,7 @@ def _terminal_table(name: str, entries: Sequence[Entry], lines: Sequence[Line], 
     table = [[column.title for column in columns], *cells]
     widths = [max(map(len, column)) for column in zip(*table)]
     body = [_GAP.join(map(_aligned, columns, line, widths)).rstrip() for line in table]
-    said = [_wrapped(f"{line.label}: {line.cso_map:.1f}", width) for line in lines]
+    said = [_wrapped(f"{line.label}: {line.value_text}", width) for line in lines]
     left_out = [column.title for column in TEXT_COLUMNS if column not in columns]
     if left_out:
         said.append(_wrapped(f"Left out for want of width: {', '.join(left_out)}", width))
@@ -129,7 +129,7 @@ def markdown_text(shown: Board) -> str:
         head += [f"## {_markdown(name)}", _markdown_table(shown.entries(name))]
         lines = shown.lines_of(name)
         if lines:
-            head.append("\n".join(f"- {_markdown(line.label)}: {line.cso_map:.1f}" for line in lines))
+            head.append("\n".join(f"- {_markdown(line.label)}: {line.value_text}" for line in lines))
     return "\n\n".join(head) + "\n"
 
 

@@ -141,7 +141,7 @@ class FitterRunner(Runner):
         if tier == "B" and camera.intensity_free:
             tier = "A"  # what B knows beyond A is the law of brightness
         self.unused = () if row.outside else unused(camera, _USED_BY_FITTERS.get(row.name, FITTED))
-        self.judged = "fit"
+        self.judged = getattr(self.method, "judged", "fit")
         about = {"prior_tier": tier, "settings": dict(options.settings)}
         self.about = [_named(row) | about | {"decoder": "own"}]
 

@@ -59,4 +59,27 @@ def test_lines_are_computed_from_the_data_and_shown(bench, truth):
     assert f"{label}, test: 3-fold grid, ranked by brightness: " in out
     shown = bench.leaderboard("--dataset", label)[1]
     assert "3-fold grid, any ranking: " in shown
-    assert "Cramer-Rao limit, tier B: 1 frame: 100.0" in shown
+    assert "Cramer-Rao line, tier B: 1 frame: 100.0" in shown
+
+
+def test_bayes_lines_are_computed_kept_and_shown_beside_the_others(bench, truth, tmp_path):
+    bench.submit(bench.file(truth))
+    work = str(tmp_path / "work")
+    assert bench.leaderboard("--lines", "--data", bench.store.path)[0] == 0
+    code, out, err = bench.leaderboard("--lines", "--bayes", "--data", bench.store.path, "--work", work)
+    assert code == 0, err
+    assert out.count("Bayes, ") == 6
+    assert "Bayes, K answers, tier D: 1 frame: 100.0 +- 0.00" in out
+    # Again, from the parts that are kept; only so many trajectories are parts of their own.
+    assert bench.leaderboard("--lines", "--bayes", "--data", bench.store.path, "--work", work)[1] == out
+    label = "seqcsist trajectories=12 splits=[0.0,0.34,0.66]"
+    shown = bench.leaderboard("--dataset", label)[1]
+    assert "Bayes, from above, tier D: 1 frame: 100.0 +- 0.00" in shown
+    assert "Cramer-Rao line, tier B: 1 frame: 100.0" in shown
+
+
+def test_options_of_bayes_lines_alone_are_refused(bench):
+    for options in (["--bayes"], ["--lines", "--work", "x"], ["--lines", "--trajectories", "2"]):
+        code, out, err = bench.leaderboard(*options)
+        assert (code, out) == (2, "")
+        assert "must come with --lines" in err

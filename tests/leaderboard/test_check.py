@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from csist_bench import files
+from csist_bench.evaluation.bayes_lines import BAYES_LINES
 from csist_bench.leaderboard.check import check
+from csist_bench.leaderboard.lines import Line, replace_lines
 from tests.helpers.rows import digest, edited, row, written
 
 
@@ -105,3 +107,43 @@ def test_the_hash_of_a_shipped_recipe_is_the_one_that_training_writes(tmp_path, 
     schemes = (training_hash, training_hash_1)
     expected = {scheme(METHODS["espcn"], {}, training_recipe(table)) for table in tables for scheme in schemes}
     assert found == expected
+
+
+@pytest.mark.parametrize(
+    "changes, passes",
+    [
+        ({"cso_map": 50.5}, "K answers"),
+        ({"cso_map": 49.5}, ""),
+        ({"cso_map": 50.39}, ""),
+        ({"cso_map": 61.0, "family": "traditional", "method": "BID", "decoder": "grid"}, "free answers"),
+        ({"cso_map": 58.0, "family": "traditional", "method": "BID", "decoder": "grid"}, ""),
+        ({"cso_map": 99.0, "method": "ML-seq"}, ""),
+        ({"cso_map": 99.0, "method": "Group MAP"}, ""),
+        ({"cso_map": 58.0, "method": "Group MAP", "settings": "answers=hedged frames=1"}, ""),
+        ({"cso_map": 61.0, "method": "Group MAP", "settings": "answers=hedged frames=1"}, "free answers"),
+        ({"cso_map": 81.0, "method": "Group MAP", "settings": "frames=1 start=integer"}, ""),
+        ({"cso_map": 91.0, "method": "Group MAP", "settings": "frames=1 start=integer"}, "its index"),
+        ({"cso_map": 99.0, "tier": "submitted"}, ""),
+        ({"cso_map": 99.0, "split": "val"}, ""),
+    ],
+)
+def test_no_shipped_method_passes_the_bayes_lines_of_what_it_knows(tmp_path, changes, passes):
+    value = changes["cso_map"]
+    tested = row(
+        **changes, **dict.fromkeys(("ap05", "ap10", "ap15", "ap20", "ap25"), value), cso_map_low=None, cso_map_high=None
+    )
+    labels = {line.label: line for line in BAYES_LINES}
+    values = zip(labels, (50.0, 60.0, 70.0, 90.0, 95.0, 97.0))
+    replace_lines(
+        tmp_path,
+        [
+            Line(
+                dataset=tested.dataset, split="test", kind="bayes", label=label, cso_map=score, error=0.2,
+                dataset_fingerprint=tested.dataset_fingerprint,
+            )
+            for label, score in values
+        ],
+    )  # fmt: skip
+    _, problems = check(written(tmp_path / "leaderboard.csv", tested))
+    assert len(problems) == bool(passes), problems
+    assert all(passes in problem and "must not pass 'Bayes, " in problem for problem in problems)

@@ -16,6 +16,28 @@ def test_lines_of_a_data_set_replace_its_old_ones_and_no_others(tmp_path):
     replace_lines(tmp_path, LINES[:1])
     assert read_lines(tmp_path) == [*other, LINES[0]]
     assert read_lines(tmp_path / "none") == []
+    with_error = Line(
+        dataset="seqcsist",
+        split="test",
+        kind="bayes",
+        label="b",
+        cso_map=90.0,
+        dataset_fingerprint=FINGERPRINT,
+        error=0.2,
+    )
+    replace_lines(tmp_path, [with_error])
+    replace_lines(tmp_path, LINES)
+    assert read_lines(tmp_path) == [*other, with_error, *LINES]
+    assert with_error.value_text == "90.0 +- 0.20"
     (tmp_path / "lines.csv").write_text("a,b\n1,2\n")
     with pytest.raises(InputError, match="not a table of reference lines"):
         read_lines(tmp_path)
+
+
+def test_a_table_of_before_there_were_errors_is_read(tmp_path):
+    replace_lines(tmp_path, LINES)
+    path = tmp_path / "lines.csv"
+    old = "\n".join(line.rsplit(",", 1)[0] for line in path.read_text().splitlines()) + "\n"
+    assert "error" not in old
+    path.write_text(old)
+    assert read_lines(tmp_path) == LINES

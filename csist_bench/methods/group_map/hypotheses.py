@@ -63,6 +63,7 @@ class GroupModel:
     rotates: bool
     step: float
     integer_start: bool
+    every_start: bool = False
 
     def start_known(self, frames: int) -> bool:
         """Return whether groups of so many frames are conditioned on the law of the start.
@@ -97,15 +98,14 @@ class CountFits:
         return int(self.hypotheses.arms.shape[1])
 
 
-def answer_plan(survey: Survey, plan: Plan, allowed: Bools, model: GroupModel, answers: FrameAnswers) -> None:
-    """Answer every frame of a plan; `allowed` (G, counts) says which target counts are open."""
+def fit_plan(survey: Survey, plan: Plan, allowed: Bools, model: GroupModel) -> list[CountFits]:
+    """Fit the groups of a plan; `allowed` (G, counts) says which target counts are open."""
     path = start_path(survey, plan.members)
     fits = []
     for count in np.flatnonzero(allowed.any(axis=0)):
         chosen = np.flatnonzero(allowed[:, count])
         fits.append(fit_count(survey, plan, path, chosen, int(count), model))
-    if fits:
-        answer_best(plan, fits, model, answers)
+    return fits
 
 
 def start_path(survey: Survey, members: Ints) -> Floats:
@@ -190,14 +190,26 @@ def posteriors_of(
     laplace_posterior(hypotheses, groups, bounds, normal_draws(count), variance_inflation, out)
     if model.start_known(frames):
         marks = start_marks(first[hypotheses.group], model.step, model.rotates) - MIDDLE
+        if model.every_start:
+            hypotheses, out, marks = at_every_start(hypotheses, out, marks)
         condition_on_start(marks, START_SD, camera.centre, model.rotates, hypotheses, groups, out)
     place_hypotheses(hypotheses, groups, frames // 2, out)
     out.log_evidence[:] -= np.log(len(model.arms(count)))
     return CountFits(groups, hypotheses, out)
 
 
+def at_every_start(
+    hypotheses: Hypotheses, posteriors: Posteriors, marks: Floats
+) -> tuple[Hypotheses, Posteriors, Floats]:
+    """Return each hypothesis once for each of its marks (J, M), the marks as (J M, 1)."""
+    index = np.repeat(np.arange(len(marks)), marks.shape[1])
+    return hypotheses.select(index), Posteriors(*(part[index] for part in posteriors)), marks.reshape(-1, 1)
+
+
 def answer_best(plan: Plan, fits: list[CountFits], model: GroupModel, answers: FrameAnswers) -> None:
     """Choose one hypothesis for each group, over all counts, and answer the group's frames by it."""
+    if not fits:
+        return
     group = np.concatenate([fit.hypotheses.group for fit in fits])
     count = np.concatenate([np.full(len(fit), fit.targets) for fit in fits])
     evidence = np.concatenate([fit.posteriors.log_evidence for fit in fits])

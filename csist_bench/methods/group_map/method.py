@@ -25,7 +25,9 @@ from csist_bench.methods.fitting.counts import LARGEST_COUNT, blank_frames, coun
 from csist_bench.methods.fitting.grouping import plans_of
 from csist_bench.methods.fitting.noise_model import noise_model_of, plain_noise_model
 from csist_bench.methods.fitting.survey import survey_frames
-from csist_bench.methods.group_map.hypotheses import GroupModel, answer_plan
+from csist_bench.methods.group_map._kernels.answering import Choice
+from csist_bench.methods.group_map.hypotheses import GroupModel, answer_best, fit_plan
+from csist_bench.methods.group_map.posterior_answers import Answers, answer_by_posterior, choice_of
 from csist_bench.recipes import NonNegative, Positive
 from csist_bench.simulation.camera import Camera
 
@@ -47,6 +49,10 @@ class GroupMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     axis, px per frame; it shows a rotated scene its angle (0: learn the angle from the arms alone). With `start`
     "integer" the reference sets off, in the sequence's frame 0, from an integer first coordinate 1..9 and moves by
     `step` towards the far side: true of SeqCSIST, not of a sequence cut out of its middle.
+
+    `answers` says how the posterior becomes answers: "map" gives the targets of one hypothesis, "posterior" as many
+    answers as there are most probably targets, placed so that they are expected to hit most, and "hedged" every answer
+    that is worth its place below the others, MOST_ANSWERS at most: CSO-mAP does not mind answers that are wrong.
     """
 
     frames: Literal[1, 5, 20, "all"] = "all"
@@ -58,6 +64,7 @@ class GroupMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     arm_sd: NonNegative = 0.0013
     step: NonNegative = 0.04
     start: Literal["free", "integer"] = "free"
+    answers: Answers = "map"
     window: Annotated[int, Meta(ge=3, le=15)] = 5
     max_targets: Annotated[int, Meta(ge=1, le=LARGEST_COUNT)] = LARGEST_COUNT
 
@@ -69,6 +76,11 @@ class GroupMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     def prior_tier(self) -> PriorTier:
         """What it knows: the generator, turned by any angle where its axes may be."""
         return "D" if self.axes == "fixed" else "D-rotated"
+
+    @property
+    def judged(self) -> Literal["fit"] | None:
+        """Answers placed to hit are no fit: the light they leave in the frames is not judged."""
+        return "fit" if self.answers == "map" else None
 
     def detect(self, frames: NDArray[Any], camera: Camera) -> Detections:
         """Find the targets of frames by MAP fits of groups.
@@ -93,33 +105,43 @@ class GroupMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         InputError
             If the frames have another shape or are not finite.
         """
+        return self.decide(frames, camera, choice_of(self.answers, self.max_targets))
+
+    def decide(self, frames: NDArray[Any], camera: Camera, choice: Choice | None) -> Detections:
+        """Answer as `detect` does, by a choice of the caller's own; None: the targets of one hypothesis."""
         size = camera.optics.size
         require_shape("frames", frames, (None, None, size, size), "(B, T, size, size)")
         if not self.window <= size:
             raise must("window", f"be at most the frame's {size} px", self.window)
         require_finite("frames", np.asarray(frames))
         b, t = frames.shape[:2]
-        model = self._model(frames, camera)
+        model = self._model(frames, camera, choice is not None)
         run = max(1, FRAMES_AT_A_TIME // max(t, 1))
-        return concatenate([self._detect(frames[i : i + run], model).shifted(i) for i in range(0, b if t else 0, run)])
+        runs = range(0, b if t else 0, run)
+        return concatenate([self._decide(frames[i : i + run], model, choice).shifted(i) for i in runs])
 
-    def _detect(self, frames: NDArray[Any], model: GroupModel) -> Detections:
+    def _decide(self, frames: NDArray[Any], model: GroupModel, choice: Choice | None) -> Detections:
         b, t, size = frames.shape[:3]
         flat = np.array(frames, dtype=np.float64).reshape(-1, size, size) - model.camera.background
         flat = targets_alone(flat, model.camera)
         near = EDGE_SIGMAS * model.camera.optics.psf_sigma + self.radius - 0.5
         survey = survey_frames(flat, self.window, model.noise_model.saturation, near)
         blank = blank_frames(survey, model.camera)
-        answers = FrameAnswers.empty(b * t, LARGEST_COUNT)
+        answers = FrameAnswers.empty(b * t, max(choice.most if choice else 0, LARGEST_COUNT))
         length = t if self.frames in (20, "all") else min(int(self.frames), t)
         window = np.full(b * t, -1)  # which fit answers a frame
         for plan in plans_of(survey, blank, (b, t), length, model.camera):
             window[plan.frames] = window.max() + 1 + plan.groups
             allowed = count_candidates(survey, plan.members, model.camera, self.max_targets)
-            answer_plan(survey, plan, allowed, model, answers)
-        return answers.detections(b, t, window if length > 1 else None)
+            fits = fit_plan(survey, plan, allowed, model)
+            if choice is None:
+                answer_best(plan, fits, model, answers)
+            else:
+                answer_by_posterior(plan, fits, choice, answers)
+        # An answer placed to hit is of no target, so that it has no track.
+        return answers.detections(b, t, window if length > 1 and choice is None else None)
 
-    def _model(self, frames: NDArray[Any], camera: Camera) -> GroupModel:
+    def _model(self, frames: NDArray[Any], camera: Camera, every_start: bool = False) -> GroupModel:
         rounded = bool(np.isfinite(camera.saturation) and (frames == np.rint(frames)).all())
         noise_model = plain_noise_model(noise_model_of(camera, rounded))
         if camera.shot_gain > 0 and camera.background > 0:
@@ -136,4 +158,5 @@ class GroupMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             self.axes == "rotated",
             self.step,
             self.start == "integer",
+            every_start,
         )

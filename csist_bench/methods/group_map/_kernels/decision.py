@@ -106,6 +106,25 @@ def choose_hypotheses(
 
 
 @jit
+def weigh_hypotheses(
+    bounds: Ints, log_evidence: Floats, count: Ints, xy: Floats, found_twice: bool, probability: Floats
+) -> None:
+    """Write the probability (J,) of each hypothesis within its group; arguments as in `choose_hypotheses`.
+
+    With `found_twice` equal solutions are one that several fits have found; without, each is one of its own.
+    """
+    for g in range(bounds.shape[0] - 1):
+        low, high = bounds[g], bounds[g + 1]
+        if low == high:
+            continue
+        if found_twice:
+            probability[low:high] = hypothesis_probabilities(log_evidence[low:high], count[low:high], xy[low:high])
+        else:
+            probability[low:high] = np.exp(log_evidence[low:high] - log_evidence[low:high].max())
+            probability[low:high] /= probability[low:high].sum()
+
+
+@jit
 def hypothesis_probabilities(log_evidence: Floats, count: Ints, xy: Floats) -> Floats:
     """Return the probabilities of the hypotheses of one group; a solution found twice keeps its more probable copy."""
     number = log_evidence.shape[0]
