@@ -17,17 +17,19 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import msgspec
 
 from csist_bench import files
 from csist_bench.datasets import Dataset, open_dataset
 from csist_bench.datasets.generation import generate
-from csist_bench.evaluation.report import Report, evaluate
+from csist_bench.evaluation.report import evaluate
+from csist_bench.evaluation.track_scores import score_tracks
 from csist_bench.evaluation.truth import Truth
 from csist_bench.leaderboard.datasets import recipe_from_text
 from csist_bench.leaderboard.rows import Row, board_lock, read_rows, standing, write_rows
-from csist_bench.leaderboard.submission import influence_of, ranked
+from csist_bench.leaderboard.submission import influence_of, ranked, track_columns
 from csist_bench.leaderboard.trajectories import AGREE_WITHIN, Influence, influence_path, keep_influence
 from csist_bench.methods.registry import METHODS, Method
 from csist_bench.predictions import read_predictions
@@ -90,12 +92,12 @@ def _fill_group(leaderboard: Path, store: Dataset, group: list[Row]) -> bool:
     for weights in _weights(method, group[0]):
         with tempfile.TemporaryDirectory() as folder:
             found = _scored_again(_run(method, weights, store, left, Path(folder)), store, left)
-        met = {row for row, (report, _) in found.items() if abs(report.cso_map - row.cso_map) <= AGREE_WITHIN}
+        met = {row for row, again in found.items() if abs(again.cso_map - row.cso_map) <= AGREE_WITHIN}
         for row in met:
-            _keep(leaderboard, row, *found[row])
+            _keep(leaderboard, row, found[row])
         left = [row for row in left if row not in met]
         for row in left:
-            print(f"  {row.decoder}, by {row.rank}: {found[row][0].cso_map:.4f}, the row has {row.cso_map:.4f}")
+            print(f"  {row.decoder}, by {row.rank}: {found[row].cso_map:.4f}, the row has {row.cso_map:.4f}")
         if not left:
             return True
     print(f"  {len(left)} rows were not met again and stay as they are")
@@ -132,7 +134,15 @@ def _decoder(row: Row) -> str:
     return "grid" if row.decoder == "own" else row.decoder
 
 
-def _scored_again(predictions: dict[str, Path], store: Dataset, rows: list[Row]) -> dict[Row, tuple[Report, Influence]]:
+class Again(NamedTuple):
+    """What a second run gives: its score, the columns that a row may lack, and the influence of its trajectories."""
+
+    cso_map: float
+    columns: dict[str, Any]
+    influence: Influence
+
+
+def _scored_again(predictions: dict[str, Path], store: Dataset, rows: list[Row]) -> dict[Row, Again]:
     part = store.split(rows[0].split)
     truth = Truth.from_split(part)
     found = {}
@@ -140,17 +150,19 @@ def _scored_again(predictions: dict[str, Path], store: Dataset, rows: list[Row])
         path = predictions[_decoder(row)]
         read = read_predictions(path, frames_per_trajectory=part.n_frames, n_trajectories=part.n_trajectories)
         detections = ranked(str(path), read.detections, row.rank)
-        found[row] = evaluate(detections, truth), influence_of(detections, truth)
+        report = evaluate(detections, truth)
+        columns = report.beside() | track_columns(score_tracks(detections, truth))
+        found[row] = Again(report.cso_map, columns, influence_of(detections, truth))
     return found
 
 
-def _keep(leaderboard: Path, row: Row, report: Report, influence: Influence) -> None:
+def _keep(leaderboard: Path, row: Row, again: Again) -> None:
     """Write the influences and fill the row's empty columns; what it holds stays."""
-    keep_influence(leaderboard, row, influence)
+    keep_influence(leaderboard, row, again.influence)
     with board_lock(leaderboard):
         rows = read_rows(leaderboard)
         place = rows.index(row)
-        new = {name: value for name, value in report.beside().items() if getattr(row, name) is None}
+        new = {name: value for name, value in again.columns.items() if getattr(row, name) is None}
         rows[place] = msgspec.structs.replace(row, **new)
         write_rows(leaderboard, rows)
 

@@ -189,6 +189,7 @@ def _legend() -> str:
         '<p class="say">The ceiling lines of the charts are what a perfect detector scores when its answers are snapped'
         " to the nodes of the label grid; the Cramer-Rao lines are of the data's noise, scored as a method is: no"
         " bounds, a fit can pass them where errors are above 0.1 px. Bayes lines are reached by decisions made for"
-        " CSO-mAP. Intervals are 95 % bootstrap intervals over trajectories. A row is never overwritten: a newer one supersedes it. Every column of every row is in"
+        " CSO-mAP. Intervals are 95 % bootstrap intervals over trajectories. A row is never overwritten: a newer one"
+        " supersedes it. Every column of every row is in"
         ' <a href="leaderboard.csv">leaderboard.csv</a>.</p>\n</section>'
     )

@@ -20,6 +20,7 @@ from csist_bench.evaluation.average_precision import RankedHits
 from csist_bench.evaluation.influence import influences
 from csist_bench.evaluation.matching import match
 from csist_bench.evaluation.report import DetailOptions, Provenance, Report, evaluate
+from csist_bench.evaluation.track_scores import TrackScores
 from csist_bench.evaluation.truth import Truth
 from csist_bench.files.convention import AS_THE_FORM, OURS, Convention
 from csist_bench.leaderboard.datasets import dataset_label, dataset_recipe
@@ -266,13 +267,19 @@ def _of_data(store: Dataset, part: Split) -> dict[str, Any]:
 def _of_scores(report: Report) -> dict[str, Any]:
     scores = report.scores()
     values: dict[str, Any] = {name: scores[name] for name in ("cso_map", *AP_NAMES)} | report.beside()
-    if report.tracks and not report.tracks.unscored:
-        tracks = report.tracks.to_dict()
-        values |= {name: tracks[name] for name in TRACK_COLUMNS}
+    values |= track_columns(report.tracks)
     interval = report.details.intervals.get("cso_map") if report.details else None
     if interval:
         values |= {"cso_map_low": float(interval[0]), "cso_map_high": float(interval[1])}
     return values
+
+
+def track_columns(tracks: TrackScores | None) -> dict[str, Any]:
+    """Return the columns of tracks; none where there are no tracks or no truth of them."""
+    if tracks is None or tracks.unscored:
+        return {}
+    scores = tracks.to_dict()
+    return {name: scores[name] for name in TRACK_COLUMNS}
 
 
 def _of_method(where: str, claim: Claim, read: Predictions, store: Dataset) -> dict[str, Any]:
