@@ -4,30 +4,53 @@ from __future__ import annotations
 
 import click
 
-from csist_bench.cli.options import ProgressLine, allow_partial_option, note
+from csist_bench.cli.options import ProgressLine, allow_partial_option, note, refuse_given
 
 
 @click.command("export")
 @click.option(
-    "--layout", type=click.Choice(["published"]), default="published", show_default=True, help="Layout of DST."
+    "--layout",
+    type=click.Choice(["published", "parquet", "mat"]),
+    default="published",
+    show_default=True,
+    help="Layout of DST: PNG and XML, Parquet tables, or the matrices phi and Qinit in a MATLAB file.",
 )
 @click.option("--bits", type=click.Choice(["8", "16"]), default="8", show_default=True, help="Depth of the pictures.")
 @allow_partial_option
 @click.argument("src")
 @click.argument("dst")
 def command(layout: str, bits: str, allow_partial: bool, src: str, dst: str) -> None:
-    """Write the data set SRC as folders of PNG frames and XML annotations DST.
+    """Write the data set SRC in another layout: folders of PNG frames and XML annotations, Parquet, or matrices.
 
-    8-bit pictures are rounded and clipped at 255; 16-bit ones hold 64 values per grey level (stated in a side file).
+    published: 8-bit pictures are rounded and clipped at 255; 16-bit ones hold 64 values per grey level (stated in a
+    side file). parquet: a folder with one table of targets and one of frames for each split. mat: phi and Qinit of the
+    set's size, PSF and grid, as the published networks read them; Qinit is fitted to the training split.
 
     \b
-    Example:
+    Examples:
       csist-bench export --layout published --bits 16 data/seqcsist.zarr exported/
+      csist-bench export --layout parquet data/seqcsist.zarr tables/
+      csist-bench export --layout mat data/seqcsist.zarr matrices.mat
     """
     from pathlib import Path
 
     from csist_bench.datasets import open_dataset
-    from csist_bench.datasets.published_layout import export_published
 
-    count = export_published(open_dataset(src, allow_partial), Path(dst), int(bits), ProgressLine("exported"))
+    if layout != "published":
+        refuse_given({"bits": f"the layout {layout}"})
+    source = open_dataset(src, allow_partial)
+    if layout == "mat":
+        from csist_bench.methods.matrix_file import export_matrices
+
+        shapes = export_matrices(source, Path(dst))
+        note(f"{dst}: " + ", ".join(f"{name} {' x '.join(map(str, shape))}" for name, shape in shapes.items()))
+        return
+    if layout == "parquet":
+        from csist_bench.datasets.parquet_layout import export_parquet
+
+        count = export_parquet(source, Path(dst), ProgressLine("exported"))
+    else:
+        from csist_bench.datasets.published_layout import export_published
+
+        count = export_published(source, Path(dst), int(bits), ProgressLine("exported"))
     note(f"{dst}: {count:,} frames")
