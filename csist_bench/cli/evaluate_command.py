@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -120,7 +122,7 @@ def command(
         truth,
         matching=matching,
         full=folder is not None,
-        options=DetailOptions(bootstrap, seed, (store.recipe.c, store.recipe.size)),
+        options=DetailOptions(bootstrap, seed, (store.recipe.c, store.recipe.size), _other_splits(store, split)),
         provenance=Provenance(
             read.header,
             truth.frames == part.scored_frames,
@@ -131,6 +133,13 @@ def command(
         max_answers=max_answers,
     )
     _show(report, read, _ceiling_of(store, truth) if ceiling else None, as_json, folder)
+
+
+def _other_splits(store: Dataset, split: str) -> dict[str, Callable[[], Truth]]:
+    """Return how to load the truth of every other split of a data set."""
+    from csist_bench.evaluation.truth import Truth
+
+    return {name: partial(Truth.from_split, part) for name, part in store.splits.items() if name != split}
 
 
 def truth_of(part: Split, frames: str | None, trajectories: str | None) -> Truth:

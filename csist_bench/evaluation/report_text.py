@@ -72,6 +72,7 @@ def _coverage_lines(report: Report) -> list[str]:
         f"{report.missing_frames} scored frames missing, {report.ignored_detections} detections in unscored frames"
         f" ignored; evaluator {EVALUATOR_VERSION}, {report.matching} matching",
         *read_with,
+        *([f"hint: {report.hint}"] if report.hint else []),
     ]
 
 
