@@ -48,6 +48,11 @@ class FrameTable:
         counts = ((name, int(self.columns[name][index])) for name in WRONGS)
         return ", ".join(f"{count} {name}" for name, count in counts if count)
 
+    @property
+    def n_wrong(self) -> int:
+        """Number of frames in which anything went wrong."""
+        return int(np.any([self.columns[name] > 0 for name in WRONGS], axis=0).sum())
+
     def totals(self) -> dict[str, int]:
         """Return the sums over frames of what became of targets and answers."""
         return {name: int(self.columns[name].astype(np.int64).sum()) for name in ("targets", "answers", *WRONGS)}

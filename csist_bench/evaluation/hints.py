@@ -1,7 +1,7 @@
 """What a file may have meant: the answers read another way, where that would score far better. Never applied.
 
-Scored on a sample of trajectories, so that a plain evaluation can afford it. Other splits have to be read, and are tried
-only where the score is low or a whole report is asked for.
+Scored on a sample of trajectories, so that a plain evaluation can afford it. Other splits have to be read, so that they
+are tried only where the score is low or a whole report is asked for.
 """
 
 from __future__ import annotations

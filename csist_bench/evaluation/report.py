@@ -82,6 +82,11 @@ class Details:
     matched: Matched
     truth: Truth
 
+    @property
+    def targets_per_frame(self) -> float:
+        """Targets by scored frames."""
+        return self.metrics.targets / self.metrics.frames
+
 
 @dataclass(frozen=True, eq=False)
 class Report:
