@@ -87,7 +87,7 @@ def compared_curves_picture(files: Sequence[FileCurves], path: str | Path) -> No
             curve_panel(panel, file.curves[name], colour, f"{file.aps[name]:.2f} %", dashes)
         panel.set(xlim=(0, 1.01), ylim=(0, 1.03), title=f"within 0.{name.removeprefix('ap')} px")
         panel.set(xlabel="recall", ylabel="precision")
-        panel.legend(title="AP", title_fontsize=8, frameon=False, fontsize=8, loc="lower left")
+        panel.legend(title="AP", title_fontsize=8, frameon=False, fontsize=8, loc="best")
         tidy(panel)
     for panel in panels[len(names) :]:
         panel.set_axis_off()

@@ -106,6 +106,7 @@ def write_report_page(report: Report, directory: str | Path, read: ReadFrame) ->
     page = _page(report, report.details, drawings, worst_frames_html(shown))
     replace_file(folder / "report.html", page.encode())
     for name, figure in figures.items():
+        figure.set_layout_engine("none")  # it was laid out for the page
         save(figure, folder / "figures" / f"{name}.pdf")
     if shown:
         save(worst_frames_figure(shown), folder / "figures" / "worst_frames.pdf")

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -23,6 +25,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 SHOWN = 24
+COLUMNS = 6  # of the figure; its cells hold a unit square and what is said beneath it
+CELL_WIDTH, CELL_HEIGHT = 1.06, 1.32
 MARGIN = 0.9  # px shown beyond targets and answers
 TARGET_COLOURS = {fate.FOUND: GREEN, fate.DISPLACED: BLUE, fate.MERGED: ORANGE, fate.MISSED: RED}
 ANSWER_COLOURS = {fate.HIT: GREEN, fate.MOVED: BLUE, fate.DOUBLED: PINK, fate.FALSE: RED}
@@ -88,26 +92,46 @@ def worst_frames(details: Details, read: ReadFrame, count: int = SHOWN) -> list[
 
 
 def worst_frames_figure(shown: list[Shown]) -> Figure:
-    """Draw the frames side by side: targets are rings, answers crosses, coloured by what became of them."""
-    columns = 6
-    rows = max(1, -(-len(shown) // columns))
-    figure = Figure(figsize=(1.9 * columns, 2.2 * rows + 0.5), layout="constrained")
-    panels = figure.subplots(rows, columns, squeeze=False).ravel()
-    for panel, one in zip(panels, shown):
-        height, width = one.image.shape
-        panel.imshow(one.image, cmap="gray", extent=(-0.5, width - 0.5, height - 0.5, -0.5), interpolation="nearest")
-        for (x, y), kind in zip(one.targets, one.target_fates):
-            panel.plot(x, y, "o", ms=9, mfc="none", mec=TARGET_COLOURS[int(kind)], mew=1.6)
-        for (x, y), kind in zip(one.answers, one.answer_fates):
-            panel.plot(x, y, "x", ms=6, mec=ANSWER_COLOURS[int(kind)], mew=1.6)
-        left, top, wide, high = one.window()
-        panel.set(xlim=(left, left + wide), ylim=(top + high, top))
-        panel.set_facecolor("0")
-        panel.set_title(f"{one.trajectory}:{one.frame}  {one.wrong}".replace(", ", ",\n"), fontsize=7)
-    for panel in panels:
-        panel.set_axis_off()
-    figure.suptitle("trajectory:frame  what went wrong. Rings: targets, crosses: answers", fontsize=9)
+    """Draw the frames side by side: targets are rings, answers crosses, coloured by what became of them.
+
+    All stand in one panel, each in a cell of its own: a panel for each would take ten times as long.
+    """
+    rows = -(-len(shown) // COLUMNS)
+    figure = Figure(figsize=(1.9 * COLUMNS, (1.9 * CELL_HEIGHT) * rows + 0.4))
+    panel = figure.add_axes((0.0, 0.0, 1.0, 1 - 0.4 / figure.get_figheight()))
+    panel.set_axis_off()
+    for index, one in enumerate(shown):
+        _cell(panel, one, index % COLUMNS * CELL_WIDTH, index // COLUMNS * CELL_HEIGHT)
+    gap = CELL_WIDTH - 1
+    panel.set(xlim=(-gap, COLUMNS * CELL_WIDTH), ylim=(rows * CELL_HEIGHT, -gap), aspect="equal")
+    said = (
+        "Trajectory:frame and what went wrong. Rings are targets, crosses answers: green found, blue displaced,"
+        " orange merged, pink doubled, red missed or false."
+    )
+    figure.suptitle(said, fontsize=8)
     return figure
+
+
+def _cell(panel: Axes, one: Shown, across: float, down: float) -> None:
+    """Draw a frame in the unit square whose upper left corner is given."""
+    left, top, wide, _ = one.window()
+    corner, size = np.array([left, top]), np.array([across, down])
+    height, width = one.image.shape
+    low, high = ((np.array(at) - corner) / wide + size for at in ((-0.5, -0.5), (width - 0.5, height - 0.5)))
+    square = Rectangle((across, down), 1, 1, color="black", lw=0, zorder=0)
+    panel.add_patch(square)
+    extent = (low[0], high[0], high[1], low[1])
+    panel.imshow(one.image, cmap="gray", extent=extent, interpolation="nearest").set_clip_path(square)
+    for points, kinds, colours, marker, width_of_mark in (
+        (one.targets, one.target_fates, TARGET_COLOURS, "o", 8),
+        (one.answers, one.answer_fates, ANSWER_COLOURS, "x", 5),
+    ):
+        for kind, colour in colours.items():
+            x, y = ((points[kinds == kind] - corner) / wide + size).T
+            (marks,) = panel.plot(x, y, marker, ms=width_of_mark, mfc="none", mec=colour, mew=1.5, ls="none")
+            marks.set_clip_path(square)
+    words = f"{one.trajectory}:{one.frame}  {one.wrong}".replace(", ", ",\n")
+    panel.text(across, down + 1.02, words, fontsize=7, va="top")
 
 
 def worst_frames_html(shown: list[Shown]) -> str:
@@ -117,14 +141,13 @@ def worst_frames_html(shown: list[Shown]) -> str:
 
 def _frame_html(one: Shown) -> str:
     left, top, wide, high = one.window()
-    columns = slice(max(0, math.floor(left + 0.5)), max(1, math.ceil(left + wide + 0.5)))
-    rows = slice(max(0, math.floor(top + 0.5)), max(1, math.ceil(top + high + 0.5)))
+    rows, columns = _pixels(top, high, one.image.shape[0]), _pixels(left, wide, one.image.shape[1])
     picture = one.image[rows, columns]
     parts = [
         f'<image href="{_png(picture, one.image)}" x="{columns.start - 0.5}" y="{rows.start - 0.5}"'
         f' width="{picture.shape[1]}" height="{picture.shape[0]}"/>'
     ]
-    radius, arm, stroke = 0.036 * wide, 0.026 * wide, f'stroke-width="{0.013 * wide:.3f}"'
+    radius, arm, stroke = 0.045 * wide, 0.032 * wide, f'stroke-width="{0.016 * wide:.3f}"'
     for (x, y), kind in zip(one.targets, one.target_fates):
         parts.append(f'<circle cx="{x:.3f}" cy="{y:.3f}" r="{radius:.3f}" class="t{int(kind)}" {stroke}/>')
     for (x, y), kind in zip(one.answers, one.answer_fates):
@@ -139,6 +162,12 @@ def _frame_html(one: Shown) -> str:
         f"<figcaption><b>{one.trajectory}:{one.frame}</b> {html.escape(one.wrong)}"
         f"<br><span>GOSPA {one.gospa:.3f} px</span></figcaption></figure>"
     )
+
+
+def _pixels(low: float, size: float, n: int) -> slice:
+    """Return which of n pixels a stretch of the given size from `low` on touches, at least one."""
+    first = min(max(0, math.floor(low + 0.5)), n - 1)
+    return slice(first, min(max(first + 1, math.ceil(low + size + 0.5)), n))
 
 
 def _png(part: NDArray[Any], whole: NDArray[Any]) -> str:
