@@ -173,6 +173,8 @@ def _about(report: Report) -> str:
         )
     if report.conventions:
         lines.append(f"Read with {report.conventions}.")
+    if report.tracks:
+        lines.append(report.tracks.to_text())
     notes = [] if report.official else [why_not_official(report)]
     notes += [f"Hint: {report.hint}. Nothing was changed."] if report.hint else []
     notes += report.warnings
