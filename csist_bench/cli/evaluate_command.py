@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -39,7 +41,12 @@ if TYPE_CHECKING:
 @click.option("--trajectories", metavar="0:100", help="Score whole trajectories of a subset  [default: all].")
 @json_option
 @click.option("--ceiling", is_flag=True, help="Add the ceiling of the label grid and the Cramer-Rao lines.")
-@click.option("--report", "folder", type=click.Path(file_okay=False), help="Compute all figures and write them here.")
+@click.option(
+    "--report",
+    "folder",
+    type=click.Path(file_okay=False),
+    help="Compute all figures and write report.html, PDF figures and tables here.",
+)
 @click.option("--allow-mismatch", is_flag=True, help="Score predictions of another data set; stamped UNVERIFIED.")
 @click.option(
     "--matching",
@@ -120,7 +127,7 @@ def command(
         truth,
         matching=matching,
         full=folder is not None,
-        options=DetailOptions(bootstrap, seed, (store.recipe.c, store.recipe.size)),
+        options=DetailOptions(bootstrap, seed, (store.recipe.c, store.recipe.size), _other_splits(store, split)),
         provenance=Provenance(
             read.header,
             truth.frames == part.scored_frames,
@@ -130,7 +137,16 @@ def command(
         ),
         max_answers=max_answers,
     )
-    _show(report, read, _ceiling_of(store, truth) if ceiling else None, as_json, folder)
+    if folder is not None:
+        _write(report, part, folder)
+    _show(report, read, _ceiling_of(store, truth) if ceiling else None, as_json)
+
+
+def _other_splits(store: Dataset, split: str) -> dict[str, Callable[[], Truth]]:
+    """Return how to load the truth of every other split of a data set."""
+    from csist_bench.evaluation.truth import Truth
+
+    return {name: partial(Truth.from_split, part) for name, part in store.splits.items() if name != split}
 
 
 def truth_of(part: Split, frames: str | None, trajectories: str | None) -> Truth:
@@ -164,15 +180,22 @@ def refuse_mismatch(file: str, mismatch: str | None, allowed: bool) -> None:
     note(f"UNVERIFIED: {file}: {mismatch}")
 
 
-def _show(report: Report, read: Predictions, ceiling: Ceiling | None, as_json: bool, folder: str | None) -> None:
+def _write(report: Report, part: Split, folder: str) -> None:
+    """Write the files of a report: its tables, and the page with its figures."""
+    from csist_bench.evaluation.report_text import write_report
+    from csist_bench.plots.report_page import write_report_page
+
+    write_report(report, folder)
+    write_report_page(
+        report, folder, lambda trajectory, frame: part.read("frames", trajectory, trajectory + 1)[0, frame]
+    )
+    note(f"report written to {folder}: open {folder}/report.html")
+
+
+def _show(report: Report, read: Predictions, ceiling: Ceiling | None, as_json: bool) -> None:
     for warning in read.warnings:
         note(f"warning: {warning}")
     note_convention(read.convention)
-    if folder is not None:
-        from csist_bench.evaluation.report_text import write_report
-
-        write_report(report, folder)
-        note(f"report written to {folder}")
     if as_json:
         print_json(report.to_dict() | ({"ceiling": ceiling.to_dict()} if ceiling else {}))
         return

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from csist_bench.datasets.frame_files import BareFrames
     from csist_bench.detections import Detections
     from csist_bench.methods.inference import FrameSource
+    from csist_bench.plots.precision_recall import FileCurves
     from csist_bench.predictions import Predictions
     from csist_bench.predictions.header import Header
 
@@ -205,39 +206,60 @@ def trajectory_command(
 
 
 @command.command("pr")
-@click.argument("predictions")
+@click.argument("predictions", nargs=-1, required=True)
 @data_option
 @split_option
 @absent_chunks_option
 @_out_option("precision_recall.png")
 @pixel_size_option
 @convention_options
-def pr_command(predictions: str, data: str, split: str, out: str, **reading: Any) -> None:
-    """Draw precision against recall at the five thresholds.
+def pr_command(predictions: tuple[str, ...], data: str, split: str, out: str, **reading: Any) -> None:
+    """Draw precision against recall at the five thresholds, of one file or of several.
+
+    Of several files, each threshold has a panel with a line a file.
 
     \b
-    Example:
+    Examples:
       csist-bench plot pr preds.json --out precision_recall.svg
+      csist-bench plot pr ista.json ml.json offgrid.json --out compared.pdf
     """
     from csist_bench.conventions import ap_name
     from csist_bench.evaluation.average_precision import curve
     from csist_bench.evaluation.matching import match
     from csist_bench.evaluation.report import evaluate
     from csist_bench.evaluation.truth import Truth
-    from csist_bench.plots.precision_recall import precision_recall_picture
+    from csist_bench.plots.precision_recall import FileCurves, compared_curves_picture, precision_recall_picture
     from csist_bench.plots.style import require_picture
 
     require_picture(out)
     store, part = _opened(data, split)
-    read = _predictions(predictions, store, part, reading)
     truth = Truth.from_split(part)
-    matched = match(read.detections, truth)
-    names = [ap_name(threshold) for threshold in matched.thresholds]
-    curves = {name: curve(hits, truth.n_targets) for name, hits in zip(names, matched.hits)}
-    report = evaluate(read.detections, truth)
-    title = f"{read.header.method.get('name', Path(predictions).name)}: CSO-mAP {report.cso_map:.2f} %"
-    precision_recall_picture(curves, out, dict(zip(names, report.ap)), title)
-    note(f"{out}: {title}")
+    files = []
+    for path in predictions:
+        read = _predictions(path, store, part, dict(reading))
+        matched = match(read.detections, truth)
+        names = [ap_name(threshold) for threshold in matched.thresholds]
+        curves = {name: curve(hits, truth.n_targets) for name, hits in zip(names, matched.hits)}
+        report = evaluate(read.detections, truth)
+        name = str(read.header.method.get("name", Path(path).name))
+        files.append(FileCurves(name, report.cso_map, curves, dict(zip(names, report.ap))))
+    said = ", ".join(f"{file.name}: CSO-mAP {file.cso_map:.2f} %" for file in files)
+    if len(files) == 1:
+        precision_recall_picture(files[0].curves, out, files[0].aps, said)
+    else:
+        compared_curves_picture(_told_apart(files, predictions), out)
+    note(f"{out}: {said}")
+
+
+def _told_apart(files: list[FileCurves], paths: tuple[str, ...]) -> list[FileCurves]:
+    """Return the curves with the file's name where two are of one method."""
+    from dataclasses import replace
+
+    names = [file.name for file in files]
+    return [
+        replace(file, name=f"{file.name} ({Path(path).name})") if names.count(file.name) > 1 else file
+        for file, path in zip(files, paths)
+    ]
 
 
 @command.command("training")

@@ -10,14 +10,12 @@ import numpy as np
 
 from csist_bench.conventions import AP_TITLES
 from csist_bench.evaluation.comparison import Comparison, Contender, Difference, Pair, RightFrames
+from csist_bench.files.latex import latex_text
 from csist_bench.files.spreadsheets import guarded
 
 FRAMES_LISTED = 8
 _TITLES = ("CSO-mAP", *AP_TITLES)
 _KINDS = {"targets": "number of targets", "separation": "separation", "snr": "signal to noise of the faintest target"}
-_LATEX = str.maketrans({c: rf"\{c}" for c in "#$%&_{}"} | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}",
-                                                          "^": r"\textasciicircum{}", "<": r"\textless{}",
-                                                          ">": r"\textgreater{}"})  # fmt: skip
 
 
 def comparison_text(comparison: Comparison) -> str:
@@ -108,7 +106,7 @@ def comparison_latex(comparison: Comparison) -> str:
         if one.published and not published:
             lines += [r"\midrule", rf"\multicolumn{{{len(head)}}}{{l}}{{\emph{{Published figures}}}} \\"]
             published = True
-        lines.append(" & ".join([one.name.translate(_LATEX), *map(_minus, cells)]) + r" \\")
+        lines.append(" & ".join([latex_text(one.name), *map(_minus, cells)]) + r" \\")
     said = f"Changes are against {comparison.contenders[0].name}: {comparison.basis}."
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", f"% {said}", ""])
 

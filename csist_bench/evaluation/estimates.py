@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from csist_bench.evaluation.matching import Matched
+from csist_bench.evaluation.matching import Matched, hit_slots
 from csist_bench.evaluation.truth import Truth
 
 Floats = NDArray[np.float64]
@@ -83,16 +83,11 @@ class Pairs:
 def pairs(matched: Matched, truth: Truth) -> Pairs:
     """Return the true positives within the widest threshold with their errors."""
     found = matched.detections
-    hits, distance = matched.hits[-1], matched.distance[-1]
-    rows = np.flatnonzero(hits)
-    targets = truth.frame_xy[matched.frame[rows]]
-    offset = np.stack([found.x[rows], found.y[rows]], axis=-1)[:, None] - targets
-    apart = np.sqrt(offset[..., 0] ** 2 + offset[..., 1] ** 2)
-    # The matching keeps the distance of a pair: the target at that distance is the one that was hit.
-    slot = np.nanargmin(np.abs(apart - distance[rows, None]), axis=1) if len(rows) else rows
-    dx, dy = offset[np.arange(len(rows)), slot].T
-    full = np.full((3, len(hits)), np.nan)
-    full[0, rows] = distance[rows]
+    rows, slot = hit_slots(matched, truth)
+    target = truth.frame_xy[matched.frame[rows], slot]
+    dx, dy = found.x[rows] - target[:, 0], found.y[rows] - target[:, 1]
+    full = np.full((3, len(matched.frame)), np.nan)
+    full[0, rows] = matched.distance[-1][rows]
     if found.intensity is not None:
         wanted = truth.frame_intensity[matched.frame[rows], slot]
         full[1, rows] = found.intensity[rows] / wanted - 1

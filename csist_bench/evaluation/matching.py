@@ -113,6 +113,17 @@ def nearest_targets(detections: Detections, frame: Ints, truth: Truth) -> tuple[
     return nearest, distance
 
 
+def hit_slots(matched: Matched, truth: Truth) -> tuple[Ints, Ints]:
+    """Return the places of the hits within the widest threshold, and the index of the target that each hit."""
+    rows = np.flatnonzero(matched.hits[-1])
+    targets = truth.frame_xy[matched.frame[rows]]
+    dx = matched.detections.x[rows, None] - targets[..., 0]
+    dy = matched.detections.y[rows, None] - targets[..., 1]
+    # The matching keeps the distance of a pair: the target at that distance is the one that was hit.
+    off = np.abs(np.sqrt(dx * dx + dy * dy) - matched.distance[-1][rows, None])
+    return rows, np.nanargmin(off, axis=1) if len(rows) else rows
+
+
 def _nearest_links(detections: Detections, frame: Ints, truth: Truth, thresholds: Floats) -> tuple[Floats, Bools]:
     nearest, distance = nearest_targets(detections, frame, truth)
     n, slots = len(frame), truth.frame_xy.shape[1]

@@ -17,7 +17,9 @@ from csist_bench.evaluation import EVALUATOR_VERSION
 from csist_bench.evaluation.average_precision import RankedHits, curve
 from csist_bench.evaluation.breakdown import bootstrap_intervals, by_separation, by_targets
 from csist_bench.evaluation.estimates import pairs
+from csist_bench.evaluation.frame_table import FrameTable, frame_table
 from csist_bench.evaluation.gospa import Gospa, GospaMeans, gospa
+from csist_bench.evaluation.hints import LOW_SCORE, OtherSplits, hint
 from csist_bench.evaluation.image_quality import image_quality
 from csist_bench.evaluation.matching import Matched, best_of_each_frame, match
 from csist_bench.evaluation.metrics import CommonCut, Metrics, PerFrame, common_cut, metrics, ospa
@@ -36,12 +38,14 @@ class DetailOptions:
     """How the details of a report are computed.
 
     `bootstrap` resamples of trajectories (0: no intervals) drawn with `seed`; `grid` holds the nodes per pixel and the
-    pixels per side of the label grid, for PSNR and SSIM.
+    pixels per side of the label grid, for PSNR and SSIM; `others` loads the truth of the data set's other splits, for
+    the hint that a file answers one of them.
     """
 
     bootstrap: int = 1000
     seed: int = 0
     grid: tuple[int, int] = (3, 11)
+    others: OtherSplits = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,8 @@ class Details:
     """The costly metrics, of all scored frames and broken down.
 
     `curves` holds recall and precision (fractions) at up to 500 true positives per threshold; `intervals` are 95 %
-    intervals (percent) by AP name, empty without a bootstrap.
+    intervals (percent) by AP name, empty without a bootstrap. `frames` tells what went wrong in every frame, of the
+    `matched` detections and the `truth`.
     """
 
     metrics: Metrics
@@ -73,6 +78,14 @@ class Details:
     by_separation: tuple[Metrics, ...]
     curves: dict[str, tuple[Floats, Floats]]
     intervals: dict[str, tuple[float, float]]
+    frames: FrameTable
+    matched: Matched
+    truth: Truth
+
+    @property
+    def targets_per_frame(self) -> float:
+        """Targets by scored frames."""
+        return self.metrics.targets / self.metrics.frames
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +113,7 @@ class Report:
     max_answers: int | None = None  # answers of a frame that were kept; None: all
     dropped_answers: int = 0  # of scored frames, beyond that number
     tracks: TrackScores | None = None  # where the file has them, and all figures were asked for
+    hint: str = ""  # how the file would score far better if it were read another way
 
     @property
     def cso_map(self) -> float:
@@ -173,6 +187,7 @@ class Report:
             "fingerprint": self.header.fingerprint,
             "warnings": list(self.warnings),
             "conventions": self.conventions,
+            "hint": self.hint or None,
         }
         if self.tracks:
             table |= self._named(self.tracks.to_dict())
@@ -252,9 +267,10 @@ def evaluate(
         detections = best_of_each_frame(detections, max_answers)
     matched = match(detections, truth, matching=matching)
     per_frame = gospa(matched, truth)
-    aps = RankedHits.from_matched(matched, truth.n_targets).average_precisions()
+    aps = tuple(100 * ap for ap in RankedHits.from_matched(matched, truth.n_targets).average_precisions())
+    others = options.others if full or np.mean(aps) < LOW_SCORE else None
     return Report(
-        ap=tuple(100 * ap for ap in aps),
+        ap=aps,
         thresholds=matched.thresholds,
         matching=matching,
         frames=truth.frames_text,
@@ -275,6 +291,7 @@ def evaluate(
         max_answers=max_answers,
         dropped_answers=scored - len(matched.detections),
         tracks=score_tracks(detections, truth) if full else None,
+        hint=hint(detections, truth, options.grid[0], others, provenance.conventions),
     )
 
 
@@ -297,7 +314,8 @@ def missing_frames(matched: Matched, truth: Truth, header: Header) -> int:
 
 def _details(matched: Matched, truth: Truth, options: DetailOptions, gospa_of_frames: Gospa) -> Details:
     quality = image_quality(matched, truth, *options.grid)
-    per_frame = PerFrame(ospa(matched, truth), gospa_of_frames, pairs(matched, truth), quality)
+    ospa_of_frames = ospa(matched, truth)
+    per_frame = PerFrame(ospa_of_frames, gospa_of_frames, pairs(matched, truth), quality)
     names = [ap_name(threshold) for threshold in matched.thresholds]
     intervals = bootstrap_intervals(matched, truth, options.bootstrap, options.seed) if options.bootstrap else ()
     return Details(
@@ -306,6 +324,9 @@ def _details(matched: Matched, truth: Truth, options: DetailOptions, gospa_of_fr
         by_separation=by_separation(matched, truth, per_frame),
         curves={name: _thinned(*curve(row, truth.n_targets)) for name, row in zip(names, matched.hits)},
         intervals=dict(zip([*names, "cso_map"], intervals)),
+        frames=frame_table(matched, truth, ospa_of_frames, gospa_of_frames),
+        matched=matched,
+        truth=truth,
     )
 
 

@@ -10,10 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from csist_bench.errors import printable
 from csist_bench.evaluation import EVALUATOR_VERSION
+from csist_bench.evaluation.frame_table import FrameTable
 from csist_bench.evaluation.metrics import DEFINITIONS, Metrics
 from csist_bench.evaluation.report import Report
 from csist_bench.files import replace_file
+from csist_bench.files.latex import latex_text
 from csist_bench.files.spreadsheets import guarded
 
 
@@ -21,7 +24,7 @@ def report_text(report: Report) -> str:
     """Return a report as lines for a terminal."""
     name = report.header.method.get("name")
     title = f"{report.metric} {report.cso_map:.2f}" + (f"  {name}" if isinstance(name, str) else "")
-    stamps = [] if report.official else [_why_not_official(report)]
+    stamps = [] if report.official else [why_not_official(report)]
     parts = [[title, *stamps], [*_score_lines(report), *_beside_lines(report)], _coverage_lines(report)]
     if report.details:
         details = report.details
@@ -34,7 +37,8 @@ def report_text(report: Report) -> str:
     return "\n\n".join("\n".join(lines) for lines in parts) + "\n"
 
 
-def _why_not_official(report: Report) -> str:
+def why_not_official(report: Report) -> str:
+    """Return in one line why a score is not the protocol's figure."""
     reasons = []
     if report.unverified:
         reasons.append(f"UNVERIFIED: {report.unverified}")
@@ -72,6 +76,7 @@ def _coverage_lines(report: Report) -> list[str]:
         f"{report.missing_frames} scored frames missing, {report.ignored_detections} detections in unscored frames"
         f" ignored; evaluator {EVALUATOR_VERSION}, {report.matching} matching",
         *read_with,
+        *([f"hint: {report.hint}"] if report.hint else []),
     ]
 
 
@@ -129,8 +134,12 @@ def _number(value: float, width: int = 8, digits: int = 2) -> str:
 
 
 def write_report(report: Report, directory: str | Path) -> None:
-    """Write report.json and report.txt, and with details breakdown.csv, operating_points.csv and curves.csv."""
+    """Write report.json, report.txt and table.tex, and with details the tables that they hold as CSV.
+
+    These are breakdown.csv, operating_points.csv, curves.csv and frames.csv, one line a scored frame.
+    """
     folder = Path(directory)
+    replace_file(folder / "table.tex", report_latex(report).encode())
     replace_file(folder / "report.json", (json.dumps(report.to_dict(), indent=2) + "\n").encode())
     replace_file(folder / "report.txt", report_text(report).encode())
     if report.details is None:
@@ -147,6 +156,43 @@ def write_report(report: Report, directory: str | Path) -> None:
     ]
     for name, rows in (("breakdown", breakdown), ("operating_points", points), ("curves", curves)):
         replace_file(folder / f"{name}.csv", _csv(rows))
+    replace_file(folder / "frames.csv", _frames_csv(report.details.frames))
+
+
+def _frames_csv(frames: FrameTable) -> bytes:
+    """Return one line a scored frame; a separation that is not defined is left empty."""
+    columns = {name: column.tolist() for name, column in frames.columns.items()}
+    columns["separation"] = ["" if math.isinf(value) else value for value in columns["separation"]]
+    columns["wrong"] = [frames.wrong(index) for index in range(len(columns["frame"]))]
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(zip(*columns.values()))
+    return text.getvalue().encode()
+
+
+def report_latex(report: Report) -> str:
+    r"""Return the scores as a LaTeX table of one row (\usepackage{booktabs})."""
+    name = report.header.method.get("name")
+    aps = [f"AP\\textsubscript{{{round(100 * t):02d}}}" for t in report.thresholds]
+    head = ["Method", report.metric, *aps, "CSO-F1", "Answers/frame", "GOSPA, px"]
+    values = [f"{value:.2f}" for value in (report.cso_map, *report.ap, report.cso_f1, report.answers_per_frame)]
+    interval = report.details.intervals.get("cso_map") if report.details else None
+    said = [f"CSO-mAP 95 % interval {interval[0]:.2f} to {interval[1]:.2f}"] if interval else []
+    said += [f"evaluator {EVALUATOR_VERSION}", *([] if report.official else [why_not_official(report)])]
+    lines = [
+        "% needs \\usepackage{booktabs}",
+        rf"\begin{{tabular}}{{l{'r' * (len(head) - 1)}}}",
+        r"\toprule",
+        " & ".join(head) + r" \\",
+        r"\midrule",
+        " & ".join([latex_text(name if isinstance(name, str) else "-"), *values, f"{report.gospa.distance:.4f}"])
+        + r" \\",
+        r"\bottomrule",
+        r"\end{tabular}",
+        *(f"% {printable(' '.join(text.split()))}" for text in said),
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def _csv(rows: Sequence[dict[str, Any]]) -> bytes:

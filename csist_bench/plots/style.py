@@ -7,6 +7,7 @@ in shape.
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 
 import matplotlib
@@ -26,6 +27,7 @@ BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PINK = (
 THRESHOLD_COLOURS = (PINK, ORANGE, GREEN, SKY, BLUE)
 SUFFIXES = (".png", ".svg", ".pdf")
 RESOLUTION = 160  # dots per inch
+TRUE_TYPE = 42  # fonts of PDF files; journals refuse those of type 3, the default
 
 
 def tidy(*panels: Axes) -> None:
@@ -50,6 +52,19 @@ def save(figure: Figure, path: str | Path) -> None:
     content = io.BytesIO()
     # Without a date, and with fixed names of the parts, equal pictures are equal files.
     metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {"Software": None}}[kind]
-    with matplotlib.rc_context({"svg.hashsalt": "csist-bench"}):
+    with matplotlib.rc_context({"svg.hashsalt": "csist-bench", "pdf.fonttype": TRUE_TYPE}):
         figure.savefig(content, format=kind, dpi=RESOLUTION, metadata=metadata)
     replace_file(Path(path), content.getvalue())
+
+
+def inline_svg(figure: Figure, name: str, label: str) -> str:
+    """Return a figure as a part of a page, in the page's font and colours; `name` keeps its ids apart from others'."""
+    content = io.StringIO()
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
+        figure.savefig(content, format="svg", dpi=RESOLUTION, transparent=True, metadata={"Date": None})
+    text = content.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", text)
+    text = re.sub(r'^<svg [^>]*?viewBox="([^"]*)"[^>]*>', rf'<svg viewBox="\1" role="img" aria-label="{label}">', text)
+    return text.replace("#000000", "currentColor").replace("#e6e6e6", "var(--grid)")

@@ -105,6 +105,9 @@ def test_report_folder(data, preds, tmp_path):
     assert table == json.loads((tmp_path / "report" / "report.json").read_text())
     assert table["intervals"]["cso_map"] == [100.0, 100.0]
     assert table["figures"]["ssim"] == pytest.approx(1.0)
+    names = {path.relative_to(tmp_path / "report").as_posix() for path in (tmp_path / "report").rglob("*.*")}
+    assert names >= {"report.html", "table.tex", "frames.csv", "figures/errors.pdf"}
+    assert "report/report.html" in result.stderr
 
 
 def test_ceiling_and_limits(data, preds):
@@ -219,3 +222,53 @@ def test_answers_can_be_capped_under_another_name(data, preds, tmp_path):
     assert "at most 1 answers a frame" in call(data, preds, "--max-answers", 1).stdout
     refused = CliRunner().invoke(cli, ["evaluate", str(preds), "--max-answers", "0"])
     assert refused.exit_code == 2
+
+
+def test_the_page_shows_frames_of_the_data_set(data, preds, tmp_path):
+    """The darkest and brightest pixels of a worst frame are those of the data set's frame."""
+    import base64
+    import io
+    import re
+
+    from PIL import Image
+
+    table = json.loads(preds.read_text())
+    table["predictions"] = [row for row in table["predictions"] if (row["trajectory"], row["frame"]) != (2, 3)]
+    del table["digest"]
+    (tmp_path / "p.json").write_text(json.dumps(table))
+    call(data, tmp_path / "p.json", "--report", tmp_path / "report", "--bootstrap", 0)
+    text = (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
+    assert "Something went wrong in 1 of 36 frames" in text
+    assert re.findall(r'aria-label="(Trajectory[^"]*)"', text) == [
+        f"Trajectory 2, frame 3: {len(missing(data))} missed"
+    ]
+    address, x, y = re.search(r'<image href="data:image/png;base64,([^"]*)" x="([^"]*)" y="([^"]*)"', text).groups()
+    shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(address))))
+    whole = data.split("test").frames[2, 3].astype(float)
+    rows, columns = int(float(y) + 0.5), int(float(x) + 0.5)
+    part = whole[rows : rows + shown.shape[0], columns : columns + shown.shape[1]]
+    grey = 255 * (part - whole.min()) / np.ptp(whole)
+    assert np.abs(shown - grey).max() <= 1
+
+
+def missing(data):
+    return range(int(data.split("test").target_count[2, 3]))
+
+
+def test_a_swapped_file_gets_a_hint_and_its_own_score(data, preds, tmp_path):
+    table = json.loads(preds.read_text())
+    for row in table["predictions"]:
+        row["x"], row["y"] = row["y"], row["x"]
+    del table["digest"]
+    (tmp_path / "p.json").write_text(json.dumps(table))
+    result = call(data, tmp_path / "p.json")
+    assert "hint: if the file has x and y swapped, it would score CSO-mAP 100.0 in place of" in result.stdout
+    assert "pass --axes yx" in result.stdout
+    assert "CSO-mAP 100.00" not in result.stdout
+
+
+def test_a_file_of_another_split_gets_a_hint(data, tmp_path):
+    part = data.split("val")
+    found = detections_from_slots(part.target_xy, part.target_intensity, part.target_count, part.target_intensity)
+    write_predictions(tmp_path / "p.json", found, Header(n_frames=54))
+    assert "pass --split val" in call(data, tmp_path / "p.json").stdout

@@ -36,6 +36,15 @@ def test_plots_of_predictions(bench, truth, arguments):
         assert "ISTA: CSO-mAP" in err
 
 
+def test_several_files_stand_in_one_picture(bench, truth):
+    first, second = bench.file(truth, "a.json"), bench.file(replace(truth, x=truth.x + 0.12), "b.json")
+    out = bench.folder / "both.svg"
+    code, _, err = bench("plot", "pr", first, second, "--data", bench.store.path, "--out", str(out))
+    assert code == 0, err
+    assert err.endswith("both.svg: ISTA: CSO-mAP 100.00 %, ISTA: CSO-mAP 60.00 %\n")
+    assert out.read_text().count("within 0.") == 5
+
+
 def test_plot_errors_are_one_line(bench, truth):
     preds = bench.file(truth)
     bare = bench.file(Detections(truth.trajectory, truth.frame, truth.x, truth.y, truth.score), "bare.json")

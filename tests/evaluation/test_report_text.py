@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from csist_bench.evaluation.report import DetailOptions, Provenance, evaluate
-from csist_bench.evaluation.report_text import report_text, write_report
+from csist_bench.evaluation.report_text import report_latex, report_text, write_report
 from csist_bench.predictions import Header
 from tests.helpers.scenes import detections_of, random_scene, truth_of
 
@@ -55,7 +55,15 @@ def test_report_folder(scene, tmp_path):
     truth, detections = scene
     report = evaluate(detections, truth, full=True, options=DetailOptions(bootstrap=20))
     write_report(report, tmp_path / "out")
-    names = {"report.json", "report.txt", "breakdown.csv", "operating_points.csv", "curves.csv"}
+    names = {
+        "report.json",
+        "report.txt",
+        "table.tex",
+        "breakdown.csv",
+        "operating_points.csv",
+        "curves.csv",
+        "frames.csv",
+    }
     assert {path.name for path in (tmp_path / "out").iterdir()} == names
     assert json.loads((tmp_path / "out" / "report.json").read_text()) == report.to_dict()
     with (tmp_path / "out" / "breakdown.csv").open(newline="") as file:
@@ -70,7 +78,38 @@ def test_report_folder(scene, tmp_path):
 def test_plain_report_folder_has_no_tables(scene, tmp_path):
     truth, detections = scene
     write_report(evaluate(detections, truth), tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {"report.json", "report.txt"}
+    assert {path.name for path in tmp_path.iterdir()} == {"report.json", "report.txt", "table.tex"}
+
+
+def test_frames_stand_one_a_line_and_average_to_the_figures(scene, tmp_path):
+    truth, detections = scene
+    report = evaluate(detections, truth, full=True, options=DetailOptions(bootstrap=0))
+    write_report(report, tmp_path)
+    with (tmp_path / "frames.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["trajectory"], row["frame"]) for row in rows] == [(str(t), str(f)) for t in range(3) for f in range(4)]
+    for name, value in (("ospa", report.details.metrics.ospa), ("gospa_false", report.gospa.false)):
+        assert np.mean([float(row[name]) for row in rows]) == pytest.approx(value)
+    assert sum(int(row["answers"]) for row in rows) == len(detections)
+    assert any(row["wrong"] for row in rows)
+    assert all((row["separation"] == "") == (int(row["targets"]) < 2) for row in rows)
+
+
+def test_the_latex_table_holds_the_scores_and_what_they_are_not(scene):
+    truth, detections = scene
+    provenance = Provenance(Header({"name": "A_b & c"}), unverified="of other\ndata")
+    report = evaluate(detections, truth, full=True, options=DetailOptions(bootstrap=10), provenance=provenance)
+    lines = report_latex(report).splitlines()
+    assert lines[0] == r"% needs \usepackage{booktabs}"
+    (row,) = [line for line in lines if line.startswith("A")]
+    assert row.startswith(r"A\_b \& c & ")
+    assert f"{report.cso_map:.2f} & {report.ap[0]:.2f}" in row
+    assert row.endswith(rf"{report.gospa.distance:.4f} \\")
+    assert r"\toprule" in lines
+    assert r"\bottomrule" in lines
+    assert any("UNVERIFIED: of other data" in line for line in lines)
+    assert all(line.startswith("%") for line in lines[lines.index(r"\end{tabular}") + 1 :])
+    assert any("95 % interval" in line for line in lines)
 
 
 def test_breakdowns_have_a_heading_over_every_column(scene):

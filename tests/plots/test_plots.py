@@ -13,7 +13,7 @@ from csist_bench.leaderboard import published_rows
 from csist_bench.plots.calibration import calibration_picture
 from csist_bench.plots.frames import frames_picture
 from csist_bench.plots.leaderboard import leaderboard_picture
-from csist_bench.plots.precision_recall import precision_recall_picture
+from csist_bench.plots.precision_recall import FileCurves, compared_curves_picture, precision_recall_picture
 from csist_bench.plots.style import SUFFIXES
 from csist_bench.plots.training import training_curve_picture
 from csist_bench.plots.trajectory import trajectory_picture
@@ -31,6 +31,7 @@ DETECTIONS = Detections(
 
 
 CURVES = {"ap05": (np.array([0.1, 0.4]), np.array([0.9, 0.5])), "ap10": (np.zeros(0), np.zeros(0))}
+FILES = [FileCurves(name, 20.0, CURVES, {"ap05": 20.0, "ap10": 0.0}) for name in ("A", "B")]
 LOG = TrainingLog(
     [{"step": s, "stage": "full", "epoch": s / 10, "lr": 1e-3, "total": 1.0 / s} for s in (1, 2, 3)],
     [{"step": 3, "stage": "full", "cso_map": 40.0, "ap05": 1.0, "ap10": 9.0, "ap15": 40.0, "ap20": 70.0, "ap25": 80.0}],
@@ -42,6 +43,7 @@ PICTURES = {
     "frames": lambda path: frames_picture(FRAMES[:2], TARGETS[:2], FOUND[:2], path, ["frame 0", "frame 1"]),
     "trajectory": lambda path: trajectory_picture(TARGETS, DETECTIONS, path, "title"),
     "precision_recall": lambda path: precision_recall_picture(CURVES, path, {"ap05": 20.0, "ap10": 0.0}),
+    "compared curves": lambda path: compared_curves_picture(FILES, path),
     "training": lambda path: training_curve_picture(LOG, path),
     "leaderboard": lambda path: leaderboard_picture([row(), row(rank="brightness"), *published_rows()[:3]], path),
     "calibration": lambda path: calibration_picture(ERRORS, SIGMAS, path),
@@ -83,6 +85,10 @@ def test_scenes_without_targets_or_detections_can_be_drawn(tmp_path):
         (lambda path: frames_picture(FRAMES[:0], TARGETS[:0], [], path), "there is no frame to draw"),
         (lambda path: trajectory_picture(TARGETS[0], None, path), "target_xy must have shape"),
         (lambda path: training_curve_picture(TrainingLog([], []), path), "holds no line to draw"),
+        (
+            lambda path: compared_curves_picture(5 * FILES, path),
+            "of one picture must be 1 to 8, got 10",
+        ),
         (lambda path: leaderboard_picture([], path), "there is no row to draw"),
         (lambda path: calibration_picture(ERRORS, SIGMAS[:5], path), "sigmas must have shape"),
         (lambda path: calibration_picture(ERRORS, 0 * SIGMAS, path), "positive standard errors"),
