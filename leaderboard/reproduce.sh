@@ -61,6 +61,14 @@ for set in seqcsist seqcsist-8bit noise1 noise2 noise3 noise5; do
   for frames in 1 5 20; do row "$set" group-map "$both" --set "frames=$frames"; done
 done
 row noise5 group-map "$both" --set start=integer
+# One frame: what the frame's index tells, and answers decided for the metric (hedged: more of them than targets).
+for set in noise2 noise5; do
+  row "$set" group-map score --set frames=1 --set start=integer
+  for answers in posterior hedged; do
+    row "$set" group-map score --set frames=1 --set "answers=$answers"
+    row "$set" group-map score --set frames=1 --set start=integer --set "answers=$answers"
+  done
+done
 
 for set in seqcsist-rotated rotated-noise2 rotated-noise5; do
   row "$set" ml score
