@@ -16,8 +16,8 @@ function chart(figure) {
   };
   for (const point of points) {
     const row = Number(point.dataset.r);
-    const cells = one(`#r${row}`).cells;
-    const cost = (title) => cells[sheetOf(row).titles.indexOf(title)]?.textContent;
+    const { sheet, item } = placeOf.get(row);
+    const cost = (title) => item.row.cells[sheet.titles.indexOf(title)]?.textContent;
     const title = one("title", point);
     point.ariaLabel = `${title.textContent}; ${cost("Frames/s")} frames/s, ${cost("Parameters")} parameters`;
     title.remove();

@@ -13,6 +13,8 @@ function byParts(a, b) {
   return place < 0 ? left.length - right.length : right[place] === undefined ? 1 : collate(left[place], right[place]);
 }
 
+const heading = (title) => title[0].toUpperCase() + title.slice(1);
+
 class Sheet {
   constructor(table, kind, rowsOf) {
     Object.assign(this, { table, kind, heads: Array.from(table.tHead.rows[0].cells), bodies: Array.from(table.tBodies) });
@@ -32,7 +34,9 @@ class Sheet {
     }
   }
 
-  add(title, align, description, value) {
+  // A column by choice; none is made before it is chosen.
+  add(field, align, description) {
+    const title = heading(field);
     this.heads.push(make("th", { scope: "col", title: description, className: align === "right" ? "number" : "" }));
     const column = this.heads.length - 1;
     const press = make("button", { type: "button", textContent: title });
@@ -42,7 +46,7 @@ class Sheet {
     this.titles.push(title);
     for (const item of this.rows) {
       const cell = item.row.insertCell();
-      cell.textContent = value(item.numbers[0]) || "–";
+      cell.textContent = text(item.numbers[0], field) || "–";
       cell.style.textAlign = align;
     }
   }
@@ -56,6 +60,9 @@ class Sheet {
 
   sort() {
     const [title, sign] = state.sort[this.kind] || [];
+    const wanted = JSON.stringify([title, sign, state.flat]);
+    if (this.sorted === wanted) return;
+    this.sorted = wanted;
     const column = this.titles.indexOf(title);
     this.heads.forEach((head, place) => {
       if (place === column) head.setAttribute("aria-sort", sign > 0 ? "ascending" : "descending");
@@ -67,14 +74,17 @@ class Sheet {
       return counts ? numberOf(shown) : shown === "–" ? null : shown.toLowerCase();
     };
     const flat = this.kind === "matrix" && state.flat;
-    if (flat && column < 0) return this.arrange(this.byMean(), flat);
+    if (flat && column < 0) {
+      this.arrange(this.byMean(), flat);
+      return;
+    }
     const keyed = this.rows.map((item) => [column < 0 ? item.place : value(item), item]);
     keyed.sort(([a, left], [b, right]) => {
       if (column < 0) return a - b;
       if (a === null || b === null) return (a === null) - (b === null) || left.place - right.place;
       return (sign * (counts ? a - b : byParts(a, b))) || left.place - right.place;
     });
-    return this.arrange(keyed.map((pair) => pair[1]), flat);
+    this.arrange(keyed.map((pair) => pair[1]), flat);
   }
 
   byMean() {
@@ -106,7 +116,14 @@ class Sheet {
     return shown;
   }
 
-  choose(hidden) {
+  choose() {
+    for (const choice of this.kind === "set" ? state.show : []) {
+      const known = data.choice.find(([title]) => heading(title) === choice);
+      if (known && !this.titles.includes(choice)) this.add(...known);
+    }
+    const wanted = this.titles.filter(hidden).join();
+    if (this.chosen === wanted) return;
+    this.chosen = wanted;
     for (const [column, title] of this.titles.entries()) {
       const off = column > 0 && hidden(title);
       this.heads[column].hidden = off;
