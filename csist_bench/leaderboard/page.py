@@ -39,7 +39,7 @@ def page_text(board: Board) -> str:
         _header(board, anchors),
         "<main>",
         _controls(board),
-        *([_overview(sections, anchors)] if sections else []),
+        *([_overview(sections)] if sections else []),
         _sets(board, tables, anchors),
         *([_methods(sections)] if sections else []),
         _legend(),
@@ -126,11 +126,11 @@ def _toolbar(kind: str, more: str = "") -> str:
 # --- sections ---------------------------------------------------------------------------------------------------
 
 
-def _overview(sections: Sequence[Section], anchors: Mapping[str, str]) -> str:
+def _overview(sections: Sequence[Section]) -> str:
     flat = '<label><input type="checkbox" id="grouped" checked> in sections by what a method was told</label>'
     return (
         f'<section id="overview">\n<h2>Overview</h2>\n<p class="say">{escape(MATRIX_TEXT)}</p>\n'
-        f"{_toolbar('matrix', flat)}\n{matrix_table(sections, anchors)}\n</section>"
+        f"{_toolbar('matrix', flat)}\n{matrix_table(sections)}\n</section>"
     )
 
 

@@ -27,9 +27,9 @@ _TOLD: dict[PriorTier, str] = {
 # --- overview ---------------------------------------------------------------------------------------------------
 
 
-def matrix_table(sections: Sequence[Section], anchors: Mapping[str, str]) -> str:
-    """Return the overview; `anchors` are the ids of the tables that its headings lead to."""
-    heads = "".join(_matrix_head(heading, anchors.get(table, "")) for heading, table in SETS.items())
+def matrix_table(sections: Sequence[Section]) -> str:
+    """Return the overview."""
+    heads = "".join(map(_matrix_head, SETS))
     bodies = "\n".join(_section(section) for section in sections)
     return (
         '<div class="scroll" tabindex="0" role="region" aria-label="Overview table">\n<table id="matrix">\n'
@@ -39,10 +39,9 @@ def matrix_table(sections: Sequence[Section], anchors: Mapping[str, str]) -> str
     )
 
 
-def _matrix_head(heading: str, anchor: str) -> str:
+def _matrix_head(heading: str) -> str:
     title = f"CSO-mAP on {SETS[heading]}, percent"
-    text = heading.capitalize()
-    return f'<th scope="col" class="number" title="{escape(title)}" data-set="{anchor}">{text}</th>'
+    return f'<th scope="col" class="number" title="{escape(title)}">{heading.capitalize()}</th>'
 
 
 def _section(section: Section) -> str:
@@ -109,7 +108,8 @@ def _row(number: int, entry: Entry) -> str:
 def _cell(column: Column, entry: Entry) -> str:
     if column.title == "method":
         return _name(entry.row, entry.label)
-    return f"<td>{escape(column.shown(entry))}"
+    # An interval is shorter with a dash.
+    return f"<td>{escape(column.shown(entry).replace(' to ', DASH))}"
 
 
 def set_style() -> str:

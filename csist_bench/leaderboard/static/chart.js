@@ -3,6 +3,7 @@ function chart(figure) {
   const points = all("circle", figure);
   const tip = make("div", { className: "tip", hidden: true });
   figure.append(tip);
+  let tapped = null;  // where there is no hovering, the first tap names a point and the second leads to its row
   const say = (point) => {
     for (const other of points) other.classList.toggle("at", other === point);
     tip.hidden = !point;
@@ -27,7 +28,12 @@ function chart(figure) {
     point.addEventListener("pointerleave", () => say(null));
     point.addEventListener("focus", () => say(point));
     point.addEventListener("blur", () => say(null));
-    point.addEventListener("click", () => reveal(row));
+    point.addEventListener("click", () => {
+      const again = tapped === point || matchMedia("(hover: hover)").matches;
+      tapped = point;
+      if (again) reveal(row);
+      else say(point);
+    });
   }
   const x = (point) => Number(point.getAttribute("cx")), y = (point) => Number(point.getAttribute("cy"));
   const ordered = [...points].sort((a, b) => x(a) - x(b) || y(a) - y(b));
