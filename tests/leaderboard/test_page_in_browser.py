@@ -267,15 +267,16 @@ def test_every_point_is_named_by_hover_and_by_keyboard(visit):
 def test_a_line_against_noise_stands_out_with_its_name(visit):
     page = visit()
     figure = page.locator("figure.noise")
-    point = figure.locator("circle").nth(7)
+    point = figure.locator('circle[aria-label^="ML, brightness free, own: 19.93"]')
     point.hover(force=True)
     line = point.get_attribute("data-line")
     marked = figure.locator(".at")
     assert {marked.nth(n).get_attribute("data-line") for n in range(marked.count())} == {line}
-    name = figure.locator("text.at").inner_text().removesuffix(" †")
+    name = figure.locator("text.at").text_content().removesuffix(" †")
     assert figure.locator(".tip").inner_text().startswith(name)
     page.fill("#q", "derefnet")
-    assert figure.locator("text.name:visible").all_inner_texts() == ["DeRefNet, falling labels †", "DeRefNet, published"]
+    names = figure.locator("text.name:visible").all_text_contents()
+    assert names == ["DeRefNet, falling labels †", "DeRefNet, published"]
 
 
 def saved(page, button) -> str:
