@@ -134,10 +134,14 @@ def chart(entries: dict[int, Entry], lines: Sequence[Line], cost: Cost, heading:
 def line_list(lines: Sequence[Line]) -> str:
     """Return what the numbers at the ends of the reference lines mean, as a list; nothing where there is no line."""
     items = "".join(
-        f'<li value="{number}"><span class="stroke {line.kind}"></span>{escape(line.label)}: {line.value_text}</li>'
+        f'<li value="{number}"><span class="stroke {line.kind}"></span>{escape(line.label)}: {_value(line)}</li>'
         for number, line in enumerate(_sorted(lines), start=1)
     )
     return f'<ol class="lines">{items}</ol>' if items else ""
+
+
+def _value(line: Line) -> str:
+    return line.value_text.replace("+-", "±")
 
 
 def _sorted(lines: Sequence[Line]) -> list[Line]:

@@ -8,7 +8,7 @@ const extra = new Set(data.choice.map(([title]) => heading(title)));
 const hidden = (title) => (extra.has(title) ? !state.show.includes(title) : state.hide.includes(title));
 const charts = all("figure").map(chart);
 const searched = Array.from({ length: data.count }, (_, row) =>
-  ["name", "table", "status", "in family", "note", "settings", "recipe", "decoder"].map((field) => text(row, field)).join(" ").toLowerCase());
+  ["name", "table", "status", "in family", "note", "settings", "recipe", "decoder"].map((field) => text(row, field)).join(" ").replace(".toml", "").toLowerCase());
 
 function update() {
   const words = state.q.toLowerCase().split(/\s+/).filter(Boolean);

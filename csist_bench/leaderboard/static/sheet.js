@@ -146,11 +146,13 @@ class Sheet {
     write();
   }
 
+  // What a file of the table holds: its shown cells from top to bottom, and what each row's method was told.
   shownCells() {
-    const rows = this.rows.map((item) => item.row).filter((row) => !row.hidden);
-    rows.sort((a, b) => (a.compareDocumentPosition(b) & Node.DOCUMENT_POSITION_FOLLOWING ? -1 : 1));
+    const items = this.rows.filter((item) => !item.row.hidden);
+    items.sort((a, b) => (a.row.compareDocumentPosition(b.row) & Node.DOCUMENT_POSITION_FOLLOWING ? -1 : 1));
     const columns = [...this.titles.keys()].filter((column) => !this.heads[column].hidden);
-    return [columns.map((column) => this.titles[column]), ...rows.map((row) => columns.map((column) => cellText(row.cells[column])))];
+    const cells = items.map((item) => columns.map((column) => cellText(item.row.cells[column])));
+    return { heads: columns.map((column) => this.titles[column]), cells, knows: items.map((item) => text(item.numbers[0], "knows")) };
   }
 }
 
