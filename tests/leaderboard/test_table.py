@@ -60,11 +60,11 @@ def test_what_is_left_out_for_want_of_width_is_said_and_rank_goes_late():
 
 
 def test_columns_without_a_figure_are_left_out_first():
-    heads = terminal_text(board([row()], ()), width=150).splitlines()[1]
+    heads = terminal_text(board([row()], ()), width=120).splitlines()[1]
     assert "rank" not in heads
     assert "answers" not in heads
     assert "AP05" in heads
-    heads = terminal_text(board([row(answers_per_frame=2.5)], ()), width=150).splitlines()[1]
+    heads = terminal_text(board([row(answers_per_frame=2.5)], ()), width=120).splitlines()[1]
     assert "answers" in heads
 
 
