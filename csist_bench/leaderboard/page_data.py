@@ -50,7 +50,7 @@ def data_block(tables: Mapping[str, Mapping[int, Entry]], lines: Sequence[Matrix
         "groups": [_group(of_rows, strings) for of_rows in zip(*texts)],
         "strings": list(strings),
         "details": DETAILS,
-        "choice": [[column.title, column.align, column.description] for column in CHOICE_COLUMNS],
+        "choice": [[column.title, column.number, column.best, column.description] for column in CHOICE_COLUMNS],
         "count": len(entries),
         "matrix": [[[numbers[row] for row in line.cells.get(heading, ())] for heading in SETS] for line in lines],
         "recipes": RECIPES,

@@ -95,8 +95,9 @@ def set_table(name: str, entries: Mapping[int, Entry]) -> str:
 
 
 def _head(column: Column) -> str:
-    kind = ' class="number"' if column.align == "right" else ""
-    return f'<th scope="col"{kind} title="{escape(column.description)}">{escape(column.heading)}</th>'
+    kind = ' class="number"' if column.number else ""
+    first = ' data-best="low"' if column.best == "low" else ""
+    return f'<th scope="col"{kind}{first} title="{escape(column.description)}">{escape(column.heading)}</th>'
 
 
 def _row(number: int, entry: Entry) -> str:
@@ -114,7 +115,7 @@ def _cell(column: Column, entry: Entry) -> str:
 
 def set_style() -> str:
     """Return the style of the columns of a data set's table by their place, which is shorter than a class a cell."""
-    cells = [f".set td:nth-child({place})" for place, column in enumerate(PAGE_COLUMNS, 1) if column.align == "left"]
+    cells = [f".set td:nth-child({place})" for place, column in enumerate(PAGE_COLUMNS, 1) if not column.number]
     score = next(place for place, column in enumerate(PAGE_COLUMNS, start=1) if column.title == "CSO-mAP")
     return f"{','.join(cells)}{{text-align:left}}\n.set td:nth-child({score}){{font-weight:600}}\n"
 

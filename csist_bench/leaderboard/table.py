@@ -108,7 +108,7 @@ def _cut(cell: str, width: int, column: Column) -> str:
 
 
 def _aligned(column: Column, cell: str, width: int) -> str:
-    return cell.ljust(width) if column.align == "left" else cell.rjust(width)
+    return cell.rjust(width) if column.number else cell.ljust(width)
 
 
 # --- Markdown ---------------------------------------------------------------------------------------------------
@@ -159,7 +159,7 @@ def _markdown_score(rows: Sequence[Row]) -> str:
 
 def _markdown_table(entries: Sequence[Entry]) -> str:
     heads = [column.title for column in TEXT_COLUMNS]
-    rule = ["---" if column.align == "left" else "---:" for column in TEXT_COLUMNS]
+    rule = ["---:" if column.number else "---" for column in TEXT_COLUMNS]
     return _grid([heads, rule, *([_markdown_cell(column, entry) for column in TEXT_COLUMNS] for entry in entries)])
 
 

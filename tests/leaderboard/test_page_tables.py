@@ -40,7 +40,7 @@ def test_a_row_has_a_cell_a_column_and_unknown_ones_are_dashes():
 
 
 def test_columns_of_text_are_told_to_the_style_sheet():
-    texts = [place for place, column in enumerate(PAGE_COLUMNS, 1) if column.align == "left" and place > 1]
+    texts = [place for place, column in enumerate(PAGE_COLUMNS, 1) if not column.number and place > 1]
     for place in texts:
         assert f".set td:nth-child({place})" in set_style()
 

@@ -35,10 +35,11 @@ class Sheet {
   }
 
   // A column by choice; none is made before it is chosen.
-  add(field, align, description) {
+  add(field, counts, best, description) {
     const title = heading(field);
-    this.heads.push(make("th", { scope: "col", title: description, className: align === "right" ? "number" : "" }));
+    this.heads.push(make("th", { scope: "col", title: description, className: counts ? "number" : "" }));
     const column = this.heads.length - 1;
+    this.heads[column].dataset.best = best;
     const press = make("button", { type: "button", textContent: title });
     press.addEventListener("click", () => this.press(column));
     this.heads[column].append(press);
@@ -47,13 +48,13 @@ class Sheet {
     for (const item of this.rows) {
       const cell = item.row.insertCell();
       cell.textContent = text(item.numbers[0], field) || "–";
-      cell.style.textAlign = align;
+      cell.style.textAlign = counts ? "right" : "left";
     }
   }
 
   press(column) {
     const [now, sign] = state.sort[this.kind] || [];
-    const down = this.heads[column].classList.contains("number");
+    const down = this.heads[column].classList.contains("number") && this.heads[column].dataset.best !== "low";
     state.sort[this.kind] = [this.titles[column], now === this.titles[column] ? -sign : down ? -1 : 1];
     update();
   }
