@@ -148,17 +148,8 @@ COLUMNS = (
         keep=75,
     ),
     *map(_average_precision, AP_NAMES),
-    _beside(
-        "gospa", "GOSPA", "Mean GOSPA of a frame (c = 0.25 px, p = 2, alpha = 2), px", 4, best="low", places=_CHOICE
-    ),
-    _beside(
-        "gospa_localisation",
-        "GOSPA, localisation",
-        "Share of pairs' distances in GOSPA, px",
-        4,
-        best="low",
-        places=_CHOICE,
-    ),
+    _beside("gospa", "GOSPA", "Mean GOSPA of a frame (c = 0.25 px, p = 2, alpha = 2), px", 4, **_LESS),
+    _beside("gospa_localisation", "GOSPA, localisation", "Share of pairs' distances in GOSPA, px", 4, **_LESS),
     _beside("gospa_missed", "GOSPA, missed", "Share of missed targets in GOSPA, px", 4, **_LESS),
     _beside("gospa_false", "GOSPA, false", "Share of false answers in GOSPA, px", 4, **_LESS),
     _beside("hota", "HOTA", "Higher order tracking accuracy, percent", 2, places=_CHOICE),
