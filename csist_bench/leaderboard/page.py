@@ -54,7 +54,9 @@ def page_text(board: Board) -> str:
 
 
 def _file(name: str) -> str:
-    return (_FILES / name).read_text(encoding="utf-8")
+    """Return a file of the page without its indentation and the lines that are comments."""
+    lines = map(str.strip, (_FILES / name).read_text(encoding="utf-8").splitlines())
+    return "".join(f"{line}\n" for line in lines if line and not line.startswith("//"))
 
 
 def _head(script: str, style: str) -> str:

@@ -8,12 +8,12 @@ const extra = new Set(data.choice.map(([title]) => heading(title)));
 const hidden = (title) => (extra.has(title) ? !state.show.includes(title) : state.hide.includes(title));
 const charts = all("figure").map(chart);
 const searched = Array.from({ length: data.count }, (_, row) =>
-  ["name", "table", "status", "in family", "note", "settings", "recipe", "decoder"].map((field) => text(row, field)).join(" ").replace(".toml", "").toLowerCase());
+  ["name", "table", "tier", "family", "note", "settings", "recipe", "decoder"].map((field) => text(row, field)).join(" ").replace(".toml", "").toLowerCase());
 
 function update() {
   const words = state.q.toLowerCase().split(/\s+/).filter(Boolean);
-  const fits = (row) => !state.off.knows.includes(text(row, "knows")) && !state.off.family.includes(text(row, "in family"))
-    && !state.off.status.includes(text(row, "status")) && words.every((word) => searched[row].includes(word));
+  const fits = (row) => !state.off.knows.includes(text(row, "knows")) && !state.off.family.includes(text(row, "family"))
+    && !state.off.status.includes(text(row, "tier")) && words.every((word) => searched[row].includes(word));
   for (const section of all(".set")) section.hidden = section.id !== state.set;
   const counts = sheets.map((sheet) => {
     sheet.sort();
