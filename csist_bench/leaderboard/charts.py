@@ -109,6 +109,12 @@ class Heights:
         """Return the vertical place of a score."""
         return TOP + (100 - score) / (100 - self.low) * (HEIGHT - TOP - BOTTOM)
 
+    @property
+    def marks(self) -> range:
+        """The scores that are marked: every tenth, or every twentieth of a long axis."""
+        step = _STEP if self.low >= 100 - 6 * _STEP else 2 * _STEP
+        return range(-(-self.low // step) * step, 101, step)
+
 
 def chart(entries: dict[int, Entry], lines: Sequence[Line], cost: Cost, heading: str) -> str:
     """Return one chart as an SVG element, of rows by their number on the page; rows without the cost are left out."""
@@ -128,10 +134,14 @@ def chart(entries: dict[int, Entry], lines: Sequence[Line], cost: Cost, heading:
 def line_list(lines: Sequence[Line]) -> str:
     """Return what the numbers at the ends of the reference lines mean, as a list; nothing where there is no line."""
     items = "".join(
-        f'<li value="{number}"><span class="stroke {line.kind}"></span>{escape(line.label)}: {line.value_text}</li>'
+        f'<li value="{number}"><span class="stroke {line.kind}"></span>{escape(line.label)}: {_value(line)}</li>'
         for number, line in enumerate(_sorted(lines), start=1)
     )
     return f'<ol class="lines">{items}</ol>' if items else ""
+
+
+def _value(line: Line) -> str:
+    return line.value_text.replace("+-", "±")
 
 
 def _sorted(lines: Sequence[Line]) -> list[Line]:
@@ -139,7 +149,7 @@ def _sorted(lines: Sequence[Line]) -> list[Line]:
 
 
 def _axes(scale: Scale, heights: Heights, cost: Cost) -> Iterator[str]:
-    for score in _scores(heights):
+    for score in heights.marks:
         y = heights.place(score)
         yield f'<path class="grid" d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}"/>'
         yield f'<text class="tick" x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{score}</text>'
@@ -155,12 +165,6 @@ def _axes(scale: Scale, heights: Heights, cost: Cost) -> Iterator[str]:
     across = (TOP + floor) / 2
     turned = f'transform="rotate(-90 11 {across:.1f})"'
     yield f'<text class="axis" x="11" y="{across:.1f}" text-anchor="middle" {turned}>CSO-mAP, %</text>'
-
-
-def _scores(heights: Heights) -> range:
-    """Return the scores that are marked: every tenth, or every twentieth of a long axis."""
-    step = _STEP if heights.low >= 100 - 6 * _STEP else 2 * _STEP
-    return range(-(-heights.low // step) * step, 101, step)
 
 
 def _power_text(power: int) -> str:
@@ -218,7 +222,7 @@ def _names(points: Sequence[Point], lines: Sequence[float], heights: Heights) ->
 
     The best row of each method comes first, measured ones before published ones, then its other variants.
     """
-    across = [*lines, *map(heights.place, _scores(heights))]
+    across = [*lines, *map(heights.place, heights.marks)]
     taken = [(LEFT, y - 1, WIDTH - RIGHT, y + 1) for y in across] + [point.box for point in points]
     best_first = sorted(points, key=lambda point: (not point.entry.row.measured, -point.entry.row.cso_map))
     named: set[tuple[str, bool]] = set()

@@ -17,7 +17,7 @@ DASH = "–"
 
 @dataclass(frozen=True)
 class Column:
-    """One column. A column of numbers has the `value` that its cells are sorted by, and is aligned to the right.
+    """One column. Those of numbers are aligned to the right, and sorted from the best: the highest, mostly.
 
     `keep` says how long a terminal keeps the column: the narrower it is, the greater a column's number must be.
     `emphasis` is the Markdown mark of a cell. An empty text is shown as a dash.
@@ -26,8 +26,8 @@ class Column:
     title: str
     description: str
     text: Callable[[Entry], str]
-    value: Callable[[Entry], float | None] | None = None
-    align: Literal["left", "right"] = "left"
+    number: bool = False
+    best: Literal["high", "low"] = "high"
     emphasis: Callable[[Row], str] = lambda row: ""
     places: tuple[Place, ...] = ("text", "page")
     keep: int = 0
@@ -42,34 +42,17 @@ class Column:
         return self.text(entry) or DASH
 
 
-def _number(
-    title: str,
-    description: str,
-    value: Callable[[Entry], float | None],
-    text: Callable[[Entry], str],
-    **more: Any,
-) -> Column:
-    return Column(title, description, text, value, "right", **more)
+def _number(title: str, description: str, text: Callable[[Entry], str], **more: Any) -> Column:
+    return Column(title, description, text, number=True, **more)
 
 
 def _average_precision(name: str) -> Column:
-    return _number(
-        name.upper(),
-        f"Average precision within 0.{name[2:]} px, percent",
-        lambda entry: float(getattr(entry.row, name)),
-        lambda entry: score_text(getattr(entry.row, name)),
-        keep=40,
-    )
+    description = f"Average precision within 0.{name[2:]} px, percent"
+    return _number(name.upper(), description, lambda entry: score_text(getattr(entry.row, name)), keep=40)
 
 
 def _beside(name: str, title: str, description: str, digits: int, **more: Any) -> Column:
-    return _number(
-        title,
-        description,
-        lambda entry: getattr(entry.row, name),
-        lambda entry: figure_text(getattr(entry.row, name), digits),
-        **more,
-    )
+    return _number(title, description, lambda entry: figure_text(getattr(entry.row, name), digits), **more)
 
 
 # --- texts ----------------------------------------------------------------------------------------------------------
@@ -112,6 +95,7 @@ def _training_text(row: Row) -> str:
 
 
 _CHOICE: tuple[Place, ...] = ("choice",)
+_LESS: dict[str, Any] = {"best": "low", "places": _CHOICE}
 COLUMNS = (
     Column(
         "method",
@@ -122,23 +106,21 @@ COLUMNS = (
     _number(
         "CSO-mAP",
         "Mean of AP05 to AP25, percent",
-        lambda entry: entry.row.cso_map,
         lambda entry: score_text(entry.row.cso_map),
         emphasis=lambda row: "**" if row.measured else "",
         keep=99,
     ),
-    Column(
+    _number(
         "95 %",
         "Bootstrap interval of CSO-mAP over trajectories",
         lambda entry: interval_text(entry.row),
-        align="right",
         keep=60,
     ),
     _number(
         "rank",
         "1 + the number of rows of this table that are significantly better (5 %, Holm); a dash where it is not known",
-        lambda entry: None if entry.rank is None else float(entry.rank),
         lambda entry: "" if entry.rank is None else str(entry.rank),
+        best="low",
         keep=90,
     ),
     _beside(
@@ -166,18 +148,17 @@ COLUMNS = (
         keep=75,
     ),
     *map(_average_precision, AP_NAMES),
-    _beside("gospa", "GOSPA", "Mean GOSPA of a frame (c = 0.25 px, p = 2, alpha = 2), px", 4, places=_CHOICE),
-    _beside("gospa_localisation", "GOSPA, localisation", "Share of pairs' distances in GOSPA, px", 4, places=_CHOICE),
-    _beside("gospa_missed", "GOSPA, missed", "Share of missed targets in GOSPA, px", 4, places=_CHOICE),
-    _beside("gospa_false", "GOSPA, false", "Share of false answers in GOSPA, px", 4, places=_CHOICE),
+    _beside("gospa", "GOSPA", "Mean GOSPA of a frame (c = 0.25 px, p = 2, alpha = 2), px", 4, **_LESS),
+    _beside("gospa_localisation", "GOSPA, localisation", "Share of pairs' distances in GOSPA, px", 4, **_LESS),
+    _beside("gospa_missed", "GOSPA, missed", "Share of missed targets in GOSPA, px", 4, **_LESS),
+    _beside("gospa_false", "GOSPA, false", "Share of false answers in GOSPA, px", 4, **_LESS),
     _beside("hota", "HOTA", "Higher order tracking accuracy, percent", 2, places=_CHOICE),
     _beside("idf1", "IDF1", "F1 of identities, percent", 2, places=_CHOICE),
-    _beside("ospa2", "OSPA(2)", "Distance of sets of tracks, px", 4, places=_CHOICE),
-    _beside("id_switches", "switches", "Identity switches", 0, places=_CHOICE),
+    _beside("ospa2", "OSPA(2)", "Distance of sets of tracks, px", 4, **_LESS),
+    _beside("id_switches", "switches", "Identity switches", 0, **_LESS),
     _number(
         "published",
         "The paper's CSO-mAP of the same method on the same data",
-        lambda entry: entry.published,
         lambda entry: score_text(entry.published),
         places=("text", "choice"),
         keep=50,
@@ -185,14 +166,12 @@ COLUMNS = (
     _number(
         "parameters",
         "Number of parameters",
-        lambda entry: entry.row.parameters,
         lambda entry: count_text(entry.row.parameters),
         keep=20,
     ),
     _number(
         "frames/s",
         "Frames per second on the hardware named in the row's details",
-        lambda entry: entry.row.frames_per_second,
         lambda entry: rate_text(entry.row),
         keep=30,
     ),
@@ -200,14 +179,12 @@ COLUMNS = (
     _number(
         "MACs",
         "Multiply-accumulates per frame",
-        lambda entry: entry.row.macs_per_frame,
         lambda entry: count_text(entry.row.macs_per_frame),
         places=("choice",),
     ),
     _number(
         "training",
         "Minutes of training",
-        lambda entry: entry.row.training_minutes,
         lambda entry: _training_text(entry.row),
         places=("choice",),
     ),

@@ -14,6 +14,7 @@ from csist_bench.leaderboard.charts import PARAMETERS, SPEED, chart, escape, lin
 from csist_bench.leaderboard.columns import CHOICE_COLUMNS, PAGE_COLUMNS
 from csist_bench.leaderboard.lines import Line
 from csist_bench.leaderboard.matrix import Section, matrix
+from csist_bench.leaderboard.noise_chart import noise_chart
 from csist_bench.leaderboard.page_data import data_block, numbered
 from csist_bench.leaderboard.page_tables import matrix_table, methods_table, set_style, set_table
 from csist_bench.leaderboard.table import MATRIX_TEXT
@@ -39,7 +40,7 @@ def page_text(board: Board) -> str:
         _header(board, anchors),
         "<main>",
         _controls(board),
-        *([_overview(sections, anchors)] if sections else []),
+        *([_overview(sections, noise_chart(tables, lines))] if sections else []),
         _sets(board, tables, anchors),
         *([_methods(sections)] if sections else []),
         _legend(),
@@ -53,7 +54,9 @@ def page_text(board: Board) -> str:
 
 
 def _file(name: str) -> str:
-    return (_FILES / name).read_text(encoding="utf-8")
+    """Return a file of the page without its indentation and the lines that are comments."""
+    lines = map(str.strip, (_FILES / name).read_text(encoding="utf-8").splitlines())
+    return "".join(f"{line}\n" for line in lines if line and not line.startswith("//"))
 
 
 def _head(script: str, style: str) -> str:
@@ -126,11 +129,13 @@ def _toolbar(kind: str, more: str = "") -> str:
 # --- sections ---------------------------------------------------------------------------------------------------
 
 
-def _overview(sections: Sequence[Section], anchors: Mapping[str, str]) -> str:
+def _overview(sections: Sequence[Section], noise: str) -> str:
+    """Return the overview; `noise` is its chart, or nothing."""
+    figure = f'<h3>Against noise</h3>\n<figure class="noise">{noise}</figure>\n' if noise else ""
     flat = '<label><input type="checkbox" id="grouped" checked> in sections by what a method was told</label>'
     return (
         f'<section id="overview">\n<h2>Overview</h2>\n<p class="say">{escape(MATRIX_TEXT)}</p>\n'
-        f"{_toolbar('matrix', flat)}\n{matrix_table(sections, anchors)}\n</section>"
+        f"{_toolbar('matrix', flat)}\n{matrix_table(sections)}\n{figure}</section>"
     )
 
 

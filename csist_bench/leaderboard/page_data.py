@@ -16,6 +16,8 @@ from csist_bench.leaderboard.repeat import data_command, recipe_of, run_command
 RECIPES = "../recipes/methods/"
 # Hexadecimal digits of a digest that are shown.
 _DIGITS = 12
+# Columns by choice that are of the method.
+_OF_METHOD = ("tier", "family", "MACs", "training", "date")
 # What a row's details show, where there is something to show.
 DETAILS = (
     "note", "settings", "decoder", "ranked by", "rate measured on", "trained on", "seed", "paper", "code", "recipe",
@@ -37,10 +39,11 @@ def numbered(board: Board) -> dict[str, dict[int, Entry]]:
 def data_block(tables: Mapping[str, Mapping[int, Entry]], lines: Sequence[MatrixLine]) -> str:
     """Return the JSON: texts, and where each row finds its own.
 
-    Fields that belong together (of the method, of the data, of the row) are kept together, since few of the rows
-    differ in all of them: `groups[g].of[n]` is the place of row n among the `records` of the group, and a record holds
-    places in `strings`, one for each of the group's `fields`. `matrix[n]` holds, for line n of the overview, the
-    numbers of the rows of each data set; `details` are the fields of a row's details, in their order.
+    Fields that belong together (of the method, of the data, of the row, figures beside the scores) are kept together,
+    since few of the rows differ in all of them: `groups[g].of[n]` is the place of row n among the `records` of the
+    group, and a record holds places in `strings`, one for each of the group's `fields`. `matrix[n]` holds, for line n
+    of the overview, the numbers of the rows of each data set; `details` are the fields of a row's details, in their
+    order.
     """
     entries = [entry for table in tables.values() for entry in table.values()]
     texts = [_texts(entry) for entry in entries]
@@ -50,7 +53,7 @@ def data_block(tables: Mapping[str, Mapping[int, Entry]], lines: Sequence[Matrix
         "groups": [_group(of_rows, strings) for of_rows in zip(*texts)],
         "strings": list(strings),
         "details": DETAILS,
-        "choice": [[column.title, column.align, column.description] for column in CHOICE_COLUMNS],
+        "choice": [[column.title, column.number, column.best, column.description] for column in CHOICE_COLUMNS],
         "count": len(entries),
         "matrix": [[[numbers[row] for row in line.cells.get(heading, ())] for heading in SETS] for line in lines],
         "recipes": RECIPES,
@@ -68,14 +71,13 @@ def _group(texts: Sequence[Mapping[str, str]], strings: dict[str, int]) -> dict[
     return {"fields": list(texts[0]), "records": list(records), "of": of}
 
 
-def _texts(entry: Entry) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
-    """Return the texts of a row: those of its method, of its data, and its own."""
+def _texts(entry: Entry) -> tuple[dict[str, str], ...]:
+    """Return the texts of a row: those of its method, of its data, its own, and its figures beside the scores."""
     row, recipe, commands = entry.row, recipe_of(entry.row), run_command(entry.row)
+    chosen = {column.title: column.text(entry) for column in CHOICE_COLUMNS}
     of_method = {
         "name": entry.label,
-        "in family": row.family,
         "knows": row.prior_tier,
-        "status": row.status,
         "note": row.note,
         "settings": row.settings,
         "rate measured on": row.hardware,
@@ -86,6 +88,7 @@ def _texts(entry: Entry) -> tuple[dict[str, str], dict[str, str], dict[str, str]
         "recipe": f"{recipe}.toml" if recipe else "",
         "recipe hash": _begun(row.recipe_hash),
         "evaluator": row.evaluator,
+        **{title: chosen.pop(title) for title in _OF_METHOD},
     }
     of_data = {
         "table": entry.table,
@@ -99,9 +102,8 @@ def _texts(entry: Entry) -> tuple[dict[str, str], dict[str, str], dict[str, str]
         "predictions": _begun(row.predictions_sha256),
         "supersedes": _begun(row.supersedes),
         "repeat": commands,
-        **{column.title: column.text(entry) for column in CHOICE_COLUMNS},
     }
-    return _printable(of_method), _printable(of_data), _printable(own)
+    return _printable(of_method), _printable(of_data), _printable(own), _printable(chosen)
 
 
 def _printable(texts: Mapping[str, Any]) -> dict[str, str]:

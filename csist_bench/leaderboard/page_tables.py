@@ -27,9 +27,9 @@ _TOLD: dict[PriorTier, str] = {
 # --- overview ---------------------------------------------------------------------------------------------------
 
 
-def matrix_table(sections: Sequence[Section], anchors: Mapping[str, str]) -> str:
-    """Return the overview; `anchors` are the ids of the tables that its headings lead to."""
-    heads = "".join(_matrix_head(heading, anchors.get(table, "")) for heading, table in SETS.items())
+def matrix_table(sections: Sequence[Section]) -> str:
+    """Return the overview."""
+    heads = "".join(map(_matrix_head, SETS))
     bodies = "\n".join(_section(section) for section in sections)
     return (
         '<div class="scroll" tabindex="0" role="region" aria-label="Overview table">\n<table id="matrix">\n'
@@ -39,10 +39,9 @@ def matrix_table(sections: Sequence[Section], anchors: Mapping[str, str]) -> str
     )
 
 
-def _matrix_head(heading: str, anchor: str) -> str:
+def _matrix_head(heading: str) -> str:
     title = f"CSO-mAP on {SETS[heading]}, percent"
-    text = heading.capitalize()
-    return f'<th scope="col" class="number" title="{escape(title)}" data-set="{anchor}">{text}</th>'
+    return f'<th scope="col" class="number" title="{escape(title)}">{heading.capitalize()}</th>'
 
 
 def _section(section: Section) -> str:
@@ -96,8 +95,9 @@ def set_table(name: str, entries: Mapping[int, Entry]) -> str:
 
 
 def _head(column: Column) -> str:
-    kind = ' class="number"' if column.align == "right" else ""
-    return f'<th scope="col"{kind} title="{escape(column.description)}">{escape(column.heading)}</th>'
+    kind = ' class="number"' if column.number else ""
+    first = ' data-best="low"' if column.best == "low" else ""
+    return f'<th scope="col"{kind}{first} title="{escape(column.description)}">{escape(column.heading)}</th>'
 
 
 def _row(number: int, entry: Entry) -> str:
@@ -109,12 +109,13 @@ def _row(number: int, entry: Entry) -> str:
 def _cell(column: Column, entry: Entry) -> str:
     if column.title == "method":
         return _name(entry.row, entry.label)
-    return f"<td>{escape(column.shown(entry))}"
+    # An interval is shorter with a dash.
+    return f"<td>{escape(column.shown(entry).replace(' to ', DASH))}"
 
 
 def set_style() -> str:
     """Return the style of the columns of a data set's table by their place, which is shorter than a class a cell."""
-    cells = [f".set td:nth-child({place})" for place, column in enumerate(PAGE_COLUMNS, 1) if column.align == "left"]
+    cells = [f".set td:nth-child({place})" for place, column in enumerate(PAGE_COLUMNS, 1) if not column.number]
     score = next(place for place, column in enumerate(PAGE_COLUMNS, start=1) if column.title == "CSO-mAP")
     return f"{','.join(cells)}{{text-align:left}}\n.set td:nth-child({score}){{font-weight:600}}\n"
 

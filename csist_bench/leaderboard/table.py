@@ -28,6 +28,8 @@ _PUBLISHED = " (published)"
 _GAP = "  "
 # A name is cut no shorter than this.
 _SHORTEST_NAME = 16
+# Columns that are worth cutting a name for (`Column.keep`): from the interval up.
+_NEEDED = 60
 
 
 # --- terminal ---------------------------------------------------------------------------------------------------
@@ -72,11 +74,13 @@ def _fitting(entries: Sequence[Entry], width: int | None) -> tuple[list[Column],
         return list(TEXT_COLUMNS), names
     kept = list(TEXT_COLUMNS)
     least = min(names, _SHORTEST_NAME + len(_PUBLISHED))
-    for column in sorted(TEXT_COLUMNS, key=lambda column: column.keep)[:-2]:
+    # Columns without a figure go first, whatever they are.
+    told = {column: any(column.text(entry) for entry in entries) for column in TEXT_COLUMNS}
+    for column in sorted(TEXT_COLUMNS, key=lambda column: (told[column], column.keep))[:-2]:
         if _total(needed, kept) <= width:
             break
-        # A long name is cut before a column of more weight than an AP is left out.
-        if column.keep > 40 and _total(needed, kept) - names + least <= width:
+        # A long name is cut before a column as needed as the interval is left out.
+        if told[column] and column.keep >= _NEEDED and _total(needed, kept) - names + least <= width:
             break
         kept.remove(column)
     return kept, max(least, names - max(0, _total(needed, kept) - width))
@@ -104,7 +108,7 @@ def _cut(cell: str, width: int, column: Column) -> str:
 
 
 def _aligned(column: Column, cell: str, width: int) -> str:
-    return cell.ljust(width) if column.align == "left" else cell.rjust(width)
+    return cell.rjust(width) if column.number else cell.ljust(width)
 
 
 # --- Markdown ---------------------------------------------------------------------------------------------------
@@ -155,7 +159,7 @@ def _markdown_score(rows: Sequence[Row]) -> str:
 
 def _markdown_table(entries: Sequence[Entry]) -> str:
     heads = [column.title for column in TEXT_COLUMNS]
-    rule = ["---" if column.align == "left" else "---:" for column in TEXT_COLUMNS]
+    rule = ["---:" if column.number else "---" for column in TEXT_COLUMNS]
     return _grid([heads, rule, *([_markdown_cell(column, entry) for column in TEXT_COLUMNS] for entry in entries)])
 
 

@@ -21,7 +21,7 @@ FAMILY_COLOURS = {"traditional": PINK, "super-resolution": BLUE, "unfolding": OR
 LINE_STYLES = {
     "ceiling": (RED, "--", "ceiling of the grid"),
     "limit": ("0.4", "--", "Cramer-Rao line"),
-    "bayes": ("0.4", ":", "Bayes line"),
+    "bayes": (BLACK, ":", "Bayes line"),
 }
 # More bars are no picture any more.
 MOST = 25

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
+import struct
+import subprocess
+import sys
+from pathlib import Path
 
+import pytest
+
+import csist_bench
 from tests.helpers.rows import row
 
 
@@ -28,6 +36,47 @@ def test_the_leaderboard_is_written_as_markdown_and_html(bench, truth):
     assert page.read_text().startswith("<!doctype html>")
     assert bench.leaderboard("--markdown")[1] == readme.read_text()
     assert re.search(r"^\| ISTA \| \*\*[\d.]+\*\* \| .* \| submitted \| A \|", readme.read_text(), re.MULTILINE)
+
+
+def test_a_terminal_shows_what_fits_and_a_pipe_everything(bench, monkeypatch):
+    monkeypatch.chdir(bench.folder)
+    whole = bench("leaderboard")[1].splitlines()
+    assert "AP05" in whole[1]
+    monkeypatch.setenv("COLUMNS", "72")
+    narrow = bench("leaderboard")[1].splitlines()
+    assert max(map(len, narrow)) <= 72
+    assert "AP05" not in narrow[1]
+    assert any(line.startswith("Left out for want of width: ") for line in narrow)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are of POSIX systems")
+def test_a_real_terminal_is_asked_for_its_width(tmp_path):
+    import fcntl
+    import pty
+    import termios
+
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 64, 0, 0))
+    about = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+    about["PYTHONPATH"] = str(Path(csist_bench.__file__).parents[1])
+    command = [sys.executable, "-m", "csist_bench", "leaderboard", "--family", "traditional"]
+    with subprocess.Popen(command, stdout=theirs, stderr=subprocess.DEVNULL, cwd=tmp_path, env=about) as running:
+        os.close(theirs)
+        text = b""
+        while chunk := _read(ours):
+            text += chunk
+    os.close(ours)
+    assert running.returncode == 0
+    lines = text.decode().replace("\r\n", "\n").splitlines()
+    assert lines[1].startswith("method ")
+    assert 40 < max(map(len, lines)) <= 64
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 4096)
+    except OSError:  # Linux says so when the other end is closed
+        return b""
 
 
 def test_check_fails_with_one_line_a_fault(bench):

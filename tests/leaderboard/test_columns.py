@@ -14,11 +14,13 @@ def test_counts_are_short(value, text):
     assert count_text(value) == text
 
 
-def test_a_column_of_numbers_is_aligned_to_the_right_and_none_is_without_a_description():
+def test_every_column_has_a_description_and_numbers_are_known():
     for column in COLUMNS:
         assert column.description
         assert column.places
-        assert (column.value is None) == (column.align == "left") or column.title == "95 %"
+    texts = {column.title for column in COLUMNS if not column.number}
+    assert texts == {"method", "tier", "knows", "decoder", "family", "date"}
+    assert {"rank", "GOSPA", "OSPA(2)", "switches"} < {column.title for column in COLUMNS if column.best == "low"}
     assert len({column.title for column in COLUMNS}) == len(COLUMNS)
     assert {*TEXT_COLUMNS, *PAGE_COLUMNS, *CHOICE_COLUMNS} == set(COLUMNS)
     assert not set(PAGE_COLUMNS) & set(CHOICE_COLUMNS)

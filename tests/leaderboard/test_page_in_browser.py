@@ -264,6 +264,21 @@ def test_every_point_is_named_by_hover_and_by_keyboard(visit):
     assert page.evaluate("document.activeElement.className") == "more"
 
 
+def test_a_line_against_noise_stands_out_with_its_name(visit):
+    page = visit()
+    figure = page.locator("figure.noise")
+    point = figure.locator('circle[aria-label^="ML, brightness free, own: 19.93"]')
+    point.hover(force=True)
+    line = point.get_attribute("data-line")
+    marked = figure.locator(".at")
+    assert {marked.nth(n).get_attribute("data-line") for n in range(marked.count())} == {line}
+    name = figure.locator("text.at").text_content().removesuffix(" †")
+    assert figure.locator(".tip").inner_text().startswith(name)
+    page.fill("#q", "derefnet")
+    names = figure.locator("text.name:visible").all_text_contents()
+    assert names == ["DeRefNet, falling labels †", "DeRefNet, published"]
+
+
 def saved(page, button) -> str:
     with page.expect_download() as download:
         button.click()
@@ -281,8 +296,10 @@ def test_csv_is_the_table_as_it_is_shown(visit):
     assert "–" not in {cell for line in table for cell in line}
     page.fill("#q", "bid")
     few = list(csv.reader(io.StringIO(saved(page, page.locator("#matrix-tools [data-save=csv]")))))
-    assert [line[0] for line in few] == ["Method", "BID", "BID published"]
-    assert few[1][1:3] == ["noise 0 only", "20.11 grid"]
+    assert few[0][:5] == ["Method", "Knows", "Mean", "Noise 0", "Noise 0 decoder"]
+    assert few[1][:7] == ["BID", "A", "", "20.11", "grid", "", ""]
+    assert few[2][:7] == ["BID published", "A", "", "14.40", "paper", "", ""]
+    assert len(few) == 3
 
 
 def test_latex_is_a_booktabs_table_without_raw_signs(visit):
@@ -291,10 +308,15 @@ def test_latex_is_a_booktabs_table_without_raw_signs(visit):
     assert "\\begin{tabular}{lrrrrrll" in text
     assert "\\toprule" in text
     assert text.count("\\\\\n") == 2
-    assert '=1+1,<b>"x"</b> submitted & 1.00 &' in text
+    assert '=1+1,\\textless{}b\\textgreater{}"x"\\textless{}/b\\textgreater{} submitted & 1.00 &' in text
     heads = text.split("\\toprule\n")[1].split("\n")[0]
     assert "95 \\%" in heads
     assert text.split("\\midrule\n")[1].count("&") == heads.count("&")
+    page.fill("#q", "ml")
+    overview = saved(page, page.locator("#matrix-tools [data-save=latex]"))
+    assert "\\begin{tabular}{lrrrrrr}" in overview
+    assert overview.count("\\multicolumn{7}{l}{\\emph{Knows ") == overview.count("\\midrule") == 3
+    assert "ML & 68.36 & 100.00 own & 61.91 own & 43.17 own &" in overview
 
 
 AXE = "async (scheme) => (await axe.run(document, { resultTypes: ['violations'] })).violations"

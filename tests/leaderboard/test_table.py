@@ -48,14 +48,24 @@ def test_a_table_is_no_wider_than_the_terminal(width):
     assert all("(published)" in line for line in published)
 
 
-def test_what_is_left_out_for_want_of_width_is_said_and_rank_goes_last():
-    shown = board([row()], ())
+def test_what_is_left_out_for_want_of_width_is_said_and_rank_goes_late():
+    one = row()
+    shown = board([one], (), ranks={one: 1})
     narrow = terminal_text(shown, width=40)
     assert "rank" in narrow.splitlines()[1]
     assert "AP05" not in narrow.splitlines()[1]
     assert "AP05" in narrow.replace("\n", " ").partition("Left out for want of width: ")[2]
     assert "Left out" not in terminal_text(shown, width=400)
     assert "Left out" not in terminal_text(shown)
+
+
+def test_columns_without_a_figure_are_left_out_first():
+    heads = terminal_text(board([row()], ()), width=120).splitlines()[1]
+    assert "rank" not in heads
+    assert "answers" not in heads
+    assert "AP05" in heads
+    heads = terminal_text(board([row(answers_per_frame=2.5)], ()), width=120).splitlines()[1]
+    assert "answers" in heads
 
 
 def test_the_overview_of_markdown_marks_published_rows_and_adapted_weights():

@@ -1,23 +1,28 @@
 // Charts: every point is named by hover and by keyboard.
 function chart(figure) {
   const points = all("circle", figure);
+  const curves = all(":is(path, text)[data-line]", figure);
   const tip = make("div", { className: "tip", hidden: true });
   figure.append(tip);
+  let tapped = null;  // where there is no hovering, the first tap names a point and the second leads to its row
   const say = (point) => {
     for (const other of points) other.classList.toggle("at", other === point);
+    for (const mark of curves) mark.classList.toggle("at", Boolean(point) && mark.dataset.line === point.dataset.line);
     tip.hidden = !point;
     if (!point) return;
     tip.textContent = point.ariaLabel;
     const [box, frame] = [point.getBoundingClientRect(), figure.getBoundingClientRect()];
     const left = box.left - frame.left + figure.scrollLeft + box.width / 2;
-    tip.style.left = `${Math.max(4, Math.min(left - tip.offsetWidth / 2, figure.scrollWidth - tip.offsetWidth - 4))}px`;
+    // Towards the middle of the chart, where it covers no names at its ends.
+    const aside = left < figure.scrollWidth / 2 ? left - 12 : left - tip.offsetWidth + 12;
+    tip.style.left = `${Math.max(4, Math.min(aside, figure.scrollWidth - tip.offsetWidth - 4))}px`;
     const above = box.top - frame.top - tip.offsetHeight - 6;
     tip.style.top = `${above > 0 ? above : box.bottom - frame.top + 6}px`;
   };
   for (const point of points) {
     const row = Number(point.dataset.r);
-    const cells = one(`#r${row}`).cells;
-    const cost = (title) => cells[sheetOf(row).titles.indexOf(title)]?.textContent;
+    const { sheet, item } = placeOf.get(row);
+    const cost = (title) => item.row.cells[sheet.titles.indexOf(title)]?.textContent;
     const title = one("title", point);
     point.ariaLabel = `${title.textContent}; ${cost("Frames/s")} frames/s, ${cost("Parameters")} parameters`;
     title.remove();
@@ -27,7 +32,12 @@ function chart(figure) {
     point.addEventListener("pointerleave", () => say(null));
     point.addEventListener("focus", () => say(point));
     point.addEventListener("blur", () => say(null));
-    point.addEventListener("click", () => reveal(row));
+    point.addEventListener("click", () => {
+      const again = tapped === point || matchMedia("(hover: hover)").matches;
+      tapped = point;
+      if (again) reveal(row);
+      else say(point);
+    });
   }
   const x = (point) => Number(point.getAttribute("cx")), y = (point) => Number(point.getAttribute("cy"));
   const ordered = [...points].sort((a, b) => x(a) - x(b) || y(a) - y(b));

@@ -52,11 +52,9 @@ function copier(commands) {
 }
 
 function reveal(row) {
-  const section = one(`#r${row}`).closest(".set");
-  state.set = section.id;
+  const { sheet, item } = placeOf.get(row);
+  state.set = sheet.table.closest(".set").id;
   update();
-  const sheet = sheets.find((item) => section.contains(item.table));
-  const item = sheet.rows.find((candidate) => candidate.numbers[0] === row);
   item.row.hidden = false;
   sheet.toggle(item, true);
   item.row.scrollIntoView({ block: "center" });

@@ -3,24 +3,21 @@ const matrixTable = one("#matrix");
 const sheets = matrixTable ? [new Sheet(matrixTable, "matrix", (_, place) => data.matrix[place].flat())] : [];
 for (const table of all(".set table")) sheets.push(new Sheet(table, "set", (row) => [Number(row.id.slice(1))]));
 const sets = sheets.filter((sheet) => sheet.kind === "set");
-for (const sheet of sets) for (const [title, align, about] of data.choice) {
-  sheet.add(title[0].toUpperCase() + title.slice(1), align, about, (row) => text(row, title));
-}
-const sheetOf = (row) => sets.find((sheet) => sheet.table.contains(one(`#r${row}`)));
-const extra = new Set(data.choice.map(([title]) => title[0].toUpperCase() + title.slice(1)));
+const placeOf = new Map(sets.flatMap((sheet) => sheet.rows.map((item) => [item.numbers[0], { sheet, item }])));
+const extra = new Set(data.choice.map(([title]) => heading(title)));
 const hidden = (title) => (extra.has(title) ? !state.show.includes(title) : state.hide.includes(title));
 const charts = all("figure").map(chart);
 const searched = Array.from({ length: data.count }, (_, row) =>
-  ["name", "table", "status", "in family", "note", "settings", "recipe", "decoder"].map((field) => text(row, field)).join(" ").toLowerCase());
+  ["name", "table", "tier", "family", "note", "settings", "recipe", "decoder"].map((field) => text(row, field)).join(" ").replace(".toml", "").toLowerCase());
 
 function update() {
   const words = state.q.toLowerCase().split(/\s+/).filter(Boolean);
-  const fits = (row) => !state.off.knows.includes(text(row, "knows")) && !state.off.family.includes(text(row, "in family"))
-    && !state.off.status.includes(text(row, "status")) && words.every((word) => searched[row].includes(word));
+  const fits = (row) => !state.off.knows.includes(text(row, "knows")) && !state.off.family.includes(text(row, "family"))
+    && !state.off.status.includes(text(row, "tier")) && words.every((word) => searched[row].includes(word));
   for (const section of all(".set")) section.hidden = section.id !== state.set;
   const counts = sheets.map((sheet) => {
     sheet.sort();
-    sheet.choose(hidden);
+    sheet.choose();
     return sheet.filter(fits);
   });
   for (const mark of all("svg [data-r]")) mark.style.display = fits(Number(mark.dataset.r)) ? "" : "none";
@@ -37,7 +34,7 @@ function update() {
 
 function menu(tools, sheet) {
   const list = one(".menu", tools);
-  for (const title of sheet.titles.slice(1)) {
+  for (const title of [...sheet.titles.slice(1), ...(sheet.kind === "set" ? extra : [])]) {
     const box = make("input", { type: "checkbox", value: title });
     box.addEventListener("change", () => {
       const name = extra.has(title) ? "show" : "hide";

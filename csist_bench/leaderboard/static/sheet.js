@@ -13,6 +13,8 @@ function byParts(a, b) {
   return place < 0 ? left.length - right.length : right[place] === undefined ? 1 : collate(left[place], right[place]);
 }
 
+const heading = (title) => title[0].toUpperCase() + title.slice(1);
+
 class Sheet {
   constructor(table, kind, rowsOf) {
     Object.assign(this, { table, kind, heads: Array.from(table.tHead.rows[0].cells), bodies: Array.from(table.tBodies) });
@@ -32,9 +34,12 @@ class Sheet {
     }
   }
 
-  add(title, align, description, value) {
-    this.heads.push(make("th", { scope: "col", title: description, className: align === "right" ? "number" : "" }));
+  // A column by choice; none is made before it is chosen.
+  add(field, counts, best, description) {
+    const title = heading(field);
+    this.heads.push(make("th", { scope: "col", title: description, className: counts ? "number" : "" }));
     const column = this.heads.length - 1;
+    this.heads[column].dataset.best = best;
     const press = make("button", { type: "button", textContent: title });
     press.addEventListener("click", () => this.press(column));
     this.heads[column].append(press);
@@ -42,20 +47,23 @@ class Sheet {
     this.titles.push(title);
     for (const item of this.rows) {
       const cell = item.row.insertCell();
-      cell.textContent = value(item.numbers[0]) || "–";
-      cell.style.textAlign = align;
+      cell.textContent = text(item.numbers[0], field) || "–";
+      cell.style.textAlign = counts ? "right" : "left";
     }
   }
 
   press(column) {
     const [now, sign] = state.sort[this.kind] || [];
-    const down = this.heads[column].classList.contains("number");
+    const down = this.heads[column].classList.contains("number") && this.heads[column].dataset.best !== "low";
     state.sort[this.kind] = [this.titles[column], now === this.titles[column] ? -sign : down ? -1 : 1];
     update();
   }
 
   sort() {
     const [title, sign] = state.sort[this.kind] || [];
+    const wanted = JSON.stringify([title, sign, state.flat]);
+    if (this.sorted === wanted) return;
+    this.sorted = wanted;
     const column = this.titles.indexOf(title);
     this.heads.forEach((head, place) => {
       if (place === column) head.setAttribute("aria-sort", sign > 0 ? "ascending" : "descending");
@@ -67,14 +75,17 @@ class Sheet {
       return counts ? numberOf(shown) : shown === "–" ? null : shown.toLowerCase();
     };
     const flat = this.kind === "matrix" && state.flat;
-    if (flat && column < 0) return this.arrange(this.byMean(), flat);
+    if (flat && column < 0) {
+      this.arrange(this.byMean(), flat);
+      return;
+    }
     const keyed = this.rows.map((item) => [column < 0 ? item.place : value(item), item]);
     keyed.sort(([a, left], [b, right]) => {
       if (column < 0) return a - b;
       if (a === null || b === null) return (a === null) - (b === null) || left.place - right.place;
       return (sign * (counts ? a - b : byParts(a, b))) || left.place - right.place;
     });
-    return this.arrange(keyed.map((pair) => pair[1]), flat);
+    this.arrange(keyed.map((pair) => pair[1]), flat);
   }
 
   byMean() {
@@ -106,7 +117,14 @@ class Sheet {
     return shown;
   }
 
-  choose(hidden) {
+  choose() {
+    for (const choice of this.kind === "set" ? state.show : []) {
+      const known = data.choice.find(([title]) => heading(title) === choice);
+      if (known && !this.titles.includes(choice)) this.add(...known);
+    }
+    const wanted = this.titles.filter(hidden).join();
+    if (this.chosen === wanted) return;
+    this.chosen = wanted;
     for (const [column, title] of this.titles.entries()) {
       const off = column > 0 && hidden(title);
       this.heads[column].hidden = off;
@@ -129,11 +147,13 @@ class Sheet {
     write();
   }
 
+  // What a file of the table holds: its shown cells from top to bottom, and what each row's method was told.
   shownCells() {
-    const rows = this.rows.map((item) => item.row).filter((row) => !row.hidden);
-    rows.sort((a, b) => (a.compareDocumentPosition(b) & Node.DOCUMENT_POSITION_FOLLOWING ? -1 : 1));
+    const items = this.rows.filter((item) => !item.row.hidden);
+    items.sort((a, b) => (a.row.compareDocumentPosition(b.row) & Node.DOCUMENT_POSITION_FOLLOWING ? -1 : 1));
     const columns = [...this.titles.keys()].filter((column) => !this.heads[column].hidden);
-    return [columns.map((column) => this.titles[column]), ...rows.map((row) => columns.map((column) => cellText(row.cells[column])))];
+    const cells = items.map((item) => columns.map((column) => cellText(item.row.cells[column])));
+    return { heads: columns.map((column) => this.titles[column]), cells, knows: items.map((item) => text(item.numbers[0], "knows")) };
   }
 }
 
