@@ -55,7 +55,7 @@ class Shown:
     def _near_by(self) -> NDArray[np.bool_]:
         """Return which answers are shown in any case: false ones only where they are near a target."""
         apart = np.hypot(*(self.answers[:, None] - self.targets).transpose(2, 0, 1))
-        return (self.answer_fates != fate.FALSE) | (apart <= NEAR_BY).any(axis=1)
+        return np.asarray((self.answer_fates != fate.FALSE) | (apart <= NEAR_BY).any(axis=1))
 
     def window(self) -> tuple[float, float, float, float]:
         """Return the square that is shown: left, top, width and height, px."""
