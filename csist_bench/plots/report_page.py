@@ -209,7 +209,8 @@ def _cards(report: Report, details: Details) -> str:
         ("PSNR, dB", _number(whole.psnr), f"as public code: {_number(whole.psnr_public_code)}"),
         ("SSIM", _number(whole.ssim, 4), f"as public code: {_number(whole.ssim_public_code, 4)}"),
     ]
-    return "<dl class='cards'>" + "".join(_card(*card) for card in cards) + "</dl>"
+    known = [card for card in cards if card[1] != "-"]
+    return "<dl class='cards'>" + "".join(_card(*card) for card in known) + "</dl>"
 
 
 def _card(term: str, value: str, small: str) -> str:

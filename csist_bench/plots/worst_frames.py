@@ -27,6 +27,7 @@ Ints = NDArray[np.int64]
 SHOWN = 24
 COLUMNS = 6  # of the figure; its cells hold a unit square and what is said beneath it
 CELL_WIDTH, CELL_HEIGHT = 1.06, 1.32
+NEAR_BY = 2.5  # px, within which a false answer widens what is shown
 MARGIN = 0.9  # px shown beyond targets and answers
 TARGET_COLOURS = {fate.FOUND: GREEN, fate.DISPLACED: BLUE, fate.MERGED: ORANGE, fate.MISSED: RED}
 ANSWER_COLOURS = {fate.HIT: GREEN, fate.MOVED: BLUE, fate.DOUBLED: PINK, fate.FALSE: RED}
@@ -51,10 +52,15 @@ class Shown:
     answers: Floats
     answer_fates: Ints
 
+    def _near_by(self) -> NDArray[np.bool_]:
+        """Return which answers are shown in any case: false ones only where they are near a target."""
+        apart = np.hypot(*(self.answers[:, None] - self.targets).transpose(2, 0, 1))
+        return np.asarray((self.answer_fates != fate.FALSE) | (apart <= NEAR_BY).any(axis=1))
+
     def window(self) -> tuple[float, float, float, float]:
         """Return the square that is shown: left, top, width and height, px."""
         height, width = self.image.shape
-        points = np.concatenate([self.targets, self.answers[self.answer_fates != fate.FALSE]])
+        points = np.concatenate([self.targets, self.answers[self._near_by()]])
         if not len(points):
             return -0.5, -0.5, float(width), float(height)
         low, high = points.min(axis=0) - MARGIN, points.max(axis=0) + MARGIN

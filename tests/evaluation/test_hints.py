@@ -79,6 +79,12 @@ def test_frames_counted_from_1_are_told(truth, right):
     assert hint(inside, truth, 3).endswith("pass --first-frame 1")
 
 
+def test_a_frame_0_is_no_frame_counted_from_1(truth, right):
+    first = replace(right, frame=right.frame - 1)
+    assert first.frame.min() == 0
+    assert hint(first, truth, 3) == ""
+
+
 def test_another_split_is_told_and_a_split_that_cannot_be_is_left_out(truth, right):
     rng = np.random.default_rng(1)
     here = Truth.from_arrays(rng.uniform(2, 9, (60, 4, 2, 2)), np.ones((60, 4, 2)), np.full((60, 4), 2), range(1, 4))

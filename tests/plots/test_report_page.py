@@ -121,6 +121,8 @@ def test_all_right_and_all_wrong_have_pages_too(tmp_path):
     write_report_page(report_of(rows=right, sigma=None), tmp_path / "right", read_image)
     text = (tmp_path / "right" / "report.html").read_text(encoding="utf-8")
     assert "Nothing went wrong in any frame." in text
+    assert "NEES of claimed errors" not in text
+    assert "Intensity bias, %" in text
     assert "worst_frames.pdf" not in {path.name for path in (tmp_path / "right" / "figures").iterdir()}
     write_report_page(report_of(rows=[]), tmp_path / "nothing", read_image)
     text = (tmp_path / "nothing" / "report.html").read_text(encoding="utf-8")

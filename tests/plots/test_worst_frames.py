@@ -57,6 +57,7 @@ def test_the_window_holds_targets_and_the_answers_that_belong_to_them():
     assert left == pytest.approx(30 - 0.9)
     assert top + high / 2 == pytest.approx(30)
     assert one_of(image, [], [(2, 60)], [fate.FALSE]).window() == (-0.5, -0.5, 64, 64)
+    assert one_of(image, [(30, 30)], [(32, 30)], [fate.FALSE]).window()[2] == pytest.approx(2 + 2 * 0.9)
 
 
 def test_the_picture_of_a_page_is_the_part_of_the_frame_in_its_place():
