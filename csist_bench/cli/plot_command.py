@@ -48,7 +48,7 @@ _trajectory_option = click.option("--trajectory", type=click.IntRange(min=0), de
 
 @click.group("plot")
 def command() -> None:
-    """Draw frames, groups, trajectories, precision-recall curves, training, the leaderboard or calibration.
+    """Draw frames, groups, trajectories, precision-recall curves, resolution, training, the leaderboard or calibration.
 
     \b
     Examples:
@@ -310,8 +310,10 @@ def resolution_command(predictions: tuple[str, ...], data: str, split: str, out:
     camera = Camera.from_recipe(store.recipe)
     at = np.linspace(ratios[0], ratios[-1], LIMITS_DRAWN)
     limit = np.array([resolution_limit(float(r), float(np.median(pairs.brighter)), camera) for r in at])
+    if not (store.recipe.noise_sigma or store.recipe.shot_gain or store.recipe.bits):
+        limit[:] = np.nan  # the noise that methods are told of noise-free frames is no noise of theirs
     if np.isnan(limit).all():
-        note("no statistical limit is drawn: it lies outside 0.02 to 3 px")
+        note("no statistical limit is drawn: the frames have no noise, or it lies outside 0.02 to 3 px")
     title = f"{store.recipe.name}, noise {store.recipe.noise_sigma:g} grey levels"
     resolution_picture(files, (distances, ratios), (at, limit), out, title)
     note(f"{out}: written")
