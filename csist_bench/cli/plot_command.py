@@ -267,15 +267,26 @@ def _told_apart(files: list[FileCurves], paths: tuple[str, ...]) -> list[FileCur
 @click.argument("predictions", nargs=-1, required=True, metavar="PREDICTIONS...")
 @data_option
 @split_option
+@click.option(
+    "--max-answers",
+    type=click.IntRange(min=1),
+    default=2,
+    show_default=True,
+    metavar="K",
+    help="Best answers of a frame that count; many resolve a pair by chance.",
+)
 @absent_chunks_option
 @_out_option("resolution.png")
 @pixel_size_option
 @convention_options
-def resolution_command(predictions: tuple[str, ...], data: str, split: str, out: str, **reading: Any) -> None:
+def resolution_command(
+    predictions: tuple[str, ...], data: str, split: str, max_answers: int, out: str, **reading: Any
+) -> None:
     """Draw the share of pairs that are resolved, by distance and brightness ratio, of up to six files.
 
-    A pair, two targets alone in a frame, is resolved where each has a detection within half their distance. Drawn in is
-    the statistical resolution limit (Smith 2005): the distance that equals its own Cramer-Rao standard error.
+    A pair, two targets alone in a frame, is resolved where each has one of the frame's best two answers within half
+    their distance. Drawn in is the statistical resolution limit (Smith 2005): the distance that equals its own
+    Cramer-Rao standard error.
 
     \b
     Example:
@@ -286,6 +297,7 @@ def resolution_command(predictions: tuple[str, ...], data: str, split: str, out:
     """
     import numpy as np
 
+    from csist_bench.evaluation.matching import best_of_each_frame
     from csist_bench.evaluation.resolution import bins_of, pairs_of, resolution_limit
     from csist_bench.evaluation.truth import Truth
     from csist_bench.plots.resolution import MOST_FILES, ResolvedShares, resolution_picture
@@ -300,7 +312,7 @@ def resolution_command(predictions: tuple[str, ...], data: str, split: str, out:
     files = []
     for path in predictions:
         read = _predictions(path, store, part, dict(reading))
-        pairs = pairs_of(read.detections, truth)
+        pairs = pairs_of(best_of_each_frame(read.detections, max_answers), truth)
         distances, ratios = bins_of(pairs)
         by_both, by_distance = pairs.shares(distances, ratios), pairs.shares(distances, ratios[[0, -1]])[0]
         shares = ResolvedShares(Path(path).name, float(pairs.resolved.mean()), pairs.answers, by_both, by_distance)

@@ -25,7 +25,7 @@ class ResolvedShares:
 
     name: str
     share: float  # of all pairs
-    answers: float  # detections a scored frame; many resolve a pair at no cost
+    answers: float  # a scored frame, of those that were counted
     by_both: Floats
     by_distance: Floats
 
@@ -82,8 +82,8 @@ def _lines(panel: Axes, files: Sequence[ResolvedShares], edges: Floats, limit: F
         panel.axvline(known.max(), color="0.6", lw=0.8)
     for colour, marker, dashes, one in zip(COLOURS, MARKERS, DASHES, files):
         there = np.isfinite(one.by_distance)
-        look = {"color": colour, "marker": marker, "ls": dashes, "ms": 4.5, "lw": 1.6}
-        panel.plot(middle[there], 100 * one.by_distance[there], label=one.label, **look)
+        (line,) = panel.plot(middle[there], 100 * one.by_distance[there], color=colour, label=one.label)
+        line.set(marker=marker, linestyle=dashes, markersize=4.5, linewidth=1.6)
     panel.set(
         xlabel="distance of the two targets, px", ylabel="resolved, % of pairs", ylim=(-2, 102), xlim=(0, edges[-1])
     )

@@ -49,6 +49,17 @@ def test_it_draws_and_tells_the_share_of_pairs(cli, pairs, tmp_path):
     assert out.read_bytes().startswith(b"<?xml")
 
 
+def test_answers_beyond_the_best_two_do_not_count_unless_told(cli, pairs, tmp_path):
+    xy = open_dataset(pairs).test.target_xy
+    found = written(tmp_path / "found.csv", xy, 0.0)
+    decoys = [f"{n},0,{place}.0,9.0,9" for n in range(60) for place in range(3)]
+    found.write_text("\n".join([found.read_text(), *decoys]))
+    out = ("--data", pairs, "--out", tmp_path / "a.png")
+    assert "0.0 % of 60 pairs resolved, 2.00 answers" in cli.passes("plot", "resolution", found, *out)[1]
+    said = cli.passes("plot", "resolution", found, "--max-answers", 5, *out)[1]
+    assert "100.0 % of 60 pairs resolved, 5.00 answers" in said
+
+
 def test_without_a_limit_that_is_said(cli, pairs, tmp_path):
     quiet = tmp_path / "quiet.zarr"
     cli.passes(
