@@ -28,11 +28,12 @@ Count = Annotated[int, Meta(ge=1)]
 Curve = Literal["line", "quadratic", "circle"]
 # "given": the targets come from the user or from an imported set, not from the generator.
 # "free": anywhere in a disc of `radius_max` px about the path, at least `separation_min` px apart.
-Directions = Literal["axes", "compass", "pixel", "free", "given"]
+# "pairs": two targets on opposite sides of a point of the central pixel, the brighter one at `intensity_max`.
+Directions = Literal["axes", "compass", "pixel", "free", "pairs", "given"]
 
 REFERENCE = 5.0  # px: the middle of an 11 x 11 frame, about which the bounds of paths are given
-_WITHOUT_PATH = ("pixel", "given")
-MAX_TARGETS = {"axes": 4, "compass": 8, "pixel": 8, "free": 8, "given": 10_000}
+_WITHOUT_PATH = ("pixel", "pairs", "given")
+MAX_TARGETS = {"axes": 4, "compass": 8, "pixel": 8, "free": 8, "pairs": 2, "given": 10_000}
 S = TypeVar("S", bound=msgspec.Struct)
 
 
@@ -125,6 +126,8 @@ class DataRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
             raise must("k_max", f"be at most {most} for directions={self.directions!r}", self.k_max)
         if self.k_min < 1 and self.directions != "given":
             raise must("k_min", "be at least 1", self.k_min)
+        if self.directions == "pairs" and self.k_min != 2:
+            raise must("k_min", "be 2 for directions='pairs'", self.k_min)
 
     @property
     def reference(self) -> float:

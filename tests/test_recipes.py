@@ -223,7 +223,7 @@ def test_hashes_of_sets_that_0_1_0_drew_alike_stay():
         ["grid_threshold=50"],
     ],
 )
-@pytest.mark.parametrize("name", ["seqcsist", "csist-100k"])
+@pytest.mark.parametrize("name", ["seqcsist", "csist-100k", "csist-pairs"])
 def test_a_recipe_is_read_back_as_it_was_stored(name, overrides):
     recipe = load_data_recipe(name, overrides)
     again = recipe_from_stored(stored_table(recipe), "set")

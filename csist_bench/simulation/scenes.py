@@ -52,6 +52,8 @@ def draw_scenes(recipe: DataRecipe, indices: Iterable[int]) -> Scenes:
     streams = [stream(recipe.seed, index, SCENE_STREAM) for index in indices]
     if recipe.directions == "pixel":
         return _scenes_in_one_pixel(recipe, streams)
+    if recipe.directions == "pairs":
+        return _scenes_of_pairs(recipe, streams)
     return _scenes_about_a_path(recipe, streams)
 
 
@@ -180,6 +182,24 @@ def _scenes_in_one_pixel(recipe: DataRecipe, streams: list[np.random.Generator])
         points = _scatter(rng, int(count[row]), recipe.separation_min, recipe.placement_misses, _square_point)
         xy[row, :, : count[row]] = recipe.reference - 0.5 + points
     return _padded(recipe, xy, intensity, count)
+
+
+# --- pairs -----------------------------------------------------------------------------------------------------------
+
+
+def _scenes_of_pairs(recipe: DataRecipe, streams: list[np.random.Generator]) -> Scenes:
+    """Place two targets on opposite sides of a point of the central pixel, by any angle, the brighter one first.
+
+    Their distance is twice a radius, and the ratio of their intensities is uniform, from 1 to that of the bounds.
+    """
+    u = np.array([rng.random(5) for rng in streams]).reshape(-1, 5)
+    middle = recipe.reference - 0.5 + u[:, :2]
+    radius, angle = scene_law.uniform(u[:, 2], recipe.radius_min, recipe.radius_max), 2 * np.pi * u[:, 3]
+    arm = radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+    ratio = scene_law.uniform(u[:, 4], 1.0, recipe.intensity_max / recipe.intensity_min)
+    intensity = recipe.intensity_max / np.stack([np.ones_like(ratio), ratio], axis=-1)
+    xy = np.stack([middle + arm, middle - arm], axis=1)
+    return _padded(recipe, np.repeat(xy[:, None], recipe.frames, axis=1), intensity, np.full(len(u), 2))
 
 
 def _scatter(rng: np.random.Generator, k: int, separation: float, misses: int, point: Point) -> Floats:

@@ -32,8 +32,8 @@ class DrawnScenes(NamedTuple):
 
 def require_streamable(recipe: DataRecipe) -> None:
     """Raise unless the recipe's scenes and sensor can be drawn on a device."""
-    if recipe.directions == "given":
-        raise must("stream", "be a recipe that draws its targets", recipe.name)
+    if recipe.directions in ("given", "pairs"):
+        raise must("stream", "be a recipe that draws its targets, and not in pairs", recipe.name)
     if recipe.background not in ("none", "constant"):
         raise must(f"{recipe.name}: background", "be none or constant to be streamed", recipe.background)
     if recipe.shot_gain:

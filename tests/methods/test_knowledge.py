@@ -17,6 +17,7 @@ from csist_bench.simulation.optics import Optics
         ("seqcsist", (), "D"),
         ("seqcsist-dense", (), "D"),
         ("csist-100k", (), "D"),
+        ("csist-pairs", (), "D"),
         ("seqcsist", ("rotate=true",), "D-rotated"),
         ("seqcsist-rotated-scaled", (), "D-rotated"),
         ("seqcsist-rotated-scaled", ("rotate=false",), "D"),

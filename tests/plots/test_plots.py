@@ -14,6 +14,7 @@ from csist_bench.plots.calibration import calibration_picture
 from csist_bench.plots.frames import frames_picture
 from csist_bench.plots.leaderboard import leaderboard_picture
 from csist_bench.plots.precision_recall import FileCurves, compared_curves_picture, precision_recall_picture
+from csist_bench.plots.resolution import ResolvedShares, resolution_picture
 from csist_bench.plots.style import SUFFIXES
 from csist_bench.plots.training import training_curve_picture
 from csist_bench.plots.trajectory import trajectory_picture
@@ -39,7 +40,11 @@ LOG = TrainingLog(
 
 
 ERRORS, SIGMAS = RNG.normal(0, 0.1, 200), np.full(200, 0.1)
+SHARES = [ResolvedShares(name, 0.5, 2.0, np.array([[0.1, np.nan], [0.2, 1.0]]), np.array([0.1, 1.0])) for name in "ab"]
+EDGES, LIMIT = (np.array([0.0, 0.1, 0.2]), np.array([1.0, 2.0, 4.0])), (np.array([1.0, 4.0]), np.array([0.1, np.nan]))
 PICTURES = {
+    "resolution": lambda path: resolution_picture(SHARES, EDGES, LIMIT, path, "title"),
+    "resolution of one": lambda path: resolution_picture(SHARES[:1], EDGES, LIMIT, path),
     "frames": lambda path: frames_picture(FRAMES[:2], TARGETS[:2], FOUND[:2], path, ["frame 0", "frame 1"]),
     "trajectory": lambda path: trajectory_picture(TARGETS, DETECTIONS, path, "title"),
     "precision_recall": lambda path: precision_recall_picture(CURVES, path, {"ap05": 20.0, "ap10": 0.0}),

@@ -125,6 +125,31 @@ def test_csist_100k_keeps_its_targets_apart_inside_one_pixel():
     assert gaps.min() >= 0.4966 - 2e-6
 
 
+def test_pairs_have_every_distance_direction_place_and_ratio():
+    scenes = draw_scenes(load_data_recipe("csist-pairs"), range(3000))
+    assert scenes.xy.shape == (3000, 1, 2, 2)
+    assert (scenes.count == 2).all()
+    first, second = scenes.xy[:, 0, 0], scenes.xy[:, 0, 1]
+    assert_uniform(np.hypot(*(first - second).T), 0.1, 2.0)
+    assert_uniform(np.arctan2(*(first - second).T), -np.pi, np.pi)
+    for axis in range(2):
+        assert_uniform((first + second)[:, axis] / 2, 4.5, 5.5)
+    bright, faint = scenes.intensity[:, 0].T
+    assert (bright == 240.0).all()
+    assert_uniform(bright / faint, 1.0, 4.0)
+    with pytest.raises(InputError, match="k_min must be 2 for directions='pairs', got 1"):
+        load_data_recipe("csist-pairs", ["k_min=1"])
+    with pytest.raises(InputError, match="k_max must be at most 2"):
+        load_data_recipe("csist-pairs", ["k_max=3"])
+
+
+def test_pairs_stand_still_over_the_frames_and_about_the_centre():
+    scenes = draw_scenes(load_data_recipe("csist-pairs", ["frames=3", "size=21"]), range(20))
+    assert (scenes.xy == scenes.xy[:, :1]).all()
+    middle = scenes.xy.mean(axis=2)
+    assert ((middle >= 9.5) & (middle <= 10.5)).all()
+
+
 def test_impossible_recipes_end_with_a_reason():
     with pytest.raises(InputError, match="no path was accepted"):
         draw_scenes(DataRecipe(name="none", path_min=8.999, path_max=9.0, slope_max=1e-9), [0])

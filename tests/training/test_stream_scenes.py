@@ -126,9 +126,12 @@ def test_what_cannot_be_drawn_is_refused(monkeypatch: pytest.MonkeyPatch) -> Non
         ("shot_gain=2", "shot_gain must be 0"),
         ("label_collision=last", "label_collision must be 'sum'"),
         ("directions=given", "stream must be a recipe that draws its targets"),
+        ("directions=pairs", "k_max must be at most 2 for directions='pairs'"),
     ):
         with pytest.raises(InputError, match=words):
             require_streamable(load_data_recipe("seqcsist", [override]))
+    with pytest.raises(InputError, match="stream must be a recipe that draws its targets, and not in pairs"):
+        require_streamable(load_data_recipe("csist-pairs"))
     with pytest.raises(InputError, match="too few paths were accepted"):
         draw_scenes(load_data_recipe("seqcsist", ["path_min=4.99", "path_max=5.01"]), 2, generator())
     monkeypatch.setattr(stream_scenes, "MAX_ATTEMPTS", 20)
