@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -41,16 +42,20 @@ def data_block(tables: Mapping[str, Mapping[int, Entry]], lines: Sequence[Matrix
 
     Fields that belong together (of the method, of the data, of the row, figures beside the scores) are kept together,
     since few of the rows differ in all of them: `groups[g].of[n]` is the place of row n among the `records` of the
-    group, and a record holds places in `strings`, one for each of the group's `fields`. `matrix[n]` holds, for line n
-    of the overview, the numbers of the rows of each data set; `details` are the fields of a row's details, in their
-    order.
+    group, and a record holds a text for each of the group's `fields`; one that records share by its place in `strings`.
+    `matrix[n]` holds, for line n of the overview, the numbers of the rows of each data set; `details` are the fields of
+    a row's details, in their order.
     """
     entries = [entry for table in tables.values() for entry in table.values()]
-    texts = [_texts(entry) for entry in entries]
-    strings: dict[str, int] = {"": 0}
+    texts = zip(*map(_texts, entries))
+    groups = [_group(of_rows) for of_rows in texts]
+    uses = Counter(text for group in groups for record in group["records"] for text in record)
+    strings = {text: place for place, text in enumerate(text for text, count in uses.items() if count > 1)}
+    for group in groups:
+        group["records"] = [[strings.get(text, text) for text in record] for record in group["records"]]
     numbers = {entry.row: number for table in tables.values() for number, entry in table.items()}
     content = {
-        "groups": [_group(of_rows, strings) for of_rows in zip(*texts)],
+        "groups": groups,
         "strings": list(strings),
         "details": DETAILS,
         "choice": [[column.title, column.number, column.best, column.description] for column in CHOICE_COLUMNS],
@@ -61,13 +66,10 @@ def data_block(tables: Mapping[str, Mapping[int, Entry]], lines: Sequence[Matrix
     return _safe(json.dumps(content, ensure_ascii=False, separators=(",", ":")))
 
 
-def _group(texts: Sequence[Mapping[str, str]], strings: dict[str, int]) -> dict[str, Any]:
+def _group(texts: Sequence[Mapping[str, str]]) -> dict[str, Any]:
     """Return the texts of a group, one mapping a row, as records and the place of each row among them."""
-    records: dict[tuple[int, ...], int] = {}
-    of = []
-    for text in texts:
-        record = tuple(strings.setdefault(value, len(strings)) for value in text.values())
-        of.append(records.setdefault(record, len(records)))
+    records: dict[tuple[str, ...], int] = {}
+    of = [records.setdefault(tuple(text.values()), len(records)) for text in texts]
     return {"fields": list(texts[0]), "records": list(records), "of": of}
 
 

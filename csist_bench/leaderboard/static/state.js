@@ -11,7 +11,8 @@ const data = JSON.parse(one("#data").textContent);
 const found = new Map(data.groups.flatMap((group) => group.fields.map((field, place) => [field, { group, place }])));
 const text = (row, field) => {
   const { group, place } = found.get(field);
-  return data.strings[group.records[group.of[row]][place]];
+  const kept = group.records[group.of[row]][place];
+  return typeof kept === "number" ? data.strings[kept] : kept;
 };
 
 const groups = ["knows", "family", "status"];
