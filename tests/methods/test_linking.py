@@ -110,6 +110,11 @@ def test_a_known_track_keeps_its_gap_longer_than_a_miss():
     assert with_tracks(found).track.tolist() == [0, 0, 1, 1]
 
 
+def test_a_known_track_takes_nothing_else_in_its_gap():
+    found = paths((4.0, 5.0, 0.05, 0.0), frames=range(6))
+    assert with_tracks(replace(found, track=np.array([3, 3, 8, 8, 3, 3]))).track.tolist() == [0, 0, 1, 1, 0, 0]
+
+
 def test_targets_stay_within_their_groups():
     found = paths((4.0, 5.0, 0.05, 0.0))
     apart = with_tracks(replace(found, group=np.array([0, 0, 0, 0, 1, 1, 1, 1])))
