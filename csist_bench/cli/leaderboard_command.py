@@ -69,6 +69,9 @@ def command(
       csist-bench leaderboard --docs README.md docs/results.md
       csist-bench leaderboard --lines --bayes --data data/noise5.zarr
 
+    Rows are in order of score; rank is 1 + the number of rows that are significantly better. In a terminal, columns
+    that do not fit are left out and named beneath the table; a pipe gets every column.
+
     --check verifies evaluator version, recipe hash, data fingerprint, ranges and the sums of every measured row.
     """
     _require_together(lines, bayes, work, trajectories)

@@ -46,7 +46,7 @@ def _matrix_head(heading: str) -> str:
 
 def _section(section: Section) -> str:
     told = _TOLD.get(section.tier, "")
-    head = f"<b>Knows {escape(section.tier)}</b>{': ' + told if told else ''}"
+    head = f"<span><b>Knows {escape(section.tier)}</b>{': ' + told if told else ''}</span>"
     rows = "\n".join(_matrix_row(line) for line in section.lines)
     return (
         f'<tbody data-tier="{escape(section.tier)}">\n'

@@ -22,7 +22,7 @@ MATRIX_TEXT = (
     "CSO-mAP of each method by data set; a cell names its decoder, the better of two. Each section holds the methods"
     " that were told as much, by their mean over noise 0, 2 and 5 (grey levels), then those that stand at noise 0"
     " alone."
-    f" {ADAPTED} is of weights adapted to that data set; a dash is no measurement."
+    f" {ADAPTED} marks weights adapted to that data set; a dash, what was not measured."
 )
 _PUBLISHED = " (published)"
 _GAP = "  "
