@@ -45,14 +45,14 @@ def visit(chromium, address):
     said: list[str] = []
     contexts = []
 
-    def opened(fragment: str = "", **about: Any) -> Any:
+    def opened(fragment: str = "", at: str = address, **about: Any) -> Any:
         contexts.append(chromium.new_context(**{"viewport": WIDE, **about}))
         page = contexts[-1].new_page()
         page.set_default_timeout(60_000)
         page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
         page.on("pageerror", lambda error: said.append(f"error: {error}"))
-        page.on("request", lambda request: said.append(request.url) if not request.url.startswith(address) else None)
-        page.goto(address + fragment)
+        page.on("request", lambda request: said.append(request.url) if not request.url.startswith(at) else None)
+        page.goto(at + fragment)
         return page
 
     yield opened
@@ -277,6 +277,47 @@ def test_a_line_against_noise_stands_out_with_its_name(visit):
     page.fill("#q", "derefnet")
     names = figure.locator("text.name:visible").all_text_contents()
     assert names == ["DeRefNet, falling labels †", "DeRefNet, published"]
+
+
+def test_a_first_tap_names_a_point_and_a_second_leads_to_its_row(visit):
+    page = visit(viewport=PHONE, has_touch=True, is_mobile=True)
+    point = page.locator('.noise circle[aria-label^="ML, brightness free, own: 39.77"]')
+    point.tap(force=True)
+    assert page.locator(".noise .tip").inner_text().startswith("ML, brightness free, own: 39.77")
+    assert page.locator("tr.detail").count() == 0
+    point.tap(force=True)
+    assert page.locator(".set:not([hidden])").get_attribute("data-name") == NOISE_2
+    assert page.locator("tr.detail").count() == 1
+
+
+def written(folder, *rows) -> str:
+    page = folder / "index.html"
+    page.write_text(page_text(board(rows, ())), encoding="utf-8")
+    return page.as_uri()
+
+
+def test_a_board_of_other_sets_and_one_without_rows_work(visit, tmp_path):
+    page = visit(at=written(tmp_path, row(dataset="mine"), row(dataset="mine", method="Net", cso_map=1.0)))
+    assert page.locator("#matrix").count() == 0
+    page.locator(".set thead button", has_text="AP05").click()
+    page.fill("#q", "net")
+    assert column(page, "Method") == ["Net"]
+    page.locator(".more:visible").click()
+    assert page.locator("tr.detail").is_visible()
+    page = visit(at=written(tmp_path))
+    assert page.locator("#count").inner_text() == "0 of 0 rows"
+
+
+def test_no_text_of_a_row_becomes_markup(visit, tmp_path):
+    evil = '<img src=x onerror=alert(1)><b id="matrix">'
+    one = row(method=evil, note=evil, settings=evil, hardware=evil, tier="submitted", dataset=evil)
+    page = visit(at=written(tmp_path, one, row(method="Net", dataset=evil)))
+    page.locator(".set .more").first.click()
+    page.locator(".set circle").first.focus()
+    assert evil in page.locator("tr.detail").inner_text()
+    assert page.locator("img").count() == page.locator("b[id]").count() == 0
+    page.fill("#q", "<img")
+    assert len(column(page, "Method")) == 2  # the name of the data set is searched, too
 
 
 def saved(page, button) -> str:
