@@ -14,7 +14,7 @@ from csist_bench.methods.fitting.survey import survey_frames
 from csist_bench.methods.group_map._kernels.sampling import Mixture, Samples, sample_frame, samples_of
 from csist_bench.methods.group_map.hypotheses import fit_plan
 from csist_bench.methods.group_map.method import GroupMap
-from csist_bench.methods.group_map.posterior_answers import mixture_of, normal_pairs, room_for
+from csist_bench.methods.group_map.posterior_answers import mixture_of, normal_pairs, samples_for
 from csist_bench.simulation.camera import Camera
 from csist_bench.simulation.optics import Optics
 from csist_bench.simulation.rendering import frames_from_targets
@@ -88,7 +88,7 @@ def test_hypotheses_weigh_and_lie_as_by_brute_force(arms: tuple[int, int], inten
 
 def test_samples_have_the_moments_of_their_mixture() -> None:
     mixture, centroid = mixture_of_frame(frame_of((0, 2), (4.9, 5.2), [222.0, 249.0], 2))
-    samples = room_for(4096, 2)
+    samples = samples_for(4096 + 64 * 8, 2, 128)
     number, centres = sample_all(mixture, centroid, samples)
     assert samples.weight[:number].sum() == pytest.approx(1.0)
     place = np.stack([samples.x[:, :number], samples.y[:, :number]], -1).mean(axis=0)
