@@ -27,7 +27,7 @@ Floats = NDArray[np.float64]
 CELL = 0.05  # px; the search for an answer sets off from cells of this size that hold targets of samples
 CANDIDATES = 256
 # Longer windows have more to find out, and narrower posteriors.
-EFFORTS = {1: Effort(8_000, 3_000, 256), 5: Effort(32_000, 12_000, 256)}
+EFFORTS = {1: Effort(16_000, 6_000, 256), 5: Effort(32_000, 12_000, 256)}
 
 
 def decide_on_arms(
