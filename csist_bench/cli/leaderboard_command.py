@@ -220,9 +220,10 @@ def _keep_lines(
     store = open_dataset(data)
     if bayes:
         progress = ProgressLine("decided", "trajectories")
-        lines = compute_bayes_lines(store, split, Path(work or BAYES_WORK), trajectories, progress)
+        lines, remarks = compute_bayes_lines(store, split, Path(work or BAYES_WORK), trajectories, progress)
     else:
         lines = compute_lines(store, split)
+        remarks = [""] * len(lines)
     replace_lines(Path(path).parent, lines)
-    for line in lines:
-        say(f"{line.dataset}, {line.split}: {line.label}: {line.value_text}")
+    for line, remark in zip(lines, remarks):
+        say(f"{line.dataset}, {line.split}: {line.label}: {line.value_text}" + f" ({remark})" * bool(remark))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,12 +17,15 @@ from csist_bench.leaderboard.lines import Line, read_lines
 from csist_bench.leaderboard.rows import GOSPA_COLUMNS, Row, read_numbered, same_answers
 from csist_bench.methods.registry import METHODS, Method, torch_works
 
+if TYPE_CHECKING:
+    from csist_bench.evaluation.bayes_lines import BayesLine
+
 # Percent; rows are stored unrounded, so that the mean of the APs differs from CSO-mAP by float error alone.
 TOLERANCE = 1e-6
 # A row that passes a Bayes line by more of its standard errors shows that the line, or the row's tier, is wrong.
 BAYES_ERRORS = 2.0
 # Whose answers are as many as targets, unless their settings say otherwise.
-_COUNTING = ("ml", "group-map")
+_COUNTING = ("ml", "ml-seq", "group-map")
 
 
 def check(path: str | Path, store: Dataset | None = None) -> tuple[int, list[str]]:
@@ -156,31 +160,40 @@ def _passed_lines(row: Row, lines: Sequence[Line]) -> Iterator[str]:
         for line in lines
         if (line.dataset, line.split, line.dataset_fingerprint) == (row.dataset, row.split, row.dataset_fingerprint)
     ]
-    if not of_its_data or row.status != "reproduced" or not _uses_one_frame(row):
+    if not of_its_data or row.status != "reproduced":
         return
     from csist_bench.evaluation.bayes_lines import BAYES_LINES
 
     known = {line.label: line for line in BAYES_LINES}
     for line in of_its_data:
         bayes = known.get(line.label)
-        if bayes is None or bayes.start != ("integer" if "start=integer" in row.settings.split() else "free"):
-            continue
-        if bayes.decision == "K answers" and not _answers_the_count(row):
+        if bayes is None or not _knows_no_more(row, bayes):
             continue
         if row.cso_map > line.cso_map + BAYES_ERRORS * (line.error or 0.0) + TOLERANCE:
             yield f"cso_map must not pass '{line.label}' ({line.value_text}), got {row.cso_map:.2f}"
 
 
-def _uses_one_frame(row: Row) -> bool:
-    method = _registered(row)
-    if method is None:
+def _knows_no_more(row: Row, line: BayesLine) -> bool:
+    """Return whether a row's method knows no more than a line, and answers as the line's decision does."""
+    known, settings = line.knowledge, row.settings.split()
+    if ("start=integer" in settings) != (known.start == "integer") or _frames_used(row) > known.frames:
         return False
-    settings = row.settings.split()
-    if method.name == "group-map":
-        return "frames=1" in settings
+    if known.prior_tier != "D" and not (row.prior_tier in "ABC" and row.prior_tier <= known.prior_tier):
+        return False
+    return line.decision != "K answers" or _answers_the_count(row)
+
+
+def _frames_used(row: Row) -> int:
+    """Return how many frames a row's method uses together; many where that is not known."""
+    method, many = _registered(row), 1000
+    settings = dict(part.partition("=")[::2] for part in row.settings.split())
+    if method is None:
+        return many
     if method.name == "offgrid-net":
-        return not any(setting.startswith("reach=") for setting in settings)
-    return method.context == "frame"
+        return 2 * int(settings.get("reach", "0")) + 1
+    if method.context == "frame":
+        return 1
+    return int(settings["frames"]) if settings.get("frames", "").isdigit() else many
 
 
 def _answers_the_count(row: Row) -> bool:

@@ -90,22 +90,21 @@ def compute_bayes_lines(
     work: Path,
     trajectories: int | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> list[Line]:
-    """Return the Bayes lines of the data set's tier, one frame; `work` is the folder of the parts that are done."""
+) -> tuple[list[Line], list[str]]:
+    """Return the Bayes lines of the law that the data set follows, and what is to be said of each.
+
+    `work` is the folder of the parts that are done.
+    """
     from csist_bench.evaluation.bayes_lines import bayes_table
 
     camera = Camera.from_recipe(store.recipe)
     table = bayes_table(store.split(split), camera, work, trajectories=trajectories, progress=progress)
-    return [
-        Line(
-            **_about(store, split),
-            kind="bayes",
-            label=row.line.label,
-            cso_map=min(100.0, row.cso_map),
-            error=row.error,
-        )
+    about = _about(store, split)
+    lines = [
+        Line(**about, kind="bayes", label=row.line.label, cso_map=min(100.0, row.cso_map), error=row.error)
         for row in table
     ]
+    return lines, [row.remark for row in table]
 
 
 def _about(store: Dataset, split: str) -> dict[str, Any]:

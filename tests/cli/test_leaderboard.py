@@ -118,7 +118,7 @@ def test_bayes_lines_are_computed_kept_and_shown_beside_the_others(bench, truth,
     code, out, err = bench.leaderboard("--lines", "--bayes", "--data", bench.store.path, "--work", work)
     assert code == 0, err
     assert out.count("Bayes, ") == 6
-    assert "Bayes, K answers, tier D: 1 frame: 100.0 +- 0.00" in out
+    assert "Bayes, K answers, tier D: 1 frame: 100.0 +- 0.00 (7 trajectories, " in out
     # Again, from the parts that are kept; only so many trajectories are parts of their own.
     assert bench.leaderboard("--lines", "--bayes", "--data", bench.store.path, "--work", work)[1] == out
     label = "seqcsist trajectories=12 splits=[0.0,0.34,0.66]"

@@ -12,7 +12,7 @@ from scipy.stats import qmc
 
 from csist_bench.methods.fitting.answers import FrameAnswers
 from csist_bench.methods.fitting.grouping import Plan
-from csist_bench.methods.group_map._kernels.answering import Choice, FramesToAnswer, answer_by_samples
+from csist_bench.methods.group_map._kernels.answering import Choice, FramesToAnswer, Room, answer_by_samples
 from csist_bench.methods.group_map._kernels.decision import weigh_hypotheses
 from csist_bench.methods.group_map._kernels.expected_hits import LEVELS, Sight
 from csist_bench.methods.group_map._kernels.sampling import FEWEST_SAMPLES, POSE, Mixture, Samples
@@ -51,18 +51,25 @@ def answer_by_posterior(plan: Plan, fits: list[CountFits], choice: Choice, answe
     mixture = mixture_of(len(plan.members), fits)
     groups, most = fits[0].groups, mixture.arms.shape[1]
     frames = FramesToAnswer(plan.frames, plan.groups, plan.frame_offsets, groups.pivots, groups.basis, groups.drift)
-    work = room_for(choice.samples, most)
-    sight = Sight(*np.zeros((2, CANDIDATES, len(work.weight)), np.int64))
-    answer_by_samples(
-        frames, mixture, normal_pairs(choice.samples), choice, work, sight, np.empty((CANDIDATES, 2)), answers
-    )
+    samples = samples_for(choice.samples + HYPOTHESES * FEWEST_SAMPLES, most, HYPOTHESES * most)
+    room = room_for(choice, samples)
+    answer_by_samples(frames, mixture, normal_pairs(choice.samples), choice, samples, room, answers)
 
 
-def room_for(samples: int, most: int) -> Samples:
-    """Return room for the samples of one frame, of up to `most` targets each."""
-    room = samples + HYPOTHESES * FEWEST_SAMPLES
-    x, y, intensity = (np.empty((most, room)) for _ in range(3))
-    return Samples(np.empty(room), np.empty(room, np.int64), x, y, intensity, np.empty((HYPOTHESES * most, 2)))
+def samples_for(number: int, most: int, centres: int) -> Samples:
+    """Return room for so many samples of one frame, of up to `most` targets each."""
+    x, y, intensity = (np.empty((most, number)) for _ in range(3))
+    return Samples(np.empty(number), np.empty(number, np.int64), x, y, intensity, np.empty((centres, 2)))
+
+
+def room_for(choice: Choice, samples: Samples, candidates: int = CANDIDATES) -> Room:
+    """Return room to decide frames in, one after another."""
+    number = len(samples.weight)
+    sight = Sight(*np.zeros((2, candidates, number), np.int64))
+    nearest, level = np.zeros((2, choice.most, number), np.int64)
+    left = np.empty(samples.x.shape, np.int64)
+    places, gains = np.empty((choice.most, 2)), np.empty(choice.most)
+    return Room(sight, np.empty((candidates, 2)), nearest, level, left, places, gains)
 
 
 def mixture_of(groups: int, fits: list[CountFits]) -> Mixture:

@@ -122,3 +122,14 @@ def threshold_hits(answers: Floats, xy: Floats, threshold: int) -> float:
 def grid(step: float) -> Floats:
     axis = 5 + np.arange(-0.5, 0.5 + step / 2, step)
     return np.stack(np.meshgrid(axis, axis, indexing="ij"), -1).reshape(-1, 2)
+
+
+def test_exchange_mends_what_the_greedy_choice_spoils() -> None:
+    # One target, left or right: between the two an answer hits either at three thresholds, but two answers hit all.
+    places = np.array([[4.86, 5.0], [5.14, 5.0]])
+    x, y = np.ascontiguousarray(places[:, 0][None]), np.ascontiguousarray(places[:, 1][None])
+    samples = Samples(np.full(2, 0.5), np.ones(2, np.int64), x, y, np.full_like(x, 235.0), places)
+    assert choose(samples, 2)[:, 2].sum() == pytest.approx(0.8)
+    mended = choose(samples, 2, swap=True)
+    assert mended[:, 2].sum() == pytest.approx(1.0)
+    assert sorted(np.round(mended[:, 0], 2)) == [4.86, 5.14]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from csist_bench.methods.fitting.survey import survey_frames
 from csist_bench.methods.group_map._kernels.sampling import Mixture, Samples, sample_frame, samples_of
 from csist_bench.methods.group_map.hypotheses import fit_plan
 from csist_bench.methods.group_map.method import GroupMap
-from csist_bench.methods.group_map.posterior_answers import mixture_of, normal_pairs, room_for
+from csist_bench.methods.group_map.posterior_answers import mixture_of, normal_pairs, samples_for
 from csist_bench.simulation.camera import Camera
 from csist_bench.simulation.optics import Optics
 from csist_bench.simulation.rendering import frames_from_targets
@@ -60,13 +61,17 @@ def posterior_by_brute_force(frame: Floats, about: Floats) -> tuple[list[tuple[i
     return sets, probability / probability.sum(), means
 
 
-def mixture_of_frame(frame: Floats) -> tuple[Mixture, Floats]:
-    method = GroupMap(frames=1, answers="posterior", radius_sd=1e-4)
-    model = method._model(frame[None, None], CAMERA)
-    survey = survey_frames(frame[None], 5, np.inf, 0.0)
-    plan = next(plans_of(survey, blank_frames(survey, CAMERA), (1, 1), 1, CAMERA))
+def mixture_of_frame(frame: Floats, start: Literal["free", "integer"] = "free", at: int = 0) -> tuple[Mixture, Floats]:
+    """Return the posterior of the last frame of a sequence of at + 1 equal ones, and the centroid."""
+    method = GroupMap(frames=1, start=start, radius_sd=1e-4)
+    frames = np.repeat(frame[None], at + 1, axis=0)
+    model = method._model(frames[None], CAMERA, every_start=True)
+    survey = survey_frames(frames, 5, np.inf, 0.0)
+    plan = next(plans_of(survey, blank_frames(survey, CAMERA), (1, at + 1), 1, CAMERA))
     allowed = count_candidates(survey, plan.members, CAMERA, 4)
-    return mixture_of(1, fit_plan(survey, plan, allowed, model)), survey.centroids[0, :2]
+    mixture = mixture_of(at + 1, fit_plan(survey, plan, allowed, model))
+    low, high = mixture.bounds[at], mixture.bounds[at + 1]
+    return Mixture(np.array([0, high - low]), *(part[low:high] for part in mixture[1:])), survey.centroids[at, :2]
 
 
 @pytest.mark.parametrize(
@@ -86,9 +91,25 @@ def test_hypotheses_weigh_and_lie_as_by_brute_force(arms: tuple[int, int], inten
     np.testing.assert_allclose(probability, expected, atol=0.02)
 
 
+def test_every_place_the_start_allows_has_its_share() -> None:
+    # In frame 12 the reference point is at 4.48 or at 4.52, or a whole px away.
+    frame = frame_of((0, 1, 2, 3), (4.505, 5.2), [230.0, 244.0, 240.0, 226.0], 4)
+    free, centroid = mixture_of_frame(frame, at=12)
+    known, _ = mixture_of_frame(frame, "integer", 12)
+    j = int(np.argmax(free.probability))
+    assert free.probability[j] > 0.9
+    x, variance = centroid[0] + free.path[j, 0], free.covariance[j, 0, 0] + 0.002**2
+    marks = np.array([4.48, 4.52])
+    expected = np.exp(-0.5 * (marks - x) ** 2 / variance)
+    same = (known.arms == free.arms[j]).all(axis=(1, 2)) & (known.targets == free.targets[j])
+    found = [known.probability[same & (np.abs(centroid[0] + known.path[:, 0] - mark) < 0.01)].sum() for mark in marks]
+    assert sum(found) > 0.9
+    np.testing.assert_allclose(found / np.sum(found), expected / expected.sum(), atol=0.01)
+
+
 def test_samples_have_the_moments_of_their_mixture() -> None:
     mixture, centroid = mixture_of_frame(frame_of((0, 2), (4.9, 5.2), [222.0, 249.0], 2))
-    samples = room_for(4096, 2)
+    samples = samples_for(4096 + 64 * 8, 2, 128)
     number, centres = sample_all(mixture, centroid, samples)
     assert samples.weight[:number].sum() == pytest.approx(1.0)
     place = np.stack([samples.x[:, :number], samples.y[:, :number]], -1).mean(axis=0)

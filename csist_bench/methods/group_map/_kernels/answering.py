@@ -57,6 +57,24 @@ class Choice(NamedTuple):
     samples: int
 
 
+class Room(NamedTuple):
+    """Room to decide one frame in: C candidates, S samples of K targets, A answers.
+
+    sight, candidates : what candidates see, and (C, 2), px
+    nearest, level : (A, S), what answers see
+    left : (K, S), levels that no answer has taken
+    places, gains : (A, 2), px, and (A,), what each answer adds
+    """
+
+    sight: Sight
+    candidates: Floats
+    nearest: Ints
+    level: Ints
+    left: Ints
+    places: Floats
+    gains: Floats
+
+
 @jit
 def answer_by_samples(
     frames: FramesToAnswer,
@@ -64,35 +82,40 @@ def answer_by_samples(
     normal: Floats,
     choice: Choice,
     samples: Samples,
-    sight: Sight,
-    candidates: Floats,
+    room: Room,
     answers: FrameAnswers,
 ) -> None:
-    """Fill the answers of frames from their posteriors; `samples`, `sight` and `candidates` are room to work in."""
-    room = len(samples.weight)
-    nearest, level = np.zeros((2, choice.most, room), np.int64)
-    left = np.empty(samples.x.shape, np.int64)
-    places, gains = np.empty((choice.most, 2)), np.empty(choice.most)
-    thresholds = (choice.first, choice.last)
+    """Fill the answers of frames from their posteriors; `samples` and `room` are room to work in."""
     for row in range(len(frames.frame)):
-        f, g, t = frames.frame[row], frames.group[row], frames.offset[row]
+        g, t = frames.group[row], frames.offset[row]
         number, centres = sample_frame(mixture, g, frames.pivots[g], frames.basis[t], frames.drift[t], normal, samples)
-        count = gather_candidates(samples.centres, centres, candidates)
-        look_from_all(candidates, count, samples, number, sight)
-        most, least = choice.most, choice.least
-        if choice.as_targets:
-            most, least = min(most, likely_count(samples, number)), -1.0
-        found = choose_greedily(
-            candidates, count, samples, number, sight, left, thresholds, most, least, places, gains, nearest, level
-        )
-        if choice.as_targets and found > 1:
-            exchange(candidates, count, samples, number, sight, left, thresholds, found, places, gains, nearest, level)
-            rank(samples, number, left, thresholds, found, places, gains, nearest, level)
-        answers.targets[f] = found
-        for i in range(found):
-            answers.theta[f, i, 0], answers.theta[f, i, 1] = places[i, 0], places[i, 1]
-            answers.score[f, i] = gains[i]
-            describe(samples, number, places[i], nearest[i], answers.theta[f, i], answers.sigma[f, i])
+        decide_frame(samples, number, centres, choice, room, frames.frame[row], answers)
+
+
+@jit
+def decide_frame(
+    samples: Samples, number: int, centres: int, choice: Choice, room: Room, frame: int, answers: FrameAnswers
+) -> None:
+    """Fill the answers of one frame from `number` samples of its posterior and the first `centres` of their centres."""
+    candidates, sight, left = room.candidates, room.sight, room.left
+    places, gains, nearest, level = room.places, room.gains, room.nearest, room.level
+    thresholds = (choice.first, choice.last)
+    count = gather_candidates(samples.centres, centres, candidates)
+    look_from_all(candidates, count, samples, number, sight)
+    most, least = choice.most, choice.least
+    if choice.as_targets:
+        most, least = min(most, likely_count(samples, number)), -1.0
+    found = choose_greedily(
+        candidates, count, samples, number, sight, left, thresholds, most, least, places, gains, nearest, level
+    )
+    if choice.as_targets and found > 1:
+        exchange(candidates, count, samples, number, sight, left, thresholds, found, places, gains, nearest, level)
+        rank(samples, number, left, thresholds, found, places, gains, nearest, level)
+    answers.targets[frame] = found
+    for i in range(found):
+        answers.theta[frame, i, 0], answers.theta[frame, i, 1] = places[i, 0], places[i, 1]
+        answers.score[frame, i] = gains[i]
+        describe(samples, number, places[i], nearest[i], answers.theta[frame, i], answers.sigma[frame, i])
 
 
 @jit

@@ -1,0 +1,250 @@
+"""A Markov chain over the targets of one group: K of them anywhere in a disc about a free centre, rigid over m frames.
+
+In frame t target k stands at place_k + sum_i basis[t, i] path_i, with intensity light_k; pixels carry plain read noise.
+Each step changes one thing (a place, two places against each other, all of them, a turn of two or of all about their
+middle, a light, two lights against each other, the path) and is accepted by Metropolis' rule. Kinds of steps take
+turns, and their lengths are tuned while the chain burns in, when the noise is also taken as larger, to let the chain
+find its way. Random numbers are the caller's; numbers come out, nothing is checked.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from csist_bench.jit import jit
+from csist_bench.methods.fitting.pixel_model import axis_response
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+ONE, PAIR, ALL, TURN_PAIR, TURN_ALL, LIGHT, LIGHTS, PATH = range(8)
+KINDS_OF_ONE_FRAME, KINDS = 7, 8
+STRIPS = 24  # of the area that discs share
+HOT = 30.0  # the factor of the noise's variance at first
+TARGET_RATE, TUNING = 0.3, 0.05  # of acceptance, and how fast lengths follow it
+LONGEST = 3.0  # px, rad; lengths of light are in units of LIGHT_UNIT
+LIGHT_UNIT = 20.0
+
+
+class Scene(NamedTuple):
+    """What is seen and known of a group.
+
+    pixels, row, column : (m, n, n), grey levels, and the first row and column, px
+    basis, path_sd : (m, D), and the standard deviation of each coefficient along each axis, px
+    low, high : of intensities, grey levels; radius : of the disc, px; sigma : read noise, grey levels
+    table : of the PSF, `pixel_model.psf_table`
+    """
+
+    pixels: Floats
+    row: int
+    column: int
+    basis: Floats
+    path_sd: Floats
+    low: float
+    high: float
+    radius: float
+    sigma: float
+    table: Floats
+
+
+class Chain(NamedTuple):
+    """What a chain leaves: S samples, thinned: place (S, K, 2) px in the frame asked for, light (S, K), chi2 (S,)."""
+
+    place: Floats
+    light: Floats
+    chi2: Floats
+
+
+@jit
+def shared_area(place: Floats, radius: float) -> float:
+    """Return the area within `radius` of every place (K, 2): of the centres that a disc can have; px^2."""
+    left, right = place[:, 0].max() - radius, place[:, 0].min() + radius
+    if left >= right:
+        return 0.0
+    total, width = 0.0, float(right - left) / STRIPS
+    for i in range(STRIPS):
+        x = left + (i + 0.5) * width
+        low, high = -math.inf, math.inf
+        for k in range(len(place)):
+            half = math.sqrt(max(radius * radius - (x - place[k, 0]) ** 2, 0.0))
+            low, high = max(low, place[k, 1] - half), min(high, place[k, 1] + half)
+        total += max(high - low, 0.0)
+    return float(total * width)
+
+
+@jit
+def log_prior(place: Floats, light: Floats, path: Floats, scene: Scene) -> float:
+    """Return the log density of a state, up to a constant; -inf where it cannot be."""
+    size = scene.pixels.shape[1]
+    for k in range(len(light)):
+        if light[k] < scene.low or light[k] > scene.high:
+            return -math.inf
+        # Beyond the window nothing is seen, and while the noise is taken as larger a group could drift off for good.
+        if abs(place[k, 0] - scene.column - 0.5 * (size - 1)) > 0.5 * size:
+            return -math.inf
+        if abs(place[k, 1] - scene.row - 0.5 * (size - 1)) > 0.5 * size:
+            return -math.inf
+    area = shared_area(place, scene.radius)
+    if area <= 0.0:
+        return -math.inf
+    total = math.log(area)
+    for i in range(len(path)):
+        total -= 0.5 * (path[i, 0] ** 2 + path[i, 1] ** 2) / scene.path_sd[i] ** 2
+    return total
+
+
+@jit
+def respond(place: Floats, path: Floats, moved: NDArray[np.bool_], scene: Scene, across: Floats, down: Floats) -> None:
+    """Fill the responses of the pixels' columns and rows, `across` and `down` (m, K, n), to the targets that moved."""
+    slope = np.empty(scene.pixels.shape[1])
+    for t in range(scene.pixels.shape[0]):
+        dx, dy = 0.0, 0.0
+        for i in range(len(path)):
+            dx += scene.basis[t, i] * path[i, 0]
+            dy += scene.basis[t, i] * path[i, 1]
+        for k in range(len(moved)):
+            if moved[k]:
+                axis_response(place[k, 0] + dx, scene.column, scene.table, across[t, k], slope)
+                axis_response(place[k, 1] + dy, scene.row, scene.table, down[t, k], slope)
+
+
+@jit
+def misfit(light: Floats, scene: Scene, across: Floats, down: Floats) -> float:
+    """Return the sum of squared residuals over sigma^2."""
+    frames, size = scene.pixels.shape[0], scene.pixels.shape[1]
+    total = 0.0
+    left = np.empty(size)
+    for t in range(frames):
+        for i in range(size):
+            left[:] = scene.pixels[t, i]
+            for k in range(len(light)):
+                height = light[k] * down[t, k, i]
+                for j in range(size):
+                    left[j] -= height * across[t, k, j]
+            for j in range(size):
+                total += left[j] * left[j]
+    return total / scene.sigma**2
+
+
+@jit
+def copy_moved(moved: NDArray[np.bool_], source: Floats, target: Floats) -> None:
+    """Copy the responses (m, K, n) of the targets that moved."""
+    for t in range(source.shape[0]):
+        for k in range(source.shape[1]):
+            if moved[k]:
+                target[t, k] = source[t, k]
+
+
+@jit
+def turn(place: Floats, which: Ints, angle: float) -> None:
+    """Turn the places `which` about their middle, in place."""
+    x, y = place[which, 0].mean(), place[which, 1].mean()
+    cos, sin = math.cos(angle), math.sin(angle)
+    for k in which:
+        u, v = place[k, 0] - x, place[k, 1] - y
+        place[k, 0], place[k, 1] = x + cos * u - sin * v, y + sin * u + cos * v
+
+
+@jit
+def propose(
+    kind: int,
+    length: float,
+    pick: float,
+    normal: Floats,
+    place: Floats,
+    light: Floats,
+    path: Floats,
+    path_sd: Floats,
+    moved: NDArray[np.bool_],
+) -> None:
+    """Change a state in place by one step of a kind; `pick` in [0, 1) says which targets, `normal` (2,) whereto.
+
+    Out: `moved` (K,), whose places changed.
+    """
+    targets = len(light)
+    moved[:] = kind in (ALL, TURN_ALL, PATH)
+    i = int(pick * targets)
+    j = (i + 1 + int((pick * targets - i) * (targets - 1))) % targets
+    if kind in (ONE, PAIR, TURN_PAIR):
+        moved[i] = True
+    if kind in (PAIR, TURN_PAIR):
+        moved[j] = True
+    if kind == ONE:
+        place[i] += length * normal
+    elif kind == PAIR:
+        place[i] += length * normal
+        place[j] -= length * normal
+    elif kind == ALL:
+        for k in range(targets):
+            place[k] += length * normal
+    elif kind == TURN_PAIR:
+        turn(place, np.array([i, j]), length * normal[0])
+    elif kind == TURN_ALL:
+        turn(place, np.arange(targets), length * normal[0])
+    elif kind == LIGHT:
+        light[i] += length * LIGHT_UNIT * normal[0]
+    elif kind == LIGHTS:
+        light[i] += length * LIGHT_UNIT * normal[0]
+        light[j] -= length * LIGHT_UNIT * normal[0]
+    else:
+        which = int(pick * len(path))
+        path[which] += length * path_sd[which] * normal
+
+
+@jit
+def run_chain(
+    scene: Scene, place: Floats, light: Floats, normal: Floats, uniform: Floats, burn: int, offset: int, chain: Chain
+) -> None:
+    """Run one chain of K >= 2 targets and leave its samples, spread evenly over the steps after `burn`.
+
+    Parameters
+    ----------
+    place, light : (K, 2) and (K,), where the chain begins; they move
+    normal, uniform : (N, 2) each, random numbers of every step
+    offset : the frame of the group in which places are asked for
+    """
+    steps, kinds = len(normal), KINDS if scene.pixels.shape[0] > 1 else KINDS_OF_ONE_FRAME
+    path = np.zeros((len(scene.path_sd), 2))
+    across, down = np.empty((2, scene.pixels.shape[0], len(light), scene.pixels.shape[1]))
+    length, moved = np.full(KINDS, 0.1), np.ones(len(light), np.bool_)
+    respond(place, path, moved, scene, across, down)
+    prior, chi2 = log_prior(place, light, path, scene), misfit(light, scene, across, down)
+    new_across, new_down = across.copy(), down.copy()
+    every, kept = (steps - burn) // len(chain.chi2), 0
+    new_place, new_light, new_path = place.copy(), light.copy(), path.copy()
+    for step in range(steps):
+        kind = step % kinds
+        new_place[:], new_light[:], new_path[:] = place, light, path
+        propose(
+            kind, length[kind], uniform[step, 0], normal[step], new_place, new_light, new_path, scene.path_sd, moved
+        )
+        new_prior = log_prior(new_place, new_light, new_path, scene)
+        accepted = False
+        if new_prior > -math.inf:
+            respond(new_place, new_path, moved, scene, new_across, new_down)
+            new_chi2 = misfit(new_light, scene, new_across, new_down)
+            heat = HOT ** max(1.0 - 2.0 * step / burn, 0.0)
+            gain = new_prior - prior - 0.5 * (new_chi2 - chi2) / heat
+            accepted = math.log(max(uniform[step, 1], 1e-300)) < gain
+            if accepted:
+                place[:], light[:], path[:], prior, chi2 = new_place, new_light, new_path, new_prior, new_chi2
+                copy_moved(moved, new_across, across)
+                copy_moved(moved, new_down, down)
+            else:
+                copy_moved(moved, across, new_across)
+                copy_moved(moved, down, new_down)
+        if step < burn:
+            length[kind] = min(length[kind] * math.exp(TUNING * (accepted - TARGET_RATE)), LONGEST)
+        elif (step - burn) % every == every - 1 and kept < len(chain.chi2):
+            chain.chi2[kept] = chi2
+            for k in range(len(light)):
+                chain.light[kept, k] = light[k]
+                for axis in range(2):
+                    chain.place[kept, k, axis] = place[k, axis]
+                    for i in range(len(path)):
+                        chain.place[kept, k, axis] += scene.basis[offset, i] * path[i, axis]
+            kept += 1
