@@ -228,7 +228,7 @@ def test_a_full_disk_leaves_no_half_written_file(cli, data, tmp_path, monkeypatc
     preds, board = tmp_path / "p.json", tmp_path / "leaderboard.csv"
     cli.passes("run", "bid", "--set", "iterations=2", "--data", data, "--out", preds)
     cli.passes("submit", preds, "--data", data, "--bootstrap", "2", "--leaderboard", board)
-    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full_disk)
         patch.setattr(os, "replace", full_disk)
@@ -239,7 +239,7 @@ def test_a_full_disk_leaves_no_half_written_file(cli, data, tmp_path, monkeypatc
             ["leaderboard", "--leaderboard", board, "--html", tmp_path / "page.html"],
         ):
             cli.refuses(*arguments, says="No space left on device")
-    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
 def test_ctrl_c_says_so_in_one_line_and_the_set_resumes(cli, tmp_path, monkeypatch):
