@@ -6,13 +6,16 @@ their difference. A difference is always second minus first.
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
 
 from csist_bench.conventions import AP_NAMES
 from csist_bench.detections import Detections
@@ -30,7 +33,7 @@ Bools = NDArray[np.bool_]
 SCORES = ("cso_map", *AP_NAMES)
 RIGHT_WITHIN = 0.25  # px
 SNR_BINS = 4
-Z_95 = float(norm.ppf(INTERVAL_PERCENTILES[1] / 100))
+Z_95 = NormalDist().inv_cdf(INTERVAL_PERCENTILES[1] / 100)
 
 
 @dataclass(frozen=True)
@@ -177,7 +180,11 @@ def compare_files(
     matched = [match(detections, truth) for _, detections in files]
     weights = draws(len(truth.trajectories), resamples, seed)
     masks = [("all", "all frames", np.ones(truth.n_frames, dtype=bool)), *_groups(truth, camera)]
-    samples = [[resampled_scores(one, truth, weights, mask) for _, _, mask in masks] for one in matched]
+    with ThreadPoolExecutor(os.cpu_count()) as threads:  # the kernel lets go of the interpreter
+        drawing = [
+            [threads.submit(resampled_scores, one, truth, weights, mask) for _, _, mask in masks] for one in matched
+        ]
+        samples = [[future.result() for future in futures] for futures in drawing]
     once = np.ones((1, len(truth.trajectories)), dtype=np.int64)
     scores = [[resampled_scores(one, truth, once, mask)[0] for _, _, mask in masks] for one in matched]
     contenders = tuple(
@@ -242,7 +249,7 @@ def linear_difference(score: str, values: tuple[float, float], influence: tuple[
     if spread == 0.0:
         return Difference(score, values, apart, apart, 1.0 if apart == 0 else 0.0)
     return Difference(
-        score, values, apart - Z_95 * spread, apart + Z_95 * spread, float(2 * norm.sf(abs(apart) / spread))
+        score, values, apart - Z_95 * spread, apart + Z_95 * spread, math.erfc(abs(apart) / spread / math.sqrt(2))
     )
 
 
@@ -267,7 +274,7 @@ def _masks_by_snr(truth: Truth, camera: Camera) -> list[tuple[str, Bools]]:
     seen = np.isfinite(faintest)
     if not seen.any() or not camera.noise_sigma > camera.noise_floor:
         return []
-    share = float(np.prod([norm.cdf(0.5 / width) - norm.cdf(-0.5 / width) for width in camera.widths]))
+    share = math.prod(math.erf(0.5 / width / math.sqrt(2)) for width in camera.widths)
     peak = np.where(seen, faintest, 0.0) * share
     snr = peak / np.sqrt(camera.noise_sigma**2 + camera.shot_gain * peak)
     edges = np.unique(np.quantile(snr[seen], np.linspace(0, 1, SNR_BINS + 1)))

@@ -100,7 +100,7 @@ def ranks_by_table(measured: Iterable[Row], leaderboard: str | Path) -> dict[Row
 
     All verified rows of a table count, whichever of them are shown.
     """
-    from csist_bench.leaderboard.significance import ranks  # scipy's distributions take their time
+    from csist_bench.leaderboard.significance import ranks  # scipy takes its time
 
     tables: dict[str, list[Row]] = {}
     for row in measured:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.special import erfc
 
 from csist_bench.leaderboard.rows import Row
 from csist_bench.leaderboard.trajectories import Influence, kept_influence
@@ -70,7 +70,7 @@ def significantly_better(scores: Floats, influence: Floats, level: float = LEVEL
     # Equal answers have no spread and no difference; rounding leaves a little of both.
     same = spread <= 1e-7 * np.sqrt(np.maximum(square[first], square[second]))
     with np.errstate(divide="ignore", invalid="ignore"):
-        p = np.where(same, np.where(np.abs(apart) > 1e-9, 0.0, 1.0), 2 * norm.sf(np.abs(apart) / spread))
+        p = np.where(same, np.where(np.abs(apart) > 1e-9, 0.0, 1.0), erfc(np.abs(apart) / spread / np.sqrt(2)))
     rejected = holm(p, level)
     better[first[rejected & (apart < 0)], second[rejected & (apart < 0)]] = True
     better[second[rejected & (apart > 0)], first[rejected & (apart > 0)]] = True
