@@ -21,15 +21,15 @@ def board(tmp_path):
     return tmp_path / "leaderboard.csv"
 
 
-def test_what_is_kept_is_read_again_to_a_thousandth_of_its_spread(board):
+def test_what_is_kept_is_read_again_to_a_hundredth_of_its_spread(board):
     influence = an_influence()
     path = keep_influence(board, ROW, influence)
     assert path.parent == board.parent / "trajectories"
-    assert path.stat().st_size < 10_000
+    assert path.stat().st_size < 5_500
     found = kept_influence(board, ROW)
     assert (found.trajectories == influence.trajectories).all()
-    np.testing.assert_allclose(found.values, influence.values, atol=1e-5)
-    np.testing.assert_allclose(found.cso_map, influence.values.mean(axis=0), atol=1e-5)
+    np.testing.assert_allclose(found.values, influence.values, atol=6e-4)
+    np.testing.assert_allclose(found.cso_map, influence.values.mean(axis=0), atol=6e-4)
     assert found.aps == ROW.aps
 
 
@@ -77,7 +77,7 @@ def test_damage_is_one_line_with_its_remedy(board, damage):
     elif damage == "empty":
         path.write_bytes(b"")
     elif damage == "pickle":
-        np.savez(path, predictions=np.array({}), trajectories=[], steps=[], largest=[], aps=[])
+        np.savez(path, predictions=np.array({}), gaps=[], steps=[], largest=[], aps=[])
     else:
         with np.load(path) as archive:
             arrays = dict(archive)
