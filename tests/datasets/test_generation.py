@@ -291,7 +291,7 @@ def test_overwriting_one_part_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("name", shipped("data"))
-def test_shipped_recipes_make_the_sets_of_version_0_1_0(tmp_path, name):
+def test_shipped_recipes_make_the_sets_that_they_made_when_they_were_new(tmp_path, name):
     assert recipe_hash(load_data_recipe(name)) == GOLDEN[name]["recipe_hash"]
     made = generate(tmp_path / "set.zarr", load_data_recipe(name, ["trajectories=40"]))
     assert made.fingerprint == GOLDEN[name]["fingerprint"]

@@ -200,9 +200,9 @@ def test_weights_survive_the_round_trip_through_a_file(name: str, tmp_path: Any)
 def test_the_seed_decides_the_weights_and_the_answer(name: str) -> None:
     first, again = build(name, seed=3).state_dict(), build(name, seed=3).state_dict()
     assert all(torch.equal(first[key], again[key]) for key in first)
-    frames = torch.from_numpy(scenes()[0][:1])
+    frames, model = torch.from_numpy(scenes()[0][:1]), network(name)  # kept for other tests: not of inference mode
     with torch.inference_mode():
-        assert torch.equal(network(name).eval()(frames), network(name).eval()(frames))
+        assert torch.equal(model.eval()(frames), model.eval()(frames))
 
 
 @pytest.mark.parametrize("name", NETWORKS)
