@@ -11,7 +11,6 @@ passed over, and the table is written after each run: stop it and start it again
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import sys
 import tempfile
@@ -21,17 +20,17 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from csist_bench import files
 from csist_bench.datasets import Dataset, open_dataset
 from csist_bench.datasets.generation import generate
 from csist_bench.evaluation.report import evaluate
 from csist_bench.evaluation.track_scores import score_tracks
 from csist_bench.evaluation.truth import Truth
 from csist_bench.leaderboard.datasets import recipe_from_text
+from csist_bench.leaderboard.repeat import run_arguments
 from csist_bench.leaderboard.rows import Row, board_lock, read_rows, standing, write_rows
 from csist_bench.leaderboard.submission import influence_of, ranked, track_columns
 from csist_bench.leaderboard.trajectories import AGREE_WITHIN, Influence, influence_path, keep_influence
-from csist_bench.methods.registry import METHODS, Method
+from csist_bench.methods.registry import METHODS
 from csist_bench.predictions import read_predictions
 
 TABLE = Path(__file__).parent / "leaderboard.csv"
@@ -87,44 +86,30 @@ def _data_set(row: Row, folder: Path) -> Dataset:
 
 def _fill_group(leaderboard: Path, store: Dataset, group: list[Row]) -> bool:
     """Run, score and write; return whether every row was met again."""
-    method = next(method for method in METHODS.values() if method.title == group[0].method)
-    left = group
-    for weights in _weights(method, group[0]):
-        with tempfile.TemporaryDirectory() as folder:
-            found = _scored_again(_run(method, weights, store, left, Path(folder)), store, left)
-        met = {row for row, again in found.items() if abs(again.cso_map - row.cso_map) <= AGREE_WITHIN}
-        for row in met:
-            _keep(leaderboard, row, found[row])
-        left = [row for row in left if row not in met]
-        for row in left:
-            print(f"  {row.decoder}, by {row.rank}: {found[row].cso_map:.4f}, the row has {row.cso_map:.4f}")
-        if not left:
-            return True
-    print(f"  {len(left)} rows were not met again and stay as they are")
-    return False
+    with tempfile.TemporaryDirectory() as folder:
+        predictions = _run(store, group, Path(folder))
+        found = _scored_again(predictions, store, group) if predictions else {}
+    met = [row for row, again in found.items() if abs(again.cso_map - row.cso_map) <= AGREE_WITHIN]
+    for row in met:
+        _keep(leaderboard, row, found[row])
+    for row in (row for row in found if row not in met):
+        print(f"  {row.decoder}, by {row.rank}: {found[row].cso_map:.4f}, the row has {row.cso_map:.4f}")
+    if len(met) < len(group):
+        print(f"  {len(group) - len(met)} rows were not met again and stay as they are")
+    return len(met) == len(group)
 
 
-def _weights(method: Method, row: Row) -> list[Path | None]:
-    """Return the files of weights that were trained by the row's recipe; one entry without weights for a solver."""
-    if not method.trainable:
-        return [None]
-    folders = (files.packaged("weights"), TABLE.parent / "weights")
-    cards = [card for folder in folders for card in sorted(folder.glob(f"{method.name}*.json"))]
-    hashes = {card: json.loads(card.read_text(encoding="utf-8"))["recipe_hash"] for card in cards}
-    return [card.with_suffix(".safetensors") for card, recipe in hashes.items() if recipe == row.recipe_hash]
-
-
-def _run(method: Method, weights: Path | None, store: Dataset, rows: list[Row], folder: Path) -> dict[str, Path]:
-    """Unmix with the command line; return the predictions of each decoder."""
+def _run(store: Dataset, rows: list[Row], folder: Path) -> dict[str, Path]:
+    """Unmix with the command line; return the predictions of each decoder, none if it fails, which is said."""
     decoders = sorted({_decoder(row) for row in rows})
     out = folder / "preds.npz"
-    command = [sys.executable, "-m", "csist_bench", "run", method.name, "--data", str(store.path), "--out", str(out)]
-    command += ["--split", rows[0].split]
-    if weights is None:
-        command += [text for setting in rows[0].settings.split() for text in ("--set", setting)]
-    else:
-        command += ["--weights", str(weights), *(text for decoder in decoders for text in ("--decoder", decoder))]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    command = [sys.executable, "-m", "csist_bench", "run", *run_arguments(rows[0]), "--data", str(store.path)]
+    if any(method.trainable for method in METHODS.values() if method.title == rows[0].method):
+        command += [text for decoder in decoders for text in ("--decoder", decoder)]
+    done = subprocess.run([*command, "--out", str(out)], check=False, capture_output=True, text=True)
+    if done.returncode:
+        print(f"  {(done.stderr.strip().splitlines() or ['the run failed'])[-1]}")
+        return {}
     if len(decoders) == 1:
         return {decoders[0]: out}
     return {decoder: out.with_name(f"{out.stem}-{decoder}{out.suffix}") for decoder in decoders}

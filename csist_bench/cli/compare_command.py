@@ -11,6 +11,7 @@ from csist_bench.cli.options import (
     absent_chunks_option,
     convention_options,
     data_option,
+    deliver,
     frames_option,
     json_option,
     note,
@@ -113,19 +114,9 @@ def _compare_files(
 
 
 def _detections(file: str, store: Dataset, part: Split, allow_mismatch: bool, reading: dict[str, Any]) -> Detections:
-    from csist_bench.cli.evaluate_command import refuse_mismatch
-    from csist_bench.predictions import Decoding, read_predictions
+    from csist_bench.cli.evaluate_command import read_for
 
-    read = read_predictions(
-        file,
-        frames_per_trajectory=part.n_frames,
-        n_trajectories=part.n_trajectories,
-        pixel_size_nm=reading["pixel_size_nm"],
-        convention=reading["convention"],
-        decoding=Decoding.of_data(store.recipe, None, reading["absent_chunks"]),
-    )
-    mismatch = read.header.mismatch(store.fingerprint, part.name, lambda: store.fingerprint_v2)
-    refuse_mismatch(file, mismatch, allow_mismatch)
+    read, mismatch = read_for(file, store, part, allow_mismatch, **reading)
     for warning in read.warnings:
         note(f"warning: {file}: {warning}")
     note_convention(read.convention)
@@ -156,20 +147,12 @@ def _compare_rows(names: tuple[str, ...], dataset: str, split: str, leaderboard:
 
 def _deliver(comparison: Comparison, wanted: dict[str, str | None], as_json: bool) -> None:
     from csist_bench.evaluation import comparison_text as text
-    from csist_bench.files import replace_file
 
     makers = {"latex": text.comparison_latex, "markdown": text.comparison_markdown, "csv": text.comparison_csv}
-    printed = False
     for form, target in wanted.items():
-        if target is None:
-            continue
-        if target == "-":
-            say(makers[form](comparison), nl=False)
-            printed = True
-            continue
-        replace_file(Path(target), makers[form](comparison).encode())
-        note(f"{target}: written")
+        if target is not None:
+            deliver(target, makers[form](comparison))
     if as_json:
         print_json(comparison.to_dict())
-    elif not printed:
+    elif "-" not in wanted.values():
         say(text.comparison_text(comparison), nl=False)

@@ -107,21 +107,14 @@ def command(
     """
     from csist_bench.datasets import open_dataset
     from csist_bench.evaluation.report import DetailOptions, Provenance, evaluate
-    from csist_bench.predictions import Decoding, read_predictions
 
     store = open_dataset(data)
     part = store.split(split)
     truth = truth_of(part, frames, trajectories)
-    read = read_predictions(
-        predictions,
-        frames_per_trajectory=part.n_frames,
-        n_trajectories=part.n_trajectories,
-        pixel_size_nm=pixel_size_nm,
-        convention=convention,
-        decoding=Decoding.of_data(store.recipe, grid_threshold, absent_chunks),
+    reading = {"pixel_size_nm": pixel_size_nm, "convention": convention}
+    read, mismatch = read_for(
+        predictions, store, part, allow_mismatch, absent_chunks=absent_chunks, threshold=grid_threshold, **reading
     )
-    mismatch = read.header.mismatch(store.fingerprint, split, lambda: store.fingerprint_v2)
-    refuse_mismatch(predictions, mismatch, allow_mismatch)
     report = evaluate(
         read.detections,
         truth,
@@ -157,6 +150,31 @@ def truth_of(part: Split, frames: str | None, trajectories: str | None) -> Truth
     scored = None if frames is None else frame_range(frames, part.n_frames)
     chosen = None if trajectories is None else frame_range(trajectories, part.n_trajectories, name="trajectories")
     return Truth.from_split(part, scored, chosen)
+
+
+def read_for(
+    file: str,
+    store: Dataset,
+    part: Split,
+    allow_mismatch: bool,
+    *,
+    absent_chunks: AbsentChunks,
+    threshold: float | None = None,
+    **reading: Any,
+) -> tuple[Predictions, str | None]:
+    """Return the predictions of a file that answers a split, and in what it is of other data, which must be allowed."""
+    from csist_bench.predictions import Decoding, read_predictions
+
+    read = read_predictions(
+        file,
+        frames_per_trajectory=part.n_frames,
+        n_trajectories=part.n_trajectories,
+        decoding=Decoding.of_data(store.recipe, threshold, absent_chunks),
+        **reading,
+    )
+    mismatch = read.header.mismatch(store.fingerprint, part.name, lambda: store.fingerprint_v2)
+    refuse_mismatch(file, mismatch, allow_mismatch)
+    return read, mismatch
 
 
 def _why_unverified(read: Predictions, mismatch: str | None) -> str:

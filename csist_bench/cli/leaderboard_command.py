@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from csist_bench.cli.options import DEFAULT_DATA, ProgressLine, json_option, note, print_json, say, terminal_width
+from csist_bench.cli.options import (
+    DEFAULT_DATA,
+    ProgressLine,
+    deliver,
+    json_option,
+    note,
+    print_json,
+    say,
+    terminal_width,
+)
 from csist_bench.cli.submit_command import DEFAULT_LEADERBOARD
 from csist_bench.conventions import FAMILIES, STATUSES
 
@@ -97,11 +106,11 @@ def command(
     if markdown:
         from csist_bench.leaderboard.table import markdown_text
 
-        _deliver(markdown, markdown_text(shown))
+        deliver(markdown, markdown_text(shown))
     if html:
         from csist_bench.leaderboard.page import page_text
 
-        _deliver(html, page_text(shown))
+        deliver(html, page_text(shown))
 
 
 def _shown_path(path: str) -> str:
@@ -153,18 +162,6 @@ def _print_rows(shown: Board, measured: list[Row]) -> None:
     for row in (row for table in shown.tables.values() for row in table):
         rows.append({**row.values(), "superseded": row.measured and id(row) not in in_force})
     print_json(rows)
-
-
-def _deliver(target: str, text: str) -> None:
-    """Print a text, or write it to a file by rename."""
-    if target == "-":
-        say(text, nl=False)
-        return
-    from csist_bench.files import replace_file
-
-    Path(target).parent.mkdir(parents=True, exist_ok=True)
-    replace_file(Path(target), text.encode())
-    note(f"{target}: written")
 
 
 def _write_results(path: str, pages: tuple[str, ...], docs: bool, check: bool) -> None:

@@ -176,6 +176,17 @@ def say(text: str, nl: bool = True) -> None:
     click.echo(printable(text), nl=nl)
 
 
+def deliver(target: str, text: str) -> None:
+    """Print a text where the target is "-", or write it to a file by rename."""
+    if target == "-":
+        say(text, nl=False)
+        return
+    from csist_bench.files import replace_file
+
+    replace_file(target, text.encode())
+    note(f"{target}: written")
+
+
 def terminal_width() -> int | None:
     """Return the characters of a line of the terminal; None where stdout is none and COLUMNS does not say."""
     if not sys.stdout.isatty() and not os.environ.get("COLUMNS", "").isdigit():

@@ -224,10 +224,11 @@ def pr_command(predictions: tuple[str, ...], data: str, split: str, out: str, **
       csist-bench plot pr preds.json --out precision_recall.svg
       csist-bench plot pr ista.json ml.json offgrid.json --out compared.pdf
     """
+    from statistics import fmean
+
     from csist_bench.conventions import ap_name
-    from csist_bench.evaluation.average_precision import curve
+    from csist_bench.evaluation.average_precision import RankedHits, curve
     from csist_bench.evaluation.matching import match
-    from csist_bench.evaluation.report import evaluate
     from csist_bench.evaluation.truth import Truth
     from csist_bench.plots.precision_recall import FileCurves, compared_curves_picture, precision_recall_picture
     from csist_bench.plots.style import require_picture
@@ -241,9 +242,9 @@ def pr_command(predictions: tuple[str, ...], data: str, split: str, out: str, **
         matched = match(read.detections, truth)
         names = [ap_name(threshold) for threshold in matched.thresholds]
         curves = {name: curve(hits, truth.n_targets) for name, hits in zip(names, matched.hits)}
-        report = evaluate(read.detections, truth)
+        aps = [100 * ap for ap in RankedHits.from_matched(matched, truth.n_targets).average_precisions()]
         name = str(read.header.method.get("name", Path(path).name))
-        files.append(FileCurves(name, report.cso_map, curves, dict(zip(names, report.ap))))
+        files.append(FileCurves(name, fmean(aps), curves, dict(zip(names, aps))))
     said = ", ".join(f"{file.name}: CSO-mAP {file.cso_map:.2f} %" for file in files)
     if len(files) == 1:
         precision_recall_picture(files[0].curves, out, files[0].aps, said)

@@ -10,8 +10,8 @@ import msgspec
 import numpy as np
 
 from csist_bench.datasets.reading import Dataset, Split
-from csist_bench.errors import InputError, must
-from csist_bench.files import built_beside
+from csist_bench.files import built_beside, require_new_folder
+from csist_bench.files.parquet import parquet_modules
 from csist_bench.recipes import stored_table
 
 Progress = Callable[[int, int], None]
@@ -30,9 +30,8 @@ def export_parquet(source: Dataset, folder: Path, progress: Progress | None = No
     InputError
         If the folder exists and is not empty, or pyarrow is not installed.
     """
-    pyarrow, parquet = _modules()
-    if folder.is_symlink() or (folder.exists() and (not folder.is_dir() or any(folder.iterdir()))):
-        raise must(f"{folder}", "be a new or empty folder", "a link, or one with content", "choose another")
+    pyarrow, parquet = parquet_modules()
+    require_new_folder(folder)
     total = sum(split.n_trajectories * split.n_frames for split in source.splits.values())
     about = {"recipe": stored_table(source.recipe), "fingerprint": source.fingerprint}
     done = 0
@@ -72,12 +71,3 @@ def _frames(split: Split, first: int, stop: int, pyarrow: Any) -> dict[str, Any]
     )
     scored = np.isin(t, list(split.scored_frames))
     return {"trajectory": n + first, "frame": t, "scored": scored, "pixels": pixels}
-
-
-def _modules() -> tuple[Any, Any]:
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ImportError:
-        raise InputError("Parquet files need pyarrow; install 'csist-bench[parquet]'") from None
-    return pyarrow, parquet

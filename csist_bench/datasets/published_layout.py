@@ -22,7 +22,7 @@ from csist_bench import datasets
 from csist_bench.conventions import SPLITS
 from csist_bench.datasets.pictures import read_picture
 from csist_bench.errors import InputError, must, require_finite, show
-from csist_bench.files import built_beside
+from csist_bench.files import built_beside, require_new_folder
 from csist_bench.files.sources import require_file
 from csist_bench.recipes import DataRecipe, load_data_recipe, recipe_from_stored, stored_table
 from csist_bench.simulation.camera import saturation_level
@@ -69,8 +69,7 @@ def export_published(source: datasets.Dataset, folder: Path, bits: int = 8, prog
     InputError
         If the folder exists and is not empty.
     """
-    if folder.is_symlink() or (folder.exists() and (not folder.is_dir() or any(folder.iterdir()))):
-        raise must(f"{folder}", "be a new or empty folder", "a link, or one with content", "choose another")
+    require_new_folder(folder)
     layout = _Layout(bits, 1 if bits == 8 else SCALE_16_BIT, source.recipe.frames, stored_table(source.recipe))
     with built_beside(folder) as building:
         return _export_into(building, source, layout, progress)

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from csist_bench.errors import InputError
+from csist_bench.errors import InputError, must
 
 PACKAGE = Path(__file__).resolve().parents[1]
 PARTIAL = ".partial"
@@ -65,6 +65,12 @@ def require_place(path: str | Path, overwrite: bool = True) -> None:
     folder = next(parent for parent in path.absolute().parents if parent.exists())
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         raise InputError(f"{path}: cannot be written; {folder} is not a folder that you may write to")
+
+
+def require_new_folder(folder: Path) -> None:
+    """Refuse a folder that holds anything, or a link to one; called before long work."""
+    if folder.is_symlink() or (folder.exists() and (not folder.is_dir() or any(folder.iterdir()))):
+        raise must(f"{folder}", "be a new or empty folder", "a link, or one with content", "choose another")
 
 
 @contextmanager

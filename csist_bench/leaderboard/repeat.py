@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from csist_bench import files
+from csist_bench.errors import must
 from csist_bench.leaderboard.rows import Row
 from csist_bench.methods.registry import METHODS, Method
 from csist_bench.recipes import shipped
@@ -36,16 +37,32 @@ def run_command(row: Row) -> str:
     method = method_of(row)
     if method is None or not recipe_of(row) or not row.dataset_recipe:
         return ""
-    run = ["csist-bench run", method.name, *_weights(row, method)]
-    run += [f"--decoder {row.decoder}"] if row.decoder == "polish" else []
-    run += ["--precision bfloat16"] if "precision=bfloat16" in row.settings else []
-    run += [f"--split {row.split}"] if row.split != "test" else []
-    run += [FILES.strip()]
+    decoder = ["--decoder", row.decoder] if row.decoder == "polish" else []
+    run = shlex.join(["csist-bench", "run", method.name, *_weights(row, method), *decoder, *_said(row)]) + FILES
     split = f" --split {row.split}" if row.split != "test" else ""
     score = f"csist-bench evaluate preds.json --data set.zarr{split}"
     if row.rank != "score":
         score = f"csist-bench submit preds.json --data set.zarr{split} --tier reproduced --rank {row.rank} --dry-run"
-    return "\n".join([*_training(row, method), " ".join(run), score])
+    return "\n".join([*_training(row, method), run, score])
+
+
+def run_arguments(row: Row) -> list[str]:
+    """Return what follows `csist-bench run` to make a row's answers again, but for data, decoder and output.
+
+    Raises
+    ------
+    InputError
+        If no method here is the row's.
+    """
+    method = method_of(row)
+    if method is None:
+        raise must("method", "be one of the registry", row.method)
+    return [method.name, *_weights(row, method), *_said(row)]
+
+
+def _said(row: Row) -> list[str]:
+    precision = ["--precision", "bfloat16"] if "precision=bfloat16" in row.settings else []
+    return precision + (["--split", row.split] if row.split != "test" else [])
 
 
 def method_of(row: Row) -> Method | None:
@@ -88,10 +105,10 @@ def _recipe_names(row: Row, method: Method) -> list[str]:
 
 def _weights(row: Row, method: Method) -> list[str]:
     if not method.trainable:
-        return [f"--set {shlex.quote(text)}" for text in row.settings.split()]
+        return [word for text in row.settings.split() for word in ("--set", text)]
     kept = "last" if "last weights" in row.note else "best"
     name = _shipped_weights(row) or f"runs/{recipe_of(row)}/{kept}.safetensors"
-    return [] if name == method.name else [f"--weights {shlex.quote(name)}"]
+    return [] if name == method.name else ["--weights", name]
 
 
 def _training(row: Row, method: Method) -> list[str]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from csist_bench.detections import Detections
 from csist_bench.errors import InputError, must, show
+from csist_bench.files.parquet import parquet_modules
 from csist_bench.files.sources import ALWAYS_ALLOWED, LARGEST_RATIO, file_bytes
 from csist_bench.files.tables import require_different, unread
 from csist_bench.predictions.header import HEADER_KEY, Header, stored_header
@@ -70,7 +71,7 @@ def read_parquet_parts(path: Path, bounds: IndexBounds, warnings: list[str]) -> 
 
 def _part(data: bytes, where: str, bounds: IndexBounds, warnings: list[str]) -> tuple[Columns, bytes | None]:
     """Return the columns of one file and its header's text."""
-    _, parquet = _modules()
+    _, parquet = parquet_modules()
     try:
         return _read(
             parquet.ParquetFile(io.BytesIO(data), page_checksum_verification=True), len(data), where, bounds, warnings
@@ -105,7 +106,7 @@ def _read(file: Any, size: int, where: str, bounds: IndexBounds, warnings: list[
 
 def _number_type(kind: Any, where: str) -> Any:
     """Return the type that a column is read as: 64-bit whole numbers or floats; any that is no number is refused."""
-    pyarrow, _ = _modules()
+    pyarrow, _ = parquet_modules()
     types = pyarrow.types
     plain = kind
     if isinstance(plain, pyarrow.BaseExtensionType):
@@ -120,7 +121,7 @@ def _number_type(kind: Any, where: str) -> Any:
 
 
 def _values(array: Any, kind: Any, name: str, where: str) -> NDArray[Any]:
-    pyarrow, _ = _modules()
+    pyarrow, _ = parquet_modules()
     if isinstance(array.type, pyarrow.BaseExtensionType):
         array = array.storage
     if pyarrow.types.is_dictionary(array.type):
@@ -134,19 +135,9 @@ def _values(array: Any, kind: Any, name: str, where: str) -> NDArray[Any]:
 
 def encode_parquet(detections: Detections, header: Header) -> bytes:
     """Return the columns as a table, with the header as JSON in its metadata."""
-    pyarrow, parquet = _modules()
+    pyarrow, parquet = parquet_modules()
     table = pyarrow.table(detections.columns())
     table = table.replace_schema_metadata({HEADER_KEY: msgspec.json.encode(header.to_table())})
     buffer = io.BytesIO()
     parquet.write_table(table, buffer, write_page_checksum=True)
     return buffer.getvalue()
-
-
-def _modules() -> tuple[Any, Any]:
-    """Return pyarrow and pyarrow.parquet, or say how to install them."""
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ImportError:
-        raise InputError("Parquet files need pyarrow; install 'csist-bench[parquet]'") from None
-    return pyarrow, parquet

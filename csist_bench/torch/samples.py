@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -40,18 +40,37 @@ def window_of(frame: int, window: int, frames: int) -> NDArray[np.int64]:
     return np.clip(np.arange(frame - window // 2, frame + window // 2 + 1), 0, frames - 1)
 
 
-def sample_of(
-    frames: NDArray[Any],
-    xy: NDArray[np.float64],
-    intensity: NDArray[np.float64],
-    labels: Labels,
-    optics: Optics,
-    collision: str,
+class Cut(NamedTuple):
+    """How samples are cut from trajectories: the window (None: all), the kind of labels, and what grids need."""
+
+    window: int | None
+    labels: Labels
+    optics: Optics
+    collision: str
+
+
+def sample_at(
+    trajectory: int, frame: int, arrays: tuple[NDArray[Any], NDArray[np.float64], NDArray[np.float64]], cut: Cut
 ) -> Sample:
+    """Return the window about a frame of a trajectory, with its labels and its place.
+
+    Parameters
+    ----------
+    arrays : frames (T, H, W), target places (T, K, 2) and intensities (T, K) of the trajectory
+    """
+    frames, xy, intensity = arrays
+    if cut.window is not None:
+        frames = frames[window_of(frame, cut.window, len(frames))]
+        xy, intensity = xy[frame], intensity[frame]
+    place = {"trajectory": torch.tensor(trajectory), "frame": torch.tensor(frame)}
+    return _labelled(frames, xy, intensity, cut) | place
+
+
+def _labelled(frames: NDArray[Any], xy: NDArray[np.float64], intensity: NDArray[np.float64], cut: Cut) -> Sample:
     """Return frames (L, H, W) and the labels of targets (..., K, 2) and (..., K) as float32 tensors."""
     sample = {"frames": torch.from_numpy(np.asarray(frames, dtype=np.float32))}
-    if labels == "grid":
-        return sample | {"grid": _tensor(grid_from_targets(xy, intensity, optics, collision))}
+    if cut.labels == "grid":
+        return sample | {"grid": _tensor(grid_from_targets(xy, intensity, cut.optics, cut.collision))}
     return sample | {"xy": _tensor(xy), "intensity": _tensor(intensity)}
 
 

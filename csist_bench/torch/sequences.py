@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset as TorchDataset
 
 from csist_bench.datasets import Split, open_dataset
 from csist_bench.simulation.optics import Optics
-from csist_bench.torch.samples import Labels, Sample, Transform, checked_labels, checked_window, sample_of, window_of
+from csist_bench.torch.samples import Cut, Labels, Transform, checked_labels, checked_window, sample_at
 
 IN_MEMORY = 2 * 2**30  # bytes of a split's frames up to which they are read once and kept
 
@@ -74,6 +73,7 @@ class SequenceDataset(TorchDataset[Any]):
         self.window = checked_window(window, part.n_frames)
         self.scored_frames = part.scored_frames
         self.optics = Optics.from_recipe(part.recipe)
+        self._cut = Cut(self.window, self.labels, self.optics, part.recipe.label_collision)
         self._middles = [0] if self.window is None else list(part.scored_frames if scored else range(part.n_frames))
         self._length = part.n_trajectories * len(self._middles)
 
@@ -102,14 +102,8 @@ class SequenceDataset(TorchDataset[Any]):
             raise IndexError(f"index must be in [0, {self._length}), got {index}")
         n, place = divmod(index % self._length, len(self._middles))
         frame = self._middles[place]
-        frames = self._trajectory("frames", n)
-        xy, intensity = self._trajectory("target_xy", n), self._trajectory("target_intensity", n)
-        if self.window is not None:
-            frames = frames[window_of(frame, self.window, len(frames))]
-            xy, intensity = xy[frame], intensity[frame]
-        collision = self._part.recipe.label_collision
-        sample: Sample = sample_of(frames, xy, intensity, self.labels, self.optics, collision)
-        sample |= {"trajectory": torch.tensor(n), "frame": torch.tensor(frame)}
+        frames, xy, intensity = (self._trajectory(name, n) for name in ("frames", "target_xy", "target_intensity"))
+        sample = sample_at(n, frame, (frames, xy, intensity), self._cut)
         return sample if self.transform is None else self.transform(sample)
 
     def _trajectory(self, name: str, n: int) -> NDArray[Any]:

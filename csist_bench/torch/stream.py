@@ -14,7 +14,7 @@ from csist_bench.errors import must
 from csist_bench.recipes import DataRecipe, frame_range, load_data_recipe
 from csist_bench.simulation.optics import Optics
 from csist_bench.simulation.rendering import render_shard
-from csist_bench.torch.samples import Labels, Transform, checked_labels, checked_window, sample_of, window_of
+from csist_bench.torch.samples import Cut, Labels, Transform, checked_labels, checked_window, sample_at
 
 BLOCK = 32  # trajectories rendered at a time
 SEED = 2**31  # of streams: no set is made with it by default
@@ -71,6 +71,7 @@ class StreamDataset(IterableDataset[Any]):
         self.window = checked_window(window, self.recipe.frames)
         self.scored_frames = frame_range(self.recipe.scored_frames, self.recipe.frames)
         self.optics = Optics.from_recipe(self.recipe)
+        self._cut = Cut(self.window, self.labels, self.optics, self.recipe.label_collision)
 
     def __iter__(self) -> Iterator[Any]:
         reader, readers = _place()
@@ -84,12 +85,7 @@ class StreamDataset(IterableDataset[Any]):
         xy, intensity = shard.scenes.xy, shard.scenes.intensity
         for i, n in enumerate(trajectories):
             frame = 0 if self.window is None else self.scored_frames[n % len(self.scored_frames)]
-            frames, places, light = shard.frames[i], xy[i], intensity[i]
-            if self.window is not None:
-                frames = frames[window_of(frame, self.window, len(frames))]
-                places, light = places[frame], light[frame]
-            sample = sample_of(frames, places, light, self.labels, self.optics, self.recipe.label_collision)
-            sample |= {"trajectory": torch.tensor(n), "frame": torch.tensor(frame)}
+            sample = sample_at(n, frame, (shard.frames[i], xy[i], intensity[i]), self._cut)
             yield sample if self.transform is None else self.transform(sample)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -15,18 +14,14 @@ from csist_bench.recipes import load_method_recipe, parse_overrides
 from csist_bench.simulation.optics import Optics
 from csist_bench.training.recipe import training_hash, training_recipe
 from csist_bench.training.stages import require_fit
+from tests.helpers.scripts import loaded_script
 
 SCRIPT = Path(__file__).parents[2] / "leaderboard" / "ablations.py"
 
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("ablations", SCRIPT)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return loaded_script("ablations")
 
 
 def test_every_variant_is_another_network_or_another_training(script: ModuleType) -> None:

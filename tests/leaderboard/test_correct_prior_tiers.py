@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 import sys
 from pathlib import Path
@@ -12,18 +11,14 @@ import pytest
 
 from csist_bench.leaderboard.rows import read_rows, write_rows
 from tests.helpers.rows import digest, row
+from tests.helpers.scripts import loaded_script
 
 FOLDER = Path(__file__).parents[2] / "leaderboard"
 
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("correct_prior_tiers", FOLDER / "correct_prior_tiers.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return loaded_script("correct_prior_tiers")
 
 
 def test_only_the_column_of_wrong_rows_changes(script, tmp_path):

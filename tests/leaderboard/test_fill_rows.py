@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 
@@ -16,6 +15,7 @@ from csist_bench.leaderboard import Claim, read_rows, submit
 from csist_bench.leaderboard.rows import write_rows
 from csist_bench.leaderboard.trajectories import influence_path, kept_influence
 from csist_bench.recipes import load_data_recipe
+from tests.helpers.scripts import loaded_script
 
 SCRIPT = Path(__file__).parents[2] / "leaderboard" / "fill_rows.py"
 NEW = ("answers_per_frame", "cso_f1", "gospa", "gospa_localisation", "gospa_missed", "gospa_false")
@@ -23,12 +23,7 @@ NEW = ("answers_per_frame", "cso_f1", "gospa", "gospa_localisation", "gospa_miss
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("fill_rows", SCRIPT)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return loaded_script("fill_rows")
 
 
 @pytest.fixture(scope="module")
