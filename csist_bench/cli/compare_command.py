@@ -118,7 +118,7 @@ def _detections(file: str, store: Dataset, part: Split, allow_mismatch: bool, re
 
     read, mismatch = read_for(file, store, part, allow_mismatch, **reading)
     for warning in read.warnings:
-        note(f"warning: {file}: {warning}")
+        note(f"warning: {warning}")
     note_convention(read.convention)
     if mismatch is None and not read.header.names_data:
         note(f"{file} does not say which data it answers")
