@@ -14,6 +14,7 @@ from csist_bench.cli.options import (
     frame_file_options,
     frames_option,
     note,
+    note_compiling,
     refuse_given,
     set_option,
     split_option,
@@ -170,6 +171,7 @@ def command(
     refuse_idle_options(row, data)
     options = RunOptions(parse_overrides(overrides), weights, device, batch, precision, threshold, sha256 or "")
     into_folder = is_folder(out)
+    note_compiling()
     files = [] if into_folder else output_files(out, decoder)
     for file in files:
         require_writable(file, overwrite)  # before the work, not after it
