@@ -50,7 +50,7 @@ def command(layout: str, bits: str, allow_partial: bool, src: str, dst: str) -> 
 
         count = export_parquet(source, Path(dst), ProgressLine("exported"))
     else:
-        from csist_bench.datasets.published_layout import export_published
+        from csist_bench.datasets.public_layouts.importing import export_published
 
         count = export_published(source, Path(dst), int(bits), ProgressLine("exported"))
     note(f"{dst}: {count:,} frames")

@@ -27,7 +27,7 @@ def command(layout: str, frames: int | None, src: str, dst: str) -> None:
     """
     from pathlib import Path
 
-    from csist_bench.datasets.published_layout import import_published
+    from csist_bench.datasets.public_layouts.importing import import_published
 
     fingerprint = import_published(Path(src), Path(dst), frames, ProgressLine("imported"))
     note(f"{dst}: complete, fingerprint {fingerprint}")

@@ -10,7 +10,7 @@ import pytest
 from csist_bench.datasets import fingerprint as prints
 from csist_bench.datasets import layout, open_dataset
 from csist_bench.datasets.generation import generate
-from csist_bench.datasets.published_layout import export_published, import_published
+from csist_bench.datasets.public_layouts.importing import export_published, import_published
 from csist_bench.datasets.target_tables import read_target_table
 from csist_bench.predictions import Header, read_predictions
 from csist_bench.recipes import DataRecipe, load_data_recipe

@@ -10,7 +10,7 @@ from csist_bench import datasets
 from csist_bench.datasets import layout
 from csist_bench.datasets.generation import generate
 from csist_bench.datasets.integrity import BLOSC_HEADER, blosc_is_sound
-from csist_bench.datasets.published_layout import export_published
+from csist_bench.datasets.public_layouts.importing import export_published
 from csist_bench.datasets.verification import verify
 from csist_bench.errors import InputError
 from tests.helpers.command_line import CommandLine

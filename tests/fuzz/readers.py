@@ -20,7 +20,7 @@ from csist_bench.datasets.camera_files import read_camera
 from csist_bench.datasets.frame_axes import FrameLayout
 from csist_bench.datasets.frame_files import read_bare_frames
 from csist_bench.datasets.frame_formats.arrays import open_frames
-from csist_bench.datasets.published_layout import _read_annotations
+from csist_bench.datasets.public_layouts.importing import _read_annotations
 from csist_bench.datasets.target_tables import read_target_table
 from csist_bench.errors import InputError
 from csist_bench.files import packaged

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from csist_bench.datasets import open_dataset
-from csist_bench.datasets.published_layout import SIDE_FILE, export_published, import_published
+from csist_bench.datasets.public_layouts.importing import SIDE_FILE, export_published, import_published
 from csist_bench.datasets.verification import verify
 from csist_bench.errors import InputError
 from tests.helpers.sets import tiny_set
