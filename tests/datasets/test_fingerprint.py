@@ -10,7 +10,8 @@ import pytest
 from csist_bench.datasets import fingerprint as prints
 from csist_bench.datasets import layout, open_dataset
 from csist_bench.datasets.generation import generate
-from csist_bench.datasets.public_layouts.importing import export_published, import_published
+from csist_bench.datasets.public_layouts.exporting import export_layout
+from csist_bench.datasets.public_layouts.importing import import_layout
 from csist_bench.datasets.target_tables import read_target_table
 from csist_bench.predictions import Header, read_predictions
 from csist_bench.recipes import DataRecipe, load_data_recipe
@@ -186,7 +187,7 @@ def test_imported_frames_are_part_of_it(tmp_path):
     path, found = tiny_set(tmp_path / "set.zarr", "seqcsist-noise"), set()
     for seed in (0, 1):
         source = tiny_set(tmp_path / f"{seed}.zarr", "seqcsist-noise", f"seed={seed}")
-        export_published(open_dataset(source), tmp_path / f"{seed}", bits=16)
-        import_published(tmp_path / f"{seed}", tmp_path / f"back{seed}.zarr")
+        export_layout(open_dataset(source), tmp_path / f"{seed}", bits=16)
+        import_layout(tmp_path / f"{seed}", tmp_path / f"back{seed}.zarr")
         found.add(open_dataset(tmp_path / f"back{seed}.zarr").fingerprint_v2)
     assert len(found | {open_dataset(path).fingerprint_v2}) == 3

@@ -1,18 +1,13 @@
-"""The published folder layout, in and out: `{split}/image/image_{i}.png` and `{split}/annotation/COS{i}.xml`.
-
-i = trajectory * T + frame. The published annotations and pictures disagree about which coordinate is the row, so an
-importer must not trust names: it renders a few frames in both orders and keeps the one that matches the pictures.
-"""
+"""A folder in a public layout read into a data set."""
 
 from __future__ import annotations
 
-import json
-import re
+import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import msgspec
 import numpy as np
@@ -21,294 +16,243 @@ from numpy.typing import NDArray
 from csist_bench import datasets
 from csist_bench.conventions import SPLITS
 from csist_bench.datasets.pictures import read_picture
-from csist_bench.errors import InputError, must, require_finite, show
-from csist_bench.files import built_beside, require_new_folder
-from csist_bench.files.sources import require_file
-from csist_bench.recipes import DataRecipe, load_data_recipe, recipe_from_stored, stored_table
+from csist_bench.datasets.public_layouts.annotations import Annotation, read_annotation
+from csist_bench.datasets.public_layouts.files import LAYOUTS, FolderLayout, SplitFiles, find_frames
+from csist_bench.datasets.public_layouts.readings import (
+    NUMERICAL,
+    Found,
+    Residuals,
+    Slack,
+    best_reading,
+    find_reading,
+    places,
+)
+from csist_bench.datasets.public_layouts.side_file import SIDE_FILE, Pictures, read_side_file
+from csist_bench.errors import InputError, must
+from csist_bench.files import built_beside
+from csist_bench.files.convention import AS_THE_FORM, OURS, Convention
+from csist_bench.recipes import DataRecipe, convert, load_data_recipe, recipe_from_stored, resolved
 from csist_bench.simulation.camera import saturation_level
 from csist_bench.simulation.optics import Optics
-from csist_bench.simulation.rendering import Shard, frames_from_targets
+from csist_bench.simulation.rendering import Shard
 from csist_bench.simulation.scenes import Scenes
 from csist_bench.simulation.sensor import is_ideal
 
-SIDE_FILE = "csist-bench.json"
-FORMAT = "csist-bench/published-layout@1"
-SCALE_16_BIT = 64  # grey values of a 16-bit picture per grey level; an 8-bit picture has 1
 CHECKED_TOGETHER = 500  # frames
-XML_DECIMALS_ERROR = 1e-3  # grey levels; what rounded coordinates in foreign annotations may add
+NO_SLACK = 1e-6  # grey levels; under it decimals move nothing
 
 Progress = Callable[[int, int], None]
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class _Layout:
-    """What a published folder says of its frames: pixel depth, grey values per grey level, frames per trajectory."""
+class Imported:
+    """What an import made: the set's fingerprint, its frames, how it was read, and what else should be known."""
 
-    bits: int
-    scale: int
+    fingerprint: str
     frames: int
-    recipe: dict[str, Any] | None
+    found: Found
+    decimals: tuple[int, int]
+    notes: list[str]
+
+
+@dataclass(frozen=True, eq=False)
+class _Targets:
+    """Annotated targets of a split as they stand: `xy` (frames, K, 2) as (xc, yc), `light` (frames, K), NaN-padded."""
+
+    xy: Floats
+    light: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class _Source:
+    """A folder whose files are found and whose annotations are read."""
+
+    folder: Path
+    pictures: Pictures
+    recipe: DataRecipe
+    files: dict[str, SplitFiles]
+    targets: dict[str, _Targets]
+    slack: Slack
+    decimals: tuple[int, int]
 
     @property
-    def step(self) -> float:
-        """Quantisation step of the frames in grey levels: the pictures', or the sensor's before them."""
-        return 1.0 if self.recipe and self.recipe.get("bits") else 1 / self.scale
+    def sizes(self) -> dict[str, int]:
+        """Trajectories of each split."""
+        return {
+            split: len(self.files[split].pictures) // self.pictures.frames if split in self.files else 0
+            for split in SPLITS
+        }
 
 
-# --- export ----------------------------------------------------------------------------------------------------------
+def import_layout(
+    folder: Path,
+    path: Path,
+    layout: str = "published",
+    *,
+    frames: int | None = None,
+    told: Convention = AS_THE_FORM,
+    progress: Progress | None = None,
+) -> Imported:
+    """Read a folder in a public layout into a new store at `path`.
 
-
-def export_published(source: datasets.Dataset, folder: Path, bits: int = 8, progress: Progress | None = None) -> int:
-    """Write a data set in the published layout and return the number of frames.
-
-    8-bit pictures are rounded and clipped at 255; 16-bit ones hold 64 values per grey level, clipped at 65535. The
-    annotations hold x as `xc` and y as `yc`, exactly. A side file keeps the recipe and the scale.
-
-    Raises
-    ------
-    InputError
-        If the folder exists and is not empty.
-    """
-    require_new_folder(folder)
-    layout = _Layout(bits, 1 if bits == 8 else SCALE_16_BIT, source.recipe.frames, stored_table(source.recipe))
-    with built_beside(folder) as building:
-        return _export_into(building, source, layout, progress)
-
-
-def _export_into(folder: Path, source: datasets.Dataset, layout: _Layout, progress: Progress | None) -> int:
-    total = sum(split.n_trajectories * split.n_frames for split in source.splits.values())
-    done = 0
-    for split in source.splits.values():
-        for kind in ("image", "annotation"):
-            (folder / split.name / kind).mkdir(parents=True)
-        for first, stop in _blocks(split.n_trajectories):
-            done += _export_block(split, first, stop, folder / split.name, layout)
-            if progress:
-                progress(done, total)
-    side = {"format": FORMAT, "bits": layout.bits, "scale": layout.scale, "frames": layout.frames}
-    side |= {"recipe": layout.recipe, "fingerprint": source.fingerprint}
-    (folder / SIDE_FILE).write_text(json.dumps(side, indent=1), encoding="utf-8")
-    return done
-
-
-def _blocks(count: int, length: int = 50) -> list[tuple[int, int]]:
-    return [(start, min(start + length, count)) for start in range(0, count, length)]
-
-
-def _export_block(split: datasets.Split, first: int, stop: int, folder: Path, layout: _Layout) -> int:
-    from PIL import Image
-
-    kind = np.uint8 if layout.bits == 8 else np.uint16
-    values = split.read("frames", first, stop).astype(np.float64) * layout.scale
-    require_finite(f"{split.name}: frames of trajectories {first}..{stop - 1}", values)
-    pictures = np.clip(np.rint(values), 0, np.iinfo(kind).max).astype(kind)
-    xy, intensity = split.read("target_xy", first, stop), split.read("target_intensity", first, stop)
-    count = split.read("target_count", first, stop)
-    for n, t in np.ndindex(pictures.shape[:2]):
-        i = (first + n) * layout.frames + t
-        Image.fromarray(pictures[n, t]).save(folder / "image" / f"image_{i}.png")
-        k = int(count[n, t])
-        xml = _annotation(i, xy[n, t, :k], intensity[n, t, :k], split.recipe, layout.bits)
-        (folder / "annotation" / f"COS{i}.xml").write_text(xml, encoding="utf-8")
-    return int(pictures.shape[0] * pictures.shape[1])
-
-
-def _annotation(i: int, xy: NDArray[Any], intensity: NDArray[Any], recipe: DataRecipe, bits: int) -> str:
-    root = ElementTree.Element("annotation")
-    ElementTree.SubElement(root, "filename").text = f"image_{i}.png"
-    size = ElementTree.SubElement(root, "size")
-    for name, value in (("width", recipe.size), ("height", recipe.size), ("depth", bits)):
-        ElementTree.SubElement(size, name).text = str(value)
-    ElementTree.SubElement(root, "sigma").text = repr(recipe.psf_sigma)
-    for (x, y), s in zip(xy.tolist(), intensity.tolist()):
-        coordinate = ElementTree.SubElement(ElementTree.SubElement(root, "object"), "coordinate")
-        for name, value in (("xc", x), ("yc", y), ("brightness", s)):
-            ElementTree.SubElement(coordinate, name).text = repr(value)
-    ElementTree.indent(root)
-    return ElementTree.tostring(root, encoding="unicode") + "\n"
-
-
-# --- import ----------------------------------------------------------------------------------------------------------
-
-
-def import_published(folder: Path, path: Path, frames: int | None = None, progress: Progress | None = None) -> str:
-    """Read a published folder into a new store at `path` and return its fingerprint.
+    Pictures are taken in the order of the first number in their names. Axes, origin and rounding are found by
+    rendering every frame (see `readings`), not by names.
 
     Parameters
     ----------
     folder : Path
     path : Path
         Must not exist.
+    layout : {"published", "csist-100k"}
     frames : int, optional
-        Frames per trajectory; by default the side file's, or 20.
+        Frames per trajectory; by default the side file's, or the layout's: 20 and 1.
+    told : Convention
+        Axes and origin where they are known; None is found.
+    progress : callable, optional
+        Told of files read, of all of them.
 
     Raises
     ------
     InputError
-        Naming the first file that is missing or wrong; or, where the targets explain the pictures in neither axis
-        order, the first such frame and the two errors.
+        Naming the first file that is missing or wrong; or, where the targets explain the pictures in no reading or in
+        several, the errors of all of them.
     """
     if path.exists() or path.is_symlink():
         raise must(f"{path}", "not exist", "an existing file or folder", "choose another path or remove it")
     if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; expected the published layout (train/, val/, test/)")
-    layout = _read_layout(folder, frames)
-    counts = {split: _count_frames(folder / split, layout.frames) for split in SPLITS}
-    if not any(counts.values()):
-        raise InputError(f"{folder}: no {'/, '.join(SPLITS)}/ with image/image_0.png inside; not the published layout")
-    sizes = {split: count // layout.frames for split, count in counts.items()}
-    parts = {split: _read_annotations(folder / split, count) for split, count in counts.items() if count}
-    recipe = _recipe_of(folder, layout, sizes, parts)
-    with built_beside(path) as building:
-        return _import_into(building, folder, layout, sizes, parts, recipe, progress)
+        raise InputError(f"{folder}: no such folder; expected the {layout} layout (train/, val/, test/)")
+    source = _open_source(folder, LAYOUTS[layout], frames, progress)
+    with built_beside(path) as building, _pixels(source, path.parent, progress) as pixels:
+        found = _read_by(source, pixels, told)
+        fingerprint = _write(building, source, pixels, found)
+    count = sum(len(part.pictures) for part in source.files.values())
+    return Imported(fingerprint, count, found, source.decimals, _notes(source, found))
 
 
-def _import_into(
-    building: Path,
-    folder: Path,
-    layout: _Layout,
-    sizes: dict[str, int],
-    parts: dict[str, _Annotations],
-    recipe: DataRecipe,
-    progress: Progress | None,
-) -> str:
-    total, done = sum(sizes.values()) * layout.frames, 0
-    datasets.create_dataset(building, recipe, sizes, {"imported_step": layout.step})
-    swapped, first = None, ""
-    for task in datasets.tasks_of(recipe, sizes):
-        shard = _shard(folder / task.split, task, parts[task.split], recipe, layout)
-        place, own = f"{folder / task.split}", _axes_are_swapped(shard, recipe, layout, folder / task.split, task)
-        if swapped is None:
-            swapped, first = own, place
-        if own is not None and own != swapped:
-            order = [f"xc is the {'row' if one else 'column'}" for one in (own, swapped)]
-            where = f"{place}, frames {task.start * layout.frames} and on"
-            raise InputError(f"{where}: {order[0]}, but {order[1]} in {first}; make the annotations agree")
-        scenes = shard.scenes
-        if swapped:
-            scenes = Scenes(np.ascontiguousarray(scenes.xy[..., ::-1]), scenes.intensity, scenes.count)
-        datasets.write_shard(building, recipe, task, Shard(shard.frames, scenes))
-        done += (task.stop - task.start) * layout.frames
-        if progress:
-            progress(done, total)
-    return datasets.finalise(building)
+def _notes(source: _Source, found: Found) -> list[str]:
+    gaps = [
+        f"{part.folder.name}: numbers {part.numbers[0]}..{part.numbers[1]}, {part.missing} of them missing;"
+        " taken in sorted order"
+        for part in source.files.values()
+        if part.missing
+    ]
+    cut = "pixels are truncated: each lies up to one grey value below the light, half of one on average"
+    return gaps + ([cut] if found.pixels == "truncated" else [])
 
 
-def _read_layout(folder: Path, frames: int | None) -> _Layout:
+# --- annotations -----------------------------------------------------------------------------------------------------
+
+
+def _open_source(folder: Path, layout: FolderLayout, frames: int | None, progress: Progress | None) -> _Source:
+    files = find_frames(folder, layout)
     side = folder / SIDE_FILE
     if side.exists():
-        return _side_layout(side, frames)
-    for split in SPLITS:
-        first = folder / split / "image" / "image_0.png"
-        if first.is_file():
-            return _Layout(8 if _picture(first).dtype == np.uint8 else 16, 1, frames or 20, None)
-    return _Layout(8, 1, frames or 20, None)
+        pictures = read_side_file(side, frames)
+    else:
+        depth = 8 if _picture(next(iter(files.values())).pictures[0]).dtype == np.uint8 else 16
+        pictures = Pictures(depth, 1, frames or layout.frames)
+    for part in files.values():
+        if len(part.pictures) % pictures.frames:
+            rule = f"be a multiple of {pictures.frames} per trajectory"
+            raise must(f"{part.folder}: number of frames", rule, len(part.pictures), "see --frames")
+    total, done = 2 * sum(len(part.pictures) for part in files.values()), 0
+    read: dict[str, list[Annotation]] = {}
+    for split, part in files.items():
+        read[split] = []
+        for path in part.annotations:
+            read[split].append(read_annotation(path))
+            done += 1
+            if progress and done % CHECKED_TOGETHER == 0:
+                progress(done, total)
+        _require_alike(part, read[split], next(iter(read.values()))[0])
+    every = [one for part in read.values() for one in part]
+    decimals = tuple(max(one.decimals[i] for one in every) for i in range(2))
+    sizes = {split: len(part.pictures) // pictures.frames for split, part in files.items()}
+    recipe = _recipe_of(folder, layout, pictures, sizes, every)
+    targets = {split: _targets(part, recipe.k_max) for split, part in read.items()}
+    slack = Slack.of((decimals[0], decimals[1]), Optics.from_recipe(recipe))
+    return _Source(folder, pictures, recipe, files, targets, slack, (decimals[0], decimals[1]))
 
 
-def _side_layout(side: Path, frames: int | None) -> _Layout:
-    require_file(side)
-    try:
-        table = json.loads(side.read_text(encoding="utf-8"))
-        layout = _Layout(int(table["bits"]), int(table["scale"]), frames or int(table["frames"]), table["recipe"])
-        if layout.recipe is not None:
-            recipe_from_stored(layout.recipe, str(side))
-    except InputError:
-        raise
-    except (ValueError, KeyError, TypeError, OverflowError, AttributeError, RecursionError) as error:
-        raise InputError(
-            f"{side}: damaged side file ({show(repr(error))}); remove it to import by the pictures alone"
-        ) from None
-    if layout.bits not in (8, 16) or layout.scale not in (1, SCALE_16_BIT) or layout.frames < 1:
-        found = f"bits {layout.bits}, scale {layout.scale}, frames {layout.frames}"
-        raise must(f"{side}", f"hold bits 8 or 16, scale 1 or {SCALE_16_BIT}, and frames from 1", found)
-    return layout
+def _require_alike(part: SplitFiles, read: list[Annotation], first: Annotation) -> None:
+    """Refuse annotations of another PSF or size than the first: a set has one of each."""
+    for path, one in zip(part.annotations, read):
+        if (one.sigma, one.size) != (first.sigma, first.size):
+            rule = f"name sigma {first.sigma:g} and size {first.size}, as the first annotation does"
+            raise must(f"{path}", rule, f"sigma {one.sigma:g} and size {one.size}")
 
 
-def _count_frames(folder: Path, frames: int) -> int:
-    """Return the number of frames of a split, checked to be contiguous and whole trajectories."""
-    found = sorted(int(m[1]) for p in folder.glob("image/image_*.png") if (m := re.fullmatch(r"image_(\d+)", p.stem)))
-    if found != list(range(len(found))):
-        missing = next(i for i, have in enumerate(found) if i != have)
-        raise InputError(f"{folder}/image/image_{missing}.png is missing; frames must be numbered 0..{found[-1]}")
-    if len(found) % frames:
-        raise must(
-            f"{folder}: number of frames", f"be a multiple of {frames} per trajectory", len(found), "see --frames"
-        )
-    return len(found)
+def _targets(read: list[Annotation], k: int) -> _Targets:
+    xy, light = np.full((len(read), k, 2), np.nan), np.full((len(read), k), np.nan)
+    for row, one in enumerate(read):
+        if one.targets:
+            table = np.array(one.targets)
+            xy[row, : len(table)], light[row, : len(table)] = table[:, :2], table[:, 2]
+    return _Targets(xy, light)
 
 
-@dataclass(frozen=True, eq=False)
-class _Annotations:
-    targets: list[list[tuple[float, float, float]]]  # per frame: (xc, yc, brightness)
-    sigma: float
-    size: int
-
-
-def _read_annotations(folder: Path, count: int) -> _Annotations:
-    targets, sigma, size = [], None, None
-    for i in range(count):
-        path = folder / "annotation" / f"COS{i}.xml"
-        if not path.exists():
-            raise InputError(f"{path} is missing; every picture needs its annotation")
-        require_file(path)
-        try:
-            root = ElementTree.parse(path).getroot()
-            places = [
-                tuple(float(c.findtext(n, "")) for n in ("xc", "yc", "brightness")) for c in root.iter("coordinate")
-            ]
-            targets.append(places)
-            if sigma is None:
-                sigma, size = float(root.findtext("sigma", "0.5")), int(root.findtext("size/width", ""))
-        except (ElementTree.ParseError, ValueError, LookupError, RecursionError, OverflowError) as error:
-            raise InputError(f"{path}: not a readable annotation of xc, yc, brightness ({error})") from None
-        if not np.isfinite(places).all() if places else False:
-            raise InputError(f"{path}: coordinates and brightness must be finite, got {places}")
-    return _Annotations(targets, sigma or 0.5, size or 11)  # type: ignore[arg-type]
-
-
-def _recipe_of(folder: Path, layout: _Layout, sizes: dict[str, int], parts: dict[str, _Annotations]) -> DataRecipe:
+def _recipe_of(
+    folder: Path, layout: FolderLayout, pictures: Pictures, sizes: dict[str, int], every: list[Annotation]
+) -> DataRecipe:
     """Return the recipe of an imported set: the exported one where the side file keeps it, else what the files show."""
-    first = next(iter(parts.values()))
-    counts = [len(places) for part in parts.values() for places in part.targets]
-    base = load_data_recipe("seqcsist") if layout.recipe is None else recipe_from_stored(layout.recipe, str(folder))
-    frames, total = layout.frames, sum(sizes.values())
+    stored = pictures.recipe
+    base = load_data_recipe(layout.recipe) if stored is None else recipe_from_stored(stored, str(folder))
+    counts = [len(one.targets) for one in every]
+    light = [target[2] for one in every for target in one.targets]
+    frames, total = pictures.frames, sum(sizes.values())
+    eight = pictures.bits == 8
     changes: dict[str, Any] = {
-        "name": base.name if layout.recipe else folder.resolve().name,
+        "name": base.name if stored else folder.resolve().name,
         "trajectories": total,
         "frames": frames,
-        "splits": tuple(sizes[split] / total for split in SPLITS),
+        "splits": tuple(sizes.get(split, 0) / total for split in SPLITS),
         "scored_frames": base.scored_frames if frames == base.frames else ":",
-        "size": first.size,
-        "psf_sigma": first.sigma,
+        "size": every[0].size,
+        "psf_sigma": every[0].sigma,
         "directions": "given",
         "k_min": min(counts),
         "k_max": max(max(counts), 1),
-        "dtype": "uint8" if layout.bits == 8 else "float32",
-        "bits": 8 if layout.bits == 8 else 0,
-        "saturation": 0.0 if layout.bits == 8 else min(65535 / layout.scale, saturation_level(base)),
+        "intensity_min": min([base.intensity_min, *light]),
+        "intensity_max": max([base.intensity_max, *light]),
+        "dtype": "uint8" if eight else "float32",
+        "bits": 8 if eight else 0,
+        "saturation": 0.0 if eight else min(pictures.ceiling, saturation_level(base)),
     }
-    return msgspec.structs.replace(base, **changes)
+    return convert(resolved(msgspec.structs.replace(base, **changes)), DataRecipe, f"{folder}: annotations")
 
 
-def _shard(folder: Path, task: datasets.Task, part: _Annotations, recipe: DataRecipe, layout: _Layout) -> Shard:
-    n, t, k = task.stop - task.start, layout.frames, recipe.k_max
-    xy, intensity = np.full((n, t, k, 2), np.nan), np.full((n, t, k), np.nan)
-    frames = np.empty((n, t, recipe.size, recipe.size), dtype=recipe.dtype)
-    for row, frame in np.ndindex(n, t):
-        i = (task.start + row) * t + frame
-        picture = _picture(folder / "image" / f"image_{i}.png")
-        if picture.shape != frames.shape[2:]:
-            raise must(f"{folder}/image/image_{i}.png", f"be {recipe.size} x {recipe.size} px", picture.shape)
-        if (found := _depth(picture)) != layout.bits:
-            rule = f"be a picture of {layout.bits} bits, as the first one is"
-            raise must(f"{folder}/image/image_{i}.png", rule, f"{found} bits", "convert it")
-        frames[row, frame] = picture if layout.scale == 1 else picture / layout.scale
-        places = part.targets[i]
-        if places:
-            xy[row, frame, : len(places)] = np.array(places)[:, :2]
-            intensity[row, frame, : len(places)] = np.array(places)[:, 2]
-    count = np.isfinite(intensity).sum(axis=-1).astype(np.uint8)
-    return Shard(frames, Scenes(xy, intensity, count))
+# --- pictures --------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _pixels(source: _Source, place: Path, progress: Progress | None) -> Iterator[dict[str, NDArray[Any]]]:
+    """Yield the pictures of each split, (frames, H, W), mapped from a nameless file beside the set to be made."""
+    size, bits = source.recipe.size, source.pictures.bits
+    done = sum(len(part.pictures) for part in source.files.values())
+    total = 2 * done
+    with tempfile.TemporaryFile(dir=place) as scratch:
+        kind = np.dtype(np.uint8 if bits == 8 else np.uint16)
+        whole = np.memmap(scratch, kind, "w+", shape=(done, size, size))
+        parts, first = {}, 0
+        for split, part in source.files.items():
+            parts[split] = whole[first : first + len(part.pictures)]
+            for row, path in enumerate(part.pictures):
+                parts[split][row] = _checked_picture(path, size, bits)
+                done += 1
+                if progress and (done % CHECKED_TOGETHER == 0 or done == total):
+                    progress(done, total)
+            first += len(part.pictures)
+        yield parts
+
+
+def _checked_picture(path: Path, size: int, bits: int) -> NDArray[Any]:
+    picture = _picture(path)
+    if picture.shape != (size, size):
+        raise must(f"{path}", f"be {size} x {size} px", picture.shape)
+    if (found := _depth(picture)) != bits:
+        raise must(f"{path}", f"be a picture of {bits} bits, as the first one is", f"{found} bits", "convert it")
+    return picture
 
 
 def _picture(path: Path) -> NDArray[Any]:
@@ -322,37 +266,58 @@ def _depth(picture: NDArray[Any]) -> int:
     return 16 if not picture.size or 0 <= picture.min() <= picture.max() < 2**16 else 32
 
 
-def _axes_are_swapped(
-    shard: Shard, recipe: DataRecipe, layout: _Layout, folder: Path, task: datasets.Task
-) -> bool | None:
-    """Tell whether `xc` is the row, by rendering all frames of a shard both ways; None where both explain them."""
-    ideal = layout.recipe is None or is_ideal(recipe_from_stored(layout.recipe, str(folder)))
-    allowed = 0.5 / layout.scale + XML_DECIMALS_ERROR
-    errors = [np.concatenate(parts) for parts in zip(*_order_errors(shard, recipe, layout))]
+# --- what the annotations mean, and the set --------------------------------------------------------------------------
+
+
+def _read_by(source: _Source, pixels: dict[str, NDArray[Any]], told: Convention) -> Found:
+    """Return the reading of the annotations that explains the pictures."""
+    pictures, optics = source.pictures, Optics.from_recipe(source.recipe)
+    stored = pictures.recipe
+    # Of our own export of frames with noise, background or clipping no reading explains the pictures to the last digit.
+    ideal = stored is None or is_ideal(recipe_from_stored(stored, str(source.folder)))
+    parts = {}
+    for split, files in source.files.items():
+        part = parts[str(files.folder)] = Residuals(optics, 1 / pictures.scale, pictures.ceiling, source.slack)
+        targets, shown = source.targets[split], pixels[split]
+        for first in range(0, len(shown), CHECKED_TOGETHER):
+            block = slice(first, first + CHECKED_TOGETHER)
+            levels = shown[block] / pictures.scale
+            part.add(targets.xy[block], targets.light[block], levels, prune=ideal)
+            if ideal and not part.alive().any():
+                break
     if not ideal:
-        # Our own export of frames with noise, background or clipping: neither order explains them to the last digit.
-        medians = [float(np.median(error)) for error in errors]
-        return None if medians[0] == medians[1] else medians[1] < medians[0]
-    straight, swapped = (error <= allowed for error in errors)
-    if straight.all() or swapped.all():
-        return None if straight.all() and swapped.all() else bool(swapped.all())
-    first = int(np.argmin(straight | swapped) if not (straight | swapped).all() else np.argmin(straight))
-    frame = task.start * layout.frames + first
-    raise InputError(
-        f"{folder}: the annotations explain the pictures in neither axis order; frame {frame}: largest error"
-        f" {errors[0][first]:.3g} with xc = column, {errors[1][first]:.3g} with xc = row (allowed {allowed:.3g})"
-    )
+        return best_reading(parts, told, pictures.convention or OURS)
+    names = {str(files.folder): [path.name for path in files.pictures] for files in source.files.values()}
+    return find_reading(parts, names, told, pictures.convention)
 
 
-def _order_errors(shard: Shard, recipe: DataRecipe, layout: _Layout) -> Iterator[list[NDArray[np.float64]]]:
-    """Yield, piece by piece, each frame's largest error with xc = column and with xc = row."""
-    optics, k = Optics.from_recipe(recipe), recipe.k_max
-    count = shard.frames.shape[0] * shard.frames.shape[1]
-    xy, light = shard.scenes.xy.reshape(count, k, 2), shard.scenes.intensity.reshape(count, k)
-    frames = shard.frames.reshape(count, recipe.size, recipe.size)
-    ceiling = (255.0 if layout.bits == 8 else 65535.0) / layout.scale
-    for first, stop in _blocks(count, CHECKED_TOGETHER):
-        shown = frames[first:stop].astype(np.float64)
-        orders = (xy[first:stop], xy[first:stop, :, ::-1])
-        rendered = (frames_from_targets(order, light[first:stop], optics) for order in orders)
-        yield [np.abs(np.clip(expected, 0, ceiling) - shown).max(axis=(1, 2)) for expected in rendered]
+def _write(building: Path, source: _Source, pixels: dict[str, NDArray[Any]], found: Found) -> str:
+    recipe, pictures = source.recipe, source.pictures
+    largest = max(float(source.slack(targets.light).max()) for targets in source.targets.values())
+    step = pictures.step * (2 if found.pixels != "rounded" else 1)
+    # What a frame may differ from its targets by, twice: the quantisation step, and what decimals add.
+    step += 2 * (largest + NUMERICAL) if largest > NO_SLACK else 0.0
+    about = {"imported_step": step, "imported": _about(source, found)}
+    datasets.create_dataset(building, recipe, source.sizes, about)
+    for task in datasets.tasks_of(recipe, source.sizes):
+        block = slice(task.start * recipe.frames, task.stop * recipe.frames)
+        targets, shown = source.targets[task.split], pixels[task.split][block]
+        lead = task.stop - task.start, recipe.frames
+        levels = shown if pictures.scale == 1 else shown / pictures.scale
+        frames = levels.reshape(*lead, recipe.size, recipe.size).astype(recipe.dtype)
+        light = targets.light[block].reshape(*lead, recipe.k_max)
+        xy = places(targets.xy[block], found.reading).reshape(*lead, recipe.k_max, 2)
+        count = np.isfinite(light).sum(axis=-1).astype(np.uint8)
+        datasets.write_shard(building, recipe, task, Shard(frames, Scenes(xy, light, count)))
+    return datasets.finalise(building)
+
+
+def _about(source: _Source, found: Found) -> dict[str, Any]:
+    """Return what the set tells of its source; outside the attributes that a digest covers, as older readers expect."""
+    return {
+        "axes": found.reading.axes,
+        "origin": found.reading.origin,
+        "pixels": found.pixels,
+        "decimals": list(source.decimals),
+        "bits": source.pictures.bits,
+    }
