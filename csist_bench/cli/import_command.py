@@ -22,9 +22,20 @@ from csist_bench.cli.options import ProgressLine, note
 )
 @click.option("--origin", type=click.Choice(["centre", "corner", "one"]), help="What annotations count from, if known.")
 @click.option("--axes", type=click.Choice(["xy", "yx"]), help="yx: xc is the row and yc the column, if known.")
+@click.option("--url", metavar="ADDRESS", help="Page of the set, for its metadata.")
+@click.option("--license", metavar="SPDX|ADDRESS", help="Licence of the set, as CC-BY-4.0 or an address.")
 @click.argument("src")
 @click.argument("dst")
-def command(layout: str, frames: int | None, origin: str | None, axes: str | None, src: str, dst: str) -> None:
+def command(
+    layout: str,
+    frames: int | None,
+    origin: str | None,
+    axes: str | None,
+    url: str | None,
+    license: str | None,
+    src: str,
+    dst: str,
+) -> None:
     """Read the folders of PNG frames and XML annotations in SRC into a data set DST.
 
     published: {split}/image/image_{i}.png and {split}/annotation/COS{i}.xml. csist-100k: {split}/cso_img/image_{i}.png
@@ -43,11 +54,12 @@ def command(layout: str, frames: int | None, origin: str | None, axes: str | Non
 
     from csist_bench.datasets.public_layouts.importing import import_layout
     from csist_bench.files.convention import Convention
+    from csist_bench.recipes import require_about
 
-    told = Convention(None, origin, axes)
-    made = import_layout(
-        Path(src), Path(dst), layout, frames=frames, told=told, progress=ProgressLine("imported", "files")
-    )
+    told, progress = Convention(None, origin, axes), ProgressLine("imported", "files")
+    about = {name: text for name, text in (("url", url), ("license", license)) if text}
+    require_about(about.get("url", ""), about.get("license", ""), "--")
+    made = import_layout(Path(src), Path(dst), layout, frames=frames, told=told, about=about, progress=progress)
     note(f"{src}: read with {made.found.text()}")
     note(f"decimals: {made.decimals[0]} of coordinates, {made.decimals[1]} of brightness")
     for line in made.notes:

@@ -21,7 +21,8 @@ from tests.helpers.sets import as_schema_1, tiny_recipe, tiny_set
 SAMPLE_OF_0_1_0 = Path(__file__).parents[2] / "data" / "sample" / "seqcsist.zarr"
 # Fields that neither optics nor sensor are: what is drawn shows in the targets, how labels are made is nobody's data.
 OTHER_FIELDS = {
-    "name", "trajectories", "frames", "splits", "scored_frames", "seed", "c", "label_collision", "grid_threshold",
+    "url", "license", "grid_threshold",
+    "name", "trajectories", "frames", "splits", "scored_frames", "seed", "c", "label_collision",
     "k_min", "k_max", "intensity_min", "intensity_max", "directions", "radius_min", "radius_max", "growth_max",
     "separation_min", "placement_misses", "curves", "step", "start_min", "start_max", "line_slope_max",
     "quadratic_max", "offset_min", "offset_max", "circle_radius_min", "circle_radius_max", "circle_x_min",

@@ -9,14 +9,16 @@ from pathlib import Path
 import numpy as np
 
 from csist_bench import datasets
+from csist_bench.datasets.folder_layouts import LAYOUTS, FolderLayout
+from csist_bench.datasets.metadata.facts import facts_of
+from csist_bench.datasets.metadata.writing import write_metadata
 from csist_bench.datasets.public_layouts.annotations import annotation_text
-from csist_bench.datasets.public_layouts.files import LAYOUTS, FolderLayout
 from csist_bench.datasets.public_layouts.readings import annotated
 from csist_bench.datasets.public_layouts.side_file import SCALE_16_BIT, SIDE_FILE, Pictures, side_table
 from csist_bench.errors import require_finite
 from csist_bench.files import built_beside, require_new_folder
 from csist_bench.files.convention import OURS, Convention
-from csist_bench.recipes import stored_table
+from csist_bench.recipes import DESCRIPTIVE, stored_table
 
 TRAJECTORIES_TOGETHER = 50
 
@@ -54,7 +56,9 @@ def export_layout(
     """
     require_new_folder(folder)
     scale = 1 if bits == 8 else SCALE_16_BIT
-    pictures = Pictures(bits, scale, source.recipe.frames, stored_table(source.recipe), convention.over(OURS))
+    about = {name: getattr(source.recipe, name) for name in DESCRIPTIVE}
+    stored, written = stored_table(source.recipe), convention.over(OURS)
+    pictures = Pictures(bits, scale, source.recipe.frames, stored, written, about)
     with built_beside(folder) as building:
         return _export_into(building, source, LAYOUTS[layout], pictures, progress)
 
@@ -76,6 +80,7 @@ def _export_into(
                 progress(done, total)
     side = side_table(pictures, layout.name, source.fingerprint)
     (folder / SIDE_FILE).write_text(json.dumps(side, indent=1), encoding="utf-8")
+    write_metadata(folder, facts_of(source, layout.name, pictures.bits))
     return done
 
 

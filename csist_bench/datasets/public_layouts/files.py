@@ -12,33 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from csist_bench.conventions import SPLITS
+from csist_bench.datasets.folder_layouts import LAYOUTS, FolderLayout
 from csist_bench.errors import InputError, must
 
 IGNORED = ("Thumbs.db", "desktop.ini")  # left by file managers, as are hidden files
-
-
-@dataclass(frozen=True)
-class FolderLayout:
-    """How a public layout names its files.
-
-    `frames` are those of a trajectory and `recipe` is the data recipe where no side file says otherwise. `continued`
-    means that numbers go on from one split to the next; they have at least `digits` digits.
-    """
-
-    name: str
-    images: str
-    annotations: str
-    prefix: str
-    frames: int
-    recipe: str
-    digits: int
-    continued: bool
-
-
-LAYOUTS = {
-    "published": FolderLayout("published", "image", "annotation", "COS", 20, "seqcsist", 1, False),
-    "csist-100k": FolderLayout("csist-100k", "cso_img", "Annotations", "CSO", 1, "csist-100k", 5, True),
-}
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from csist_bench import datasets
 from csist_bench.conventions import SPLITS
+from csist_bench.datasets.folder_layouts import LAYOUTS, FolderLayout
 from csist_bench.datasets.pictures import read_picture
 from csist_bench.datasets.public_layouts.annotations import Annotation, read_annotation
-from csist_bench.datasets.public_layouts.files import LAYOUTS, FolderLayout, SplitFiles, find_frames
+from csist_bench.datasets.public_layouts.files import SplitFiles, find_frames
 from csist_bench.datasets.public_layouts.readings import (
     NUMERICAL,
     Found,
@@ -31,7 +32,7 @@ from csist_bench.datasets.public_layouts.side_file import SIDE_FILE, Pictures, r
 from csist_bench.errors import InputError, must
 from csist_bench.files import built_beside
 from csist_bench.files.convention import AS_THE_FORM, OURS, Convention
-from csist_bench.recipes import DataRecipe, convert, load_data_recipe, recipe_from_stored, resolved
+from csist_bench.recipes import DESCRIPTIVE, DataRecipe, convert, load_data_recipe, recipe_from_stored, resolved
 from csist_bench.simulation.camera import saturation_level
 from csist_bench.simulation.optics import Optics
 from csist_bench.simulation.rendering import Shard
@@ -92,6 +93,7 @@ def import_layout(
     *,
     frames: int | None = None,
     told: Convention = AS_THE_FORM,
+    about: Mapping[str, str] | None = None,
     progress: Progress | None = None,
 ) -> Imported:
     """Read a folder in a public layout into a new store at `path`.
@@ -109,6 +111,8 @@ def import_layout(
         Frames per trajectory; by default the side file's, or the layout's: 20 and 1.
     told : Convention
         Axes and origin where they are known; None is found.
+    about : mapping, optional
+        The set's `url` and `license`, for its metadata; by default what the side file tells.
     progress : callable, optional
         Told of files read, of all of them.
 
@@ -122,7 +126,7 @@ def import_layout(
         raise must(f"{path}", "not exist", "an existing file or folder", "choose another path or remove it")
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; expected the {layout} layout (train/, val/, test/)")
-    source = _open_source(folder, LAYOUTS[layout], frames, progress)
+    source = _open_source(folder, LAYOUTS[layout], frames, about or {}, progress)
     with built_beside(path) as building, _pixels(source, path.parent, progress) as pixels:
         found = _read_by(source, pixels, told)
         fingerprint = _write(building, source, pixels, found)
@@ -138,13 +142,18 @@ def _notes(source: _Source, found: Found) -> list[str]:
         if part.missing
     ]
     cut = "pixels are truncated: each lies up to one grey value below the light, half of one on average"
-    return gaps + ([cut] if found.pixels == "truncated" else [])
+    untold = [name for name in DESCRIPTIVE if not getattr(source.recipe, name)]
+    flags = " and ".join(f"--{name}" for name in untold)
+    lacks = f"no {' and no '.join(untold)} told: left out of croissant.json; tell with {flags}"
+    return gaps + ([cut] if found.pixels == "truncated" else []) + ([lacks] if untold else [])
 
 
 # --- annotations -----------------------------------------------------------------------------------------------------
 
 
-def _open_source(folder: Path, layout: FolderLayout, frames: int | None, progress: Progress | None) -> _Source:
+def _open_source(
+    folder: Path, layout: FolderLayout, frames: int | None, about: Mapping[str, str], progress: Progress | None
+) -> _Source:
     files = find_frames(folder, layout)
     side = folder / SIDE_FILE
     if side.exists():
@@ -170,6 +179,7 @@ def _open_source(folder: Path, layout: FolderLayout, frames: int | None, progres
     decimals = tuple(max(one.decimals[i] for one in every) for i in range(2))
     sizes = {split: len(part.pictures) // pictures.frames for split, part in files.items()}
     recipe = _recipe_of(folder, layout, pictures, sizes, every)
+    recipe = msgspec.structs.replace(recipe, **dict.fromkeys(DESCRIPTIVE, "") | pictures.about | dict(about))
     targets = {split: _targets(part, recipe.k_max) for split, part in read.items()}
     slack = Slack.of((decimals[0], decimals[1]), Optics.from_recipe(recipe))
     return _Source(folder, pictures, recipe, files, targets, slack, (decimals[0], decimals[1]))

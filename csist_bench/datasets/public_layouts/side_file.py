@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from csist_bench.errors import InputError, must, show
 from csist_bench.files.convention import AXES, ORIGINS, Convention
 from csist_bench.files.sources import require_file
-from csist_bench.recipes import recipe_from_stored
+from csist_bench.recipes import DESCRIPTIVE, recipe_from_stored
 
 SIDE_FILE = "csist-bench.json"
 FORMAT = "csist-bench/published-layout@1"
@@ -22,7 +22,8 @@ class Pictures:
     """What is told of the pictures of a folder.
 
     `bits` is their depth, `scale` their grey values per grey level, `frames` those of a trajectory. `recipe` is the
-    stored table of an exported set and `convention` how its annotations were written; None without a side file.
+    stored table of an exported set and `convention` how its annotations were written; None without a side file. `about`
+    is what the set told of itself: its page and its licence.
     """
 
     bits: int
@@ -30,6 +31,7 @@ class Pictures:
     frames: int
     recipe: dict[str, Any] | None = None
     convention: Convention | None = None
+    about: dict[str, str] = field(default_factory=dict)
 
     @property
     def step(self) -> float:
@@ -56,6 +58,7 @@ def side_table(pictures: Pictures, layout: str, fingerprint: str | None) -> dict
         "first_frame": convention.start,
         "origin": convention.origin or "centre",
         "axes": convention.axes or "xy",
+        **pictures.about,
     }
 
 
@@ -72,6 +75,7 @@ def read_side_file(side: Path, frames: int | None) -> Pictures:
         table = json.loads(side.read_text(encoding="utf-8"))
         numbers = int(table["bits"]), int(table["scale"]), frames or int(table["frames"])
         origin, axes = str(table.get("origin", "centre")), str(table.get("axes", "xy"))
+        about = {name: str(table[name]) for name in DESCRIPTIVE if name in table}
         recipe = table["recipe"]
         if recipe is not None:
             recipe_from_stored(recipe, str(side))
@@ -86,4 +90,4 @@ def read_side_file(side: Path, frames: int | None) -> Pictures:
         found = f"bits {bits}, scale {scale}, frames {length}, origin {show(origin)}, axes {show(axes)}"
         rule = f"hold bits 8 or 16, scale 1 or {SCALE_16_BIT}, frames from 1, and a known origin and axes"
         raise must(f"{side}", rule, found)
-    return Pictures(bits, scale, length, recipe, Convention(0, origin, axes))
+    return Pictures(bits, scale, length, recipe, Convention(0, origin, axes), about)

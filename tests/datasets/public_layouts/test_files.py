@@ -2,7 +2,8 @@
 
 import pytest
 
-from csist_bench.datasets.public_layouts.files import LAYOUTS, find_frames, numbered_files
+from csist_bench.datasets.folder_layouts import LAYOUTS
+from csist_bench.datasets.public_layouts.files import find_frames, numbered_files
 from csist_bench.errors import InputError
 
 

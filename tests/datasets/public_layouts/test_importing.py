@@ -301,7 +301,8 @@ def test_any_numbering_is_taken_in_sorted_order(source, tmp_path, layout, prefix
     made = import_layout(folder, tmp_path / "back.zarr", layout, frames=4)
     assert_same_targets(source, tmp_path / "back.zarr")
     assert made.frames == 160
-    assert ["missing; taken in sorted order" in note for note in made.notes] == ([True] * 3 if name(1) == "4" else [])
+    gaps = [note for note in made.notes if "missing; taken in sorted order" in note]
+    assert len(gaps) == (3 if name(1) == "4" else 0)
 
 
 def test_csist_100k_has_single_frames_and_its_own_recipe(source, tmp_path):
