@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -243,6 +244,9 @@ def _pixels(source: _Source, place: Path, progress: Progress | None) -> Iterator
     total = 2 * done
     with tempfile.TemporaryFile(dir=place) as scratch:
         kind = np.dtype(np.uint8 if bits == 8 else np.uint16)
+        if hasattr(os, "posix_fallocate"):
+            # A full disk is an error here; found out while writing into the map it would kill the process.
+            os.posix_fallocate(scratch.fileno(), 0, done * size * size * kind.itemsize)
         whole = np.memmap(scratch, kind, "w+", shape=(done, size, size))
         parts, first = {}, 0
         for split, part in source.files.items():

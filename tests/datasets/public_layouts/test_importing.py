@@ -1,6 +1,9 @@
 import os
 import re
+import resource
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -374,6 +377,15 @@ def test_absurd_sizes_are_one_line(source, tmp_path):
     with pytest.raises(InputError, match="size must be"):
         import_layout(folder, tmp_path / "back.zarr", frames=4)
     assert not list(tmp_path.glob("*.zarr"))
+
+
+def test_a_full_disk_is_one_line(exported, tmp_path):
+    """By a limit on the size of files; a full tmpfs is filled by `python -m tests.faults full`."""
+    words = [sys.executable, "-m", "csist_bench", "import", exported, tmp_path / "back.zarr"]
+    limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))  # noqa: E731
+    done = subprocess.run(words, capture_output=True, text=True, preexec_fn=limit, check=False)
+    assert (done.returncode, len(done.stderr.strip().splitlines())) == (2, 1), done.stderr
+    assert not (tmp_path / "back.zarr").exists()
 
 
 def test_progress_counts_every_file(source, tmp_path):
