@@ -248,10 +248,16 @@ def open_dataset(path: str | Path, allow_partial: bool = False) -> Dataset:
 
 
 def _described(recipe: DataRecipe, attributes: dict[str, Any]) -> DataRecipe:
-    """Return a stored recipe with what the set keeps beside it; no digest covers that, so what is no text is none."""
+    """Return a stored recipe with the page and licence that the set keeps beside it.
+
+    No digest covers them, and users may have attributes of their own by any name: what can be neither is none.
+    """
     about = attributes.get("about")
-    told = about if isinstance(about, dict) else {}
-    return msgspec.structs.replace(recipe, **{name: str(told.get(name, "")) for name in DESCRIPTIVE})
+    told = {name: str(about.get(name, "")) if isinstance(about, dict) else "" for name in DESCRIPTIVE}
+    try:
+        return msgspec.structs.replace(recipe, **told)
+    except InputError:
+        return recipe
 
 
 def _open_root(location: str) -> tuple[dict[str, Any], Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from csist_bench.datasets.folder_layouts import LAYOUTS
 from csist_bench.datasets.metadata.facts import FORMS, Facts
+from csist_bench.files.markdown import plain_markdown
 from csist_bench.recipes import DataRecipe, stored_table
 
 MARK = "<!-- written by csist-bench; a README.md without this line is left alone -->"
@@ -16,8 +17,8 @@ FOREIGN = "Nothing is known of how these scenes came about but what the pictures
 def data_card(facts: Facts) -> str:
     """Return the card."""
     parts = [
-        f"{MARK}\n\n# {facts.title}",
-        facts.description(),
+        f"{MARK}\n\n# {plain_markdown(facts.title)}",
+        plain_markdown(facts.description()),
         _recipe(facts),
         _splits(facts),
         _conventions(facts),
@@ -45,13 +46,17 @@ def _recipe(facts: Facts) -> str:
     table = "\n".join(["| field | value |", "|---|---|", *rows]) if rows else "Every field has its default."
     heads = "Fields of the recipe that depart from the defaults of csist-bench:" if rows else ""
     if facts.imported is not None:
-        read = ", ".join(f"{name} {_plain(value)}" for name, value in facts.imported.items())
+        read = ", ".join(plain_markdown(f"{name} {_said(value)}") for name, value in facts.imported.items())
         heads = "\n\n".join(part for part in (FOREIGN, f"Read with {read}." if read else "", heads) if part)
     return "\n\n".join(part for part in ("## Recipe", heads, table) if part)
 
 
+def _said(value: Any) -> str:
+    return " and ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
 def _plain(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+    return plain_markdown(value) if isinstance(value, str) else json.dumps(value)
 
 
 def _splits(facts: Facts) -> str:
@@ -91,5 +96,5 @@ def _loading(facts: Facts) -> str:
 def _rights(facts: Facts) -> str:
     told = f"{facts.recipe.license}." if facts.recipe.license else "None is told; ask whoever the files came from."
     page = f"\n\nPage: {facts.recipe.url}" if facts.recipe.url else ""
-    cited = "\n".join(f"- {text}" for text in facts.citations) or "Nothing is known of what to cite."
+    cited = "\n".join(f"- {plain_markdown(text)}" for text in facts.citations) or "Nothing is known of what to cite."
     return f"## Licence\n\n{told}{page}\n\n## Citation\n\n{cited}"

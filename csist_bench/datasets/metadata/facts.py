@@ -122,6 +122,7 @@ def _s(count: int) -> str:
 def facts_of(source: Dataset, form: str = "zarr", bits: int = 0, prints: tuple[str, str] | None = None) -> Facts:
     """Return the facts of an open set; `prints` are its fingerprints where the set does not hold them yet."""
     first, second = prints or (source.fingerprint or "", source.fingerprint_v2 or "")
+    read = source.attributes.get("imported")
     imported = source.attributes.get("imported_step") is not None
     return Facts(
         source.recipe,
@@ -129,7 +130,7 @@ def facts_of(source: Dataset, form: str = "zarr", bits: int = 0, prints: tuple[s
         first,
         second,
         str(source.attributes.get("generator_version", "")),
-        dict(source.attributes.get("imported") or {}) if imported else None,
+        (read if isinstance(read, dict) else {}) if imported else None,
         form,
         bits,
     )

@@ -44,6 +44,6 @@ def test_cards_of_imported_sets_claim_nothing(tmp_path):
     import_layout(folder, tmp_path / "back.zarr", frames=4)
     card = (tmp_path / "back.zarr" / "README.md").read_text()
     assert "Imported from pictures and annotations of others" in card
-    assert "Read with axes yx, origin centre, pixels rounded, decimals [3, 3], bits 8." in card
+    assert "Read with axes yx, origin centre, pixels rounded, decimals 3 and 3, bits 8." in card
     assert "None is told; ask whoever the files came from." in card
     assert "SeqCSIST:" not in card

@@ -9,6 +9,7 @@ import pytest
 
 from csist_bench.datasets import open_dataset
 from csist_bench.datasets.generation import generate
+from csist_bench.datasets.metadata.facts import facts_of
 from csist_bench.datasets.metadata.writing import FILES, has_metadata
 from csist_bench.datasets.target_tables import read_target_table
 from csist_bench.datasets.verification import verify
@@ -105,3 +106,15 @@ def test_zarr_and_xarray_open_the_store_as_before(tmp_path):
         warnings.simplefilter("error")
         assert zarr.open_group(path, mode="r")["test/frames"].shape == (6, 4, 11, 11)
         assert xarray.open_zarr(path / "test", consolidated=False).sizes["trajectory"] == 6
+
+
+def test_what_strangers_write_beside_a_recipe_is_neither_trusted_nor_a_fault(tmp_path):
+    path = tiny_set(tmp_path / "set.zarr", "seqcsist", "name='a|b <img src=x> # c'")
+    assert (path / "README.md").read_text().splitlines()[2] == r"# a\|b \<img src=x\> \# c"
+    for about in ("my notes", {"license": "see\nbelow"}, {"url": ["x"]}, 5):
+        text = json.loads((path / "zarr.json").read_text())
+        text["attributes"] |= {"about": about, "imported": "by hand"}
+        (path / "zarr.json").write_text(json.dumps(text))
+        data = open_dataset(path)
+        assert (data.recipe.url, data.recipe.license) == ("", "")
+        assert facts_of(data).imported is None
