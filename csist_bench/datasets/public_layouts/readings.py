@@ -234,7 +234,8 @@ def _none_fits(path: str, part: Residuals, names: list[str], asked: list[int]) -
     return InputError(
         f"{path}: the annotations explain the pictures {what}; the nearest, {words(READINGS[nearest])}, fails first at"
         f" {names[last[nearest]]}; largest errors in grey levels, by axes/origin: {_listed([part], every)}"
-        f" (allowed {part.allowed[nearest, column]:.3g})"
+        f" (allowed {part.allowed[nearest, column]:.3g}); correct the annotation or the picture (frames with noise or a"
+        " background are imported from exports of csist-bench alone)"
     )
 
 
