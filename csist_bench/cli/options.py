@@ -65,8 +65,9 @@ def convention_options(function: F) -> F:
     )
     @click.option(
         "--origin",
-        type=click.Choice(["centre", "corner"]),
-        help="Where pixel (0, 0) begins to count: its centre or outer corner  [default: centre; ThunderSTORM: corner].",
+        type=click.Choice(["centre", "corner", "one"]),
+        help="Where the file counts from: the centre or the outer corner of pixel (0, 0), or one: its centre is (1, 1)"
+        "  [default: centre; ThunderSTORM: corner].",
     )
     @click.option(
         "--axes",
@@ -152,7 +153,7 @@ def refuse_given(idle: dict[str, str]) -> None:
         if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
             value = context.params[name]
             given = ", ".join(value) if isinstance(value, tuple) else str(value)
-            raise must(f"--{name}", f"be left out for {reason}", given)
+            raise must(f"--{name.replace('_', '-')}", f"be left out for {reason}", given)
 
 
 def print_json(value: Any) -> None:
