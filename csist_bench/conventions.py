@@ -67,6 +67,8 @@ STATUS_MEANINGS: dict[Status, str] = {
     "reproduced": "trained and run by a recipe of this repository, scored here",
     "unverified": "scored here from a file that does not say which data it answers; ranked apart, never official",
 }
+# Below the others in a table and without a rank: how a submitted file was made is not known here.
+APART: tuple[Status, ...] = ("submitted", "unverified")
 CLAIMED_STATUSES: tuple[Status, ...] = ("submitted", "reproduced")
 
 # The published decoding: nodes at or above it are detections (SeqCSIST; CSIST-100K takes 50).
