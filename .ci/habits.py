@@ -1,6 +1,6 @@
 """Small checks of the repository that need nothing but Python: large files, the length of the README, links of pages.
 
-    python .ci/habits.py large readme links
+python .ci/habits.py large readme links
 """
 
 import re

@@ -200,6 +200,14 @@ def require_told(row: Row, told: Sequence[Told], where: str) -> None:
         raise must(f"{where}: told", rule, ", ".join(told) or "nothing")
 
 
+def require_trained(training: Sequence[TrainingData], header: Header, where: str) -> None:
+    """Refuse to call a method untrained whose answers say what it was trained on."""
+    trained_on = header.method.get("trained_on")
+    if trained_on and not training:
+        rule = f"name what it was trained on, since the header of the predictions says {show(trained_on)}"
+        raise must(f"{where}: training", rule, "none")
+
+
 # --- writing --------------------------------------------------------------------------------------------------------
 
 
@@ -240,6 +248,7 @@ def write_submission(scored: Scored, wanted: Wanted, bootstrap: int) -> Path:
     require_submitted(row, str(folder))
     told = wanted.told or TOLD_BY_TIER[row.prior_tier]
     require_told(row, told, str(folder))
+    require_trained(wanted.training, scored.header, str(folder))
     packed = gzip.compress(_slim(scored), compresslevel=9, mtime=0)
     if len(packed) > LARGEST_FILE and not wanted.address:
         raise InputError(
@@ -267,7 +276,10 @@ def _slim(scored: Scored) -> bytes:
     read = {"brightness": ("intensity",), "precision": ("sigma_x", "sigma_y"), "score": ()}[row.rank]
     kept = {"trajectory", "frame", "x", "y", "score", *read, *(("track",) if row.hota is not None else ())}
     slim = Detections(**{name: column for name, column in detections.columns().items() if name in kept})
-    header: Header = replace(scored.header, misfit=None, digest=None)
+    method = dict(scored.header.method)
+    if isinstance(method.get("outside"), str):  # where the class lies on the submitter's machine is nobody's business
+        method["outside"] = Path(method["outside"]).name
+    header = replace(scored.header, method=method, misfit=None, digest=None)
     return encode_json(slim, sealed(header, slim))
 
 

@@ -18,7 +18,7 @@ from csist_bench.datasets.generation import generate
 from csist_bench.errors import InputError, must, show
 from csist_bench.leaderboard.check import TOLERANCE, own_faults
 from csist_bench.leaderboard.datasets import dataset_label, recipe_from_text
-from csist_bench.leaderboard.folder import Submitted, read_submission
+from csist_bench.leaderboard.folder import Submitted, read_submission, require_trained
 from csist_bench.leaderboard.overlap import TrainingData, overlap
 from csist_bench.leaderboard.rows import COLUMNS, Row, same_answers
 from csist_bench.leaderboard.submission import Claim, Scored, refuse_contradictions, score_submission
@@ -119,6 +119,7 @@ def check_submission(folder: str | Path, known: Sets, rows: Sequence[Row] = (), 
     bootstrap = submitted.content.bootstrap
     scored = score_submission(path, store, claim_of(row), split=row.split, bootstrap=bootstrap)
     refuse_contradictions(row, scored.header, store, f"{where}: row")
+    require_trained(submitted.content.training, scored.header, where)
     trained = [_trained(data, store.recipe, row.split, where) for data in submitted.content.training]
     faults = [*_unlike(row, scored.row), *own_faults(row), *_elsewhere(row, rows)]
     faults += [fault for fault, _ in trained if fault]

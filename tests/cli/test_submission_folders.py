@@ -304,6 +304,20 @@ def test_a_file_that_does_not_name_its_data_has_no_folder(line, store, tmp_path)
     assert "row: tier must be submitted, got unverified" in err
 
 
+def test_a_network_is_not_called_untrained_and_paths_stay_at_home(line, store, tmp_path):
+    about = {**ABOUT, "trained_on": "seqcsist", "outside": "/home/me/secret/net.py:MyNet"}
+    predictions_of(store, tmp_path / "preds.json", method=about)
+    fixed = ("submit", "preds.json", "--data", store.path, "--folder", "subs/my-net", "--trained-on")
+    line.refuses(*fixed, "none", says="training must name what it was trained on, since the header of the predictions")
+    line.passes(*fixed, "seqcsist seed=1")
+    packed = Path("subs/my-net/predictions.json.gz")
+    read = read_predictions(packed, frames_per_trajectory=20, n_trajectories=None)
+    assert read.header.method["outside"] == "net.py:MyNet"
+    content = content_of(packed.parent)
+    broken = copied(packed.parent, tmp_path / "broken", {**content, "training": []})
+    line.refuses("leaderboard", "--check", broken, says="training must name what it was trained on")
+
+
 def test_a_place_that_is_taken_and_a_name_that_is_none_are_refused(line, written, store):
     fixed = ("submit", "preds.json", "--data", store.path, "--trained-on", "none", "--folder")
     line.refuses(*fixed, "subs/my-net", says="must be a new or empty folder")
