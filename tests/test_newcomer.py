@@ -21,7 +21,7 @@ from PIL import Image
 
 import csist_bench as cb
 from csist_bench.leaderboard import read_rows
-from tests.helpers.foreign_frames import foreign_scene
+from tests.helpers.foreign_frames import add_spot
 
 ROOT = Path(__file__).parents[1]
 OUTSIDE = ROOT / "tests" / "outside_package"
@@ -116,15 +116,18 @@ def test_a_row_is_added_and_a_folder_for_a_pull_request_is_written_and_checked(n
 
 
 def test_a_tiff_is_unmixed(newcomer):
-    frames, _ = foreign_scene(
-        np.random.default_rng(0), (11, 11), frames=3, groups=1, apart=1, noise=3.0, flux=(200.0, 260.0), bits=16
-    )
-    pages = [Image.fromarray(frame) for frame in frames]
+    frames = np.random.default_rng(0).normal(0, 3, (3, 11, 11))
+    for frame in frames:
+        for x, y in ((4.6, 5.2), (5.5, 5.4)):
+            add_spot(frame, x, y, 235.0, (0.5, 0.5))
+    pages = [Image.fromarray(frame.astype(np.float32)) for frame in frames]
     pages[0].save(newcomer.folder / "my_frames.tif", save_all=True, append_images=pages[1:])
     command = readme_command("run ml --data my_frames.npy")
     newcomer([word.replace("my_frames.npy", "my_frames.tif") for word in command])
     found = cb.load_predictions(newcomer.folder / "mine.json")
-    assert set(found.frame.tolist()) == {0, 1, 2}
+    assert sorted(found.frame.tolist()) == [0, 0, 1, 1, 2, 2]
+    nearest = np.hypot(found.x - [[4.6], [5.5]], found.y - [[5.2], [5.4]]).min(axis=0)
+    assert nearest.max() < 0.15
 
 
 def test_a_package_from_outside_adds_a_method(newcomer, data):
