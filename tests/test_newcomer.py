@@ -118,7 +118,7 @@ def test_a_row_is_added_and_a_folder_for_a_pull_request_is_written_and_checked(n
 def test_a_tiff_is_unmixed(newcomer):
     frames = np.random.default_rng(0).normal(0, 3, (3, 11, 11))
     for frame in frames:
-        for x, y in ((4.6, 5.2), (5.5, 5.4)):
+        for x, y in ((4.2, 5.2), (5.8, 5.4)):
             add_spot(frame, x, y, 235.0, (0.5, 0.5))
     pages = [Image.fromarray(frame.astype(np.float32)) for frame in frames]
     pages[0].save(newcomer.folder / "my_frames.tif", save_all=True, append_images=pages[1:])
@@ -126,7 +126,7 @@ def test_a_tiff_is_unmixed(newcomer):
     newcomer([word.replace("my_frames.npy", "my_frames.tif") for word in command])
     found = cb.load_predictions(newcomer.folder / "mine.json")
     assert sorted(found.frame.tolist()) == [0, 0, 1, 1, 2, 2]
-    nearest = np.hypot(found.x - [[4.6], [5.5]], found.y - [[5.2], [5.4]]).min(axis=0)
+    nearest = np.hypot(found.x - [[4.2], [5.8]], found.y - [[5.2], [5.4]]).min(axis=0)
     assert nearest.max() < 0.15
 
 
