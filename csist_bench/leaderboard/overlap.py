@@ -22,7 +22,8 @@ from csist_bench.recipes import DataRecipe, load_data_recipe, shipped
 if TYPE_CHECKING:
     from csist_bench.simulation.scenes import Scenes
 
-BLOCK = 1000  # trajectories that are drawn together
+BLOCK = 1 << 20  # target positions that are drawn together
+LARGEST_DRAWN = 10**8  # target positions that are drawn at all; seqcsist's test split has 60,000
 SAME_PX = 2e-6  # positions are rounded to 1e-6 px
 _LONGEST = 2000
 OTHER = "other:"
@@ -140,9 +141,14 @@ def overlap(data: TrainingData, test: DataRecipe, split: str) -> Overlap | None:
         return Overlap()
     tested = _range_of_splits(test.split_sizes(), (split,))
     shared = range(max(trained.start, tested.start), min(trained.stop, tested.stop))
+    each = max(one.frames * one.k_max for one in (recipe, test))
+    if len(shared) * each > LARGEST_DRAWN:
+        rule = f"share at most {LARGEST_DRAWN // each:,} indices with the split, to be compared"
+        raise must(f"training data {data.text}", rule, f"{len(shared):,}")
     same = kin = 0
-    for start in range(shared.start, shared.stop, BLOCK):
-        indices = range(start, min(start + BLOCK, shared.stop))
+    block = max(1, BLOCK // each)
+    for start in range(shared.start, shared.stop, block):
+        indices = range(start, min(start + block, shared.stop))
         alike, akin = _compared(recipe, test, indices)
         same, kin = same + int(alike.sum()), kin + int((akin & ~alike).sum())
     return Overlap(same, kin)

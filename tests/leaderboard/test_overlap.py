@@ -46,6 +46,18 @@ def test_scenes_of_the_same_random_numbers_under_another_law_are_told_apart():
     assert found("seqcsist-free indices=4250:4300") == Overlap(0, 0)  # its numbers mean other things
 
 
+def test_blocks_do_not_change_what_is_found(monkeypatch):
+    monkeypatch.setattr("csist_bench.leaderboard.overlap.BLOCK", 7 * 80)
+    assert found("seqcsist indices=4200:4260") == Overlap(10, 0)
+    assert found("seqcsist-rotated indices=4250:4300") == Overlap(0, 50)
+
+
+def test_more_scenes_than_can_be_drawn_are_refused():
+    large = load_data_recipe("seqcsist", ["trajectories=900000000", "splits=[0,0,1]"])
+    with pytest.raises(InputError, match="share at most 1,250,000 indices with the split"):
+        overlap(training_from_text("seqcsist trajectories=900000000"), large, "test")
+
+
 def test_other_splits_are_held_against_too():
     assert found("seqcsist", split="val") == Overlap(0, 0)
     assert found("seqcsist indices=train+val", split="val") == Overlap(750, 0)
