@@ -127,14 +127,8 @@ def ordered(rows: Sequence[Row]) -> list[Row]:
 
     def key(row: Row) -> tuple[Any, ...]:
         told = ORDER.index(row.prior_tier)
-        return (
-            row.status in APART and APART.index(row.status) + 1,
-            -row.cso_map,
-            told,
-            short_name(row),
-            row.decoder,
-            row.status,
-        )
+        apart = APART.index(row.status) + 1 if row.status in APART else 0
+        return (apart, -row.cso_map, told, short_name(row), row.decoder, row.status)
 
     return sorted(rows, key=key)
 
