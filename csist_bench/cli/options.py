@@ -150,10 +150,16 @@ def refuse_given(idle: dict[str, str]) -> None:
 
     context = click.get_current_context()
     for name, reason in idle.items():
-        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
-            value = context.params[name]
-            given = ", ".join(value) if isinstance(value, tuple) else str(value)
-            raise must(f"--{name.replace('_', '-')}", f"be left out for {reason}", given)
+        if is_given(name):
+            value = context.params.get(name, "")
+            given = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+            option = next((one.opts[0] for one in context.command.params if one.name == name), f"--{name}")
+            raise must(option, f"be left out for {reason}", given)
+
+
+def is_given(name: str) -> bool:
+    """Return whether an option of the command stands on the command line."""
+    return click.get_current_context().get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
 
 
 def print_json(value: Any) -> None:
