@@ -270,8 +270,6 @@ def _finalise_if_whole(path: Path, recipe: DataRecipe, tasks: list[datasets.Task
 def _executor_name(executor: str | None, recipe: DataRecipe, targets: TargetTable | None) -> str:
     if executor is None:
         return "processes" if recipe.trajectories >= SERIAL_BELOW and targets is None else "serial"
-    if executor not in ("serial", "processes") and not executor.startswith("dask:"):
-        raise must("--executor", "be serial, processes or dask:ADDRESS", executor)
     if targets is not None and executor != "serial":
         raise must("--executor", "be serial with --targets", executor)
     return executor
