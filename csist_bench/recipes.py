@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import math
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -35,69 +36,79 @@ REFERENCE = 5.0  # px: the middle of an 11 x 11 frame, about which the bounds of
 _WITHOUT_PATH = ("pixel", "pairs", "given")
 MAX_TARGETS = {"axes": 4, "compass": 8, "pixel": 8, "free": 8, "pairs": 2, "given": 10_000}
 S = TypeVar("S", bound=msgspec.Struct)
+DESCRIPTIVE = ("url", "license")  # fields of a data recipe that draw nothing; a set keeps them beside its recipe
+_ADDRESS = re.compile(r"https?://[^\s<>\"']+")
+_SPDX = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]*")
 
 
 class DataRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Every constant of the generator. Lengths in px, times in frames, intensities and noise in grey levels."""
+    """Every constant of the generator. Lengths in px, times in frames, intensities and noise in grey levels.
 
-    name: str
+    The comment of a field is its line in docs/recipe-fields.md (docs/make_reference.py).
+    """
+
+    name: str  # how the set is called in headers and on the leaderboard
     # The set: how many trajectories, of how many frames, and which frames are scored.
-    trajectories: Annotated[int, Meta(ge=1, le=10**9)] = 5000
-    frames: Annotated[int, Meta(ge=1, le=10_000)] = 20
-    splits: tuple[NonNegative, NonNegative, NonNegative] = (0.70, 0.15, 0.15)
-    scored_frames: str = "2:18"
-    seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
+    trajectories: Annotated[int, Meta(ge=1, le=10**9)] = 5000  # of all splits together
+    frames: Annotated[int, Meta(ge=1, le=10_000)] = 20  # of a trajectory
+    splits: tuple[NonNegative, NonNegative, NonNegative] = (0.70, 0.15, 0.15)  # shares of train, val, test, 1 in all
+    scored_frames: str = "2:18"  # START:STOP, the end left out, or 'all'
+    seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0  # of all random streams
     # Optics.
-    size: Annotated[int, Meta(ge=3, le=512)] = 11
-    c: Annotated[int, Meta(ge=1, le=31)] = 3
-    psf_sigma: Annotated[float, Meta(gt=0, le=50)] = 0.5
+    size: Annotated[int, Meta(ge=3, le=512)] = 11  # px along a side of a frame, which is square
+    c: Annotated[int, Meta(ge=1, le=31)] = 3  # nodes per pixel and axis of the label grid, odd
+    psf_sigma: Annotated[float, Meta(gt=0, le=50)] = 0.5  # standard deviation of the Gaussian spot, px
     # Targets.
-    k_min: Annotated[int, Meta(ge=0)] = 2
-    k_max: Count = 4
-    intensity_min: Positive = 220.0
-    intensity_max: Positive = 250.0
-    directions: Directions = "axes"
-    radius_min: NonNegative = 0.3
-    radius_max: NonNegative = 0.3
-    growth_max: NonNegative = 0.0014
-    separation_min: NonNegative = 0.0
-    placement_misses: Count = 50
+    k_min: Annotated[int, Meta(ge=0)] = 2  # fewest targets of a trajectory
+    k_max: Count = 4  # most targets of a trajectory; all numbers are equally likely
+    intensity_min: Positive = 220.0  # grey levels, summed over all pixels
+    intensity_max: Positive = 250.0  # grey levels; intensities are uniform in between and constant over a trajectory
+    directions: Directions = "axes"  # where targets stand about the reference point
+    radius_min: NonNegative = 0.3  # px from the reference point in frame 0
+    radius_max: NonNegative = 0.3  # px; distances are uniform in between
+    growth_max: NonNegative = 0.0014  # px a frame that a target moves outward, at most
+    separation_min: NonNegative = 0.0  # px between any two targets, at least
+    placement_misses: Count = 50  # draws of freely placed targets that come too near before all are drawn again
     # The reference point's path y = f(x); it steps towards the far side, from an integer start.
-    curves: tuple[Curve, ...] = ("line", "quadratic", "circle")
-    step: NonNegative = 0.04
-    start_min: int = 1
-    start_max: int = 9
-    line_slope_max: NonNegative = 1.0
-    quadratic_max: NonNegative = 0.3
-    offset_min: float = 0.0
-    offset_max: float = 10.0
-    circle_radius_min: Positive = 3.0
-    circle_radius_max: Positive = 8.0
-    circle_x_min: float = 2.0
-    circle_x_max: float = 8.0
-    circle_y_min: float = 0.0
-    circle_y_max: float = 10.0
-    path_min: float = 1.0
-    path_max: float = 9.0
-    slope_max: Positive = 3.0
-    rotate: bool = False
+    curves: tuple[Curve, ...] = ("line", "quadratic", "circle")  # kinds of paths, equally likely
+    step: NonNegative = 0.04  # px a frame along x
+    start_min: int = 1  # least x of the path in frame 0, px; whole numbers
+    start_max: int = 9  # greatest x of the path in frame 0, px
+    line_slope_max: NonNegative = 1.0  # of lines, either sign
+    quadratic_max: NonNegative = 0.3  # factor of the square, per px, either sign
+    offset_min: float = 0.0  # least height of lines and quadratics in the middle, px
+    offset_max: float = 10.0  # greatest height of lines and quadratics in the middle, px
+    circle_radius_min: Positive = 3.0  # px
+    circle_radius_max: Positive = 8.0  # px
+    circle_x_min: float = 2.0  # least x of a circle's centre, px
+    circle_x_max: float = 8.0  # greatest x of a circle's centre, px
+    circle_y_min: float = 0.0  # least y of a circle's centre, px
+    circle_y_max: float = 10.0  # greatest y of a circle's centre, px
+    path_min: float = 1.0  # px; a path that leaves path_min < y < path_max in any frame is drawn again
+    path_max: float = 9.0  # px
+    slope_max: Positive = 3.0  # a path that is steeper in any frame is drawn again
+    rotate: bool = False  # turn the whole scene by a random angle
     # The reference point of paths and turns, px along both axes; by default the middle of the frame. The bounds of
     # starts, offsets, circles and paths are those about (5, 5), and move with it.
     centre: float | None = None
     # Sensor.
-    background: str = "none"
-    background_mean: NonNegative = 0.0
-    background_sigma: NonNegative = 0.0
-    background_exponent: NonNegative = 2.0
-    shot_gain: NonNegative = 0.0
-    noise_sigma: NonNegative = 0.0
-    saturation: NonNegative = 0.0
-    bits: Annotated[int, Meta(ge=0, le=16)] = 0
-    dtype: Literal["float32", "uint8", "uint16"] = "float32"
+    background: str = "none"  # 'none', 'constant', 'clutter' (power law), or the path of frames
+    background_mean: NonNegative = 0.0  # grey levels
+    background_sigma: NonNegative = 0.0  # of clutter, grey levels
+    background_exponent: NonNegative = 2.0  # of clutter's power law
+    shot_gain: NonNegative = 0.0  # grey levels per photo-electron; 0: no shot noise
+    noise_sigma: NonNegative = 0.0  # read noise, grey levels
+    saturation: NonNegative = 0.0  # pixels are clipped at this level; 0: not, or at what `bits` can hold
+    bits: Annotated[int, Meta(ge=0, le=16)] = 0  # frames are rounded and clipped to so many; 0: not
+    dtype: Literal["float32", "uint8", "uint16"] = "float32"  # of stored frames
     # Labels.
-    label_collision: Literal["sum", "last"] = "sum"
+    label_collision: Literal["sum", "last"] = "sum"  # targets on one node: intensities add up, or the last one stays
     # Decoding of heat maps: nodes of at least so many grey levels are detections.
     grid_threshold: NonNegative = GRID_THRESHOLD
+    # What others are told of a set: its page, and its licence as an SPDX identifier or an address. Nothing is drawn
+    # by them, so they stay out of hashes.
+    url: str = ""
+    license: str = ""
 
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:
@@ -119,6 +130,7 @@ class DataRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         if self.dtype != "float32" and not 0 < self.bits <= {"uint8": 8, "uint16": 16}[self.dtype]:
             raise must("bits", f"be in 1..{8 if self.dtype == 'uint8' else 16} for dtype={self.dtype!r}", self.bits)
         frame_range(self.scored_frames, self.frames, name="scored_frames")
+        require_about(self.url, self.license)
 
     def _check_targets(self) -> None:
         most = MAX_TARGETS[self.directions]
@@ -175,6 +187,17 @@ class MethodRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     method: str
     settings: dict[str, Any] = {}
     training: dict[str, Any] = {}
+
+
+def require_about(url: str, license: str, option: str = "") -> None:
+    """Refuse a page that is no address, or a licence that is neither an address nor an SPDX identifier; "" is none.
+
+    Errors name the fields, or the options of these names where `option` is "--".
+    """
+    if url and not _ADDRESS.fullmatch(url):
+        raise must(f"{option}url", "be an address such as https://example.org/set", url)
+    if license and not _ADDRESS.fullmatch(license) and not _SPDX.fullmatch(license):
+        raise must(f"{option}license", "be an SPDX identifier such as CC-BY-4.0, or an address", license)
 
 
 def frame_range(text: str, frames: int, name: str = "frames") -> range:
@@ -305,10 +328,12 @@ def resolved(recipe: msgspec.Struct) -> dict[str, Any]:
 def stored_table(recipe: DataRecipe) -> dict[str, Any]:
     """Return a data recipe as a set stores it: every value, but for those that 0.1.0 had no field for and drew alike.
 
-    That is a reference point at (5, 5), or in the middle where there are no paths, and the threshold of
-    SeqCSIST. So the sets of that version keep their hashes, and it can read those of this one.
+    That is a reference point at (5, 5), or in the middle where there are no paths, the threshold of SeqCSIST, and what
+    describes a set alone. So the sets of that version keep their hashes, and it can read those of this one.
     """
     table = resolved(recipe) | {"centre": recipe.reference}
+    for name in DESCRIPTIVE:
+        del table[name]
     if recipe.reference == ((recipe.size - 1) / 2 if recipe.directions in _WITHOUT_PATH else REFERENCE):
         del table["centre"]
     if recipe.grid_threshold == _usual_threshold(recipe.name):

@@ -49,63 +49,58 @@ _PATTERN_RULES = {
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """One submission. Scores in percent, unrounded; `cso_map_low`..`cso_map_high` is the bootstrap 95 % interval.
+    """One submission: the columns of leaderboard.csv, in order.
 
-    `dataset` is the recipe's name and what departs from it, `dataset_recipe` spells out every departure. `rank`
-    says whether detections were ranked by the method's own score, by brightness or by precision (least standard
-    errors first). `answers_per_frame` to `gospa_false` (px) and, of files with tracks, `hota` to `id_switches`
-    stand beside the scores; a row that an evaluator before 1.1 scored has none. `predictions_sha256` is of the
-    detections ('detections-sha256:'), in rows of version 0.1.0 of the file's bytes ('sha256:'). `supersedes` is
-    that of the row, of the same ranking, that this one takes the place of. `status` tells where the figures come
-    from; its column is called `tier`.
+    The comment of a field is its line in docs/leaderboard-columns.md (docs/make_reference.py). A row that an evaluator
+    before 1.1 scored has none of `answers_per_frame` to `id_switches`.
     """
 
-    method: Name
-    family: Family
-    dataset: Name
-    split: Name = "test"
-    decoder: RowDecoder = "grid"
-    prior_tier: PriorTier = "D"
-    status: Status = msgspec.field(name="tier")
-    cso_map: Percent
-    ap05: Percent
-    ap10: Percent
-    ap15: Percent
-    ap20: Percent
-    ap25: Percent
-    cso_map_low: Percent | None = None
-    cso_map_high: Percent | None = None
-    rank: Ranking = "score"
-    parameters: Whole | None = None
-    macs_per_frame: NonNegative | None = None
-    frames_per_second: Positive | None = None
-    hardware: Text = ""
-    training_minutes: NonNegative | None = None
-    training_device: Text = ""
-    recipe_hash: Digest = ""
-    settings: Text = ""
-    seed: Whole | None = None
-    dataset_recipe: Text = ""
-    data_seed: Whole | None = None
-    noise_sigma: NonNegative | None = None
-    dataset_fingerprint: Digest = ""
-    evaluator: Text = ""
-    predictions_sha256: PredictionsDigest = ""
-    date: Text = ""
-    paper: Link = ""
-    code: Link = ""
-    note: Text = ""
-    supersedes: PredictionsDigest = ""
-    answers_per_frame: NonNegative | None = None
-    cso_f1: Percent | None = None
-    gospa: NonNegative | None = None
-    gospa_localisation: NonNegative | None = None
-    gospa_missed: NonNegative | None = None
-    gospa_false: NonNegative | None = None
-    hota: Percent | None = None
-    idf1: Percent | None = None
-    ospa2: NonNegative | None = None
-    id_switches: Whole | None = None
+    method: Name  # title
+    family: Family  # family of methods
+    dataset: Name  # the recipe's name and what departs from it
+    split: Name = "test"  # what was answered
+    decoder: RowDecoder = "grid"  # how a heat map became detections; own: the method answers positions itself
+    prior_tier: PriorTier = "D"  # what the method was told of the scenes
+    status: Status = msgspec.field(name="tier")  # where the figures come from
+    cso_map: Percent  # mean of AP05 to AP25, percent, unrounded
+    ap05: Percent  # within 0.05 px, percent
+    ap10: Percent  # within 0.10 px, percent
+    ap15: Percent  # within 0.15 px, percent
+    ap20: Percent  # within 0.20 px, percent
+    ap25: Percent  # within 0.25 px, percent
+    cso_map_low: Percent | None = None  # lower end of the 95 % interval over trajectories
+    cso_map_high: Percent | None = None  # upper end
+    rank: Ranking = "score"  # by which detections were ordered; precision: least standard errors first
+    parameters: Whole | None = None  # of a network
+    macs_per_frame: NonNegative | None = None  # multiply-accumulates
+    frames_per_second: Positive | None = None  # on `hardware`
+    hardware: Text = ""  # what the method ran on
+    training_minutes: NonNegative | None = None  # wall-clock
+    training_device: Text = ""  # what it was trained on
+    recipe_hash: Digest = ""  # of the method's training
+    settings: Text = ""  # name=value, that depart from the defaults
+    seed: Whole | None = None  # of the training
+    dataset_recipe: Text = ""  # every departure of the data recipe
+    data_seed: Whole | None = None  # of the data set
+    noise_sigma: NonNegative | None = None  # read noise, grey levels
+    dataset_fingerprint: Digest = ""  # of the data
+    evaluator: Text = ""  # version that scored the row
+    predictions_sha256: PredictionsDigest = ""  # of the detections ('detections-sha256:'), in rows of 0.1.0 of the file
+    date: Text = ""  # of the submission
+    paper: Link = ""  # address
+    code: Link = ""  # address
+    note: Text = ""  # anything else
+    supersedes: PredictionsDigest = ""  # predictions_sha256 of the row that this one takes the place of
+    answers_per_frame: NonNegative | None = None  # detections by scored frames
+    cso_f1: Percent | None = None  # mean F1 at the five thresholds at one score threshold, the best, percent
+    gospa: NonNegative | None = None  # mean over frames, px
+    gospa_localisation: NonNegative | None = None  # share of distances, px
+    gospa_missed: NonNegative | None = None  # share of missed targets, px
+    gospa_false: NonNegative | None = None  # share of false answers, px
+    hota: Percent | None = None  # of files with tracks, percent
+    idf1: Percent | None = None  # of files with tracks, percent
+    ospa2: NonNegative | None = None  # of files with tracks, px
+    id_switches: Whole | None = None  # of files with tracks
 
     @property
     def aps(self) -> tuple[float, ...]:

@@ -43,11 +43,11 @@ class WindowRecipe(_Table, frozen=True, kw_only=True):
     """
 
     size: Annotated[int, Meta(ge=3, le=512)] = 5  # px, odd
-    epochs: Positive = 4.0
+    epochs: Positive = 4.0  # passes over the chosen frames
     steps: Whole = 0  # overrides epochs when positive
-    lr: NonNegative = 0.0
-    batch_frames: Whole = 0
-    batch_trajectories: Whole = 0
+    lr: NonNegative = 0.0  # highest learning rate
+    batch_frames: Whole = 0  # frames a step
+    batch_trajectories: Whole = 0  # trajectories a step
     validate_every: NonNegative = 0.0  # epochs, on full frames; 0: at the end only
 
     def __post_init__(self) -> None:
@@ -63,13 +63,13 @@ class AdversarialRecipe(_Table, frozen=True, kw_only=True):
     `perceptual` needs `perceptual_weights`, a VGG19 safetensors file of the user's own; without it the term is absent.
     """
 
-    pixel: NonNegative = 0.01
-    pixel_loss: Literal["l1", "mse"] = "l1"
-    adversarial: NonNegative = 5e-3
-    perceptual: NonNegative = 1.0
-    perceptual_weights: str = ""
-    critic_lr: Positive = 1e-4
-    critic_weight_decay: NonNegative = 0.0
+    pixel: NonNegative = 0.01  # weight of the pixel loss
+    pixel_loss: Literal["l1", "mse"] = "l1"  # absolute or squared difference
+    adversarial: NonNegative = 5e-3  # weight of the critic's verdict
+    perceptual: NonNegative = 1.0  # weight of the difference of VGG19's features
+    perceptual_weights: str = ""  # path of VGG19's weights
+    critic_lr: Positive = 1e-4  # of the critic
+    critic_weight_decay: NonNegative = 0.0  # of the critic
     warmup_steps: Whole = 0  # first steps: pixel loss alone, without the critic
 
 
@@ -80,22 +80,24 @@ class CalibrationRecipe(_Table, frozen=True, kw_only=True):
     it one percent), so that other terms of the loss outweigh it. The weights are rounded first as they will be kept.
     """
 
-    steps: Count = 600
-    lr: Positive = 5e-3
+    steps: Count = 600  # of this stage
+    lr: Positive = 5e-3  # learning rate
     noise_free: Annotated[float, Meta(ge=0, le=1)] = 0.5  # share without noise, in place of the stream's
 
 
 class TrainingRecipe(_Table, frozen=True, kw_only=True):
-    """Everything that decides the result of a training run, beside the data, the network and its settings."""
+    """Everything that decides the result of a training run, beside the data, the network and its settings.
+
+    The comment of a field is its line in docs/recipe-fields.md (docs/make_reference.py).
+    """
 
     # First weights: random (""), or those of this method for the layers that both networks have under one name.
     start_from: str = ""
-    # Length. An epoch is one pass over the chosen frames (or trajectories); a last, partial batch is left out.
+    # Passes over the chosen frames (or trajectories); a last, partial batch is left out.
     epochs: Positive = 5.0
     steps: Whole = 0  # overrides epochs when positive
-    # Batches: independent frames for networks of context "frame", whole trajectories for context "trajectory".
-    batch_frames: Count = 64
-    batch_trajectories: Count = 1
+    batch_frames: Count = 64  # independent frames a step, of networks of context "frame"
+    batch_trajectories: Count = 1  # whole trajectories a step, of networks of context "trajectory"
     frames: Literal["all", "scored"] = "all"  # which frames of a trajectory single-frame networks learn from
     trajectories: Whole = 0  # use only this many of the training split (0: all)
     noise: NonNegative = 0.0  # Gaussian read noise added to every frame, grey levels
@@ -103,40 +105,38 @@ class TrainingRecipe(_Table, frozen=True, kw_only=True):
     # Labels lose this share of their intensity for each pixel between target and node (at most 0.236 px at c = 3): node
     # values, by which detections are ranked, then tell how near a target is. 0: the published labels.
     label_falloff: Annotated[float, Meta(ge=0, le=3)] = 0.0
-    # Optimiser and schedule. "cosine" falls to final_lr * lr; "one-cycle" rises by a cosine first.
     # "muon": betas and plain Adam for vectors alone, weight decay as AdamW's; critics are trained alike.
     optimiser: Literal["adam", "adamw", "muon"] = "adam"
-    lr: Positive = 1e-3
+    lr: Positive = 1e-3  # highest learning rate
+    # "cosine" falls to final_lr * lr; "one-cycle" rises by a cosine first.
     schedule: Literal["cosine", "one-cycle", "constant"] = "cosine"
     warmup: Share = 0.0  # share of all steps over which the rate rises (one-cycle: 0 means 0.3)
     final_lr: Annotated[float, Meta(ge=0, le=1)] = 0.0  # share of lr at the last step
-    beta1: Share = 0.9
-    beta2: Share = 0.999
-    weight_decay: NonNegative = 0.0
+    beta1: Share = 0.9  # of the optimiser
+    beta2: Share = 0.999  # of the optimiser
+    weight_decay: NonNegative = 0.0  # of the optimiser
     clip_norm: NonNegative = 0.0  # largest gradient norm, for the loss in grey levels squared (0: no clipping)
     ema: Share = 0.0  # decay of the moving average of the weights (0: none); the average is what is validated and kept
     # Loss: weights of the terms that the network's own loss names; empty: the network's own total.
     loss_weights: dict[str, NonNegative] = {}
-    # Number type of products in training, and compilation.
-    precision: Literal["float32", "tf32", "bfloat16", "float16"] = "float32"
-    compile: bool = False
+    precision: Literal["float32", "tf32", "bfloat16", "float16"] = "float32"  # number type of products
+    compile: bool = False  # by torch.compile
     # Q: fitted to the split's label grids, or the ridge pseudo-inverse of Phi. That one is the same in a window as on
     # the full frame but for 0.1 % of its energy, so weights trained in the window hold on full frames as they are.
     initialiser: Literal["fitted", "pseudo-inverse"] = "fitted"
     initialiser_ridge: Positive = 1e-4  # ridge of the fit, relative to the mean eigenvalue of Y Y^T
-    seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
-    # Validation, in epochs and trajectories of the validation split (0: all of them), and steps between log lines.
-    validate_every: Positive = 1.0
-    validate_trajectories: Whole = 0
+    seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0  # of first weights, order and augmentation
+    validate_every: Positive = 1.0  # epochs between validations
+    validate_trajectories: Whole = 0  # of the validation split (0: all)
     validate_batch: Count = 512  # frames per forward pass
-    log_every: Count = 50
+    log_every: Count = 50  # steps between log lines
     save_minutes: Positive = 5.0  # minutes between saves of the resumable state
     half_weights: bool = False  # store the kept weights in half precision
     max_ram: Positive = 8.0  # GB for the split in memory; a larger one is read in groups of chunks
-    window: WindowRecipe | None = None
-    adversarial: AdversarialRecipe | None = None
-    stream: StreamRecipe | None = None
-    calibration: CalibrationRecipe | None = None
+    window: WindowRecipe | None = None  # pre-training on crops
+    adversarial: AdversarialRecipe | None = None  # training against a critic
+    stream: StreamRecipe | None = None  # endless scenes in place of the stored split
+    calibration: CalibrationRecipe | None = None  # a last stage that fits standard errors
 
 
 def training_hash(

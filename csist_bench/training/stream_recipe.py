@@ -29,9 +29,9 @@ class StreamRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     # Frames of a unit, consecutive ones of a trajectory, at a random place (0: one where the network answers frames by
     # themselves, else the whole trajectory, of which the scored frames count).
     length: Annotated[int, Meta(ge=0)] = 0
-    # Read noise, grey levels: lowest and highest of a uniform law, one level a scene; and the share without any.
+    # Read noise, grey levels: lowest and highest of a uniform law, one level a scene.
     noise: tuple[NonNegative, ...] = ()
-    noise_free: Portion = 0.0
+    noise_free: Portion = 0.0  # share of the scenes without noise
     # Share of the scenes that are rounded and clipped as 8-bit frames are.
     eight_bit: Portion = 0.0
     # Constant background, grey levels: lowest and highest. It is subtracted again after the sensor, as in use.

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from csist_bench.cli.plot_command import misfit_text
+from csist_bench.cli.plot_command.frames import misfit_text
 from csist_bench.predictions import read_predictions
 from csist_bench.predictions.header import Header
 from tests.helpers.command_line import CommandLine

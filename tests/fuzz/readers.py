@@ -20,7 +20,7 @@ from csist_bench.datasets.camera_files import read_camera
 from csist_bench.datasets.frame_axes import FrameLayout
 from csist_bench.datasets.frame_files import read_bare_frames
 from csist_bench.datasets.frame_formats.arrays import open_frames
-from csist_bench.datasets.published_layout import _read_annotations
+from csist_bench.datasets.public_layouts.annotations import read_annotation
 from csist_bench.datasets.target_tables import read_target_table
 from csist_bench.errors import InputError
 from csist_bench.files import packaged
@@ -206,9 +206,7 @@ def read(path: Path, rng: np.random.Generator) -> None:
 
         load_weights(path)
     elif path.suffix == ".xml":
-        (path.parent / "annotation").mkdir(exist_ok=True)
-        shutil.copy2(path, path.parent / "annotation" / path.name)
-        _read_annotations(path.parent, 1)
+        read_annotation(path)
     elif path.name == "zarr.json":
         # The rest of the store stands beside the folder of this file.
         if not (path.parent / "test").exists():

@@ -97,7 +97,7 @@ def test_the_example_of_the_documentation_keeps_the_contract():
     source = next(block for block in re.findall(r"```python\n(.*?)```", DOCS.read_text(), re.S) if "class" in block)
     names: dict = {}
     exec(compile(source, str(DOCS), "exec"), names)
-    kind = names["Brightest"]
+    kind = names["MyFit"]
     assert isinstance(kind(), AnswersPoints)
     assert not isinstance(kind(), AnswersHeatMaps)
     assert all(check.passed for check in check_method(register(kind), {"floor": 1.0}))
