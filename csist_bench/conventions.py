@@ -34,6 +34,18 @@ PRIOR_TEXT = (
     " also smooth or rigid motion; D the whole generator, or trained on it (D-rotated: on the rotated law)."
 )
 
+# What a method can be told when it answers, and what its prior tier says that it was told, at least.
+Told = Literal["optics", "noise", "brightness", "spacing", "motion", "law", "count", "index"]
+TOLD: tuple[Told, ...] = get_args(Told)
+TOLD_BY_TIER: dict[PriorTier, tuple[Told, ...]] = {
+    "A": ("optics",),
+    "B": ("optics", "brightness"),
+    "B+spacing": ("optics", "brightness", "spacing"),
+    "C": ("optics", "brightness", "motion"),
+    "D": ("optics", "law"),
+    "D-rotated": ("optics", "law"),
+}
+
 # How a heat map becomes detections. A row says "own" of a method that answers detections itself.
 Decoder = Literal["grid", "polish"]
 DECODERS: tuple[Decoder, ...] = get_args(Decoder)
@@ -55,6 +67,8 @@ STATUS_MEANINGS: dict[Status, str] = {
     "reproduced": "trained and run by a recipe of this repository, scored here",
     "unverified": "scored here from a file that does not say which data it answers; ranked apart, never official",
 }
+# Below the others in a table and without a rank: how a submitted file was made is not known here.
+APART: tuple[Status, ...] = ("submitted", "unverified")
 CLAIMED_STATUSES: tuple[Status, ...] = ("submitted", "reproduced")
 
 # The published decoding: nodes at or above it are detections (SeqCSIST; CSIST-100K takes 50).

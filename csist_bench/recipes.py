@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import math
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -35,6 +36,9 @@ REFERENCE = 5.0  # px: the middle of an 11 x 11 frame, about which the bounds of
 _WITHOUT_PATH = ("pixel", "pairs", "given")
 MAX_TARGETS = {"axes": 4, "compass": 8, "pixel": 8, "free": 8, "pairs": 2, "given": 10_000}
 S = TypeVar("S", bound=msgspec.Struct)
+DESCRIPTIVE = ("url", "license")  # fields of a data recipe that draw nothing; a set keeps them beside its recipe
+_ADDRESS = re.compile(r"https?://[^\s<>\"']+")
+_SPDX = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]*")
 
 
 class DataRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -101,6 +105,10 @@ class DataRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     label_collision: Literal["sum", "last"] = "sum"  # targets on one node: intensities add up, or the last one stays
     # Decoding of heat maps: nodes of at least so many grey levels are detections.
     grid_threshold: NonNegative = GRID_THRESHOLD
+    # What others are told of a set: its page, and its licence as an SPDX identifier or an address. Nothing is drawn
+    # by them, so they stay out of hashes.
+    url: str = ""
+    license: str = ""
 
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:
@@ -122,6 +130,7 @@ class DataRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         if self.dtype != "float32" and not 0 < self.bits <= {"uint8": 8, "uint16": 16}[self.dtype]:
             raise must("bits", f"be in 1..{8 if self.dtype == 'uint8' else 16} for dtype={self.dtype!r}", self.bits)
         frame_range(self.scored_frames, self.frames, name="scored_frames")
+        require_about(self.url, self.license)
 
     def _check_targets(self) -> None:
         most = MAX_TARGETS[self.directions]
@@ -178,6 +187,17 @@ class MethodRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     method: str
     settings: dict[str, Any] = {}
     training: dict[str, Any] = {}
+
+
+def require_about(url: str, license: str, option: str = "") -> None:
+    """Refuse a page that is no address, or a licence that is neither an address nor an SPDX identifier; "" is none.
+
+    Errors name the fields, or the options of these names where `option` is "--".
+    """
+    if url and not _ADDRESS.fullmatch(url):
+        raise must(f"{option}url", "be an address such as https://example.org/set", url)
+    if license and not _ADDRESS.fullmatch(license) and not _SPDX.fullmatch(license):
+        raise must(f"{option}license", "be an SPDX identifier such as CC-BY-4.0, or an address", license)
 
 
 def frame_range(text: str, frames: int, name: str = "frames") -> range:
@@ -308,10 +328,12 @@ def resolved(recipe: msgspec.Struct) -> dict[str, Any]:
 def stored_table(recipe: DataRecipe) -> dict[str, Any]:
     """Return a data recipe as a set stores it: every value, but for those that 0.1.0 had no field for and drew alike.
 
-    That is a reference point at (5, 5), or in the middle where there are no paths, and the threshold of
-    SeqCSIST. So the sets of that version keep their hashes, and it can read those of this one.
+    That is a reference point at (5, 5), or in the middle where there are no paths, the threshold of SeqCSIST, and what
+    describes a set alone. So the sets of that version keep their hashes, and it can read those of this one.
     """
     table = resolved(recipe) | {"centre": recipe.reference}
+    for name in DESCRIPTIVE:
+        del table[name]
     if recipe.reference == ((recipe.size - 1) / 2 if recipe.directions in _WITHOUT_PATH else REFERENCE):
         del table["centre"]
     if recipe.grid_threshold == _usual_threshold(recipe.name):

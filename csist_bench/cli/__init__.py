@@ -21,6 +21,7 @@ COMMANDS = {
     "export": "Write a data set in the published PNG + XML layout.",
     "calibrate": "Estimate the camera of frames from the frames alone.",
     "run": "Unmix a data set with a method and write a prediction file.",
+    "merge": "Join folders of parts of predictions into one.",
     "track": "Link the detections of a prediction file to tracks.",
     "train": "Train a network by its recipe.",
     "evaluate": "Score a prediction file: AP05..AP25 and CSO-mAP.",

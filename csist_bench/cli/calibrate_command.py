@@ -11,6 +11,7 @@ from csist_bench.cli.options import (
     frame_file_options,
     json_option,
     note,
+    note_compiling,
     print_json,
     refuse_given,
     say,
@@ -72,6 +73,7 @@ def command(
         require_place(picture, overwrite)
     values, read = frames_of(frames, split, allow_partial, layout)
     note(read)
+    note_compiling()
     found = calibrate(values, Given.of(told, values), note)
     camera = found.camera_file(bad_pixels_name(out))
     write_camera(out, camera, overwrite)

@@ -19,6 +19,7 @@ from csist_bench.cli.options import (
     note_convention,
     pixel_size_option,
     print_json,
+    refuse_given,
     say,
     split_option,
 )
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from csist_bench.evaluation.report import Report
     from csist_bench.evaluation.truth import Truth
     from csist_bench.files.convention import Convention
-    from csist_bench.predictions import Predictions
+    from csist_bench.predictions import Header, Predictions
     from csist_bench.predictions.heat_maps import AbsentChunks
 
 
@@ -73,6 +74,12 @@ if TYPE_CHECKING:
     help="Resamples for the intervals of --report.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the resamples.")
+@click.option(
+    "--executor",
+    metavar="NAME",
+    help="Of a folder of parts: serial, processes or dask:ADDRESS  [default: serial].",
+)
+@click.option("--workers", type=click.IntRange(min=1), help="Processes of --executor.")
 def command(
     predictions: str,
     data: str,
@@ -91,11 +98,14 @@ def command(
     convention: Convention,
     bootstrap: int,
     seed: int,
+    executor: str | None,
+    workers: int | None,
 ) -> None:
     """Score a prediction file: CSO-mAP and AP05..AP25, CSO-F1, GOSPA and answers per frame.
 
     PREDICTIONS is JSON, CSV, Parquet, NPZ or Zarr heat maps, or a folder of text files;
-    docs/prediction-formats.md shows each form.
+    docs/prediction-formats.md shows each form. A folder of parts, as run writes large sets, is scored shard by shard,
+    in bounded memory, to the same figures.
 
     \b
     Examples:
@@ -103,13 +113,26 @@ def command(
       csist-bench evaluate preds.json --json --frames all
       csist-bench evaluate maps.npz --ceiling --report report/
       csist-bench evaluate preds.json --max-answers 4
+      csist-bench evaluate preds --executor processes
       csist-bench evaluate matlab.csv --first-frame 1 --origin corner --axes yx
     """
     from csist_bench.datasets import open_dataset
     from csist_bench.evaluation.report import DetailOptions, Provenance, evaluate
+    from csist_bench.files.convention import AS_THE_FORM
+    from csist_bench.predictions.parts import is_parts_folder
 
     store = open_dataset(data)
     part = store.split(split)
+    if folder is None and not ceiling and convention == AS_THE_FORM and is_parts_folder(predictions):
+        from csist_bench.cli.evaluate_parts import score_parts
+        from csist_bench.evaluation.by_shard import Scoring
+
+        scoring = Scoring.of_split(part, *_scored(part, frames, trajectories), matching, max_answers)
+        _show(
+            score_parts(predictions, store, part, scoring, allow_mismatch, executor or "serial", workers), None, as_json
+        )
+        return
+    refuse_given(dict.fromkeys(("executor", "workers"), "all but a folder of parts, scored without --report"))
     truth = truth_of(part, frames, trajectories)
     reading = {"pixel_size_nm": pixel_size_nm, "convention": convention}
     read, mismatch = read_for(
@@ -124,7 +147,7 @@ def command(
         provenance=Provenance(
             read.header,
             truth.frames == part.scored_frames,
-            _why_unverified(read, mismatch),
+            why_unverified(read.header, mismatch),
             tuple(read.warnings),
             read.convention.text(),
         ),
@@ -132,7 +155,10 @@ def command(
     )
     if folder is not None:
         _write(report, part, folder)
-    _show(report, read, _ceiling_of(store, truth) if ceiling else None, as_json)
+    for warning in read.warnings:
+        note(f"warning: {warning}")
+    note_convention(read.convention)
+    _show(report, _ceiling_of(store, truth) if ceiling else None, as_json)
 
 
 def _other_splits(store: Dataset, split: str) -> dict[str, Callable[[], Truth]]:
@@ -145,11 +171,16 @@ def _other_splits(store: Dataset, split: str) -> dict[str, Callable[[], Truth]]:
 def truth_of(part: Split, frames: str | None, trajectories: str | None) -> Truth:
     """Return the truth of a split, over the frames and trajectories that the options name."""
     from csist_bench.evaluation.truth import Truth
+
+    return Truth.from_split(part, *_scored(part, frames, trajectories))
+
+
+def _scored(part: Split, frames: str | None, trajectories: str | None) -> tuple[range | None, range | None]:
     from csist_bench.recipes import frame_range
 
     scored = None if frames is None else frame_range(frames, part.n_frames)
     chosen = None if trajectories is None else frame_range(trajectories, part.n_trajectories, name="trajectories")
-    return Truth.from_split(part, scored, chosen)
+    return scored, chosen
 
 
 def read_for(
@@ -177,10 +208,11 @@ def read_for(
     return read, mismatch
 
 
-def _why_unverified(read: Predictions, mismatch: str | None) -> str:
+def why_unverified(header: Header, mismatch: str | None) -> str:
+    """Return why it is not known that predictions answer the data they are scored on; "" where it is."""
     if mismatch is not None:
         return f"the predictions were made on other data than they are scored on: {mismatch}"
-    if not read.header.names_data:
+    if not header.names_data:
         return "the file does not say which data it answers (dataset.fingerprint in its header)"
     return ""
 
@@ -210,10 +242,7 @@ def _write(report: Report, part: Split, folder: str) -> None:
     note(f"report written to {folder}: open {folder}/report.html")
 
 
-def _show(report: Report, read: Predictions, ceiling: Ceiling | None, as_json: bool) -> None:
-    for warning in read.warnings:
-        note(f"warning: {warning}")
-    note_convention(read.convention)
+def _show(report: Report, ceiling: Ceiling | None, as_json: bool) -> None:
     if as_json:
         print_json(report.to_dict() | ({"ceiling": ceiling.to_dict()} if ceiling else {}))
         return

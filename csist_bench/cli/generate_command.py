@@ -12,6 +12,7 @@ from csist_bench.cli.options import (
     camera_options,
     convention_options,
     note,
+    note_compiling,
     note_convention,
     set_option,
 )
@@ -90,6 +91,7 @@ def command(
         if fixed := sorted({*asked} & {*TABLE_FIELDS}):
             raise must(f"--set {fixed[0]}", "be left out with --targets, whose table says it", fixed[0])
         resolved = table.recipe(resolved, keep=asked)
+    note_compiling()
     made = generate(
         out,
         resolved,

@@ -60,6 +60,7 @@ def _dataset(path: str) -> dict[str, Any]:
         "frames": sum(data.sizes.values()) * data.recipe.frames,
         "generator_version": data.attributes.get("generator_version"),
         "recipe_hash": data.attributes.get("recipe_hash"),
+        **({"imported": data.attributes["imported"]} if "imported" in data.attributes else {}),
         "recipe": resolved(data.recipe),
     }
 

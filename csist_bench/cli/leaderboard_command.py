@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +21,14 @@ from csist_bench.cli.options import (
 )
 from csist_bench.cli.submit_command import DEFAULT_LEADERBOARD
 from csist_bench.conventions import FAMILIES, STATUSES
+from csist_bench.errors import must
 
 if TYPE_CHECKING:
     from csist_bench.leaderboard.board import Board
     from csist_bench.leaderboard.rows import Row
 
 BAYES_WORK = "runs/bayes"
+SCHEMA_NAMES = ("predictions", "row", "submission")
 
 
 @click.command("leaderboard")
@@ -39,7 +42,11 @@ BAYES_WORK = "runs/bayes"
 @click.option("--markdown", is_flag=False, flag_value="-", metavar="[FILE]", help="Markdown, on stdout or to a file.")
 @click.option("--html", metavar="FILE", help="One self-contained page with charts.")
 @json_option
-@click.option("--check", is_flag=True, help="Verify every measured row; exit code 1 if one is wrong.")
+@click.option(
+    "--check", is_flag=True, help="Verify every measured row, or folders of submissions; exit code 1 if one is wrong."
+)
+@click.option("--fetch", is_flag=True, help="With --check FOLDER: get predictions that lie at an address.")
+@click.option("--schema", type=click.Choice(SCHEMA_NAMES), help="Print the JSON Schema of what is handed in.")
 @click.option("--lines", is_flag=True, help="Compute the grid ceiling and Cramer-Rao lines of --data and keep them.")
 @click.option("--bayes", is_flag=True, help="With --lines: compute the Bayes lines instead (minutes; goes on if cut).")
 @click.option("--work", metavar="DIR", help="With --bayes: folder of the parts that are done.  [default: runs/bayes]")
@@ -47,7 +54,7 @@ BAYES_WORK = "runs/bayes"
 @click.option("--data", metavar="PATH", help="Data set for --check and --lines.")
 @click.option("--split", default="test", show_default=True, help="Split for --lines.")
 @click.option("--docs", is_flag=True, help="Write the results in Markdown pages anew; with --check only compare.")
-@click.argument("pages", nargs=-1, metavar="[PAGE]...")
+@click.argument("pages", nargs=-1, metavar="[PAGE|FOLDER]...")
 def command(
     path: str,
     dataset: str | None,
@@ -58,6 +65,8 @@ def command(
     html: str | None,
     as_json: bool,
     check: bool,
+    fetch: bool,
+    schema: str | None,
     lines: bool,
     bayes: bool,
     work: str | None,
@@ -75,27 +84,55 @@ def command(
       csist-bench leaderboard --dataset all --family off-grid
       csist-bench leaderboard --markdown leaderboard/README.md --html leaderboard/index.html
       csist-bench leaderboard --check --data data/seqcsist.zarr
+      csist-bench leaderboard --check leaderboard/submissions/my-net
+      csist-bench leaderboard --schema predictions
       csist-bench leaderboard --docs README.md docs/results.md
       csist-bench leaderboard --lines --bayes --data data/noise5.zarr
 
     Rows are in order of score; rank is 1 + the number of rows that are significantly better. In a terminal, columns
     that do not fit are left out and named beneath the table; a pipe gets every column.
 
-    --check verifies evaluator version, recipe hash, data fingerprint, ranges and the sums of every measured row.
+    --check verifies evaluator version, recipe hash, data fingerprint, ranges and the sums of every measured row. Of
+    folders of submissions it scores the predictions again, and holds row.toml to what comes out; their data are made
+    from the recipe unless --data is the set.
     """
     _require_together(lines, bayes, work, trajectories)
-    if docs or pages:
+    folders = pages if check and not docs else ()
+    if fetch and not folders:
+        raise must("--fetch", "come with --check FOLDER", "--fetch alone")
+    if schema:
+        _print_schema(schema)
+    elif folders:
+        _check_folders(path, folders, data, fetch)
+    elif docs or pages:
         _write_results(path, pages, docs, check)
-        return
-    if not lines:
-        path = _shown_path(path)
-    if check:
-        _check(path, data)
-        return
-    if lines:
+    elif lines and not check:
         _keep_lines(path, data or DEFAULT_DATA, split, bayes, work, trajectories)
-        return
-    measured, published = _rows(path, superseded)
+    elif check:
+        _check(path if lines else _shown_path(path), data)
+    else:
+        _show(_shown_path(path), Chosen(dataset, family, status, superseded), as_json, markdown, html)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Which rows are shown."""
+
+    dataset: str | None
+    family: str | None
+    status: str | None
+    superseded: bool
+
+
+def _print_schema(name: str) -> None:
+    from csist_bench.leaderboard.schemas import schema_text
+
+    say(schema_text(name), nl=False)
+
+
+def _show(path: str, chosen: Chosen, as_json: bool, markdown: str | None, html: str | None) -> None:
+    dataset, family, status = chosen.dataset, chosen.family, chosen.status
+    measured, published = _rows(path, chosen.superseded)
     if as_json:
         _print_rows(_shown(path, measured, published, dataset, family, status), measured)
         return
@@ -165,7 +202,6 @@ def _print_rows(shown: Board, measured: list[Row]) -> None:
 
 
 def _write_results(path: str, pages: tuple[str, ...], docs: bool, check: bool) -> None:
-    from csist_bench.errors import must
     from csist_bench.leaderboard.results import fill, stale_regions
 
     if not docs or not pages:
@@ -198,9 +234,28 @@ def _check(path: str, data: str | None) -> None:
     say(f"{path}: {count} rows, all well")
 
 
-def _require_together(lines: bool, bayes: bool, work: str | None, trajectories: int | None) -> None:
-    from csist_bench.errors import must
+def _check_folders(path: str, folders: tuple[str, ...], data: str | None, fetch: bool) -> None:
+    from csist_bench.leaderboard.folder_check import check_submission, sets
+    from csist_bench.leaderboard.rows import path_to_show, read_rows
 
+    rows = read_rows(path_to_show(path))
+    wrong = 0
+    with sets(data) as known:
+        for folder in folders:
+            checked = check_submission(folder, known, rows, fetch=fetch)
+            for remark in checked.remarks:
+                note(f"{folder}: {remark}")
+            for fault in checked.faults:
+                say(f"{folder}: {fault}")
+            row = checked.submitted.row
+            wrong += bool(checked.faults)
+            if not checked.faults:
+                say(f"{folder}: {row.method} on {row.dataset}: CSO-mAP {row.cso_map:.2f}, as scored again; all well")
+    if wrong:
+        sys.exit(1)
+
+
+def _require_together(lines: bool, bayes: bool, work: str | None, trajectories: int | None) -> None:
     if bayes and not lines:
         raise must("--bayes", "come with --lines", "--bayes alone")
     for name, value in (("--work", work), ("--trajectories", trajectories)):

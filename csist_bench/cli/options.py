@@ -65,8 +65,9 @@ def convention_options(function: F) -> F:
     )
     @click.option(
         "--origin",
-        type=click.Choice(["centre", "corner"]),
-        help="Where pixel (0, 0) begins to count: its centre or outer corner  [default: centre; ThunderSTORM: corner].",
+        type=click.Choice(["centre", "corner", "one"]),
+        help="Where the file counts from: the centre or the outer corner of pixel (0, 0), or one: its centre is (1, 1)"
+        "  [default: centre; ThunderSTORM: corner].",
     )
     @click.option(
         "--axes",
@@ -149,10 +150,16 @@ def refuse_given(idle: dict[str, str]) -> None:
 
     context = click.get_current_context()
     for name, reason in idle.items():
-        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
-            value = context.params[name]
-            given = ", ".join(value) if isinstance(value, tuple) else str(value)
-            raise must(f"--{name}", f"be left out for {reason}", given)
+        if is_given(name):
+            value = context.params.get(name, "")
+            given = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+            option = next((one.opts[0] for one in context.command.params if one.name == name), f"--{name}")
+            raise must(option, f"be left out for {reason}", given)
+
+
+def is_given(name: str) -> bool:
+    """Return whether an option of the command stands on the command line."""
+    return click.get_current_context().get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
 
 
 def print_json(value: Any) -> None:
@@ -199,6 +206,13 @@ def note(text: str) -> None:
     click.echo(printable(text), err=True)
 
 
+def note_compiling() -> None:
+    """Say when kernels are compiled: once after an installation, while nothing else moves (stderr)."""
+    from csist_bench.jit import when_compiling
+
+    when_compiling(lambda: note("compiling, once after an installation: some 10 to 30 s"))
+
+
 def note_convention(convention: Convention) -> None:
     """Say how a file was read, where that departs from the package's conventions (stderr)."""
     if said := convention.text():
@@ -211,21 +225,35 @@ class ProgressLine:
     def __init__(self, verb: str, unit: str = "frames") -> None:
         self.verb, self.unit = verb, unit
         self.began = self.shown = time.perf_counter()
+        self.first: tuple[float, int] | None = None  # when something was first done, and how much
         self.terminal = sys.stderr.isatty()
 
     def __call__(self, done: int, total: int) -> None:
-        """Report `done` of `total`."""
+        """Report `done` of `total`; how long the rest takes is told from what came after the first report.
+
+        Until then kernels may have been compiled, which happens once.
+        """
         now = time.perf_counter()
+        if self.first is None and done:
+            self.first = now, done
         if done < total and now - self.shown < (BAR_INTERVAL_S if self.terminal else PLAIN_INTERVAL_S):
             return
         self.shown = now
-        rate = done / max(now - self.began, 1e-9)
-        left = "" if done >= total else f", {_duration((total - done) / max(rate, 1e-9))} left"
-        line = f"{self.verb} {done:,}/{total:,} {self.unit} ({100 * done / max(total, 1):.0f} %), {rate:,.0f}/s{left}"
+        share = f"{100 * done / max(total, 1):.0f} %"
+        line = f"{self.verb} {done:,}/{total:,} {self.unit} ({share}){self._pace(done, total, now)}"
         if self.terminal:
             click.echo(f"\r\x1b[K{line}", err=True, nl=done >= total)
         elif done < total:
             click.echo(line, err=True)
+
+    def _pace(self, done: int, total: int, now: float) -> str:
+        if done >= total:
+            return f", {done / max(now - self.began, 1e-9):,.0f}/s"
+        since, before = self.first or (now, done)
+        if done <= before:
+            return ""
+        rate = (done - before) / max(now - since, 1e-9)
+        return f", {rate:,.0f}/s, {_duration((total - done) / max(rate, 1e-9))} left"
 
 
 def _duration(seconds: float) -> str:

@@ -14,6 +14,7 @@ from csist_bench.cli.options import (
     frame_file_options,
     frames_option,
     note,
+    note_compiling,
     refuse_given,
     set_option,
     split_option,
@@ -33,7 +34,13 @@ if TYPE_CHECKING:
 @click.argument("method")
 @data_option
 @split_option
-@click.option("--out", default="preds.json", show_default=True, metavar="FILE", help=".json, .json.gz, .csv or .npz.")
+@click.option(
+    "--out",
+    default="preds.json",
+    show_default=True,
+    metavar="FILE|FOLDER",
+    help=".json, .json.gz, .csv, .npz or .parquet; a name without suffix: a folder of Parquet parts.",
+)
 @click.option("--weights", metavar="FILE|NAME|URL", help="Weights of a network (the shipped ones by default).")
 @click.option("--sha256", metavar="DIGEST", help="Of the file of weights; needed with a URL.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
@@ -56,7 +63,16 @@ if TYPE_CHECKING:
 @frames_option
 @frame_file_options
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Answer the first N trajectories only.")
-@click.option("--workers", type=click.IntRange(min=1), help="Threads of a training-free method.")
+@click.option(
+    "--workers", type=click.IntRange(min=1), help="Threads of a training-free method, or processes of --executor."
+)
+@click.option(
+    "--executor",
+    metavar="NAME",
+    help="serial, processes or dask:ADDRESS; answers shard by shard into a folder  [default: serial].",
+)
+@click.option("--part", default="1/1", metavar="i/n", help="Answer the i-th of n runs of shards only (for job arrays).")
+@click.option("--resume", is_flag=True, help="Go on with a folder that was interrupted.")
 @click.option(
     "--batch",
     type=click.IntRange(min=1),
@@ -101,6 +117,9 @@ def command(
     frames: str | None,
     limit: int | None,
     workers: int | None,
+    executor: str | None,
+    part: str,
+    resume: bool,
     batch: int | None,
     precision: RunDtype,
     groups: Groups,
@@ -122,12 +141,17 @@ def command(
       csist-bench run ml --data frames.mat --array z --frames-order YXT --single-frames
       csist-bench run ml --data my_frames.npy --camera camera.toml --camera-set background=plane
       csist-bench run ml --data large_frames.npy --noise-sigma 3 --set brightness=free --groups many
+      csist-bench run ml --data data/large.zarr --out preds --executor processes
+      csist-bench run ml --data data/large.zarr --out preds --part 3/16
 
     --data also takes frames without targets: .npy, .npz, TIFF, PNG, FITS and MAT files, folders of PNG or TIFF
     pictures, and Zarr arrays. With several decoders there is one file for each, the decoder's name added to that of
-    --out: the fourth example writes espcn-grid.npz and espcn-polish.npz.
+    --out: the fourth example writes espcn-grid.npz and espcn-polish.npz. An --out without suffix is a folder of
+    Parquet parts, one a shard of the data set, written as they end: memory stays bounded, and --resume goes on.
     """
+    from csist_bench.cli.run_parts import answer_into, is_folder, require_split
     from csist_bench.datasets.frame_files import BareFrames
+    from csist_bench.methods.by_shard import Call, Manner
     from csist_bench.methods.inference import (
         Scope,
         assumed_or_told,
@@ -140,24 +164,30 @@ def command(
     from csist_bench.methods.runners import RunOptions
     from csist_bench.predictions import require_writable, write_predictions
     from csist_bench.recipes import parse_overrides
-    from csist_bench.simulation.camera_file import assumed_text
+    from csist_bench.simulation.camera_file import assumed_text, header_table
 
+    name = method
     method = (row := resolve(method)).name
     refuse_idle_options(row, data)
-    files = output_files(out, decoder)
+    options = RunOptions(parse_overrides(overrides), weights, device, batch, precision, threshold, sha256 or "")
+    into_folder = is_folder(out)
+    note_compiling()
+    files = [] if into_folder else output_files(out, decoder)
     for file in files:
         require_writable(file, overwrite)  # before the work, not after it
     source = open_source(data, split, allow_partial, layout)
     imager = assumed_or_told(source, camera, noise_sigma)
-    answers = unmix_each(
-        source,
-        method,
-        decoder,
-        imager if camera is None else camera.with_noise_sigma(noise_sigma),
-        RunOptions(parse_overrides(overrides), weights, device, batch, precision, threshold, sha256 or ""),
-        Scope(chosen_frames(source, frames), limit, workers, groups, false_alarms),
-        ProgressLine(f"{method}: unmixed"),
-    )
+    told = None if camera is None else camera.with_noise_sigma(noise_sigma)
+    scope = Scope(chosen_frames(source, frames), limit, workers, groups, false_alarms)
+    if into_folder:
+        fingerprint = require_split(source, data, decoder).fingerprint
+        call = Call(
+            data, split, fingerprint, name, decoder[0], imager, options, scope, header_table(told), allow_partial
+        )
+        answer_into(out, call, Manner(executor or "serial", workers, part, resume, overwrite))
+        return
+    refuse_given(dict.fromkeys(("executor", "part", "resume"), "an --out that is one file, not a folder of parts"))
+    answers = unmix_each(source, method, decoder, told or imager, options, scope, ProgressLine(f"{method}: unmixed"))
     if isinstance(source, BareFrames):
         note(source.note)
     if assumed := assumed_text(imager):

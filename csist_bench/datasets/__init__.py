@@ -12,6 +12,7 @@ read (`integrity.py`).
 from csist_bench.datasets.layout import ARRAYS, PROGRESS, SCHEMA, Task, digest, shard_length, tasks_of
 from csist_bench.datasets.reading import Dataset, Split, open_dataset
 from csist_bench.datasets.writing import (
+    add_metadata,
     compute_fingerprint,
     create_dataset,
     finalise,
@@ -30,6 +31,7 @@ __all__ = [
     "Dataset",
     "Split",
     "Task",
+    "add_metadata",
     "compute_fingerprint",
     "create_dataset",
     "digest",

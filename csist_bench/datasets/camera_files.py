@@ -6,7 +6,6 @@ Names of arrays count from the camera file's folder and never leave it.
 from __future__ import annotations
 
 import io
-import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
@@ -15,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.datasets.array_files import read_npy
-from csist_bench.errors import InputError, must, show, unknown
+from csist_bench.errors import InputError, must, unknown
 from csist_bench.files import replace_file, require_place
 from csist_bench.files.sources import file_bytes
+from csist_bench.files.toml import toml_table, toml_value
 from csist_bench.recipes import parse_overrides
 from csist_bench.simulation.camera_file import (
     AUTO,
@@ -63,12 +63,7 @@ def read_camera(path: str | Path | None, overrides: Iterable[str] | Mapping[str,
 def _read_table(path: str | Path) -> dict[str, Any]:
     """Return the fields in a camera file, its schema checked and taken off."""
     data = file_bytes(path, "camera file")
-    try:
-        table = tomllib.loads(data.decode("utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a TOML camera file: {show(str(error))}") from None
-    except (RecursionError, ValueError):
-        raise InputError(f"{path}: not a TOML camera file: nested too deeply or a number too long") from None
+    table = toml_table(data, str(path), "camera file")
     if table.get("schema") != SCHEMA:
         raise must(f"{path}: schema", f"be {SCHEMA!r}", table.get("schema", "none"))
     del table["schema"]
@@ -170,9 +165,8 @@ def camera_text(fields: CameraFields) -> str:
 
 
 def _toml(value: Any) -> str:
-    if isinstance(value, (list, tuple)):
-        return f"[{', '.join(_toml(item) for item in value)}]"
-    if isinstance(value, str):
-        escaped = "".join(c if c.isprintable() and c not in '"\\' else f"\\U{ord(c):08X}" for c in value)
-        return f'"{escaped}"'
-    return repr(float(value))
+    return toml_value(value if isinstance(value, str) else _as_floats(value))
+
+
+def _as_floats(value: Any) -> Any:
+    return list(map(_as_floats, value)) if isinstance(value, (list, tuple)) else float(value)

@@ -15,10 +15,12 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing import get_context
 from typing import Any, TypeVar
 
-from csist_bench.errors import InputError, show
+from csist_bench import __version__
+from csist_bench.errors import InputError, must, show
 
 R = TypeVar("R")
 Jobs = Sequence[tuple[Any, ...]]
@@ -104,15 +106,31 @@ class Dask:
         from distributed import KilledWorker, as_completed
 
         batch = PENDING_PER_WORKER * max(1, len(self.client.scheduler_info()["workers"]))
+        same = partial(_by_the_same_version, __version__, function)
         try:
             for start in range(0, len(jobs), batch):
-                futures = self.client.map(function, *zip(*jobs[start : start + batch]), pure=False)
+                futures = self.client.map(same, *zip(*jobs[start : start + batch]), pure=False)
                 for future in as_completed(futures):
                     yield future.result()
         except KilledWorker as error:
             raise InputError(f"Dask workers were killed ({show(str(error))}); {GO_ON}") from None
         except (OSError, CancelledError, TimeoutError):
             raise InputError(f"the Dask scheduler {self.address} was lost; {GO_ON}") from None
+        except (ImportError, AttributeError) as error:  # what this version calls is not there
+            raise _other_version(show(str(error))) from None
+
+
+def _by_the_same_version(version: str, function: Callable[..., R], *job: Any) -> R:
+    """Call a function in a worker, unless the worker is of another version than who asks."""
+    if version != __version__:
+        raise _other_version(f"{__version__} there, {version} here")
+    return function(*job)
+
+
+def _other_version(found: str) -> InputError:
+    return InputError(
+        f"the workers of the cluster must have this version of csist-bench, got {found}; install it there"
+    )
 
 
 @contextmanager
@@ -122,14 +140,16 @@ def opened(executor: str, workers: int | None = None) -> Iterator[Serial | Proce
     Raises
     ------
     InputError
-        If Dask is not installed, or no scheduler answers within 5 s.
+        If there is no such executor, Dask is not installed, or no scheduler answers within 5 s.
     """
     if executor == "serial":
         yield Serial()
     elif executor == "processes":
         yield Processes(workers or os.cpu_count() or 1)
-    else:
+    elif executor.startswith("dask:"):
         yield from _dask(executor.removeprefix("dask:"))
+    else:
+        raise must("--executor", "be serial, processes or dask:ADDRESS", executor)
 
 
 def _dask(address: str) -> Iterator[Dask]:

@@ -18,7 +18,7 @@ from csist_bench.datasets.executors import Serial, opened
 from csist_bench.datasets.target_tables import TargetTable
 from csist_bench.errors import InputError, must
 from csist_bench.files import PARTIAL, WAIT_OR_STOP, locked, place_lock, remove_leftover
-from csist_bench.recipes import DataRecipe, convert, recipe_hash, resolved
+from csist_bench.recipes import DESCRIPTIVE, DataRecipe, convert, recipe_hash, resolved
 from csist_bench.simulation.rendering import render_shard, shard_from_scenes
 from csist_bench.simulation.sensor import Background
 
@@ -239,7 +239,7 @@ def _check_resumable(existing: datasets.Dataset, recipe: DataRecipe, extra: dict
             f"{where}: exists already ({state}); pass --resume to finish it or --overwrite to make it anew"
         )
     if recipe_hash(existing.recipe) != recipe_hash(recipe):
-        theirs, ours = resolved(existing.recipe), resolved(recipe)
+        theirs, ours = ({**resolved(one), **dict.fromkeys(DESCRIPTIVE)} for one in (existing.recipe, recipe))
         changed = [f"{name}: {theirs[name]} -> {ours[name]}" for name in ours if theirs[name] != ours[name]]
         raise InputError(
             f"{where}: was begun with another recipe ({'; '.join(changed)});"
@@ -258,7 +258,10 @@ def _finalise_if_whole(path: Path, recipe: DataRecipe, tasks: list[datasets.Task
         return None
     with _store_lock(path):
         existing = datasets.open_dataset(path, allow_partial=True).fingerprint
-        return existing or datasets.finalise(path)
+        if existing is None:
+            return datasets.finalise(path)
+        datasets.add_metadata(path)
+        return existing
 
 
 # --- shards -------------------------------------------------------------------------------------------------------
@@ -267,8 +270,6 @@ def _finalise_if_whole(path: Path, recipe: DataRecipe, tasks: list[datasets.Task
 def _executor_name(executor: str | None, recipe: DataRecipe, targets: TargetTable | None) -> str:
     if executor is None:
         return "processes" if recipe.trajectories >= SERIAL_BELOW and targets is None else "serial"
-    if executor not in ("serial", "processes") and not executor.startswith("dask:"):
-        raise must("--executor", "be serial, processes or dask:ADDRESS", executor)
     if targets is not None and executor != "serial":
         raise must("--executor", "be serial with --targets", executor)
     return executor

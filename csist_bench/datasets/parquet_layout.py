@@ -9,6 +9,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from csist_bench.datasets.metadata.facts import facts_of
+from csist_bench.datasets.metadata.writing import write_metadata
 from csist_bench.datasets.reading import Dataset, Split
 from csist_bench.files import built_beside, require_new_folder
 from csist_bench.files.parquet import parquet_modules
@@ -53,6 +55,7 @@ def export_parquet(source: Dataset, folder: Path, progress: Progress | None = No
                     progress(done, total)
             if writer:
                 writer.close()
+        write_metadata(building, facts_of(source, "parquet"))
     return done
 
 

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,7 +28,7 @@ from csist_bench.datasets.layout import (  # fmt: skip
     tasks_of,
 )
 from csist_bench.errors import InputError, must, show, unknown
-from csist_bench.recipes import DataRecipe, frame_range, recipe_from_stored, recipe_hash
+from csist_bench.recipes import DESCRIPTIVE, DataRecipe, frame_range, recipe_from_stored, recipe_hash
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -233,7 +234,7 @@ def open_dataset(path: str | Path, allow_partial: bool = False) -> Dataset:
             " (or read what is there with --allow-partial)"
         )
     try:
-        recipe = recipe_from_stored(attributes["recipe"], f"{location}: stored recipe")
+        recipe = _described(recipe_from_stored(attributes["recipe"], f"{location}: stored recipe"), attributes)
         sizes = {str(k): int(v) for k, v in attributes["sizes"].items()}
         _check_attributes(location, attributes, recipe)
         splits = _open_splits(root, location, attributes, recipe, sizes)
@@ -244,6 +245,19 @@ def open_dataset(path: str | Path, allow_partial: bool = False) -> Dataset:
     except Exception as error:  # zarr raises many types on damaged metadata
         raise InputError(f"{location}: damaged data set ({show(repr(error))}); make it again") from None
     return Dataset(location, recipe, attributes, splits)
+
+
+def _described(recipe: DataRecipe, attributes: dict[str, Any]) -> DataRecipe:
+    """Return a stored recipe with the page and licence that the set keeps beside it.
+
+    No digest covers them, and users may have attributes of their own by any name: what can be neither is none.
+    """
+    about = attributes.get("about")
+    told = {name: str(about.get(name, "")) if isinstance(about, dict) else "" for name in DESCRIPTIVE}
+    try:
+        return msgspec.structs.replace(recipe, **told)
+    except InputError:
+        return recipe
 
 
 def _open_root(location: str) -> tuple[dict[str, Any], Any]:

@@ -60,6 +60,8 @@ class TargetTable:
             "k_max": k,
             "intensity_min": float(np.nanmin(self.intensity)),
             "intensity_max": float(np.nanmax(self.intensity)),
+            "url": "",  # the scene is the user's: what the base recipe says of its own does not hold for it
+            "license": "",
         }
         return msgspec.structs.replace(base, **{name: value for name, value in ours.items() if name not in keep})
 

@@ -90,7 +90,9 @@ def _frame_faults(
         return []  # the noise and background of imported frames are not ours to draw again
     again = shard_from_scenes(recipe, scenes, task.indices, open_background(recipe)).frames.astype(np.float64)
     again = np.minimum(again, saturation_level(recipe))
-    allowed = FRAME_TOLERANCE + (1.0 if recipe.bits else 0.0 if imported is None else 0.5 * float(imported))
+    # What is rendered again is rounded as the recipe says, and so were the frames, by us or by whoever wrote them.
+    allowed = FRAME_TOLERANCE + (0.5 if recipe.bits else 0.0)
+    allowed += 0.5 * float(imported) if imported is not None else 0.5 if recipe.bits else 0.0
     error = np.abs(frames.astype(np.float64) - again).max(axis=(2, 3))
     if error.max() <= allowed:
         return []

@@ -24,10 +24,12 @@ from csist_bench.datasets.layout import (  # fmt: skip
     digest,
     shard_length,
 )
+from csist_bench.datasets.metadata.facts import facts_of
+from csist_bench.datasets.metadata.writing import has_metadata, write_metadata
 from csist_bench.datasets.reading import Dataset, open_dataset
 from csist_bench.errors import must
 from csist_bench.files import PARTIAL, replace_file
-from csist_bench.recipes import DataRecipe, recipe_hash, stored_table
+from csist_bench.recipes import DESCRIPTIVE, DataRecipe, recipe_hash, stored_table
 
 if TYPE_CHECKING:
     from csist_bench.simulation.rendering import Shard
@@ -60,9 +62,15 @@ def create_dataset(path: Path, recipe: DataRecipe, sizes: dict[str, int], extra:
             "fingerprint": None,
             "fingerprint_v2": None,
             "conventions": CONVENTIONS,
+            **({"about": about} if (about := _about(recipe)) else {}),
             **(extra or {}),
         },
     )
+
+
+def _about(recipe: DataRecipe) -> dict[str, str]:
+    """Return what describes a set and draws nothing; outside the attributes of the digest, as older readers expect."""
+    return {name: value for name in DESCRIPTIVE if (value := getattr(recipe, name))}
 
 
 def _write_attributes(root: Any, attributes: dict[str, Any]) -> None:
@@ -172,6 +180,8 @@ def finalise(path: Path) -> str:
 
     store = open_dataset(path, allow_partial=True)
     first, second = store.compute_fingerprints()
+    # Before the set is called complete, so that one killed in between is finished with all of it.
+    write_metadata(path, facts_of(store, prints=(first, second)))
     root = zarr.open_group(path, mode="r+", zarr_format=3)
     done = {"status": COMPLETE, "fingerprint": first}
     if store.attributes["schema"] == SCHEMA:
@@ -181,6 +191,12 @@ def finalise(path: Path) -> str:
     for leftover in path.rglob(f"*{PARTIAL}"):
         leftover.unlink(missing_ok=True)
     return first
+
+
+def add_metadata(path: Path) -> None:
+    """Write card and metadata of a complete set that lacks them, as sets of earlier versions do."""
+    if not has_metadata(path):
+        write_metadata(path, facts_of(open_dataset(path)))
 
 
 def compute_fingerprint(store: Dataset) -> str:

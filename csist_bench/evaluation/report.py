@@ -279,7 +279,9 @@ def evaluate(
         detections=len(matched.detections),
         targets=truth.n_targets,
         ignored_detections=n_given - scored,
-        missing_frames=missing_frames(matched, truth, provenance.header),
+        missing_frames=missing_frames(
+            truth.n_frames - len(np.unique(matched.frame)), truth.n_frames, truth.frames, provenance.header
+        ),
         header=provenance.header,
         standard_frames=provenance.standard_frames and len(truth.trajectories) == len(truth.count),
         unverified=provenance.unverified,
@@ -295,21 +297,20 @@ def evaluate(
     )
 
 
-def missing_frames(matched: Matched, truth: Truth, header: Header) -> int:
-    """Return how many scored frames the file does not answer.
+def missing_frames(empty: int, n_frames: int, frames: range, header: Header) -> int:
+    """Return how many of `n_frames` scored frames, of which `empty` have no detection, the file does not answer.
 
     Without the header's `n_frames` every frame without detections is missing; with it, only as many as it falls short
     of the scored frames. Where the header says which frames of a trajectory were answered, others do not count.
     """
-    empty = truth.n_frames - len(np.unique(matched.frame))
     if header.n_frames is None:
         return empty
     answered = header.n_frames
     if header.frames and (parts := header.frames.partition(":")) and parts[0].isdigit() and parts[2].isdigit():
         named = range(int(parts[0]), int(parts[2]))
-        inside = len(range(max(named.start, truth.frames.start), min(named.stop, truth.frames.stop)))
+        inside = len(range(max(named.start, frames.start), min(named.stop, frames.stop)))
         answered = answered * inside // max(len(named), 1)
-    return min(empty, max(0, truth.n_frames - answered))
+    return min(empty, max(0, n_frames - answered))
 
 
 def _details(matched: Matched, truth: Truth, options: DetailOptions, gospa_of_frames: Gospa) -> Details:

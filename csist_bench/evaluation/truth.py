@@ -43,6 +43,7 @@ class Truth:
         count: NDArray[Any],
         frames: range,
         trajectories: Sequence[int] | NDArray[Any] | None = None,
+        whole: bool = True,
     ) -> Truth:
         """Check the arrays and return the truth.
 
@@ -50,7 +51,7 @@ class Truth:
         ------
         InputError
             If shapes disagree, a target within `count` is not finite or one beyond it is not NaN, the range or the
-            subset leaves the set, or no scored frame has a target.
+            subset leaves the set, or no scored frame has a target, which a part of the whole may.
         """
         xy, intensity = np.asarray(xy, dtype=np.float64), np.asarray(intensity, dtype=np.float64)
         count = np.asarray(count).astype(np.int64)
@@ -69,7 +70,7 @@ class Truth:
         if not len(chosen) or chosen[0] < 0 or chosen[-1] >= n:
             raise must("trajectories", f"be indices in [0, {n})", "none" if not len(chosen) else [*chosen[[0, -1]]])
         truth = cls(xy, intensity, count, frames, chosen)
-        if not truth.n_targets:
+        if whole and not truth.n_targets:
             raise InputError("the scored frames hold no target at all, so there is nothing to score against")
         return truth
 

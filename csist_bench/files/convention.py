@@ -12,9 +12,9 @@ from typing import Any
 from csist_bench.errors import must
 
 FIRST_FRAMES = (0, 1)
-ORIGINS = ("centre", "corner")
+ORIGINS = ("centre", "corner", "one")
 AXES = ("xy", "yx")
-CORNER_PX = 0.5  # from the outer corner of pixel (0, 0) to its centre
+ORIGIN_PX = {"centre": 0.0, "corner": 0.5, "one": 1.0}  # what the centre of pixel (0, 0) is called along either axis
 _SWAPPED = {"x": "y", "y": "x", "sigma_x": "sigma_y", "sigma_y": "sigma_x"}
 
 
@@ -23,7 +23,8 @@ class Convention:
     """How a file counts and measures; None is the default of its form.
 
     `first_frame` is the number of the first frame of a trajectory, in `frame` and in `image_id` alike. `origin` is
-    where positions begin: at the centre of pixel (0, 0), or at its outer corner, where its centre is at (0.5, 0.5).
+    where positions begin: at the centre of pixel (0, 0), at its outer corner, where its centre is at (0.5, 0.5), or one
+    pixel before it, where its centre is at (1, 1), as in MATLAB.
     `axes` "yx" means that the column called x holds the row (down) and y the column (to the right), standard errors
     likewise.
     """
@@ -55,6 +56,7 @@ class Convention:
         """Return in words where this departs from the package's own, or nothing."""
         said = ["frames counted from 1"] if self.first_frame == 1 else []
         said += ["positions from the outer corner of pixel (0, 0)"] if self.origin == "corner" else []
+        said += ["positions that call the first pixel's centre (1, 1)"] if self.origin == "one" else []
         said += ["x and y swapped"] if self.axes == "yx" else []
         return ", ".join(said)
 
@@ -62,7 +64,7 @@ class Convention:
         """Return columns of arrays (px) with x and y, and their standard errors, as this package has them."""
         if self.axes == "yx":
             columns = {_SWAPPED.get(name, name): values for name, values in columns.items()}
-        shift = CORNER_PX if self.origin == "corner" else 0.0
+        shift = ORIGIN_PX[self.origin or "centre"]
         return {name: values - shift if shift and name in ("x", "y") else values for name, values in columns.items()}
 
 

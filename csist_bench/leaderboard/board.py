@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from csist_bench.conventions import APART
 from csist_bench.errors import unknown
 from csist_bench.leaderboard.lines import Line
 from csist_bench.leaderboard.naming import names_of, short_name
@@ -98,13 +99,13 @@ def board(
 def ranks_by_table(measured: Iterable[Row], leaderboard: str | Path) -> dict[Row, int]:
     """Return the rank of each row within its table, where what that takes is kept beside the leaderboard.
 
-    All verified rows of a table count, whichever of them are shown.
+    All rows of a table count but those that stand apart, whichever of them are shown.
     """
     from csist_bench.leaderboard.significance import ranks  # scipy takes its time
 
     tables: dict[str, list[Row]] = {}
     for row in measured:
-        if row.status != "unverified":
+        if row.status not in APART:
             tables.setdefault(table_name(row.dataset, row.split), []).append(row)
     return {row: rank for rows in tables.values() for row, rank in ranks(rows, leaderboard).items()}
 
@@ -119,14 +120,15 @@ def _natural(text: str) -> list[Any]:
 
 
 def ordered(rows: Sequence[Row]) -> list[Row]:
-    """Return rows by score, the best first; unverified rows stand below all others.
+    """Return rows by score, the best first; submitted rows stand below those of this repository, unverified ones last.
 
     Of equal scores the row that was told least comes first, then by name, so that the order never changes.
     """
 
     def key(row: Row) -> tuple[Any, ...]:
         told = ORDER.index(row.prior_tier)
-        return (row.status == "unverified", -row.cso_map, told, short_name(row), row.decoder, row.status)
+        apart = APART.index(row.status) + 1 if row.status in APART else 0
+        return (apart, -row.cso_map, told, short_name(row), row.decoder, row.status)
 
     return sorted(rows, key=key)
 

@@ -43,7 +43,7 @@ def check(path: str | Path, store: Dataset | None = None) -> tuple[int, list[str
     for place, (line, row) in enumerate(numbered):
         earlier = [other for _, other in numbered[:place]]
         faults = [
-            *_own_faults(row),
+            *own_faults(row),
             *_faults_beside(row, earlier),
             *_faults_against(row, store),
             *_passed_lines(row, bayes),
@@ -52,7 +52,8 @@ def check(path: str | Path, store: Dataset | None = None) -> tuple[int, list[str
     return count, problems
 
 
-def _own_faults(row: Row) -> Iterator[str]:
+def own_faults(row: Row) -> Iterator[str]:
+    """Yield what is wrong with a row by itself."""
     for rule in _RULES:
         yield from rule(row)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from csist_bench.recipes import DataRecipe, convert, load_data_recipe, parse_overrides, resolved, shipped
+from csist_bench.recipes import DESCRIPTIVE, DataRecipe, convert, load_data_recipe, parse_overrides, resolved, shipped
 
 # Columns of their own.
-_NOT_SHOWN = ("name", "seed")
+_NOT_SHOWN = ("name", "seed", *DESCRIPTIVE)
 
 
 def dataset_label(recipe: DataRecipe) -> str:

@@ -85,11 +85,16 @@ class Claim:
 
 @dataclass(frozen=True)
 class Scored:
-    """A row that is not yet on a leaderboard, what the submitter should be told, and how the file was read."""
+    """A row that is not yet on a leaderboard, what the submitter should be told, and how the file was read.
+
+    `answers` are the detections as the file has them, under its `header`.
+    """
 
     row: Row
     warnings: tuple[str, ...]
     influence: Influence
+    answers: Detections
+    header: Header
     convention: Convention = OURS
 
 
@@ -125,7 +130,17 @@ def submit(
     """
     path = Path(leaderboard)
     read_rows(path, missing_ok=True)  # a damaged table is said before the scoring, not after it
-    scored = score_submission(predictions, store, claim, split=split, bootstrap=bootstrap)
+    return add(score_submission(predictions, store, claim, split=split, bootstrap=bootstrap), path, supersede)
+
+
+def add(scored: Scored, path: Path, supersede: bool = False) -> Scored:
+    """Add a scored row to a leaderboard, with what each trajectory bears on it; return it as it stands there.
+
+    Raises
+    ------
+    InputError
+        As `submit` does, of the table.
+    """
     with board_lock(path):
         rows = read_rows(path, missing_ok=True)
         row = admitted(scored.row, rows, path, supersede)
@@ -172,7 +187,8 @@ def score_submission(
         "date": claim.date or datetime.date.today().isoformat(),
     }
     said = (*read.warnings, *unverified)
-    return Scored(checked_row(values, where), said, influence_of(detections, truth), read.convention)
+    row = checked_row(values, where)
+    return Scored(row, said, influence_of(detections, truth), read.detections, read.header, read.convention)
 
 
 def influence_of(detections: Detections, truth: Truth) -> Influence:
@@ -322,8 +338,27 @@ def _refuse_other_method(where: str, claim: Claim, said: Mapping[str, Any], row:
             raise must(f"{where}: {name} in the header", f"be that of --{name} {show(claimed)}", own, remedy)
 
 
+def refuse_contradictions(row: Row, header: Header, store: Dataset, where: str) -> None:
+    """Raise where a row says something else of a method or its data than the header of its predictions does.
+
+    `submit` lets the submitter decide on settings and prior tier; a folder must not say two things at once.
+    """
+    said = header.method
+    told = {column: said.get(name) for column, name in _SAID.items()} | {
+        "settings": _settings_text(said, store),
+        "dataset_fingerprint": header.fingerprint,
+        "split": header.split,
+    }
+    for column, value in told.items():
+        if value not in (None, "") and getattr(row, column) != value:
+            name = f"{where}: {column}"
+            raise must(name, f"be what the header of the predictions says, {show(value)}", getattr(row, column))
+
+
+_SAID = {"method": "name"} | {name: name for name in ("family", "decoder", "paper")}
 _COSTS = ("parameters", "macs_per_frame")
 _COPIED = ("prior_tier", "hardware", "training_minutes", "training_device", "recipe_hash", "seed")
+_SAID |= {name: name for name in _COPIED}
 
 
 def _registered(where: str, name: object) -> Method | None:

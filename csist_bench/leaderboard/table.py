@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
 from collections.abc import Iterable, Sequence
 
 from csist_bench.conventions import PRIOR_TEXT, STATUS_MEANINGS
-from csist_bench.errors import printable
 from csist_bench.evaluation import EVALUATOR_VERSION
+from csist_bench.files.markdown import plain_markdown
 from csist_bench.leaderboard.board import Board, Entry
 from csist_bench.leaderboard.columns import DASH, TEXT_COLUMNS, Column, score_text
 from csist_bench.leaderboard.lines import Line
@@ -130,10 +129,10 @@ def markdown_text(shown: Board) -> str:
     if sections:
         head += ["## Overview", MATRIX_TEXT, *(_markdown_section(section) for section in sections)]
     for name in shown.tables:
-        head += [f"## {_markdown(name)}", _markdown_table(shown.entries(name))]
+        head += [f"## {plain_markdown(name)}", _markdown_table(shown.entries(name))]
         lines = shown.lines_of(name)
         if lines:
-            head.append("\n".join(f"- {_markdown(line.label)}: {line.value_text}" for line in lines))
+            head.append("\n".join(f"- {plain_markdown(line.label)}: {line.value_text}" for line in lines))
     return "\n\n".join(head) + "\n"
 
 
@@ -145,7 +144,7 @@ def _markdown_section(section: Section) -> str:
 
 def _markdown_line(line: MatrixLine) -> list[str]:
     mark = "" if line.first.measured else "*"
-    name = mark + _markdown(line.name) + (_PUBLISHED if mark else "") + mark
+    name = mark + plain_markdown(line.name) + (_PUBLISHED if mark else "") + mark
     mean = f"**{score_text(line.mean)}**" if line.mean is not None else ALONE if line.alone else DASH
     return [name, mean, *(_markdown_score(line.cells.get(heading, ())) for heading in SETS)]
 
@@ -172,9 +171,4 @@ def _markdown_cell(column: Column, entry: Entry) -> str:
     if not text:
         return DASH
     mark = column.emphasis(entry.row)
-    return mark + _markdown(text) + mark
-
-
-def _markdown(text: str) -> str:
-    """Return text that Markdown shows as it stands: no markup, no HTML, no entities, nothing invisible."""
-    return re.sub(r"([\\|<>*_`\[\]&!~#])", r"\\\1", printable(" ".join(text.split())))
+    return mark + plain_markdown(text) + mark

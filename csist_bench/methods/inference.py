@@ -281,7 +281,7 @@ def unmix_each(
             about |= {"groups": "many", "false_alarms": scope.false_alarms}
     # A recipe knows the optics of its own frames; all that is told or assumed beside one may be wrong.
     doubtful = (told is not None or not labelled) and grouped.way != "many" and total > 0
-    width = _wrong_width(source, camera, total) if doubtful else ""
+    width = width_remark(source, camera, total) if doubtful else ""
     done = []
     for d, (about, spent) in enumerate(zip(runner.about, seconds.tolist(), strict=True)):
         about |= {
@@ -317,7 +317,7 @@ def _remarks(row: Method, runner: Runner, misfit: Misfit | None, *others: str) -
     return tuple(text for text in (unused, "" if misfit is None else misfit.text(), *others) if text)
 
 
-def _wrong_width(source: FrameSource, camera: Camera, total: int) -> str:
+def width_remark(source: FrameSource, camera: Camera, total: int) -> str:
     """Return what a sample of the sequences says of the PSF's width; "" where it is as told."""
     from csist_bench.methods.calibration.check import LEAST_LENGTH, SAMPLE, wrong_width
 

@@ -8,8 +8,8 @@ leave chi^2 of 4 per pixel at sigma 2 even if all were found: they are not judge
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,7 @@ LEAST_EXCESS_OF_NETWORKS = 0.10  # their answers are not the best that the frame
 SHARE_OF_PEAK = 1e-3  # of the brightest pixel: what noise-free frames may leave unexplained
 LARGEST_WHOLE = 33  # px a side: larger frames are compared in windows
 WINDOW_SIGMAS = 9.0  # of the PSF, that a window reaches
+GREY_LEVELS = "grey levels"
 SPARE_UNKNOWNS = 8.0  # of a sequence, beyond three a target: path and growth
 
 
@@ -52,11 +53,39 @@ class Misfit:
     pixels: int
     fitted: bool = True
     least: float = 0.0
+    n_frames: int = 0  # where `per_frame` is empty, being too long to keep
+
+    def sums(self) -> dict[str, Any]:
+        """Return what is kept of a part of the frames: all but `per_frame`; see `joined`."""
+        kept = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("per_frame", "error")}
+        plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in kept.items()}
+        return plain | {"n_frames": self.per_frame.size}
+
+    @classmethod
+    def joined(cls, parts: Sequence[Mapping[str, Any]]) -> Misfit | None:
+        """Return the misfit of all frames from the `sums` of its parts; None where there are none."""
+        if not parts:
+            return None
+        total = {
+            name: sum(part[name] for part in parts)
+            for name in ("chi2", "expected", "pixels", "limit", "least", "n_frames")
+        }
+        unit, fitted = parts[0]["unit"], parts[0]["fitted"]
+        none = np.zeros((0, 0))
+        if unit == GREY_LEVELS:
+            return cls(none, unit, error=0.0, fitted=fitted, **total)
+        expected, error = total["expected"], _error_of(total["expected"])
+        # What a fit may have taken beyond the unknowns that count: a part's lowest, less its own margin.
+        taken = sum(part["expected"] - part["least"] - _margin_below(part["expected"]) for part in parts)
+        total["limit"] = expected + _margin_above(expected, fitted)
+        total["least"] = expected - taken - _margin_below(expected)
+        return cls(none, unit, error=error, fitted=fitted, **total)
 
     def table(self) -> dict[str, Any]:
         """Return what a prediction file keeps of it; numbers of frames with four digits, in the order of the frames."""
         digits = [[float(f"{value:.4g}") for value in row] for row in self.per_frame]
-        return {"unit": self.unit, "mean": round(self.chi2 / max(self.pixels, 1), 5), "per_frame": digits}
+        of_frames = {"per_frame": digits} if digits else {}
+        return {"unit": self.unit, "mean": round(self.chi2 / max(self.pixels, 1), 5), **of_frames}
 
     @property
     def fits(self) -> bool:
@@ -67,11 +96,11 @@ class Misfit:
         """Return in one line what does not fit; empty where nothing is to be said."""
         if self.fits or not self.pixels:
             return ""
-        frames = f"{self.per_frame.size:,} frames"
+        frames = f"{self.per_frame.size or self.n_frames:,} frames"
         ask = "is the PSF right? the noise, the background? see csist-bench calibrate"
         if not self.fitted:
             ask = f"are these scenes that the network knows? {ask}"
-        if self.unit == "grey levels":
+        if self.unit == GREY_LEVELS:
             left, allowed = math.sqrt(self.chi2 / self.pixels), math.sqrt(self.limit / self.pixels)
             return (
                 f"the frames do not fit the camera told: {left:.3g} grey levels rms are left over {frames}, "
@@ -191,17 +220,29 @@ def misfit_of(blocks: Sequence[BlockMisfit], camera: Camera, together: int, fitt
         rounding = NOISE_FLOOR_INTEGER if camera.noise_floor >= NOISE_FLOOR_INTEGER else 0.0
         allowed = max(1.1 * rounding, SHARE_OF_PEAK * float(np.median(peak))) ** 2 * total
         per_frame = np.sqrt(squares / np.maximum(pixels, 1))
-        return Misfit(per_frame, "grey levels", float(squares.sum()), 0.0, 0.0, allowed, total, fitted)
+        return Misfit(per_frame, GREY_LEVELS, float(squares.sum()), 0.0, 0.0, allowed, total, fitted)
     # Answers of single frames are not always the best fit: priors and samples of the posterior leave some more, as much
     # as the unknowns would take.
     unknowns = ((3.0 * targets + SPARE_UNKNOWNS) * (targets > 0)).sum() / together if together > 1 else 0.0
     expected = total - float(background.sum()) - (unknowns if fitted else 0.0)
-    error = math.sqrt(2.0 * max(expected, 1.0))
-    least = LEAST_EXCESS if fitted else LEAST_EXCESS_OF_NETWORKS
-    limit = expected + max(SURE * error, least * expected)
+    error = _error_of(expected)
+    limit = expected + _margin_above(expected, fitted)
     # Too little is left where noise is told too high; a fit may have taken as much as it has unknowns.
-    lowest = expected - (3.0 * float(targets.sum()) if together == 1 else 0.0)
-    lowest -= max(SURE * error, LEAST_SHORTAGE * expected)
+    lowest = expected - (3.0 * float(targets.sum()) if together == 1 else 0.0) - _margin_below(expected)
     per_frame = chi2 / np.maximum(pixels, 1)
     chi2_in_all = float(chi2.sum())
     return Misfit(per_frame, "chi2 per pixel", chi2_in_all, expected, error, limit, total, fitted, lowest)
+
+
+def _error_of(expected: float) -> float:
+    """Return the standard error of chi^2."""
+    return math.sqrt(2.0 * max(expected, 1.0))
+
+
+def _margin_above(expected: float, fitted: bool) -> float:
+    least = LEAST_EXCESS if fitted else LEAST_EXCESS_OF_NETWORKS
+    return max(SURE * _error_of(expected), least * expected)
+
+
+def _margin_below(expected: float) -> float:
+    return max(SURE * _error_of(expected), LEAST_SHORTAGE * expected)

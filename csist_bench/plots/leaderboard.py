@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from csist_bench.conventions import APART
 from csist_bench.errors import InputError
 from csist_bench.leaderboard.board import ordered, own_rankings
 from csist_bench.leaderboard.lines import Line
@@ -81,7 +82,7 @@ def _figures(panel: Axes, values: Sequence[float]) -> None:
 
 
 def _label(row: Row, name: str) -> str:
-    return name + ", polish" * (row.decoder == "polish") + ", unverified" * (row.status == "unverified")
+    return name + ", polish" * (row.decoder == "polish") + f", {row.status}" * (row.status in APART)
 
 
 def _best(rows: Iterable[Row], names: dict[Row, str]) -> list[Row]:

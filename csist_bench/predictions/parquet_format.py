@@ -26,6 +26,11 @@ _BYTES_A_VALUE = 8
 Columns = dict[str, NDArray[Any]]
 
 
+def columns_of_part(data: bytes, where: str, bounds: IndexBounds, warnings: list[str]) -> Columns:
+    """Return the columns of one Parquet file as they stand in it."""
+    return _part(data, where, bounds, warnings)[0]
+
+
 def read_parquet(data: bytes, where: str, bounds: IndexBounds, warnings: list[str]) -> tuple[Detections, Header]:
     """Read a Parquet table with the columns of the CSV form."""
     columns, stored = _part(data, where, bounds, warnings)

@@ -18,6 +18,7 @@ from csist_bench.predictions.heat_maps import Decoding
 from csist_bench.predictions.json_format import read_json
 from csist_bench.predictions.npz_format import read_npz
 from csist_bench.predictions.parquet_format import PARQUET, is_parquet_folder, read_parquet, read_parquet_parts
+from csist_bench.predictions.parts import is_parts_folder, read_parts
 from csist_bench.predictions.table import IndexBounds
 from csist_bench.predictions.zarr_format import read_zarr
 
@@ -77,6 +78,8 @@ def _read_folder(path: Path, bounds: IndexBounds, decoding: Decoding) -> Predict
     warnings: list[str] = []
     if any((path / name).is_file() for name in ("zarr.json", ".zgroup", ".zarray")):
         return _answer(read_zarr(path, bounds, warnings, decoding), warnings, bounds)
+    if is_parts_folder(path):
+        return _answer(read_parts(path, bounds), warnings, bounds)
     read = read_parquet_parts if is_parquet_folder(path) else read_folder
     return _answer(read(path, bounds, warnings), warnings, bounds)
 

@@ -80,6 +80,24 @@ def test_import_gives_back_what_was_exported(cli, data, tmp_path):
     assert np.abs(there.frames - back.frames).max() <= 0.5 / 64 + 1e-9
 
 
+def test_import_says_how_annotations_were_read_and_asks_where_it_cannot_tell(cli, data, tmp_path):
+    cli.passes("export", "--layout", "csist-100k", "--origin", "one", "--axes", "yx", data, tmp_path / "folder")
+    _, said = cli.passes("import", "--layout", "csist-100k", tmp_path / "folder", tmp_path / "again.zarr")
+    assert "read with axes yx, origin one, pixels rounded: largest error 0." in said
+    assert "other axes/origin: xy/centre " in said
+    assert "no url told" not in said  # the side file tells it
+    assert cli.json("info", tmp_path / "again.zarr")["imported"]["origin"] == "one"
+    (tmp_path / "scene.csv").write_text("trajectory,frame,target,x,y,intensity\n0,0,0,5,5,100\n")
+    cli.passes("generate", "--targets", tmp_path / "scene.csv", "--out", tmp_path / "one.zarr")
+    cli.passes("export", tmp_path / "one.zarr", tmp_path / "one")
+    (tmp_path / "one" / "csist-bench.json").unlink()
+    bare = ("import", "--frames", "1", tmp_path / "one", tmp_path / "back.zarr")
+    cli.refuses(*bare, says="tell which one with --axes xy|yx")
+    cli.refuses(*bare, "--license", "see below", says="--license must be an SPDX identifier")
+    _, said = cli.passes(*bare, "--axes", "xy", "--license", "CC-BY-4.0")
+    assert "no url told: left out of croissant.json; tell with --url" in said
+
+
 def test_a_scene_of_ones_own(cli, tmp_path):
     (tmp_path / "scene.csv").write_text("trajectory,frame,target,x,y,intensity\n0,1,0,4.5,6.2,300\n")
     cli.passes("generate", "--targets", tmp_path / "scene.csv", "--out", tmp_path / "mine.zarr")

@@ -40,6 +40,7 @@ CASES: list[tuple[list[str], str | None]] = [
     (["run", "tdan", "--data", "set.zarr", "--out", "net.json", "--weights", "runs/none.safetensors"], NEEDS_TORCH),
     (["train", "espcn", "--data", "set.zarr"], NEEDS_TORCH),
     (["train", "offgrid-net", "--data", "set.zarr"], NEEDS_TORCH),
+    (["merge", "--help"], None),
     (["track", "preds.json", "--out", "tracked.json"], None),
     (["evaluate", "preds.json", "--data", "set.zarr"], None),
     (["compare", "preds.json", "preds.json", "--data", "set.zarr"], None),

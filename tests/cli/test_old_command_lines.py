@@ -12,7 +12,7 @@ from csist_bench.cli import COMMANDS, cli
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "command_lines_0_1_0.txt"
 LINES = [line for line in GOLDEN.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
-NEWER = {"calibrate", "check-method", "compare", "track"}  # commands that version 0.1.0 did not have
+NEWER = {"calibrate", "check-method", "compare", "merge", "track"}  # commands that version 0.1.0 did not have
 
 
 def parsed(line):

@@ -47,7 +47,7 @@ def test_the_table_of_commands_imports_none_of_them():
     code = "import sys, csist_bench.cli; print(*[m for m in sys.modules if m.startswith('csist_bench')])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert set(done.stdout.split()) == {"csist_bench", "csist_bench.cli"}
-    assert len(COMMANDS) == 20
+    assert len(COMMANDS) == 21
 
 
 def test_the_core_works_without_torch_and_scoring_without_pandas(folder):

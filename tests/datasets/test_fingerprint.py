@@ -10,7 +10,8 @@ import pytest
 from csist_bench.datasets import fingerprint as prints
 from csist_bench.datasets import layout, open_dataset
 from csist_bench.datasets.generation import generate
-from csist_bench.datasets.published_layout import export_published, import_published
+from csist_bench.datasets.public_layouts.exporting import export_layout
+from csist_bench.datasets.public_layouts.importing import import_layout
 from csist_bench.datasets.target_tables import read_target_table
 from csist_bench.predictions import Header, read_predictions
 from csist_bench.recipes import DataRecipe, load_data_recipe
@@ -20,7 +21,8 @@ from tests.helpers.sets import as_schema_1, tiny_recipe, tiny_set
 SAMPLE_OF_0_1_0 = Path(__file__).parents[2] / "data" / "sample" / "seqcsist.zarr"
 # Fields that neither optics nor sensor are: what is drawn shows in the targets, how labels are made is nobody's data.
 OTHER_FIELDS = {
-    "name", "trajectories", "frames", "splits", "scored_frames", "seed", "c", "label_collision", "grid_threshold",
+    "url", "license", "grid_threshold",
+    "name", "trajectories", "frames", "splits", "scored_frames", "seed", "c", "label_collision",
     "k_min", "k_max", "intensity_min", "intensity_max", "directions", "radius_min", "radius_max", "growth_max",
     "separation_min", "placement_misses", "curves", "step", "start_min", "start_max", "line_slope_max",
     "quadratic_max", "offset_min", "offset_max", "circle_radius_min", "circle_radius_max", "circle_x_min",
@@ -186,7 +188,7 @@ def test_imported_frames_are_part_of_it(tmp_path):
     path, found = tiny_set(tmp_path / "set.zarr", "seqcsist-noise"), set()
     for seed in (0, 1):
         source = tiny_set(tmp_path / f"{seed}.zarr", "seqcsist-noise", f"seed={seed}")
-        export_published(open_dataset(source), tmp_path / f"{seed}", bits=16)
-        import_published(tmp_path / f"{seed}", tmp_path / f"back{seed}.zarr")
+        export_layout(open_dataset(source), tmp_path / f"{seed}", bits=16)
+        import_layout(tmp_path / f"{seed}", tmp_path / f"back{seed}.zarr")
         found.add(open_dataset(tmp_path / f"back{seed}.zarr").fingerprint_v2)
     assert len(found | {open_dataset(path).fingerprint_v2}) == 3

@@ -14,6 +14,7 @@ import pytest
 from csist_bench import datasets
 from csist_bench.datasets import generation, layout
 from csist_bench.datasets.generation import generate, parse_part
+from csist_bench.datasets.metadata.writing import FILES as METADATA
 from csist_bench.datasets.verification import verify
 from csist_bench.errors import InputError
 from csist_bench.recipes import load_data_recipe, recipe_hash, shipped
@@ -113,8 +114,8 @@ def test_a_killed_run_resumes_to_the_same_bytes(tmp_path):
 def test_a_store_killed_while_it_was_created_is_made_anew(tmp_path):
     path = tiny_set(tmp_path / "set.zarr")
     (path / "zarr.json").write_text('{"attributes": {}, "zarr_format": 3, "node_type": "group"}')
-    for marker in (path / datasets.PROGRESS).iterdir():
-        marker.unlink()
+    for later in (*(path / datasets.PROGRESS).iterdir(), *(path / name for name in METADATA)):
+        later.unlink()
     assert generate(path, tiny_recipe(), resume=True).complete
 
 

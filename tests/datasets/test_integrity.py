@@ -10,7 +10,7 @@ from csist_bench import datasets
 from csist_bench.datasets import layout
 from csist_bench.datasets.generation import generate
 from csist_bench.datasets.integrity import BLOSC_HEADER, blosc_is_sound
-from csist_bench.datasets.published_layout import export_published
+from csist_bench.datasets.public_layouts.exporting import export_layout
 from csist_bench.datasets.verification import verify
 from csist_bench.errors import InputError
 from tests.helpers.command_line import CommandLine
@@ -113,7 +113,7 @@ def test_a_missing_chunk_is_an_error_by_name_wherever_it_is_read(copied, name, t
     ):
         split.read(name, 12, 13)
     with pytest.raises(InputError, match=r"trajectories 0\.\.9"):
-        export_published(datasets.open_dataset(copied), tmp_path / "out")
+        export_layout(datasets.open_dataset(copied), tmp_path / "out")
     assert not (tmp_path / "out").exists()
     data = ("--data", copied, "--split", "train")
     commands = {

@@ -23,6 +23,8 @@ def full_disk(folder: Path) -> Iterator[Tally]:
     ).returncode
     how = "a tmpfs of 200 kB" if mounted == 0 else "RLIMIT_FSIZE of 20 kB (mounting is not permitted here)"
     tally = Tally(f"disk full, by {how}")
+    pictures = folder.with_name("pictures")
+    subprocess.run(command("export", "data/sample/seqcsist.zarr", pictures), env=environment(), check=True)
     limit = None if mounted == 0 else lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
     try:
         for words in (
@@ -30,6 +32,7 @@ def full_disk(folder: Path) -> Iterator[Tally]:
             command("run", "ml", "--data", "data/sample/seqcsist.zarr", "--out", folder / "preds.json"),
             command("leaderboard", "--html", folder / "index.html"),
             command("export", "data/sample/seqcsist.zarr", folder / "out"),
+            command("import", pictures, folder / "imported.zarr"),
         ):
             done = subprocess.run(
                 words, env=environment(), capture_output=True, text=True, preexec_fn=limit, check=False

@@ -14,6 +14,7 @@ def test_positions_are_brought_to_the_packages_own():
     corner = Convention(origin="corner").positions(columns)
     assert corner["x"].tolist() == [0.0, 2.5]
     assert corner["y"].tolist() == [1.0, 6.5]
+    assert Convention(origin="one").positions(columns)["x"].tolist() == [-0.5, 2.0]
     swapped = Convention(axes="yx").positions(columns)
     assert swapped["x"].tolist() == [1.5, 7.0]
     assert swapped["sigma_y"].tolist() == [1.0]
@@ -24,6 +25,7 @@ def test_positions_are_brought_to_the_packages_own():
 
 def test_what_departs_is_told():
     assert OURS.text() == Convention().text() == ""
+    assert Convention(origin="one").text() == "positions that call the first pixel's centre (1, 1)"
     assert Convention(1, "corner", "yx").text() == (
         "frames counted from 1, positions from the outer corner of pixel (0, 0), x and y swapped"
     )

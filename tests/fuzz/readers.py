@@ -20,13 +20,16 @@ from csist_bench.datasets.camera_files import read_camera
 from csist_bench.datasets.frame_axes import FrameLayout
 from csist_bench.datasets.frame_files import read_bare_frames
 from csist_bench.datasets.frame_formats.arrays import open_frames
-from csist_bench.datasets.published_layout import _read_annotations
+from csist_bench.datasets.public_layouts.annotations import read_annotation
 from csist_bench.datasets.target_tables import read_target_table
 from csist_bench.errors import InputError
 from csist_bench.files import packaged
 from csist_bench.files.convention import AS_THE_FORM, Convention
 from csist_bench.files.sources import decoded_json
+from csist_bench.leaderboard.folder import Place, Submission, read_submission, submission_text
+from csist_bench.leaderboard.folder_check import claim_of
 from csist_bench.leaderboard.lines import read_lines
+from csist_bench.leaderboard.overlap import TrainingData, overlap
 from csist_bench.leaderboard.rows import read_rows, write_rows
 from csist_bench.methods.registry import torch_works
 from csist_bench.predictions import Header, read_predictions, write_predictions
@@ -53,6 +56,13 @@ background = "plane"
 intensity = [180, 260.5]
 saturation = inf
 """
+SUBMISSION = Submission(
+    format="csist-bench/submission@1",
+    predictions=Place(sha256="sha256:" + "0" * 64, file="predictions.json.gz"),
+    told=("optics", "law"),
+    training=(TrainingData(recipe="seqcsist noise_sigma=2.0", seed=1), TrainingData(other="frames of ours")),
+    row={name: value for name, value in row(tier="submitted").values().items() if value not in (None, "")},
+)
 TOKENS = [
     b"nan", b"NaN", b"Infinity", b"-1", b"1e999", b"9" * 400, b"1,234", b"0,5", b";", b"\t", b",", b'"', b"\r", b"\n",
     b"\0", b"\xff\xfe", b"\xef\xbb\xbf", b"#", b"sep=;\n", b"=1+1", b"null", b"true", b"{", b"}", b"[", b"]",
@@ -89,6 +99,7 @@ def seeds(folder: Path) -> dict[str, bytes]:
     found |= {name: (packaged("recipes") / kind / f"{of}.toml").read_bytes() for name, kind, of in RECIPES}
     found["COS0.xml"] = ANNOTATION
     found["camera.toml"] = CAMERA
+    found["row.toml"] = submission_text(SUBMISSION).encode()
     write_rows(folder / "seed.csv", [row(), row(note="=b")])
     found["leaderboard.csv"] = (folder / "seed.csv").read_bytes()
     found["lines.csv"] = b"dataset,split,kind,label,cso_map,dataset_fingerprint\nseqcsist,test,ceiling,grid,47.6,\n"
@@ -177,6 +188,12 @@ def read(path: Path, rng: np.random.Generator) -> None:
         (path.parent / "f.zarr").mkdir(exist_ok=True)
         shutil.copy2(path, path.parent / "f.zarr" / "zarr.json")
         open_frames(path.parent / "f.zarr", None)
+    elif path.name == "row.toml":
+        (path.parent / "predictions.json.gz").write_bytes(b"not looked at")
+        submitted = read_submission(path.parent)
+        claim_of(submitted.row)
+        for data in submitted.content.training:
+            overlap(data, load_data_recipe("seqcsist"), "test")
     elif path.name == "camera.toml":
         told = read_camera(path)
         apply(Camera(Optics(), 2.0), told, (5, 5))
@@ -189,9 +206,7 @@ def read(path: Path, rng: np.random.Generator) -> None:
 
         load_weights(path)
     elif path.suffix == ".xml":
-        (path.parent / "annotation").mkdir(exist_ok=True)
-        shutil.copy2(path, path.parent / "annotation" / path.name)
-        _read_annotations(path.parent, 1)
+        read_annotation(path)
     elif path.name == "zarr.json":
         # The rest of the store stands beside the folder of this file.
         if not (path.parent / "test").exists():

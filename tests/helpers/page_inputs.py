@@ -15,7 +15,7 @@ import pandas as pd
 from csist_bench import api
 from csist_bench.datasets import open_dataset
 from csist_bench.datasets.generation import generate
-from csist_bench.datasets.published_layout import export_published
+from csist_bench.datasets.public_layouts.exporting import export_layout
 from csist_bench.recipes import load_data_recipe
 from tests.helpers import frame_files
 from tests.helpers.pages import ROOT, blocks
@@ -92,7 +92,7 @@ def _pictures(path: Path) -> None:
 
 
 def _published(path: Path) -> None:
-    export_published(open_dataset(_default_set(path.parent)), path, bits=16)
+    export_layout(open_dataset(_default_set(path.parent)), path, bits=16)
 
 
 def _weights(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Scripts of the folder `leaderboard/`, which is no package."""
+"""Scripts of the folders `leaderboard/` and `.ci/`, which are no packages."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import importlib.util
 from pathlib import Path
 from types import ModuleType
 
-FOLDER = Path(__file__).parents[2] / "leaderboard"
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "leaderboard"
 
 
-def loaded_script(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
+def loaded_script(name: str, folder: Path = FOLDER) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, folder / f"{name}.py")
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)

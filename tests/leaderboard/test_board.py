@@ -28,9 +28,13 @@ def test_equal_scores_are_in_the_order_of_what_was_told():
     assert [r.prior_tier for r in board(rows, ()).tables["seqcsist"]] == ["A", "B", "D"]
 
 
-def test_unverified_rows_stand_below_all_others():
-    rows = [row(tier="unverified", cso_map=99.0), row(cso_map=1.0)]
-    assert [r.status for r in board(rows, ()).tables["seqcsist"]] == ["reproduced", "unverified"]
+def test_submitted_rows_stand_below_all_others_and_unverified_ones_last():
+    rows = [row(tier="unverified", cso_map=99.0), row(tier="submitted", cso_map=98.0), row(cso_map=1.0)]
+    rows.append(row(tier="submitted", cso_map=99.5))
+    shown = board(rows, published_rows()).tables["seqcsist"]
+    assert [(r.status, r.cso_map) for r in shown][-4:] == [
+        ("reproduced", 1.0), ("submitted", 99.5), ("submitted", 98.0), ("unverified", 99.0),
+    ]  # fmt: skip
 
 
 def test_tables_are_filtered_and_sorted_by_data_set():
@@ -47,11 +51,12 @@ def test_rows_have_their_names_and_the_ranks_that_are_known():
     assert [(entry.label, entry.rank) for entry in entries] == [("ML", 1), ("ML, brightness free", None)]
 
 
-def test_ranks_are_of_a_table_and_unverified_rows_lift_nobody(tmp_path):
+@pytest.mark.parametrize("apart", ["submitted", "unverified"])
+def test_ranks_are_of_a_table_and_rows_apart_lift_nobody(tmp_path, apart):
     aps = {"ap05": 20.0, "ap10": 50.0, "ap15": 60.0, "ap20": 80.0, "ap25": 90.0}
     better = {name: value + 3 for name, value in aps.items()}
     rows = [row(**aps), row(**better, cso_map=63.0, cso_map_low=62.0, cso_map_high=64.0), row(**aps, dataset="other")]
-    rows.append(row(**better, cso_map=63.0, cso_map_low=62.0, cso_map_high=64.0, tier="unverified"))
+    rows.append(row(**better, cso_map=63.0, cso_map_low=62.0, cso_map_high=64.0, tier=apart))
     noise = np.random.default_rng(0)
     for one in rows:
         keep_influence(tmp_path / "b.csv", one, Influence(np.arange(60), noise.normal(0, 0.02, (5, 60)), one.aps))

@@ -149,7 +149,7 @@ def _described(text: str, path: Path) -> tuple[int, ...] | None:
             several = ", ".join(f"{count} {name}" for name, count in counts.items() if count > 1)
             raise must(str(path), "be one sequence of frames", several, "save each sequence as a file of its own")
         return (int(lines.get("images", 1)),)
-    if text.startswith('{"shape"'):
+    if text.startswith("{") and '"shape":' in text:  # tifffile before 2026.3 wrote it behind other keys
         lengths = [n for n in json.loads(text)["shape"][:-2] if n != 1]
         total = int(np.prod(lengths, dtype=object))
         return (total, lengths[0]) if len(lengths) == 2 else (total,)

@@ -6,12 +6,11 @@ The PSF is a Gaussian of two widths, or a bicubic B-spline; both can be stretche
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from csist_bench.jit import jit
+from csist_bench.jit import by_reference, jit
 from csist_bench.methods.fitting.noise_model import NoiseModel
 from csist_bench.methods.fitting.pixel_model import LOG_ROOT_2PI, ROOT_2, axis_response
 
@@ -22,7 +21,8 @@ LEVELS = 3  # unknowns of a plane
 WIDTHS = 2  # unknowns of the PSF's widths
 
 
-class DenseWorkspace(NamedTuple):
+@by_reference
+class DenseWorkspace:
     """Scratch of the dense model of up to K targets in an n x n window.
 
     images (3K + 2, n n), weighted (n n,), axis values and slopes (6, n) along x and y in turn, first (2, n) and taps

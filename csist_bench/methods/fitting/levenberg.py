@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from csist_bench.jit import jit
-from csist_bench.methods.fitting.dense_images import DenseWorkspace, dense_workspace
+from csist_bench.jit import by_reference, jit, jit_within
+from csist_bench.methods.fitting.dense_images import DenseWorkspace
 from csist_bench.methods.fitting.dense_model import dense_cost, dense_equations
 from csist_bench.methods.fitting.linear_algebra import cholesky, copy_rows, solve
 from csist_bench.methods.fitting.noise_model import NoiseModel
@@ -47,7 +47,8 @@ class StoppingRule(NamedTuple):
     tolerance: float
 
 
-class FrameWorkspace(NamedTuple):
+@by_reference
+class FrameWorkspace:
     """Scratch of one fit of up to K targets in an n x n window."""
 
     a: Floats
@@ -63,22 +64,33 @@ class FrameWorkspace(NamedTuple):
     gradient: Floats
     step: Floats
     trial: Floats
-    dense: DenseWorkspace
-
-
-def frame_workspace(targets: int, size: int) -> FrameWorkspace:
-    """Return the scratch for up to `targets` targets in a window of `size` px a side (not compiled)."""
-    n = 3 * targets
-    a, da, b, db = np.zeros((4, targets, size))
-    model, score, curvature = np.zeros((3, size, size))
-    normal, factor = np.zeros((2, n, n))
-    jacobian, gradient, step = np.zeros((3, n))
-    trial = np.zeros((targets, 3))
-    dense = dense_workspace(targets, size)
-    return FrameWorkspace(a, da, b, db, model, score, curvature, jacobian, normal, factor, gradient, step, trial, dense)
 
 
 @jit
+def frame_workspace(targets: int, size: int) -> FrameWorkspace:
+    """Return the scratch for up to `targets` targets in a window of `size` px a side."""
+    n = 3 * targets
+    axes, images, matrices, vectors = (
+        np.zeros((4, targets, size)), np.zeros((3, size, size)), np.zeros((2, n, n)), np.zeros((3, n))
+    )  # fmt: skip
+    return FrameWorkspace(
+        axes[0],
+        axes[1],
+        axes[2],
+        axes[3],
+        images[0],
+        images[1],
+        images[2],
+        vectors[0],
+        matrices[0],
+        matrices[1],
+        vectors[1],
+        vectors[2],
+        np.zeros((targets, 3)),
+    )
+
+
+@jit_within
 def penalty(theta: Floats, prior: Prior) -> float:
     """Return the prior's -2 log density up to a constant: the sum of inverse variance (theta - mean)^2."""
     total = 0.0
@@ -90,10 +102,20 @@ def penalty(theta: Floats, prior: Prior) -> float:
 
 
 @jit
-def cost_of(theta: Floats, window: FrameWindow, noise_model: NoiseModel, prior: Prior, work: FrameWorkspace) -> float:
-    """Return the cost of theta (K, 3); leaves responses, model, score and curvature in the workspace."""
+def cost_of(
+    theta: Floats,
+    window: FrameWindow,
+    noise_model: NoiseModel,
+    prior: Prior,
+    work: FrameWorkspace,
+    dense: DenseWorkspace | None,
+) -> float:
+    """Return the cost of theta (K, 3); leaves responses, model, score and curvature in the workspace.
+
+    `dense` is scratch of cameras that need the dense model; None: what only they need is not even compiled.
+    """
     k = theta.shape[0]
-    if noise_model.dense:
+    if dense is not None:
         return penalty(theta, prior) + dense_cost(
             theta,
             window.pixels,
@@ -101,7 +123,7 @@ def cost_of(theta: Floats, window: FrameWindow, noise_model: NoiseModel, prior: 
             window.column,
             noise_model,
             False,
-            work.dense,
+            dense,
             work.model,
             work.score,
             work.curvature,
@@ -132,14 +154,14 @@ def cost_of(theta: Floats, window: FrameWindow, noise_model: NoiseModel, prior: 
 
 
 @jit
-def gather_equations(theta: Floats, noise_model: NoiseModel, prior: Prior, work: FrameWorkspace) -> None:
+def gather_equations(
+    theta: Floats, noise_model: NoiseModel, prior: Prior, work: FrameWorkspace, dense: DenseWorkspace | None
+) -> None:
     """Fill the normal matrix and gradient, prior included, at the theta of the last `cost_of`."""
     k = theta.shape[0]
     base = 1.0 / noise_model.variance if noise_model.gain == 0.0 else 0.0
-    if noise_model.dense:
-        dense_equations(
-            3 * k, noise_model.background, work.dense, work.score, work.curvature, work.normal, work.gradient
-        )
+    if dense is not None:
+        dense_equations(3 * k, noise_model.background, dense, work.score, work.curvature, work.normal, work.gradient)
     else:
         normal_equations(
             theta,
@@ -168,6 +190,7 @@ def fit_frame(
     prior: Prior,
     stop: StoppingRule,
     work: FrameWorkspace,
+    dense: DenseWorkspace | None,
 ) -> float:
     """Fit theta (K, 3) in place by Levenberg-Marquardt and return the cost reached.
 
@@ -178,8 +201,8 @@ def fit_frame(
     trial, step, tolerance = work.trial[:k], work.step[:n], stop.tolerance
     left, right = window.column - REACH, window.column + window.pixels.shape[1] - 1 + REACH
     top, bottom = window.row - REACH, window.row + window.pixels.shape[0] - 1 + REACH
-    cost = cost_of(theta, window, noise_model, prior, work)
-    gather_equations(theta, noise_model, prior, work)
+    cost = cost_of(theta, window, noise_model, prior, work, dense)
+    gather_equations(theta, noise_model, prior, work, dense)
     damping = 1e-2
     for _ in range(stop.iterations):
         promised = damped_step(n, damping, work.normal, work.gradient, work.factor, step)
@@ -193,12 +216,12 @@ def fit_frame(
             trial[m, 0] = min(max(theta[m, 0] + step[3 * m], left), right)
             trial[m, 1] = min(max(theta[m, 1] + step[3 * m + 1], top), bottom)
             trial[m, 2] = max(theta[m, 2] + step[3 * m + 2], prior.least)
-        reached = cost_of(trial, window, noise_model, prior, work)
+        reached = cost_of(trial, window, noise_model, prior, work, dense)
         if reached < cost:
             gain = cost - reached
             copy_rows(trial, theta)
             cost = reached
-            gather_equations(theta, noise_model, prior, work)
+            gather_equations(theta, noise_model, prior, work, dense)
             damping = max(damping * 0.1, 1e-9)
             if gain < tolerance and promised < 2.0 * tolerance:
                 break
@@ -228,7 +251,7 @@ def damped_step(n: int, damping: float, normal: Floats, gradient: Floats, factor
     return promised
 
 
-@jit
+@jit_within
 def shorten(step: Floats, targets: int) -> None:
     """Scale a step down so that no target moves further than `STEP_LIMIT`."""
     longest = 0.0

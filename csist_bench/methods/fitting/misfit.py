@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from csist_bench.detections import Detections
 from csist_bench.errors import must
-from csist_bench.jit import jit
+from csist_bench.jit import jit, jit_within
 from csist_bench.methods.fitting.dense_images import LEVELS, DenseWorkspace, dense_workspace
 from csist_bench.methods.fitting.dense_model import dense_cost, dense_equations
 from csist_bench.methods.fitting.linear_algebra import cholesky, solve_lower
@@ -21,6 +21,7 @@ from csist_bench.simulation.camera import Camera
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+ORIGIN = 0  # of frames that are compared whole
 RIDGE = 1e-3  # of the normal matrix's diagonal: targets that coincide have no leverage of their own
 
 
@@ -77,46 +78,50 @@ def explain(frames: NDArray[Any], found: Detections, camera: Camera, leverage: b
         np.zeros((f if leverage else 0, n, n)),
     )
     pixels = np.asarray(frames, dtype=np.float64).reshape(f, n, n) - camera.background
-    noise_model = noise_model_of(camera, frames.dtype.kind in "iu")._replace(dense=True)
-    explain_frames(theta, targets, pixels, noise_model, dense_workspace(theta.shape[1], n), out)
+    noise_model = noise_model_of(camera, frames.dtype.kind in "iu")
+    # Where nothing is fitted to the frame, its light alone is enough.
+    light_alone = noise_model.background == 0 and not len(noise_model.spline) and not leverage
+    dense = None if light_alone else dense_workspace(theta.shape[1], n)
+    explain_frames(theta, targets, pixels, noise_model, dense, out)
     return out
 
 
 @jit
 def explain_frames(
-    theta: Floats, targets: Ints, pixels: Floats, noise_model: NoiseModel, work: DenseWorkspace, out: Explained
+    theta: Floats, targets: Ints, pixels: Floats, noise_model: NoiseModel, dense: DenseWorkspace | None, out: Explained
 ) -> None:
-    """Fill what targets theta (F, K, 3) explain of pixels (F, n, n)."""
+    """Fill what targets theta (F, K, 3) explain of pixels (F, n, n); `dense` is None where no background is fitted."""
     n, most = pixels.shape[1], 3 * theta.shape[1]
     model, score, curvature = np.zeros((n, n)), np.zeros((n, n)), np.zeros((n, n))
     normal, gradient = np.zeros((most, most)), np.zeros(most)
-    a, da, b, db = np.zeros((4, theta.shape[1], n))
+    responses, first = np.zeros((4, theta.shape[1], n)), int(ORIGIN)
+    a, da, b, db = responses[0], responses[1], responses[2], responses[3]
     table_x, table_y = noise_model.table, noise_model.table_y
-    # Where nothing is fitted to the frame, its light alone is enough.
-    light_alone = noise_model.background == 0 and noise_model.spline.shape[0] == 0 and out.leverage.shape[0] == 0
+    level, slope = np.zeros(LEVELS), np.zeros(n)
     for f in range(pixels.shape[0]):
         k = targets[f]
-        if light_alone:
-            window_model(theta[f, :k], 0, 0, table_x, table_y, a, da, b, db, model)
-            compare_frame(pixels[f], model, noise_model, work, f, out)
-            continue
-        dense_cost(theta[f, :k], pixels[f], 0, 0, noise_model, False, work, model, score, curvature)
-        for p in range(LEVELS):
-            out.level[f, p] = work.level[p]
-        compare_frame(pixels[f], model, noise_model, work, f, out)
-        if out.leverage.shape[0] == 0:
-            continue
-        dense_equations(3 * k, 0, work, score, curvature, normal, gradient)
-        fill_leverage(3 * k, curvature, work, normal, gradient, out.leverage[f])
+        if dense is None:
+            window_model(theta[f, :k], first, first, table_x, table_y, a, da, b, db, model)
+            compare_frame(pixels[f], model, noise_model, level, slope, f, out)
+        else:
+            dense_cost(theta[f, :k], pixels[f], 0, 0, noise_model, False, dense, model, score, curvature)
+            for p in range(LEVELS):
+                out.level[f, p] = dense.level[p]
+            compare_frame(pixels[f], model, noise_model, dense.level, dense.slope, f, out)
+            if out.leverage.shape[0] > 0:
+                dense_equations(3 * k, 0, dense, score, curvature, normal, gradient)
+                fill_leverage(3 * k, curvature, dense, normal, gradient, out.leverage[f])
 
 
-@jit
+@jit_within
 def compare_frame(
-    pixels: Floats, model: Floats, noise_model: NoiseModel, work: DenseWorkspace, f: int, out: Explained
+    pixels: Floats, model: Floats, noise_model: NoiseModel, level: Floats, slope: Floats, f: int, out: Explained
 ) -> None:
-    """Fill the light of one frame, and sum its squared residuals over the variance."""
+    """Fill the light of one frame, and sum its squared residuals over the variance.
+
+    The background is `level` (3,) at the frame's middle and its slopes over half of it, along which `slope` (n,) runs.
+    """
     n, mapped = pixels.shape[0], noise_model.variance_map.shape[0] > 0
-    level, slope = work.level, work.slope
     for i in range(n):
         for j in range(n):
             light = model[i, j] + level[0] + level[1] * slope[j] + level[2] * slope[i]
@@ -130,7 +135,7 @@ def compare_frame(
             out.pixels[f] += 1
 
 
-@jit
+@jit_within
 def fill_leverage(
     unknowns: int, curvature: Floats, work: DenseWorkspace, normal: Floats, row: Floats, out: Floats
 ) -> None:

@@ -25,15 +25,16 @@ from csist_bench.detections import Detections
 from csist_bench.methods.fitting.answers import FrameAnswers
 from csist_bench.methods.fitting.background import targets_alone
 from csist_bench.methods.fitting.counts import BrightnessLaw
+from csist_bench.methods.fitting.dense_images import dense_workspace
 from csist_bench.methods.fitting.frames import pixels_from_frames, window_side
-from csist_bench.methods.fitting.levenberg import StoppingRule, frame_workspace
+from csist_bench.methods.fitting.levenberg import StoppingRule
 from csist_bench.methods.fitting.noise_model import NoiseModel, noise_model_of, plain_noise_model
-from csist_bench.methods.ml._kernels.posterior import Draws, draws_from_generator, empty_samples
+from csist_bench.methods.ml._kernels.posterior import Draws, draws_from_generator
 from csist_bench.methods.ml._kernels.search import (
     SearchSettings,
-    SearchWorkspace,
     decide_frames,
     find_frames,
+    search_workspace,
     state_frames,
 )
 from csist_bench.simulation.camera import Camera
@@ -43,7 +44,6 @@ Floats = NDArray[np.float64]
 WIDEST_LAW = 2.0  # ratio of the brightest to the faintest target up to which the flux counts targets
 TABLE_FACTOR = 16  # rows of the random tables over the samples of a frame
 LEAST_SAMPLED = 4  # targets; up to three the mode is as good an answer as the posterior's (measured)
-CHOSEN = 32  # samples that an answer is chosen by
 
 
 class MaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -99,9 +99,10 @@ class MaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
         settings = SearchSettings(self.max_targets, self.starts, stop, camera.optics.psf_sigma)
         side = window_side(self.window, camera, frames.shape[1:])
         scratch = search_workspace(self.max_targets, side, max(self.samples, 1))
+        dense = dense_workspace(self.max_targets, side) if noise_model.dense else None
         origin, worst = np.zeros((len(frames), 2), np.int64), np.zeros(len(frames))
-        find_frames(frames, raw, noise_model, law, settings, scratch, origin, answers)
-        state_frames(frames, raw, noise_model, law, settings, scratch, origin, answers, worst)
+        find_frames(frames, raw, noise_model, law, settings, scratch, origin, answers, dense)
+        state_frames(frames, raw, noise_model, law, settings, scratch, origin, answers, worst, dense)
         unsure = np.flatnonzero((answers.targets >= LEAST_SAMPLED) & (worst > self.sampled_above) & np.isfinite(worst))
         # Samples are weighed by series of Gaussian responses on pixels that are alike; else the mode is the answer.
         if self.samples and len(unsure) and camera.maps is None and not len(noise_model.spline):
@@ -114,22 +115,3 @@ class MaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
 def draws(seed: int, samples: int, targets: int) -> Draws:
     """Return the random tables of a run, large enough for frames to use different rows."""
     return draws_from_generator(np.random.default_rng(seed), TABLE_FACTOR * samples, targets)
-
-
-def search_workspace(targets: int, side: int, samples: int = 1) -> SearchWorkspace:
-    """Return the reused arrays of one run."""
-    return SearchWorkspace(
-        pixels=np.zeros((side, side)),
-        raw=np.zeros((side, side)),
-        fit=frame_workspace(targets, side),
-        mean=np.zeros((targets, 3)),
-        inverse_variance=np.zeros((targets, 3)),
-        power=np.zeros(targets + 1, np.complex128),
-        coefficient=np.zeros(targets + 1, np.complex128),
-        theta=np.zeros((targets, 3)),
-        best=np.zeros((targets, 3)),
-        centre=np.zeros(3),
-        covariance=np.zeros((3 * targets, 3 * targets)),
-        samples=empty_samples(samples, targets),
-        chosen=np.zeros((CHOSEN, targets, 3)),
-    )

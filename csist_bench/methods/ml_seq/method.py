@@ -35,6 +35,7 @@ from csist_bench.methods.fitting.counts import (
     flux_inflation,
     intensity_law,
 )
+from csist_bench.methods.fitting.dense_images import dense_workspace
 from csist_bench.methods.fitting.frames import window_side
 from csist_bench.methods.fitting.grouping import Plan, plans_of
 from csist_bench.methods.fitting.noise_model import NoiseModel, noise_model_of
@@ -201,7 +202,7 @@ class SequenceMaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fiel
         start = scene.mean_flux(members) / k if free else np.full(len(chosen), model.mean[2])
         # Where the camera knows no law at all, a window's own light is the scale of its prior.
         spread = FREE_SPREAD * np.maximum(start, 1.0) if scene.camera.intensity_free else np.zeros(0)
-        psf_sigma = scene.camera.optics.psf_sigma
+        psf_sigma, side = scene.camera.optics.psf_sigma, scene.survey.windows.shape[1]
         solve_windows(
             scene.survey,
             members,
@@ -214,6 +215,7 @@ class SequenceMaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fiel
             spread,
             scene.pixels,
             answers,
+            dense_workspace(k, side) if scene.noise_model.dense or model.freed else None,
         )
         evidence = answers.evidence + 0.5 * float(np.log(model.inverse_variance).sum())
         if len(spread):

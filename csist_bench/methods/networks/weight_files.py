@@ -7,22 +7,19 @@ file can be fetched over HTTP if its sha256 is given; it is kept in the cache fo
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
-import urllib.error
 import urllib.parse
-import urllib.request
 from pathlib import Path
 
 from csist_bench import files
 from csist_bench.errors import InputError, must
+from csist_bench.files.download import fetched, require_digest
 from csist_bench.methods.registry import METHODS, Method
 
 FOLDER_VARIABLE = "CSIST_BENCH_WEIGHTS"
 SUFFIX = ".safetensors"
 LARGEST_DOWNLOAD = 1 << 30  # bytes
-TIMEOUT_S = 60.0
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -48,7 +45,7 @@ def weights_file(row: Method, weights: str | Path | None, sha256: str = "") -> P
         return _fetched(text, _checked_digest(sha256, text))
     path = _local_file(row, text)
     if sha256 and path.is_file():
-        _require_digest(path.read_bytes(), _checked_digest(sha256, text), str(path))
+        require_digest(path.read_bytes(), _checked_digest(sha256, text), str(path))
     return path
 
 
@@ -96,24 +93,6 @@ def _checked_digest(sha256: str, where: str) -> str:
     return digest
 
 
-def _require_digest(data: bytes, sha256: str, where: str) -> None:
-    got = hashlib.sha256(data).hexdigest()
-    if got != sha256:
-        raise must(f"sha256 of {where}", f"be {sha256}", got, "the file is another one, or damaged")
-
-
 def _fetched(url: str, sha256: str) -> Path:
     kept = files.cache_folder() / "weights" / f"{sha256}{SUFFIX}"
-    if kept.is_file() and hashlib.sha256(kept.read_bytes()).hexdigest() == sha256:
-        return kept
-    try:
-        with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer:
-            data = answer.read(LARGEST_DOWNLOAD + 1)
-    except (urllib.error.URLError, OSError, ValueError) as error:
-        reason = getattr(error, "reason", None) or error
-        raise InputError(f"weights {url} cannot be fetched: {reason}") from None
-    if len(data) > LARGEST_DOWNLOAD:
-        raise must(f"weights {url}", f"be at most {LARGEST_DOWNLOAD:,} bytes", "more")
-    _require_digest(data, sha256, url)
-    files.replace_file(kept, data)
-    return kept
+    return fetched(url, sha256, kept, "weights", LARGEST_DOWNLOAD)

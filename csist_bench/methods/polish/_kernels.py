@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from csist_bench.jit import jit
+from csist_bench.jit import by_reference, jit
 from csist_bench.methods.fitting.answers import FrameAnswers
 from csist_bench.methods.fitting.counts import BrightnessLaw
+from csist_bench.methods.fitting.dense_images import DenseWorkspace
 from csist_bench.methods.fitting.hit_probability import round_hit_probability
 from csist_bench.methods.fitting.levenberg import (
     FrameWindow,
@@ -35,7 +35,8 @@ WHOLE_SHARE = 1.5  # of the mean intensity: up to here a node holds one target
 APART = 0.25  # of a node's pitch: how far targets of one node start from its middle
 
 
-class PolishWorkspace(NamedTuple):
+@by_reference
+class PolishWorkspace:
     """Reused arrays: the window's pixels, scratch of its fit, the prior (K, 3) and the covariance."""
 
     pixels: Floats
@@ -45,14 +46,15 @@ class PolishWorkspace(NamedTuple):
     covariance: Floats
 
 
+@jit
 def polish_workspace(targets: int, side: int) -> PolishWorkspace:
     """Return the reused arrays for up to `targets` targets in a window of `side` px."""
     return PolishWorkspace(
-        pixels=np.zeros((side, side)),
-        fit=frame_workspace(targets, side),
-        mean=np.zeros((targets, 3)),
-        inverse_variance=np.zeros((targets, 3)),
-        covariance=np.zeros((3 * targets, 3 * targets)),
+        np.zeros((side, side)),
+        frame_workspace(targets, side),
+        np.zeros((targets, 3)),
+        np.zeros((targets, 3)),
+        np.zeros((3 * targets, 3 * targets)),
     )
 
 
@@ -157,15 +159,16 @@ def refine(
     work: PolishWorkspace,
     theta: Floats,
     sigma: Floats,
+    dense: DenseWorkspace | None,
 ) -> None:
     """Fit theta (K, 3) to the window at (row, column), from and by the prior that `work` holds."""
     k = theta.shape[0]
     cut_window(frame, row, column, work.pixels)
     copy_rows(work.mean[:k], theta)
     window, prior = FrameWindow(work.pixels, row, column), Prior(work.mean, work.inverse_variance, 0.0)
-    fit_frame(theta, window, noise_model, prior, stop, work.fit)
-    cost_of(theta, window, noise_model, prior, work.fit)
-    gather_equations(theta, noise_model, prior, work.fit)
+    fit_frame(theta, window, noise_model, prior, stop, work.fit, dense)
+    cost_of(theta, window, noise_model, prior, work.fit, dense)
+    gather_equations(theta, noise_model, prior, work.fit, dense)
     # The prior's inverse variance on every unknown makes the matrix positive definite.
     factor_of(work.fit.normal, 3 * k, work.fit.factor)
     inverse(work.fit.factor, 3 * k, work.covariance)
@@ -182,6 +185,7 @@ def polish_points(
     stop: StoppingRule,
     work: PolishWorkspace,
     answers: FrameAnswers,
+    dense: DenseWorkspace | None,
 ) -> None:
     """Polish the answers of frames (F, H, W) in place; the errors they have are the prior's.
 
@@ -197,7 +201,7 @@ def polish_points(
             for u in range(3):
                 work.mean[m, u] = theta[f, m, u]
                 work.inverse_variance[m, u] = 1.0 / sigma[f, m, u] ** 2
-        refine(raw[f], row, column, noise_model, stop, work, theta[f, :k], sigma[f])
+        refine(raw[f], row, column, noise_model, stop, work, theta[f, :k], sigma[f], dense)
 
 
 @jit
@@ -222,6 +226,7 @@ def polish_frames(
     work: PolishWorkspace,
     answers: FrameAnswers,
     found: Ints,
+    dense: DenseWorkspace | None,
 ) -> None:
     """Polish heat maps (F, c H, c W), which are consumed, by the prior that `set_cell_prior` set.
 
@@ -240,6 +245,6 @@ def polish_frames(
             continue
         k = count[f]
         copy_rows(places[:k], work.mean)
-        refine(raw[f], row, column, noise_model, stop, work, theta[f, :k], sigma[f])
+        refine(raw[f], row, column, noise_model, stop, work, theta[f, :k], sigma[f], dense)
         for m in range(k):
             score[f, m] = round_hit_probability(0.5 * (sigma[f, m, 0] ** 2 + sigma[f, m, 1] ** 2))

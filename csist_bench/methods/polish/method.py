@@ -27,6 +27,7 @@ from csist_bench.errors import must, require_finite
 from csist_bench.methods.fitting.answers import FrameAnswers
 from csist_bench.methods.fitting.background import targets_alone
 from csist_bench.methods.fitting.counts import BrightnessLaw
+from csist_bench.methods.fitting.dense_images import dense_workspace
 from csist_bench.methods.fitting.frames import pixels_from_frames, window_side
 from csist_bench.methods.fitting.levenberg import StoppingRule
 from csist_bench.methods.fitting.noise_model import noise_model_of
@@ -75,12 +76,14 @@ class Polish(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         b, t, k = pixels.shape[0], pixels.shape[1], self.max_targets
         answers, found = FrameAnswers.empty(b * t, k), np.zeros(b * t, np.int64)
         raw = pixels.reshape(b * t, *pixels.shape[2:])
-        work = polish_workspace(k, window_side(0, camera, pixels.shape[2:]))
+        side, noise_model = window_side(0, camera, pixels.shape[2:]), noise_model_of(camera, frames.dtype.kind in "iu")
+        work = polish_workspace(k, side)
         law = BrightnessLaw(camera.intensity_min, camera.intensity_max, False)
         set_cell_prior(1 / (12 * c**2) + self.error**2, law, work)
         polish_frames(
             maps.reshape(b * t, *maps.shape[2:]), targets_alone(raw, camera), raw, c,
-            noise_model_of(camera, frames.dtype.kind in "iu"), law, self._stop, work, answers, found,
+            noise_model, law, self._stop, work, answers, found,
+            dense_workspace(k, side) if noise_model.dense else None,
         )  # fmt: skip
         short = found < answers.targets
         polished = answers._replace(targets=np.where(short, 0, answers.targets)).detections(b, t)
@@ -107,13 +110,16 @@ class Polish(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         b, t = pixels.shape[:2]
         answers = _as_answers(found.ordered(), b, t)
         raw = pixels.reshape(b * t, *pixels.shape[2:])
+        k, side = answers.score.shape[1], window_side(0, camera, pixels.shape[2:])
+        noise_model = noise_model_of(camera, frames.dtype.kind in "iu")
         polish_points(
             targets_alone(raw, camera),
             raw,
-            noise_model_of(camera, frames.dtype.kind in "iu"),
+            noise_model,
             self._stop,
-            polish_workspace(answers.score.shape[1], window_side(0, camera, pixels.shape[2:])),
+            polish_workspace(k, side),
             answers,
+            dense_workspace(k, side) if noise_model.dense else None,
         )
         return answers.detections(b, t)
 

@@ -46,6 +46,16 @@ def test_bigtiff_and_one_page_are_read(tmp_path):
     assert cb.read_frames(tmp_path / "one.tiff").frame_shape == (1, 11, 12)
 
 
+def test_a_stack_of_an_older_tifffile_names_its_shape_last(tmp_path):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, pattern(), photometric="minisblack", metadata={"axes": "TYX"}, truncate=True)
+    said = b'"shape": [5, 11, 12], "axes": "TYX", "truncated": true'
+    old = b'"axes": "TYX", "truncated": true, "shape": [5, 11, 12]'
+    path.write_bytes(path.read_bytes().replace(said, old))
+    assert old in path.read_bytes()
+    assert np.array_equal(cb.read_frames(path).frames[0], pattern())
+
+
 def test_a_stack_of_imagej_that_has_one_page_for_all_is_read_whole(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", pattern(), photometric="minisblack", metadata={"axes": "TYX"}, truncate=True)
     with Image.open(tmp_path / "a.tif") as image:

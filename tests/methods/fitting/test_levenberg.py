@@ -39,11 +39,11 @@ def test_cost_score_and_normal_equations_equal_the_naive_ones(gain, saturation, 
     work = frame_workspace(3, 5)
     noise_model = simple_noise_model(0.5, variance, gain, saturation, edge)
     prior = Prior(np.zeros((3, 3)), np.zeros((3, 3)), 0.0)
-    cost = cost_of(theta, FrameWindow(pixels, ROWS[0], COLUMNS[0]), noise_model, prior, work)
+    cost = cost_of(theta, FrameWindow(pixels, ROWS[0], COLUMNS[0]), noise_model, prior, work, None)
     model = naive_model(theta, ROWS, COLUMNS, 0.5)
     assert cost == pytest.approx(naive_cost(pixels, model, variance, gain, saturation, edge), rel=1e-9)
 
-    gather_equations(theta, noise_model, prior, work)
+    gather_equations(theta, noise_model, prior, work, None)
     step = 1e-5
     for p in range(9):
         shift = np.zeros(9)
@@ -82,6 +82,7 @@ def test_a_fit_from_nearby_returns_to_the_truth_of_noise_free_pixels():
         prior,
         StoppingRule(200, 1e-9),
         frame_workspace(3, 5),
+        None,
     )
     assert cost < 1e-6
     np.testing.assert_allclose(start, theta, rtol=1e-4, atol=1e-3)

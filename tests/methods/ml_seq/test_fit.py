@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from csist_bench.methods.fitting.dense_images import dense_workspace
 from csist_bench.methods.fitting.noise_model import simple_noise_model
 from csist_bench.methods.ml_seq._kernels.fit import SequenceWindow, joint_equations, sequence_workspace
 from csist_bench.methods.ml_seq._kernels.motion import MotionModel
@@ -27,7 +28,14 @@ def test_joint_equations_equal_the_naive_ones(seed: int, k: int, degree: int, ri
     normal, gradient = np.empty((p, p)), np.empty(p)
     noise_model = simple_noise_model(0.5, 9.0, 0.0, np.inf, np.inf)
     cost = joint_equations(
-        a, window, MotionModel(k, degree, rigid, False, mean, inverse_variance), noise_model, work, normal, gradient
+        a,
+        window,
+        MotionModel(k, degree, rigid, False, mean, inverse_variance),
+        noise_model,
+        work,
+        normal,
+        gradient,
+        None,
     )
     expected = naive_equations(a, frames, times, centre, (k, degree, rigid), 3.0, mean, inverse_variance)
     assert cost == pytest.approx(expected[0], rel=1e-9)
@@ -69,7 +77,7 @@ def test_equations_with_widths_and_a_background_equal_those_of_finite_difference
     noise_model = simple_noise_model(0.5, 9.0)._replace(sigma_x=told[0], sigma_y=told[1], background=unknown_levels)
     work, normal, gradient = sequence_workspace(k, 11, p), np.empty((p, p)), np.empty(p)
     model = MotionModel(k, degree, rigid, True, mean, inverse_variance)
-    cost = joint_equations(a, window, model, noise_model, work, normal, gradient)
+    cost = joint_equations(a, window, model, noise_model, work, normal, gradient, dense_workspace(k, 11))
     assert cost == pytest.approx(residual(a) @ residual(a) + inverse_variance @ (mean - a) ** 2, rel=1e-9)
     expected = jacobian.T @ jacobian + np.diag(inverse_variance)
     np.testing.assert_allclose(np.tril(normal), np.tril(expected), rtol=1e-5, atol=1e-6 * np.abs(expected).max())

@@ -1,14 +1,13 @@
 from __future__ import annotations
 
 import hashlib
-import http.server
-import threading
 
 import pytest
 
 from csist_bench.errors import InputError
 from csist_bench.methods.networks.weight_files import FOLDER_VARIABLE, shipped_weights, weights_file
 from csist_bench.methods.registry import METHODS
+from tests.helpers.server import serving
 
 ROW = METHODS["espcn"]
 CONTENT = b"weights"
@@ -16,26 +15,10 @@ DIGEST = hashlib.sha256(CONTENT).hexdigest()
 
 
 @pytest.fixture
-def server(tmp_path):
+def server():
     """A server on the loopback that has one file, and the requests that it got."""
-    asked = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            asked.append(self.path)
-            self.send_response(200 if self.path == "/espcn.safetensors" else 404)
-            self.end_headers()
-            self.wfile.write(CONTENT)
-
-        def log_message(self, *arguments):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
-        thread = threading.Thread(target=running.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{running.server_port}", asked
-        running.shutdown()
-        thread.join()
+    with serving({"/espcn.safetensors": CONTENT}) as running:
+        yield running
 
 
 @pytest.fixture(autouse=True)

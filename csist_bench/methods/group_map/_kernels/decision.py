@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from csist_bench.jit import jit
 from csist_bench.methods.fitting.hit_probability import hit_probability
+from csist_bench.methods.fitting.linear_algebra import copy_array
 from csist_bench.methods.group_map._kernels.fit import Hypotheses
 
 Floats = NDArray[np.float64]
@@ -118,9 +119,11 @@ def weigh_hypotheses(
         if low == high:
             continue
         if found_twice:
-            probability[low:high] = hypothesis_probabilities(log_evidence[low:high], count[low:high], xy[low:high])
+            copy_array(
+                hypothesis_probabilities(log_evidence[low:high], count[low:high], xy[low:high]), probability[low:high]
+            )
         else:
-            probability[low:high] = np.exp(log_evidence[low:high] - log_evidence[low:high].max())
+            copy_array(np.exp(log_evidence[low:high] - log_evidence[low:high].max()), probability[low:high])
             probability[low:high] /= probability[low:high].sum()
 
 

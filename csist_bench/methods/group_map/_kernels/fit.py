@@ -94,7 +94,8 @@ def fit_hypotheses(groups: Groups, hypotheses: Hypotheses, iterations: int) -> N
     for first in range(0, number, lanes):
         for lane in range(lanes):
             hypothesis = min(first + lane, number - 1)
-            lane_group[lane], arm[:, :, lane], p[:, lane] = group[hypothesis], arms[hypothesis], state[hypothesis]
+            lane_group[lane] = group[hypothesis]
+            load_lane(lane, arms[hypothesis], state[hypothesis], arm, p)
         for _ in range(iterations):
             start_from_prior(p, groups.prior, normal, step, total)
             find_rotation(p, unknowns == 2 * degrees + 2 + targets, rotation)
@@ -112,10 +113,22 @@ def fit_hypotheses(groups: Groups, hypotheses: Hypotheses, iterations: int) -> N
             advance(p, step, degrees, targets)
         for lane in range(min(lanes, number - first)):
             hypothesis = first + lane
-            state[hypothesis], cost[hypothesis], factor[hypothesis] = p[:, lane], total[lane], normal[:, :, lane]
-            log_volume[hypothesis] = 0.0
+            cost[hypothesis], log_volume[hypothesis] = total[lane], 0.0
             for u in range(unknowns):
+                state[hypothesis, u] = p[u, lane]
                 log_volume[hypothesis] -= math.log(normal[u, u, lane])
+                for v in range(unknowns):
+                    factor[hypothesis, u, v] = normal[u, v, lane]
+
+
+@jit
+def load_lane(lane: int, arms: Floats, state: Floats, arm: Floats, p: Floats) -> None:
+    """Copy the arms (K, 2) and the state (U,) of a hypothesis into a lane."""
+    for k in range(arms.shape[0]):
+        for axis in range(2):
+            arm[k, axis, lane] = arms[k, axis]
+    for u in range(state.shape[0]):
+        p[u, lane] = state[u]
 
 
 @jit

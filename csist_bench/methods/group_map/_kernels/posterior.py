@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from csist_bench.jit import jit
 from csist_bench.methods.fitting.answers import FrameAnswers
 from csist_bench.methods.fitting.hit_probability import hit_probability
-from csist_bench.methods.fitting.linear_algebra import cholesky, inverse
+from csist_bench.methods.fitting.linear_algebra import cholesky, copy_array, inverse
 from csist_bench.methods.group_map._kernels.fit import Groups, Hypotheses
 
 Floats = NDArray[np.float64]
@@ -208,7 +208,7 @@ def condition_on_start(
     covariance, log_evidence = posteriors.covariance, posteriors.log_evidence
     degrees, unknowns, choices = basis.shape[0], state.shape[1], marks.shape[1]
     slope, gain = np.zeros(unknowns), np.empty(unknowns)
-    slope[:degrees] = basis
+    copy_array(basis, slope[:degrees])
     for j in range(state.shape[0]):
         start, across = pivots[group[j], 0] - middle, pivots[group[j], 1] - middle
         if rotates:

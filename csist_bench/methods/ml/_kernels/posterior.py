@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from csist_bench.jit import jit
+from csist_bench.jit import by_reference, jit
 from csist_bench.methods.fitting.levenberg import FrameWindow, FrameWorkspace, Prior, cost_of
 from csist_bench.methods.fitting.linear_algebra import cholesky
 from csist_bench.methods.fitting.noise_model import NoiseModel
@@ -43,7 +43,8 @@ class Draws(NamedTuple):
     arrangement: Floats
 
 
-class Samples(NamedTuple):
+@by_reference
+class Samples:
     """Samples of one frame, sample index last: x, y, s (K, M), moments (6, M), scratch a, b (K, M), log weight (M,)."""
 
     x: Floats
@@ -69,11 +70,20 @@ def draws_from_generator(rng: np.random.Generator, samples: int, targets: int) -
     return Draws(rng.standard_normal((MOMENTS, samples)), rng.standard_normal((targets, samples)), arrangement)
 
 
+@jit
 def empty_samples(number: int, targets: int) -> Samples:
     """Return the arrays for `number` samples of up to `targets` targets."""
-    x, y, s, a, b = np.zeros((5, targets, number))
-    model, weight = np.zeros((2, number))
-    return Samples(x, y, s, np.zeros((MOMENTS, number)), a, b, model, weight)
+    of_targets, of_samples = np.zeros((5, targets, number)), np.zeros((2, number))
+    return Samples(
+        of_targets[0],
+        of_targets[1],
+        of_targets[2],
+        np.zeros((MOMENTS, number)),
+        of_targets[3],
+        of_targets[4],
+        of_samples[0],
+        of_samples[1],
+    )
 
 
 @jit
@@ -116,7 +126,7 @@ def moment_factor(
         ring[m, 0] = moments[1] + radius * math.cos(angle)
         ring[m, 1] = moments[2] + radius * math.sin(angle)
         ring[m, 2] = share
-    cost_of(ring[:targets], window, noise_model, prior, work)
+    cost_of(ring[:targets], window, noise_model, prior, work, None)  # of plain cameras alone
     factor[:] = 0.0
     stretch = 1.0 / (radius * radius)
     row = work.jacobian

@@ -13,10 +13,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from csist_bench.jit import jit
+from csist_bench.jit import by_reference, jit, jit_within
 from csist_bench.methods.fitting.answers import FrameAnswers
 from csist_bench.methods.fitting.background import FLUX_INFLATION
 from csist_bench.methods.fitting.counts import BrightnessLaw
+from csist_bench.methods.fitting.dense_images import DenseWorkspace
 from csist_bench.methods.fitting.hit_probability import round_hit_probability
 from csist_bench.methods.fitting.levenberg import (
     FrameWindow,
@@ -26,13 +27,14 @@ from csist_bench.methods.fitting.levenberg import (
     cost_of,
     factor_of,
     fit_frame,
+    frame_workspace,
     gather_equations,
 )
 from csist_bench.methods.fitting.linear_algebra import copy_rows, inverse, log_determinant
 from csist_bench.methods.fitting.noise_model import NoiseModel
 from csist_bench.methods.fitting.pixel_model import cut_window, window_origin
 from csist_bench.methods.ml._kernels.decision import choose_positions, sample_spread
-from csist_bench.methods.ml._kernels.posterior import Draws, Samples, resample, sample_posterior
+from csist_bench.methods.ml._kernels.posterior import Draws, Samples, empty_samples, resample, sample_posterior
 from csist_bench.methods.ml._kernels.starts import harmonic_moments, write_start
 
 Floats = NDArray[np.float64]
@@ -47,6 +49,7 @@ FREE_SPREAD = 1.0  # sd of intensity over its mean when nothing is known of it
 FREE_PENALTY = 1.0  # log of the pixels, per target: an information criterion where no law bounds the volume
 LEAST_SHARE = 0.02  # of the mean intensity: no target is fainter
 LEAST_SAMPLES = 8.0
+CHOSEN = 32  # samples that an answer is chosen by
 LOG_2PI = math.log(2.0 * math.pi)
 
 
@@ -59,7 +62,8 @@ class SearchSettings(NamedTuple):
     psf_sigma: float
 
 
-class SearchWorkspace(NamedTuple):
+@by_reference
+class SearchWorkspace:
     """Reused arrays of one frame: the window's pixels without background and as they are (`raw`), and scratch."""
 
     pixels: Floats
@@ -75,6 +79,26 @@ class SearchWorkspace(NamedTuple):
     covariance: Floats
     samples: Samples
     chosen: Floats
+
+
+@jit
+def search_workspace(targets: int, side: int, samples: int) -> SearchWorkspace:
+    """Return the reused arrays of frames in windows of `side` px, of up to `targets` targets."""
+    return SearchWorkspace(
+        np.zeros((side, side)),
+        np.zeros((side, side)),
+        frame_workspace(targets, side),
+        np.zeros((targets, 3)),
+        np.zeros((targets, 3)),
+        np.zeros(targets + 1, np.complex128),
+        np.zeros(targets + 1, np.complex128),
+        np.zeros((targets, 3)),
+        np.zeros((targets, 3)),
+        np.zeros(3),
+        np.zeros((3 * targets, 3 * targets)),
+        empty_samples(samples, targets),
+        np.zeros((CHOSEN, targets, 3)),
+    )
 
 
 @jit
@@ -107,7 +131,7 @@ def set_prior(targets: int, flux: float, law: BrightnessLaw, over: bool, scratch
     return Prior(scratch.mean, scratch.inverse_variance, LEAST_SHARE * mean)
 
 
-@jit
+@jit_within
 def fit_from_starts(
     targets: int,
     window: FrameWindow,
@@ -115,6 +139,7 @@ def fit_from_starts(
     prior: Prior,
     settings: SearchSettings,
     scratch: SearchWorkspace,
+    dense: DenseWorkspace | None,
 ) -> float:
     """Fit `targets` targets from every start; leave the best theta in `scratch.best` and return its cost."""
     lowest = math.inf
@@ -132,7 +157,7 @@ def fit_from_starts(
             theta[k, 0] = window.column + x + roots[k].real
             theta[k, 1] = window.row + y + roots[k].imag
             theta[k, 2] = prior.mean[k, 2]
-        cost = fit_frame(theta, window, noise_model, prior, settings.stop, scratch.fit)
+        cost = fit_frame(theta, window, noise_model, prior, settings.stop, scratch.fit, dense)
         if cost < lowest:
             lowest = cost
             copy_rows(theta, scratch.best)
@@ -141,7 +166,7 @@ def fit_from_starts(
     return lowest
 
 
-@jit
+@jit_within
 def frame_log_evidence(
     theta: Floats,
     cost: float,
@@ -150,11 +175,12 @@ def frame_log_evidence(
     prior: Prior,
     area: float,
     work: FrameWorkspace,
+    dense: DenseWorkspace | None,
 ) -> float:
     """Return Laplace's log evidence at a fit; targets are alike and lie anywhere in `area` px^2 beforehand."""
     k = theta.shape[0]
-    cost_of(theta, window, noise_model, prior, work)
-    gather_equations(theta, noise_model, prior, work)
+    cost_of(theta, window, noise_model, prior, work, dense)
+    gather_equations(theta, noise_model, prior, work, dense)
     if not factor_of(work.normal, 3 * k, work.factor):
         return -math.inf
     volume = 1.5 * k * LOG_2PI - 0.5 * log_determinant(work.factor, 3 * k)
@@ -162,7 +188,7 @@ def frame_log_evidence(
     return float(-0.5 * cost + volume + before + math.lgamma(k + 1.0))
 
 
-@jit
+@jit_within
 def count_targets(
     window: FrameWindow,
     noise_model: NoiseModel,
@@ -171,6 +197,7 @@ def count_targets(
     settings: SearchSettings,
     scratch: SearchWorkspace,
     answer: Floats,
+    dense: DenseWorkspace | None,
 ) -> int:
     """Find the number of targets in a window and fit them; leaves theta in `answer` (max_targets, 3).
 
@@ -211,13 +238,15 @@ def count_targets(
     found, strongest = 0, -math.inf
     for k in range(max(low, 1), high + 1):
         prior = set_prior(k, flux, law, over, scratch)
-        cost = fit_from_starts(k, window, noise_model, prior, settings, scratch)
+        cost = fit_from_starts(k, window, noise_model, prior, settings, scratch, dense)
         evidence = 0.0
         if low != high:
             if law.free:
                 evidence = -0.5 * cost - FREE_PENALTY * k * math.log(n * n)
             else:
-                evidence = frame_log_evidence(scratch.best[:k], cost, window, noise_model, prior, area, scratch.fit)
+                evidence = frame_log_evidence(
+                    scratch.best[:k], cost, window, noise_model, prior, area, scratch.fit, dense
+                )
         if evidence > strongest or found == 0:
             found, strongest = k, evidence
             copy_rows(scratch.best[:k], answer)
@@ -228,7 +257,7 @@ def count_targets(
     return found
 
 
-@jit
+@jit_within
 def touches_border(frame: Floats, window: FrameWindow, noise: float) -> bool:
     """Return whether the window holds light on a border of the image, so that some of it fell outside."""
     n = window.pixels.shape[0]
@@ -244,16 +273,22 @@ def touches_border(frame: Floats, window: FrameWindow, noise: float) -> bool:
     return max(top, bottom, left, right) > FLUX_SDS * noise * math.sqrt(n) + BORDER_SHARE * light
 
 
-@jit
+@jit_within
 def is_seen(
-    targets: int, window: FrameWindow, noise_model: NoiseModel, prior: Prior, theta: Floats, scratch: SearchWorkspace
+    targets: int,
+    window: FrameWindow,
+    noise_model: NoiseModel,
+    prior: Prior,
+    theta: Floats,
+    scratch: SearchWorkspace,
+    dense: DenseWorkspace | None,
 ) -> bool:
     """Return whether a fit explains the pixels better than an empty window does, by `MIN_GAIN` for a target."""
-    nothing = cost_of(theta[:0], window, noise_model, prior, scratch.fit)
-    return nothing - cost_of(theta[:targets], window, noise_model, prior, scratch.fit) > MIN_GAIN * targets
+    nothing = cost_of(theta[:0], window, noise_model, prior, scratch.fit, dense)
+    return nothing - cost_of(theta[:targets], window, noise_model, prior, scratch.fit, dense) > MIN_GAIN * targets
 
 
-@jit
+@jit_within
 def state_errors(
     theta: Floats,
     window: FrameWindow,
@@ -262,11 +297,12 @@ def state_errors(
     scratch: SearchWorkspace,
     sigma: Floats,
     score: Floats,
+    dense: DenseWorkspace | None,
 ) -> float:
     """Fill standard errors (K, 3) and scores (K,) from the curvature at a fit; return the largest error in px."""
     k = theta.shape[0]
-    cost_of(theta, window, noise_model, prior, scratch.fit)
-    gather_equations(theta, noise_model, prior, scratch.fit)
+    cost_of(theta, window, noise_model, prior, scratch.fit, dense)
+    gather_equations(theta, noise_model, prior, scratch.fit, dense)
     if not factor_of(scratch.fit.normal, 3 * k, scratch.fit.factor):
         # No finite error: say so with one as wide as the window.
         sigma[:] = window.pixels.shape[0]
@@ -293,6 +329,7 @@ def find_frames(
     scratch: SearchWorkspace,
     origin: Ints,
     answers: FrameAnswers,
+    dense: DenseWorkspace | None,
 ) -> None:
     """Fit frames (F, H, W); writes window origins (F, 2), theta and the number of targets.
 
@@ -306,10 +343,10 @@ def find_frames(
         cut_window(raw[f], row, column, scratch.raw)
         cut = touches_border(frames[f], FrameWindow(scratch.pixels, row, column), math.sqrt(noise_model.variance))
         window = FrameWindow(scratch.raw, row, column)
-        answers.targets[f] = count_targets(window, noise_model, cut, law, settings, scratch, answers.theta[f])
+        answers.targets[f] = count_targets(window, noise_model, cut, law, settings, scratch, answers.theta[f], dense)
 
 
-@jit
+@jit_within
 def final_prior(targets: int, law: BrightnessLaw, settings: SearchSettings, scratch: SearchWorkspace) -> Prior:
     """Return the prior that a found count was fitted with."""
     flux = scratch.pixels.sum()
@@ -327,6 +364,7 @@ def state_frames(
     origin: Ints,
     answers: FrameAnswers,
     worst: Floats,
+    dense: DenseWorkspace | None,
 ) -> None:
     """Fill the fits' sigma, score and largest error (F,) of each frame; targets that are not seen are dropped."""
     theta, sigma, score = answers.theta, answers.sigma, answers.score
@@ -338,8 +376,10 @@ def state_frames(
         cut_window(frames[f], row, column, scratch.pixels)
         cut_window(raw[f], row, column, scratch.raw)
         window, prior = FrameWindow(scratch.raw, row, column), final_prior(k, law, settings, scratch)
-        if is_seen(k, window, noise_model, prior, theta[f], scratch):
-            worst[f] = state_errors(theta[f, :k], window, noise_model, prior, scratch, sigma[f, :k], score[f, :k])
+        if is_seen(k, window, noise_model, prior, theta[f], scratch, dense):
+            worst[f] = state_errors(
+                theta[f, :k], window, noise_model, prior, scratch, sigma[f, :k], score[f, :k], dense
+            )
         else:
             answers.targets[f] = 0
 

@@ -21,6 +21,7 @@ Floats = NDArray[np.float64]
 Complexes = NDArray[np.complex128]
 
 CENTRE_STEPS = 3
+ORIGIN = 0  # of coordinates within the window
 
 
 @jit
@@ -64,8 +65,9 @@ def harmonic_moments(
     v = WEIGHT_VARIANCE * psf_sigma * psf_sigma
     beta = v / (v + psf_sigma * psf_sigma + PIXEL_VARIANCE)
     x, y = centre_of(pixels, v, beta)
-    axis_response(x, 0, table_x, a, slope)
-    axis_response(y, 0, table_y, b, slope)
+    first = int(ORIGIN)  # a bare 0 is a type of its own to the compiler, for which it would start anew
+    axis_response(x, first, table_x, a, slope)
+    axis_response(y, first, table_y, b, slope)
     light, unit = 0.0, 0.0
     for i in range(n):
         for j in range(n):

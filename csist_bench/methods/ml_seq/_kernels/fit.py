@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from csist_bench.jit import jit
-from csist_bench.methods.fitting.dense_images import WIDTHS, DenseWorkspace, dense_workspace
+from csist_bench.jit import by_reference, jit
+from csist_bench.methods.fitting.dense_images import WIDTHS, DenseWorkspace
 from csist_bench.methods.fitting.dense_model import dense_cost, dense_equations
 from csist_bench.methods.fitting.levenberg import MAX_DAMPING, damped_step, shorten
 from csist_bench.methods.fitting.linear_algebra import cholesky, copy_array, log_determinant
@@ -48,7 +48,8 @@ class SequenceWindow(NamedTuple):
     centre: Floats
 
 
-class SequenceWorkspace(NamedTuple):
+@by_reference
+class SequenceWorkspace:
     """Scratch of fits with P unknowns of K targets in n x n windows."""
 
     theta: Floats
@@ -70,7 +71,6 @@ class SequenceWorkspace(NamedTuple):
     factor: Floats
     step: Floats
     trial: Floats
-    dense: DenseWorkspace
 
 
 @jit
@@ -96,7 +96,6 @@ def sequence_workspace(targets: int, size: int, p: int) -> SequenceWorkspace:
         np.zeros((p, p)),
         np.zeros(p),
         np.zeros(p),
-        dense_workspace(targets, size),
     )
 
 
@@ -109,10 +108,12 @@ def joint_equations(
     work: SequenceWorkspace,
     normal: Floats,
     gradient: Floats,
+    dense: DenseWorkspace | None,
 ) -> float:
     """Fill the lower triangle of A (P, P) and the gradient (P,) at `a`, prior included, and return the cost.
 
-    The cost is -2 log likelihood of all pixels plus the prior's.
+    The cost is -2 log likelihood of all pixels plus the prior's. `dense` is scratch of cameras that need the dense
+    model, and where widths are freed; None: what only they need is not even compiled.
     """
     cost = prior_terms(a, model.mean, model.inverse_variance, normal, gradient)
     base = 1.0 / noise_model.variance if noise_model.gain == 0.0 else 0.0
@@ -123,21 +124,20 @@ def joint_equations(
     members, time, basis, pixels, origin = window.members, window.time, window.basis, window.pixels, window.origin
     targets, degree, rigid, centre = model.targets, model.degree, model.rigid, window.centre
     table_x, table_y, freed = noise_model.table, noise_model.table_y, model.freed
-    dense = noise_model.dense or freed
-    if freed:
-        set_widths(a, work.dense.widths)
+    if dense is not None and freed:
+        set_widths(a, dense.widths)
     variance, gain, saturation, edge = noise_model.variance, noise_model.gain, noise_model.saturation, noise_model.edge
     for t in range(members.shape[0]):
         f = members[t]
         if f < 0:
             continue
         targets_at(a, time[t], basis[t], centre, targets, degree, rigid, theta)
-        if dense:
+        if dense is not None:
             cost += dense_cost(
-                theta, pixels[f], origin[f, 0], origin[f, 1], noise_model, freed, work.dense, image, score, curvature
+                theta, pixels[f], origin[f, 0], origin[f, 1], noise_model, freed, dense, image, score, curvature
             )
             unknowns = 3 * targets + (WIDTHS if freed else 0)
-            dense_equations(unknowns, noise_model.background, work.dense, score, curvature, frame, right)
+            dense_equations(unknowns, noise_model.background, dense, score, curvature, frame, right)
         else:
             window_model(theta, origin[f, 0], origin[f, 1], table_x, table_y, qa, da, qb, db, image)
             cost += pixel_terms(pixels[f], image, variance, gain, saturation, edge, score, curvature)
@@ -181,6 +181,7 @@ def fit_sequence(
     iterations: int,
     tolerance: float,
     work: SequenceWorkspace,
+    dense: DenseWorkspace | None,
 ) -> float:
     """Fit `a` (P,) in place by Levenberg-Marquardt and return the cost reached.
 
@@ -190,7 +191,9 @@ def fit_sequence(
     damping, promised, cost = 1e-2, math.inf, math.inf
     copy_array(a, work.trial)
     for _ in range(iterations + 1):
-        reached = joint_equations(work.trial, window, model, noise_model, work, work.trial_normal, work.trial_gradient)
+        reached = joint_equations(
+            work.trial, window, model, noise_model, work, work.trial_normal, work.trial_gradient, dense
+        )
         if reached < cost:
             gain = cost - reached
             cost = reached

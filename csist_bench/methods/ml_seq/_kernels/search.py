@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from csist_bench.jit import jit
-from csist_bench.methods.fitting.dense_images import WIDTHS
+from csist_bench.jit import jit, jit_within
+from csist_bench.methods.fitting.dense_images import WIDTHS, DenseWorkspace
 from csist_bench.methods.fitting.hit_probability import round_hit_probability
 from csist_bench.methods.fitting.linear_algebra import copy_array
 from csist_bench.methods.fitting.noise_model import NoiseModel
@@ -86,6 +86,7 @@ def solve_windows(
     brightness_sd: Floats,
     pixels: Floats,
     answers: Answers,
+    dense: DenseWorkspace | None,
 ) -> None:
     """Fit J windows of m frames each and answer some of their frames.
 
@@ -98,6 +99,7 @@ def solve_windows(
     brightness_sd : (J,) or (0,), where a window's own brightness is the prior's mean, its spread
     pixels : (F, n, n), the windows as they are
     answers : out
+    dense : scratch of cameras that need the dense model, and where widths are freed
     """
     k, p = model.targets, model.mean.shape[0]
     work = sequence_workspace(k, survey.windows.shape[1], p)
@@ -112,7 +114,7 @@ def solve_windows(
                 model.mean[3 * m + 2] = brightness[w]
                 model.inverse_variance[3 * m + 2] = 1.0 / (brightness_sd[w] * brightness_sd[w])
         set_starts(survey, window, coefficients, brightness[w], psf_sigma, model, search)
-        best, total, answers.evidence[w] = explore(window, stride, model, noise_model, search, work, factor)
+        best, total, answers.evidence[w] = explore(window, stride, model, noise_model, search, work, factor, dense)
         if model.freed:
             for u in range(WIDTHS):
                 answers.widths[w, u] = search.solutions[best, p - WIDTHS + u]
@@ -130,7 +132,7 @@ def solve_windows(
                 answers.score[w, r, target] = round_hit_probability(variance) / total
 
 
-@jit
+@jit_within
 def explore(
     window: SequenceWindow,
     stride: int,
@@ -139,6 +141,7 @@ def explore(
     search: StartFits,
     work: SequenceWorkspace,
     factor: Floats,
+    dense: DenseWorkspace | None,
 ) -> tuple[int, float, float]:
     """Fit every start; return the best by evidence, the evidence of all relative to its own, and its log evidence.
 
@@ -148,17 +151,19 @@ def explore(
     for i in range(0, thinned.shape[0], stride):
         thinned[i] = window.members[i]
     loose = SequenceWindow(window.pixels, window.origin, thinned, window.time, window.basis, window.centre)
+    # A bare constant is a type of its own to the compiler, for which it would start anew.
+    loose_steps, final_steps = int(LOOSE_STEPS), int(FINAL_STEPS)
     for s in range(STARTS):
         if search.kept[s]:
             search.costs[s] = fit_sequence(
-                search.solutions[s], loose, model, noise_model, LOOSE_STEPS, LOOSE_TOLERANCE, work
+                search.solutions[s], loose, model, noise_model, loose_steps, LOOSE_TOLERANCE, work, dense
             )
     drop_repeats(search, model.targets)
     best, total, highest = -1, 0.0, -math.inf
     for s in range(STARTS):
         if not search.kept[s]:
             continue
-        cost = fit_sequence(search.solutions[s], window, model, noise_model, FINAL_STEPS, FINAL_TOLERANCE, work)
+        cost = fit_sequence(search.solutions[s], window, model, noise_model, final_steps, FINAL_TOLERANCE, work, dense)
         if met_before(search, s, model.targets):
             search.kept[s] = False
             continue
@@ -172,7 +177,7 @@ def explore(
     return best, total, highest
 
 
-@jit
+@jit_within
 def set_starts(
     survey: Survey,
     window: SequenceWindow,
@@ -205,7 +210,7 @@ def set_starts(
                         a[3 * k + 2 * k * d + 2 * m + axis] = coefficients[d + 1, axis]
 
 
-@jit
+@jit_within
 def drop_repeats(search: StartFits, targets: int) -> None:
     """Keep one fit of each minimum, and none that is far above the best."""
     lowest = math.inf
@@ -224,7 +229,7 @@ def drop_repeats(search: StartFits, targets: int) -> None:
                 search.kept[s] = False
 
 
-@jit
+@jit_within
 def met_before(search: StartFits, last: int, targets: int) -> bool:
     """Return whether fit `last` ended in the minimum of an earlier one that is kept."""
     met = False

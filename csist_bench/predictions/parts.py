@@ -1,0 +1,325 @@
+"""Predictions of a large set: a folder of Parquet parts, each the answers to a run of trajectories.
+
+`_parts.json` says what was run and, once all parts are there, what each of them holds; until then readers refuse the
+folder. A part is written whole or not at all, then its note in `_progress/`: a run that was interrupted goes on from
+there, and several may fill one folder. Readers of Parquet folders leave names that begin with `_` alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from csist_bench.detections import Detections, concatenate
+from csist_bench.errors import InputError, must, offenders
+from csist_bench.files import built_beside, remove_leftover, replace_file, require_new_folder
+from csist_bench.files.sources import decoded_json, file_bytes
+from csist_bench.predictions.header import Header, header_from_table
+from csist_bench.predictions.parquet_format import columns_of_part, encode_parquet
+from csist_bench.predictions.table import IndexBounds, detections_from_columns
+
+FORMAT = "csist-bench/prediction-parts@1"
+MANIFEST, PROGRESS = "_parts.json", "_progress"
+
+
+class PartNote(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a part holds: rows, columns, the digest of its bytes, how long it took (s), and what is left unexplained."""
+
+    rows: int
+    sha256: str
+    columns: tuple[str, ...]
+    seconds: float = 0.0
+    misfit: dict[str, Any] | None = None
+    remarks: tuple[str, ...] = ()
+
+
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a folder of parts is: `run` tells runs apart, part i answers `length` trajectories from i * length on.
+
+    `header` is that of the whole, and `parts` are their notes in order; both stand there once all parts do.
+    """
+
+    format: str
+    run: dict[str, Any]
+    trajectories: int
+    length: int
+    header: dict[str, Any] | None = None
+    parts: tuple[PartNote, ...] | None = None
+
+    @property
+    def count(self) -> int:
+        """Number of parts."""
+        return -(-self.trajectories // self.length)
+
+    def span(self, index: int) -> tuple[int, int]:
+        """Return the first trajectory of a part and that after its last."""
+        return index * self.length, min((index + 1) * self.length, self.trajectories)
+
+
+def part_name(index: int) -> str:
+    """Return the file name of a part."""
+    return f"part-{index:06d}.parquet"
+
+
+def _note_name(index: int) -> str:
+    return f"{index:06d}.json"
+
+
+def is_parts_folder(path: str | Path) -> bool:
+    """Tell whether a folder holds parts of predictions as they are written here."""
+    return (Path(path) / MANIFEST).is_file()
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Return the manifest of a folder.
+
+    Raises
+    ------
+    InputError
+        If it is damaged or of another format.
+    """
+    where = str(folder / MANIFEST)
+    manifest: Manifest = decoded_json(file_bytes(folder / MANIFEST), where, Manifest)
+    if manifest.format != FORMAT:
+        raise must(f"{where}: $.format", f"be {FORMAT!r}", manifest.format)
+    if manifest.length < 1 or manifest.trajectories < 1:
+        raise must(f"{where}: $.length and $.trajectories", "be at least 1", (manifest.length, manifest.trajectories))
+    if manifest.parts is not None and len(manifest.parts) != manifest.count:
+        raise must(f"{where}: $.parts", f"hold {manifest.count} notes", len(manifest.parts))
+    return manifest
+
+
+# --- writing ------------------------------------------------------------------------------------------------------
+
+
+def begin(folder: Path, manifest: Manifest, resume: bool, overwrite: bool) -> None:
+    """Make the folder of a run, or check that the one there is of the same run.
+
+    Raises
+    ------
+    InputError
+        If the folder holds anything else, or another run.
+    """
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise must(f"{folder}", "be a folder of its own", "a link or a file", "choose another --out")
+    if not is_parts_folder(folder):
+        if folder.exists() and any(entry.name != PROGRESS for entry in folder.iterdir()):
+            raise InputError(f"{folder}: holds other files; they are left alone, choose another --out")
+    elif overwrite:
+        for name in (*(entry.name for entry in folder.glob("part-*.parquet")), PROGRESS, MANIFEST):
+            remove_leftover(folder / name)
+    else:
+        _require_same(folder, read_manifest(folder), manifest, resume)
+        return
+    (folder / PROGRESS).mkdir(parents=True, exist_ok=True)
+    _write_manifest(folder, manifest)
+
+
+def _require_same(folder: Path, there: Manifest, asked: Manifest, resume: bool) -> None:
+    if not resume:
+        state = "incomplete" if there.parts is None else "complete"
+        raise InputError(f"{folder}: exists already ({state}); pass --resume to finish it or --overwrite to begin anew")
+    named = {"trajectories": there.trajectories, "length": there.length, **there.run}
+    wanted = {"trajectories": asked.trajectories, "length": asked.length, **asked.run}
+    # As they stand in a file: tuples are lists by then.
+    wanted = msgspec.json.decode(msgspec.json.encode(wanted))
+    changed = [
+        f"{name}: {named.get(name)} -> {wanted.get(name)}"
+        for name in {**named, **wanted}
+        if named.get(name) != wanted.get(name)
+    ]
+    if changed:
+        raise InputError(
+            f"{folder}: was begun with another run ({'; '.join(changed)});"
+            " use the same one, another --out or --overwrite"
+        )
+
+
+def _write_manifest(folder: Path, manifest: Manifest) -> None:
+    replace_file(folder / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n")
+
+
+def write_part(folder: Path, index: int, detections: Detections, header: Header, about: dict[str, Any]) -> None:
+    """Write the answers to one part's trajectories and then its note; `about` holds the note's other fields.
+
+    Raises
+    ------
+    InputError
+        If a value is not finite or beyond 1e6, or two rows are equal.
+    """
+    checked = detections_from_columns(
+        detections.columns(), "detections", lambda row, name: f"row {row}", IndexBounds(None, None)
+    ).ordered()
+    data = encode_parquet(checked, header)
+    replace_file(folder / part_name(index), data)
+    note = PartNote(len(checked), hashlib.sha256(data).hexdigest(), tuple(checked.columns()), **about)
+    stored = {"header": header.to_table(), "note": msgspec.to_builtins(note)}
+    replace_file(folder / PROGRESS / _note_name(index), json.dumps(stored).encode())
+
+
+def read_note(folder: Path, index: int) -> tuple[dict[str, Any], PartNote] | None:
+    """Return the header and the note of a part; None where it is not there, or not what its note says."""
+    try:
+        stored = msgspec.json.decode((folder / PROGRESS / _note_name(index)).read_bytes(), type=dict[str, Any])
+        note = msgspec.convert(stored["note"], PartNote)
+        data = (folder / part_name(index)).read_bytes()
+    except (OSError, msgspec.MsgspecError, KeyError):
+        return None
+    return (stored["header"], note) if hashlib.sha256(data).hexdigest() == note.sha256 else None
+
+
+def missing_parts(folder: Path, manifest: Manifest, indices: Iterable[int]) -> list[int]:
+    """Return which of the parts are not there, or are damaged."""
+    return [index for index in indices if read_note(folder, index) is None]
+
+
+def finish(folder: Path, manifest: Manifest) -> Manifest | None:
+    """Write the notes of all parts and the header of the whole into the manifest; None while parts are missing.
+
+    Raises
+    ------
+    InputError
+        If two parts were made by different runs.
+    """
+    found = [read_note(folder, index) for index in range(manifest.count)]
+    whole = [one for one in found if one is not None]
+    if len(whole) < len(found):
+        return None
+    header = whole[0][0]
+    for index, (other, _) in enumerate(whole):
+        if other != header:
+            raise must(f"{folder / part_name(index)}", f"be of the same run as {part_name(0)}", "another header")
+    done = msgspec.structs.replace(manifest, header=header, parts=tuple(note for _, note in whole))
+    _write_manifest(folder, done)
+    return done
+
+
+def merge(folder: Path, sources: Sequence[Path]) -> Manifest:
+    """Join folders that each hold some of the parts of one run, as machines without a common disk leave them.
+
+    Raises
+    ------
+    InputError
+        If the folders are of different runs, a part is in none of them or in two, or is damaged.
+    """
+    require_new_folder(folder)
+    manifests = [read_manifest(source) for source in sources]
+    for source, manifest in zip(sources[1:], manifests[1:]):
+        _require_same(source, manifest, manifests[0], resume=True)
+    holders: dict[int, list[Path]] = {index: [] for index in range(manifests[0].count)}
+    for source in sources:
+        for index in holders:
+            if (source / PROGRESS / _note_name(index)).exists() or (source / part_name(index)).exists():
+                holders[index].append(source)
+    _refuse_gaps_and_overlaps(folder, holders)
+    with built_beside(folder) as building:
+        (building / PROGRESS).mkdir(parents=True)
+        for index, (source,) in holders.items():
+            if read_note(source, index) is None:
+                raise must(f"{source / part_name(index)}", "be what its note says", "a damaged part", "run it again")
+            shutil.copyfile(source / part_name(index), building / part_name(index))
+            shutil.copyfile(source / PROGRESS / _note_name(index), building / PROGRESS / _note_name(index))
+        done = finish(building, msgspec.structs.replace(manifests[0], header=None, parts=None))
+    if done is None:
+        raise must(f"{folder}", "stay as it was during the merge", "parts that went away")
+    return done
+
+
+def _refuse_gaps_and_overlaps(folder: Path, holders: dict[int, list[Path]]) -> None:
+    absent = [part_name(index) for index, found in holders.items() if not found]
+    if absent:
+        raise offenders(f"{folder}", "every part must be in one of the folders; missing", absent, len(absent))
+    twice = [f"{part_name(i)} in {found[0]} and {found[1]}" for i, found in holders.items() if len(found) > 1]
+    if twice:
+        raise offenders(f"{folder}", "every part must be in one folder alone; twice", twice, len(twice))
+
+
+# --- reading ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class PartsFolder:
+    """A folder of parts that is whole; any part can be read by itself."""
+
+    folder: Path
+    manifest: Manifest
+
+    @classmethod
+    def open(cls, path: str | Path) -> PartsFolder:
+        """Open a folder of parts.
+
+        Raises
+        ------
+        InputError
+            If parts are missing, or the manifest is damaged.
+        """
+        folder = Path(path)
+        manifest = read_manifest(folder)
+        if manifest.parts is None:
+            there = len(list((folder / PROGRESS).glob("[0-9]*.json")))
+            raise InputError(
+                f"{folder}: {there:,} of {manifest.count:,} parts are there;"
+                " finish it with the same command and --resume"
+            )
+        return cls(folder, manifest)
+
+    @cached_property
+    def header(self) -> Header:
+        """The header of the whole."""
+        return header_from_table(self.manifest.header or {}, str(self.folder / MANIFEST), [])
+
+    @property
+    def notes(self) -> Sequence[PartNote]:
+        """What each part holds."""
+        return self.manifest.parts or ()
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """Columns that every part with rows has."""
+        named = [note.columns for note in self.notes if note.rows] or [self.notes[0].columns]
+        return tuple(name for name in named[0] if all(name in columns for columns in named))
+
+    @property
+    def rows(self) -> int:
+        """Detections of all parts."""
+        return sum(note.rows for note in self.notes)
+
+    def read(self, index: int, bounds: IndexBounds) -> Detections:
+        """Return the detections of a part, with trajectories counted within the split.
+
+        Raises
+        ------
+        InputError
+            If the part is missing, damaged, or holds what it should not.
+        """
+        file = self.folder / part_name(index)
+        where, note = str(file), self.notes[index]
+        data = file_bytes(file, "part")
+        if hashlib.sha256(data).hexdigest() != note.sha256:
+            raise must(where, f"have the content that {MANIFEST} tells of", "other content", "run it again")
+        columns = columns_of_part(data, where, bounds, [])
+        found = detections_from_columns(
+            {name: values for name, values in columns.items() if name in self.columns},
+            where,
+            lambda row, name: f"row {row}",
+            bounds,
+        )
+        first, stop = self.manifest.span(index)
+        if len(found) and (found.trajectory.min() < first or found.trajectory.max() >= stop):
+            raise must(f"{where}: trajectory", f"be in [{first}, {stop})", "others", f"it is not part {index}")
+        return found
+
+
+def read_parts(path: Path, bounds: IndexBounds) -> tuple[Detections, Header]:
+    """Read all parts of a folder."""
+    parts = PartsFolder.open(path)
+    whole = concatenate([parts.read(index, bounds) for index in range(parts.manifest.count)])
+    return whole, parts.header
