@@ -245,8 +245,18 @@ def demo() -> None:
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([sys.executable, "-m", "csist_bench", "demo", "--out", folder], check=True, cwd=ROOT)
         with Image.open(Path(folder) / "frames.png") as picture:
-            picture.convert("RGB").quantize(64, dither=Image.Dither.NONE).save(IMAGES / "demo.png", optimize=True)
+            in_few_colours(picture.convert("RGB")).save(IMAGES / "demo.png", optimize=True)
     print(IMAGES / "demo.png", (IMAGES / "demo.png").stat().st_size, "bytes")
+
+
+def in_few_colours(picture: Image.Image) -> Image.Image:
+    """Return a picture with 128 greys and as many colours; a palette by frequency would hold greys alone."""
+    values = np.asarray(picture).astype(int)
+    coloured = np.where(np.ptp(values, axis=2)[..., None] < 6, 0, values).astype(np.uint8)
+    marks = Image.fromarray(coloured).quantize(128, method=Image.Quantize.MAXCOVERAGE).getpalette() or []
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([*np.repeat(np.linspace(0, 255, 128).astype(int), 3).tolist(), *marks[: 3 * 128]])
+    return picture.quantize(palette=palette, dither=Image.Dither.NONE)
 
 
 def main() -> None:
