@@ -8,10 +8,10 @@ from concurrent.futures import ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from csist_bench.conventions import AP_TITLES
 from csist_bench.datasets import Split, open_dataset
@@ -40,8 +40,9 @@ PROGRAMME: tuple[tuple[str, int | None], ...] = (
 NOISY_PROGRAMME: tuple[tuple[str, int | None], ...] = (("ml", 200), ("ml-seq", 200), ("group-map", 200))
 NOISE_SIGMA = 2.0
 PATIENCE_S = 8.0  # longer than this means that kernels are being compiled
-SHOWN_FRAMES = 8
-SHOWN_METHOD = "ml-seq"
+SHOWN_FRAMES = 4
+# A row of the picture each: what a grid costs, what noise does, and what more frames give.
+SHOWN = (("noise-free", "ista"), (f"sigma {NOISE_SIGMA:g}", "ml"), (f"sigma {NOISE_SIGMA:g}", "ml-seq"))
 SHOWN_NETWORKS = ("espcn", "edsr", "ista-net", "offgrid-net")  # one a kind: all that are shipped would take minutes
 
 
@@ -66,12 +67,18 @@ def demonstrate(folder: Path, say: Say) -> list[Result]:
     sigma = f"noise_sigma={NOISE_SIGMA:g}"
     noisy = _made(folder / "noise.zarr", "seqcsist-noise", say, sigma, "trajectories=1500")
     compile_fitters(folder / "noise.zarr", [name for name, _ in NOISY_PROGRAMME], say)
-    results, shown = _programme(clean, "noise-free", (*PROGRAMME, *_networks()), say)
-    results += _programme(noisy, f"sigma {NOISE_SIGMA:g}", NOISY_PROGRAMME, say)[0]
+    results, rows = [], []
+    for split, data, programme in (
+        (clean, "noise-free", (*PROGRAMME, *_networks())),
+        (noisy, f"sigma {NOISE_SIGMA:g}", NOISY_PROGRAMME),
+    ):
+        scored, found = _programme(split, data, programme, say)
+        results += scored
+        rows += [_Row(f"{find(name).title}, {data}", split, detections) for name, detections in found.items()]
     ceiling = grid_ceiling(_truth(clean), 3)
     say(table_text(results, ceiling["by_brightness"]["cso_map"], ceiling["any_ranking"]["cso_map"]))
     picture = folder / "frames.png"
-    _draw(clean, shown, picture)
+    _draw(rows, picture)
     say(f"picture: {picture}")
     return results
 
@@ -113,9 +120,10 @@ def _networks() -> Iterator[tuple[str, int | None]]:
 
 def _programme(
     split: Split, data: str, programme: Sequence[tuple[str, int | None]], say: Say
-) -> tuple[list[Result], Detections | None]:
+) -> tuple[list[Result], dict[str, Detections]]:
+    """Run and score methods; return the lines of the table, and the detections of those that are shown."""
     published = {row.method: row.cso_map for row in published_rows() if row.dataset == "seqcsist"}
-    results, shown = [], None
+    results, shown = [], {}
     for name, first in programme:
         try:
             done = unmix_each(split, name, ["grid"], scope=Scope(first=first))[0]
@@ -125,8 +133,8 @@ def _programme(
         result = _scored(split, name, data, done, first, published)
         results.append(result)
         say(f"{result.title} ({data}): {done.n_frames:,} frames in {done.seconds:.1f} s, CSO-mAP {result.cso_map:.2f}")
-        if name == SHOWN_METHOD:
-            shown = done.detections
+        if (data, name) in SHOWN:
+            shown[name] = done.detections
     return results, shown
 
 
@@ -169,17 +177,31 @@ def table_text(results: Sequence[Result], by_brightness: float, any_ranking: flo
     return "\n".join(lines)
 
 
-def _draw(split: Split, detections: Detections | None, path: Path) -> None:
-    """Draw a frame of each of the first trajectories, with targets and detections."""
-    frame = split.scored_frames[len(split.scored_frames) // 2]
-    trajectories = np.arange(min(SHOWN_FRAMES, split.n_trajectories))
-    found: list[NDArray[np.float64]] = []
-    for trajectory in trajectories if detections is not None else ():
-        here = detections.select((detections.trajectory == trajectory) & (detections.frame == frame))  # type: ignore[union-attr]
-        found.append(np.stack([here.x, here.y], axis=-1))
-    titles = [f"trajectory {trajectory}, frame {frame}" for trajectory in trajectories]
-    frames = split.read("frames", 0, len(trajectories))[:, frame]
-    frames_picture(frames, split.target_xy[: len(trajectories), frame], found, path, titles)
+class _Row(NamedTuple):
+    """A row of the picture."""
+
+    title: str
+    split: Split
+    detections: Detections
+
+
+def _draw(rows: Sequence[_Row], path: Path) -> None:
+    """Draw the middle scored frame of the first trajectories, a row a method."""
+    frames, truth, found, errors, titles = [], [], [], [], []
+    for row in rows:
+        middle = row.split.scored_frames[len(row.split.scored_frames) // 2]
+        images = row.split.read("frames", 0, SHOWN_FRAMES)
+        for trajectory, image in enumerate(images[:, middle]):
+            own = row.detections
+            own = own.select((own.trajectory == trajectory) & (own.frame == middle))
+            frames.append(image)
+            truth.append(row.split.target_xy[trajectory, middle])
+            found.append(np.stack([own.x, own.y], axis=-1))
+            sigmas = [np.full(len(own), np.nan) if sigma is None else sigma for sigma in (own.sigma_x, own.sigma_y)]
+            errors.append(np.stack(sigmas, axis=-1))
+            titles.append(f"{row.title}\ntrajectory {trajectory}, frame {middle}")
+    if rows:
+        frames_picture(np.array(frames), np.array(truth), found, path, titles, errors)
 
 
 def results_table(results: Sequence[Result]) -> list[dict[str, object]]:

@@ -7,6 +7,7 @@ Sources are the Markdown pages as they stand, so that a link that works on GitHu
 from __future__ import annotations
 
 import os
+import posixpath
 import re
 import shutil
 from pathlib import Path
@@ -37,6 +38,7 @@ myst_heading_anchors = 4
 html_math_renderer = "mathml"
 
 default_role = "code"
+smartquotes = False  # --out is no dash
 autodoc_typehints = "none"  # docstrings tell types, shapes and units
 numpydoc_show_class_members = False
 # Types of other libraries and words of numpydoc are no names of this package.
@@ -63,12 +65,12 @@ FOR_ALL_READERS = {
 
 
 def contents(text: str) -> list[tuple[str, list[str]]]:
-    """Return the parts of the index: heading and the pages that its list names, as Sphinx calls them."""
+    """Return the parts of the index: heading and the entries of its list, as a toctree has them."""
     parts = []
     for part in re.split(r"^## ", text, flags=re.MULTILINE)[1:]:
         heading = part.partition("\n")[0]
-        pages = re.findall(r"^- \[[^]]*\]\(([^)#]+)\.md\)", part, flags=re.MULTILINE)
-        parts.append((heading, [f"/{(Path('docs') / page).as_posix()}".replace("/docs/../", "/") for page in pages]))
+        listed = re.findall(r"^- \[([^]]*)\]\(([^)#]+)\.md\)", part, flags=re.MULTILINE)
+        parts.append((heading, [f"{title} </{posixpath.normpath(f'docs/{page}')}>" for title, page in listed]))
     return [part for part in parts if part[1]]
 
 

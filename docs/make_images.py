@@ -1,9 +1,9 @@
-"""Draw the pictures of the documentation: images/overview.png and images/conventions.png, beside this script.
+"""Draw the pictures of the documentation: overview.png, conventions.png and demo.png in images/, beside this script.
 
-    python docs/make_images.py [overview] [conventions]
+    python docs/make_images.py [overview] [conventions] [demo]
 
 It needs the package installed and nothing else: frames and targets come from the sample set, answers from the command
-line, scores from leaderboard/leaderboard.csv.
+line, scores from leaderboard/leaderboard.csv; demo.png is what `csist-bench demo` draws, in fewer colours.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 import zarr
+from PIL import Image
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
@@ -236,9 +237,31 @@ def frames(axes: Any) -> None:
     axes.spines[:].set_visible(False)
 
 
+# --- demo -----------------------------------------------------------------------------------------------------------
+
+
+def demo() -> None:
+    """What `csist-bench demo` draws, with as few colours as keep it below 200 kB."""
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([sys.executable, "-m", "csist_bench", "demo", "--out", folder], check=True, cwd=ROOT)
+        with Image.open(Path(folder) / "frames.png") as picture:
+            in_few_colours(picture.convert("RGB")).save(IMAGES / "demo.png", optimize=True)
+    print(IMAGES / "demo.png", (IMAGES / "demo.png").stat().st_size, "bytes")
+
+
+def in_few_colours(picture: Image.Image) -> Image.Image:
+    """Return a picture with 128 greys and as many colours; a palette by frequency would hold greys alone."""
+    values = np.asarray(picture).astype(int)
+    coloured = np.where(np.ptp(values, axis=2)[..., None] < 6, 0, values).astype(np.uint8)
+    marks = Image.fromarray(coloured).quantize(128, method=Image.Quantize.MAXCOVERAGE).getpalette() or []
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([*np.repeat(np.linspace(0, 255, 128).astype(int), 3).tolist(), *marks[: 3 * 128]])
+    return picture.quantize(palette=palette, dither=Image.Dither.NONE)
+
+
 def main() -> None:
     """Draw the pictures that are named, or all."""
-    drawn = {"overview": overview, "conventions": conventions}
+    drawn = {"overview": overview, "conventions": conventions, "demo": demo}
     chosen = sys.argv[1:] or list(drawn)
     unknown = sorted(set(chosen) - set(drawn))
     if unknown:

@@ -56,7 +56,7 @@ def comments(kind: type[msgspec.Struct]) -> dict[str, str]:
         text = trailing.get(line) or " ".join(block).removesuffix(".")
         if not text:
             sys.exit(f"{kind.__name__}.{name} must have a comment, at the end of its line or above it")
-        found[name] = text if text[1:2] == ":" else text[0].lower() + text[1:]
+        found[name] = text[0].lower() + text[1:] if text[1:2].islower() else text
     return found
 
 

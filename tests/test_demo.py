@@ -42,7 +42,7 @@ def small(monkeypatch):
     )
     monkeypatch.setattr(demo, "PROGRAMME", (("bid", 2), ("lista", 1), ("ml", None)))
     monkeypatch.setattr(demo, "NOISY_PROGRAMME", (("ml", 200),))
-    monkeypatch.setattr(demo, "SHOWN_METHOD", "ml")
+    monkeypatch.setattr(demo, "SHOWN", (("noise-free", "bid"), ("sigma 2", "ml")))
     monkeypatch.setattr(demo, "_networks", lambda: iter(()))
 
 

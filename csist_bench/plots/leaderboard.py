@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -58,15 +59,26 @@ def leaderboard_picture(
     rings += [(len(bars) + place, published[name]) for place, name in enumerate(only)]
     if rings:
         at_rings, values = zip(*rings)
-        panel.plot(values, at_rings, "o", mfc="white", mec=BLACK, mew=1.4, ms=5.5, ls="none", label="published")
+        panel.plot(values, at_rings, "o", zorder=4, mfc="white", mec=BLACK, mew=1.4, ms=5, ls="", label="published")
     _reference(panel, lines)
-    panel.set(xlabel="CSO-mAP, %", xlim=(0, 102), ylim=(len(labels) - 0.4, -0.6), title=title)
+    panel.set(xlabel="CSO-mAP, %", xlim=(0, 101), ylim=(len(labels) - 0.4, -0.6))
+    panel.tick_params(axis="x", labelsize=8)
     panel.set_yticks(np.arange(len(labels)), labels, fontsize=8)
+    _figures(panel, [row.cso_map for row in bars] + [published[name] for name in only])
+    figure.suptitle(title, fontsize=10)
     figure.legend(loc="outside lower center", frameon=False, ncols=4, fontsize=8)
     tidy(panel)
+    panel.tick_params(axis="y", length=0)
     panel.grid(axis="y", visible=False)
     save(figure, path)
     return len(labels), len(variants) + len(set(published) - {row.method for row in measured})
+
+
+def _figures(panel: Axes, values: Sequence[float]) -> None:
+    """Write the scores in a column beside the bars."""
+    for place, value in enumerate(values):
+        at: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "ha": "right", "va": "center", "fontsize": 8}
+        panel.annotate(f"{value:.1f}", (1.075, place), annotation_clip=False, **at)
 
 
 def _label(row: Row, name: str) -> str:
@@ -88,7 +100,7 @@ def _bars(panel: Axes, rows: Sequence[Row]) -> None:
             panel.barh(at, [rows[place].cso_map for place in at], color=colour, height=0.66, label=family)
     for place, row in enumerate(rows):
         if row.cso_map_low is not None and row.cso_map_high is not None:
-            panel.plot((row.cso_map_low, row.cso_map_high), (place, place), "-", color=BLACK, lw=1.4)
+            panel.plot((row.cso_map_low, row.cso_map_high), (place, place), "-", color=BLACK, lw=1.4, zorder=3)
 
 
 def _reference(panel: Axes, lines: Sequence[Line]) -> None:

@@ -53,6 +53,7 @@ def frames_command(
 ) -> None:
     """Draw frames of a trajectory, zoomed to the targets, with the detections of a prediction file.
 
+    Ellipses are of 2 standard errors, where the file has them. A target that is not hit within 0.25 px is red.
     --data also takes frames without targets, as `run` does; they are drawn whole.
 
     \b
@@ -78,14 +79,16 @@ def frames_command(
         note(part.note)
     else:
         truth = part.read("target_xy", trajectory, trajectory + 1)[0][chosen]
-    found, misfit = [], [""] * len(chosen)
+    found, errors, misfit = [], [], [""] * len(chosen)
     if predictions:
         read = predictions_of(predictions, store, part, reading)
         own = of_trajectory(read.detections, trajectory)
         found = [np.stack([own.x, own.y], axis=-1)[own.frame == frame] for frame in chosen]
+        if own.sigma_x is not None and own.sigma_y is not None:
+            errors = [np.stack([own.sigma_x, own.sigma_y], axis=-1)[own.frame == frame] for frame in chosen]
         misfit = [misfit_text(read.header, trajectory, int(frame)) for frame in chosen]
     titles = [f"trajectory {trajectory}, frame {frame}{text}" for frame, text in zip(chosen, misfit)]
-    frames_picture(images, truth, found, out, titles)
+    frames_picture(images, truth, found, out, titles, errors)
     note(f"{out}: {len(chosen)} frames of trajectory {trajectory}")
 
 

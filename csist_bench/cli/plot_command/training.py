@@ -25,5 +25,5 @@ def training_command(run: str, out: str) -> None:
     from csist_bench.training.log import read_log
 
     require_picture(out)
-    training_curve_picture(read_log(run), out, Path(run).name)
+    training_curve_picture(read_log(run), out, Path(run).stem)
     note(f"{out}: written")
