@@ -95,6 +95,11 @@ def _published(path: Path) -> None:
     export_layout(open_dataset(_default_set(path.parent)), path, bits=16)
 
 
+def _single_frames(path: Path) -> None:
+    generate(made := path.with_name("made.zarr"), load_data_recipe("csist-100k"), executor="serial")
+    export_layout(open_dataset(made), path, "csist-100k")
+
+
 def _weights(path: Path) -> None:
     shutil.copyfile(ROOT / "csist_bench" / "weights" / f"{path.parent.name}.safetensors", path)
 
@@ -131,6 +136,8 @@ INPUTS: dict[str, Callable[[Path], object]] = {
     "data/sample/seqcsist.zarr": _copy,
     "docs/example.json": _copy,
     "downloads/SeqCSIST": _published,
+    "downloads/cso_data": _single_frames,
+    "data/csist-100k.zarr": _set("csist-100k"),
     **dict.fromkeys(("ml.json", "mine.json", "a.json", "b.json", "preds.json", "mine.csv", "ml.csv"), _answers),
     "fast.csv": _answers,
     "matlab.csv": _foreign,
