@@ -228,8 +228,8 @@ def _refuse_folder(wanted: Wanted, recipe: DataRecipe, split: str) -> list[str]:
 
 def _write_folder(scored: Scored, wanted: Wanted, store: Dataset, bootstrap: int, dry_run: bool) -> str:
     """Write a folder; return what is to be said of it."""
+    from csist_bench.leaderboard.claims import refuse_contradictions
     from csist_bench.leaderboard.folder import write_submission
-    from csist_bench.leaderboard.submission import refuse_contradictions
 
     refuse_contradictions(scored.row, scored.header, store, str(wanted.folder))
     if dry_run:

@@ -4,9 +4,10 @@
 `published.csv` and are shown beside the measured ones, never mixed with them.
 """
 
+from csist_bench.leaderboard.claims import Claim, Reading
 from csist_bench.leaderboard.published import published_rows
 from csist_bench.leaderboard.rows import Row, append_row, read_rows, standing
-from csist_bench.leaderboard.submission import Claim, Reading, score_submission, submit
+from csist_bench.leaderboard.submission import score_submission, submit
 
 __all__ = [
     "Claim",

@@ -108,7 +108,8 @@ def read_submission(folder: str | Path) -> Submitted:
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise must(f"{folder}", f"be a folder with {ROW_FILE}", "a file" if folder.exists() else "nothing")
+        remedy = "a table is checked with --leaderboard FILE --check" if folder.exists() else ""
+        raise must(f"{folder}", f"be a folder with {ROW_FILE}", "a file" if folder.exists() else "nothing", remedy)
     if not NAME.fullmatch(folder.resolve().name):
         raise must("name of a submission", "be at most 80 letters, digits, '.', '_' and '-'", folder.resolve().name)
     path = folder / ROW_FILE

@@ -17,11 +17,12 @@ from csist_bench.datasets.backgrounds import BUILT_IN
 from csist_bench.datasets.generation import generate
 from csist_bench.errors import InputError, must, show
 from csist_bench.leaderboard.check import TOLERANCE, own_faults
+from csist_bench.leaderboard.claims import Claim, refuse_contradictions
 from csist_bench.leaderboard.datasets import dataset_label, recipe_from_text
 from csist_bench.leaderboard.folder import Submitted, read_submission, require_trained
 from csist_bench.leaderboard.overlap import TrainingData, overlap
 from csist_bench.leaderboard.rows import COLUMNS, Row, same_answers
-from csist_bench.leaderboard.submission import Claim, Scored, refuse_contradictions, score_submission
+from csist_bench.leaderboard.submission import Scored, score_submission
 from csist_bench.recipes import DataRecipe
 
 LARGEST_SET = 10**9  # pixels of a set that is made for a check, 80 times those of seqcsist

@@ -54,7 +54,7 @@ def variant_costs(method: Method, settings: Mapping[str, Any]) -> Cost | None:
         return None
     usual = settings_of(method)
     known = resolve_settings(method, usual)
-    return _counted(method.name, {**usual, **{name: value for name, value in settings.items() if name in known}})
+    return _counted(method, {**usual, **{name: value for name, value in settings.items() if name in known}})
 
 
 def _row(method: Method, costs: dict[str, Cost]) -> dict[str, Any]:
@@ -82,19 +82,33 @@ def _costs(methods: Iterable[Method]) -> dict[str, Cost]:
         return {}
     file = cache_folder() / "costs.json"
     costs = _read(file, source)
-    # What networks from outside cost is not counted: their source is not in the digest.
-    new = [method.name for method in methods if method.trainable and not method.outside and method.name not in costs]
+    new = [method for method in methods if method.trainable and (method.outside or method.name not in costs)]
     if new:
         try:
-            costs |= {name: _counted(name, settings_of(METHODS[name])) for name in new}
+            counted = {method.name: _counted_if_it_can(method) for method in new}
+            costs |= {name: cost for name, cost in counted.items() if cost is not None}
         except ModuleNotFoundError:  # PyTorch is listed as installed and cannot be imported
             return costs
         with contextlib.suppress(OSError):  # where nothing can be written, they are counted each time
-            replace_file(file, msgspec.json.encode(_Kept(source, costs)))
+            # Networks from outside are counted each time: their source is not in the digest.
+            own = {name: cost for name, cost in costs.items() if name in METHODS and not METHODS[name].outside}
+            replace_file(file, msgspec.json.encode(_Kept(source, own)))
     return costs
 
 
-def _counted(name: str, settings: Mapping[str, Any]) -> Cost:
+def _counted_if_it_can(method: Method) -> Cost | None:
+    """Return the costs of a network; None for one from outside that cannot be run on shapes alone."""
+    try:
+        return _counted(method, settings_of(method))
+    except ModuleNotFoundError:
+        raise
+    except Exception:
+        if method.outside:
+            return None
+        raise
+
+
+def _counted(method: Method, settings: Mapping[str, Any]) -> Cost:
     import torch
 
     from csist_bench.methods.networks.base import count_parameters, macs_per_frame, network_from_settings
@@ -102,7 +116,7 @@ def _counted(name: str, settings: Mapping[str, Any]) -> Cost:
     optics = Optics()
     # On the meta device nothing is allocated or computed: shapes alone give the counts.
     with torch.device("meta"):
-        model = network_from_settings(METHODS[name], optics, settings)
+        model = network_from_settings(method, optics, settings)
         return count_parameters(model), macs_per_frame(model, optics)
 
 

@@ -189,13 +189,14 @@ def test_outputs_that_exist_are_kept(cli, data, tmp_path):
     assert json.loads(kept.read_text())["n_frames"] == 12
 
 
-@pytest.mark.parametrize("name", ["preds.txt", "preds", "folder"])
+@pytest.mark.parametrize("name", ["preds.txt", "taken", "folder.json"])
 def test_an_output_that_cannot_be_is_refused_before_the_work(cli, data, tmp_path, name):
-    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder.json").mkdir()
+    (tmp_path / "taken").touch()
     found = cli.refuses(
         "run", "bid", "--data", data, "--out", tmp_path / name, "--overwrite", says="csist-bench: error: "
     )
-    assert "suffix" in found or "is a folder" in found
+    assert "suffix" in found or "is a folder" in found or "be a folder of its own" in found
 
 
 def test_no_permission_to_write_is_one_line_and_leaves_nothing(cli, data, occupied, tmp_path):

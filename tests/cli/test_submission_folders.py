@@ -337,6 +337,8 @@ def test_a_folder_says_all_of_its_row_itself(line, written):
 def test_folders_and_fetch_need_a_check(line, tmp_path):
     line.refuses("leaderboard", "--fetch", says="--fetch must come with --check FOLDER")
     line.refuses("leaderboard", "--check", tmp_path / "none", says="must be a folder with row.toml, got nothing")
+    (tmp_path / "board.csv").touch()
+    line.refuses("leaderboard", "--check", "board.csv", says="got a file; a table is checked with --leaderboard FILE")
 
 
 def test_schemas_are_printed(line):

@@ -12,9 +12,10 @@ from csist_bench.datasets import Dataset, open_dataset
 from csist_bench.datasets.generation import generate
 from csist_bench.detections import Detections
 from csist_bench.files.toml import toml_value
+from csist_bench.leaderboard.claims import Claim
 from csist_bench.leaderboard.folder import Wanted, write_submission
 from csist_bench.leaderboard.overlap import training_from_text
-from csist_bench.leaderboard.submission import Claim, score_submission
+from csist_bench.leaderboard.submission import score_submission
 from csist_bench.predictions import Header, write_predictions
 from csist_bench.recipes import load_data_recipe
 from tests.helpers.bench import RECIPE

@@ -6,12 +6,14 @@ import msgspec
 import pytest
 
 from csist_bench.errors import InputError
+from csist_bench.leaderboard.claims import Claim
+from csist_bench.leaderboard.folder import Wanted, write_submission
 from csist_bench.leaderboard.folder_check import Sets, check_submission, claim_of, refuse_overlap, sets
 from csist_bench.leaderboard.overlap import training_from_text
 from csist_bench.leaderboard.submission import score_submission
 from csist_bench.recipes import load_data_recipe
 from tests.helpers.rows import row
-from tests.helpers.submissions import BOOTSTRAP, tiny_set, written_submission
+from tests.helpers.submissions import BOOTSTRAP, predictions_of, tiny_set, written_submission
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +47,15 @@ def test_a_row_is_made_anew_by_its_claim(tmp_path):
         said = check_submission(folder, known).submitted.row
     path = folder / "predictions.json.gz"
     assert score_submission(path, store, claim_of(said), bootstrap=BOOTSTRAP).row == said
+
+
+def test_a_file_may_name_its_data_by_the_second_fingerprint(tmp_path):
+    store = tiny_set(tmp_path / "set.zarr")
+    path = predictions_of(store, tmp_path / "preds.json", fingerprint=store.fingerprint_v2)
+    scored = score_submission(path, store, Claim(), bootstrap=BOOTSTRAP)
+    write_submission(scored, Wanted(tmp_path / "v2"), BOOTSTRAP)
+    with sets(store.path) as known:
+        assert check_submission(tmp_path / "v2", known).faults == ()
 
 
 def test_a_row_without_a_seed_of_its_data_names_no_set(tmp_path):

@@ -68,7 +68,7 @@ def test_each_clause_is_told_from_the_others(clause, broken):
     assert checks[-1].name == "speed"
 
 
-@pytest.mark.parametrize("name", ["ml", "bid", "espcn"])
+@pytest.mark.parametrize("name", ["ml", "bid", "espcn", "offgrid-net"])
 def test_shipped_methods_keep_the_contract(name):
     settings = {"iterations": 5} if name == "bid" else {}
     checks = list(check_method(METHODS[name], settings))

@@ -69,7 +69,7 @@ def counted(monkeypatch, tmp_path):
     """The names of the networks that are counted from now on, with an empty cache."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     names, count = [], cost._counted
-    monkeypatch.setattr(cost, "_counted", lambda name, settings: names.append(name) or count(name, settings))
+    monkeypatch.setattr(cost, "_counted", lambda method, settings: names.append(method.name) or count(method, settings))
     return names
 
 

@@ -201,7 +201,9 @@ def test_a_package_that_is_installed_adds_its_methods(tmp_path):
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    assert re.search(r"^centroid +Centroid +traditional .* A ", said("methods"), re.M)
+    listed = said("methods")
+    assert re.search(r"^centroid +Centroid +traditional .* A ", listed, re.M)
+    assert re.search(r"^tiny-net +TinyNet .* 1,465 ", listed, re.M)
     assert "BROKEN" not in said("check-method", "centroid")
     said("run", "centroid", "--data", "set.zarr", "--set", "floor=1")
     said("submit", "preds.json", "--data", "set.zarr", "--leaderboard", "board.csv", "--bootstrap", "5")

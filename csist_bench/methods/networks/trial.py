@@ -9,9 +9,14 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from csist_bench.errors import must
 from csist_bench.methods.networks.base import network_from_settings
+from csist_bench.methods.networks.common.rendering import SceneLabels
+from csist_bench.methods.networks.points import told_of
 from csist_bench.methods.registry import Method, settings_of
-from csist_bench.simulation.optics import Optics
+from csist_bench.simulation.camera import Camera
+from csist_bench.simulation.optics import Optics, grid_from_targets
+from csist_bench.simulation.scenes import Scenes
 
 STEPS, LEARNING_RATE = 15, 1e-3
 
@@ -24,23 +29,26 @@ def untrained(method: Method, optics: Optics, settings: Mapping[str, Any]) -> nn
 
 
 def few_steps(
-    method: Method, optics: Optics, settings: Mapping[str, Any], frames: NDArray[Any], labels: NDArray[Any]
+    method: Method, camera: Camera, settings: Mapping[str, Any], frames: NDArray[Any], scenes: Scenes
 ) -> tuple[list[str], list[float]]:
-    """Train a network that answers a grid for a few steps of Adam.
+    """Train a network for a few steps of Adam, by its own loss or the mean squared error of heat maps.
 
     Parameters
     ----------
     frames : ndarray, shape (B, T, size, size), grey levels
-    labels : ndarray, shape (B, T, c * size, c * size), grey levels
+    scenes : Scenes
+        What they show.
 
     Returns
     -------
     (list of str, list of float)
         The parameters that no step gave a gradient, and the loss of each step.
     """
-    model = untrained(method, optics, settings).train()
-    given, wanted = torch.from_numpy(frames).float(), torch.from_numpy(labels).float()
+    model = untrained(method, camera.optics, settings).train()
     own = getattr(model, "loss", None)
+    if own is None and method.output == "points":
+        raise must(f"{method.name}: a network that answers points", "have a method loss", "none")
+    given, wanted = torch.from_numpy(frames - camera.background).float(), _labels(method, camera, scenes)
     optimiser = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
     silent, losses = {name for name, _ in model.named_parameters()}, []
     for _ in range(STEPS):
@@ -51,3 +59,12 @@ def few_steps(
         optimiser.step()
         losses.append(float(loss.detach()))
     return sorted(silent), losses
+
+
+def _labels(method: Method, camera: Camera, scenes: Scenes) -> Any:
+    """Return what the loss of a network takes: the label grid, or the targets with what is told of the camera."""
+    if method.output == "grid":
+        return torch.from_numpy(grid_from_targets(scenes.xy, scenes.intensity, camera.optics)).float()
+    told = told_of(camera, len(scenes.xy), torch.device("cpu"))
+    xy, intensity = torch.from_numpy(scenes.xy).float(), torch.from_numpy(scenes.intensity).float()
+    return SceneLabels(xy, intensity, told.noise_sigma, told.saturation)
