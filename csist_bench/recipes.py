@@ -105,10 +105,9 @@ class DataRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     label_collision: Literal["sum", "last"] = "sum"  # targets on one node: intensities add up, or the last one stays
     # Decoding of heat maps: nodes of at least so many grey levels are detections.
     grid_threshold: NonNegative = GRID_THRESHOLD
-    # What others are told of a set: its page, and its licence as an SPDX identifier or an address. Nothing is drawn
-    # by them, so they stay out of hashes.
-    url: str = ""
-    license: str = ""
+    # What others are told of a set. Nothing is drawn by them, so they stay out of hashes.
+    url: str = ""  # page of the set, for its card and metadata
+    license: str = ""  # of the set, an SPDX identifier such as CC-BY-4.0, or an address
 
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:

@@ -82,7 +82,7 @@ def test_predictions_of_other_tools_are_read_in_their_convention(data, tmp_path)
     (tmp_path / "corner.csv").write_text("trajectory,frame,x,y,score\n0,3,4.5,6.5,1\n")
     found = cb.load_predictions(tmp_path / "corner.csv", data.test, first_frame=1, origin="corner", axes="yx")
     assert (found.frame[0], found.x[0], found.y[0]) == (2, 6.0, 4.0)
-    with pytest.raises(cb.InputError, match="origin must be one of centre, corner, got middle"):
+    with pytest.raises(cb.InputError, match="origin must be one of centre, corner, one, got middle"):
         cb.load_predictions(tmp_path / "corner.csv", origin="middle")
 
 
