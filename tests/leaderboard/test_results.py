@@ -23,7 +23,7 @@ PAGES = [README, *sorted(DOCS.glob("*.md"))]
 LINKED = [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", ROOT / "SECURITY.md", ROOT / "data" / "README.md"]
 
 REGION = "<!-- begin generated: {0} -->\n<!-- end generated: {0} -->\n"
-COMMANDS = """```
+COMMANDS = """```sh
 pip install -c constraints.txt . && csist-bench demo
 pip install -c constraints.txt ".[all,test]" && pytest
 ```
