@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from csist_bench.conventions import APART, FAMILIES, PRIOR_TEXT, STATUS_MEANINGS, STATUSES
+from csist_bench.conventions import FAMILIES, PRIOR_TEXT, STATUS_MEANINGS, STATUSES
 from csist_bench.evaluation import EVALUATOR_VERSION
 from csist_bench.leaderboard.board import MAIN_DATASET, Board, Entry
 from csist_bench.leaderboard.charts import PARAMETERS, SPEED, chart, escape, line_list
@@ -157,9 +157,9 @@ def _figures(name: str, entries: Mapping[int, Entry], lines: Sequence[Line]) -> 
     """Return the charts of a data set; nothing where too few rows have a cost to be shown against.
 
     Numbers of parameters are the same on every data set, so their chart stands once. Rows that are ranked by something
-    else than the method's own score, and those apart, stand in the table alone.
+    else than the method's own score, and unverified ones, stand in the table alone.
     """
-    own = {n: e for n, e in entries.items() if e.row.status not in APART and e.row.rank == "score"}
+    own = {n: e for n, e in entries.items() if e.row.status != "unverified" and e.row.rank == "score"}
     figures = [
         f"<figure>{chart(own, lines, cost, name)}</figure>"
         for cost in (SPEED, PARAMETERS)[: 2 if name == MAIN_DATASET else 1]

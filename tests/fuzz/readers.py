@@ -59,7 +59,7 @@ saturation = inf
 SUBMISSION = Submission(
     format="csist-bench/submission@1",
     predictions=Place(sha256="sha256:" + "0" * 64, file="predictions.json.gz"),
-    told=("optics", "law"),
+    told=("optics", "brightness"),
     training=(TrainingData(recipe="seqcsist noise_sigma=2.0", seed=1), TrainingData(other="frames of ours")),
     row={name: value for name, value in row(tier="submitted").values().items() if value not in (None, "")},
 )
