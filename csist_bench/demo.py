@@ -89,7 +89,7 @@ def compile_fitters(path: Path, names: Sequence[str], say: Say) -> None:
     with ProcessPoolExecutor(max_workers=len(names), mp_context=get_context("spawn")) as pool:
         pending = [pool.submit(_unmix_few, str(path), name) for name in names]
         if wait(pending, timeout=PATIENCE_S).not_done:
-            say("compiling the fitters' kernels: about a minute, once after an installation")
+            say("compiling the fitters' kernels, once after an installation: some 20 s")
         for future in pending:
             future.result()
     say(f"kernels ready after {time.perf_counter() - began:.1f} s")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from csist_bench.cli.options import json_option, note, note_compiling, print_json, say
+from csist_bench.cli.options import json_option, note, print_json, say
 
 
 @click.command("demo")
@@ -26,7 +26,6 @@ def command(out: str, as_json: bool) -> None:
 
     from csist_bench.demo import demonstrate, results_table
 
-    note_compiling()
     results = demonstrate(Path(out), note if as_json else say)
     if as_json:
         print_json(results_table(results))
