@@ -61,7 +61,7 @@ def _compiled(function: F, error_model: str, inline: str = "never") -> F:
         return function
     import numba
 
-    options = {"nogil": True, "error_model": error_model, "inline": inline}
+    options = {"nogil": True, "error_model": error_model, "inline": inline, "no_cfunc_wrapper": True}
     try:
         compiled: F = numba.njit(cache=True, **options)(function)
     except RuntimeError:  # nowhere to keep the cache (read-only install, no home folder): compile anew each time
