@@ -33,5 +33,5 @@ def score_parts(
     refuse_mismatch(folder, mismatch, allow_mismatch)
     standard = scoring.frames == part.scored_frames
     provenance = Provenance(predictions.header, standard, why_unverified(predictions.header, mismatch))
-    with opened(executor, workers) as pool:
+    with opened(executor, workers, "nothing was changed; score it again") as pool:
         return evaluate_parts(predictions, part, scoring, provenance, pool, ProgressLine("scored", "parts"))

@@ -151,7 +151,6 @@ def command(
     """
     from csist_bench.cli.run_parts import answer_into, is_folder, require_split
     from csist_bench.datasets.frame_files import BareFrames
-    from csist_bench.methods.by_shard import Call, Manner
     from csist_bench.methods.inference import (
         Scope,
         assumed_or_told,
@@ -171,7 +170,6 @@ def command(
     refuse_idle_options(row, data)
     options = RunOptions(parse_overrides(overrides), weights, device, batch, precision, threshold, sha256 or "")
     into_folder = is_folder(out)
-    note_compiling()
     files = [] if into_folder else output_files(out, decoder)
     for file in files:
         require_writable(file, overwrite)  # before the work, not after it
@@ -179,7 +177,10 @@ def command(
     imager = assumed_or_told(source, camera, noise_sigma)
     told = None if camera is None else camera.with_noise_sigma(noise_sigma)
     scope = Scope(chosen_frames(source, frames), limit, workers, groups, false_alarms)
+    note_compiling()
     if into_folder:
+        from csist_bench.methods.by_shard import Call, Manner
+
         fingerprint = require_split(source, data, decoder).fingerprint
         call = Call(
             data, split, fingerprint, name, decoder[0], imager, options, scope, header_table(told), allow_partial

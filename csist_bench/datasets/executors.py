@@ -42,8 +42,8 @@ class Serial:
 class Processes:
     """Calls spread over processes of this machine, a bounded number of them in flight."""
 
-    def __init__(self, workers: int) -> None:
-        self.workers = workers
+    def __init__(self, workers: int, remedy: str) -> None:
+        self.workers, self.remedy = workers, remedy
 
     def run(self, function: Callable[..., R], jobs: Jobs) -> Iterator[R]:
         """Yield the results.
@@ -72,7 +72,7 @@ class Processes:
                     yield future.result()
         except BrokenProcessPool:
             raise InputError(
-                f"a worker process was killed (for want of memory? try fewer --workers); {GO_ON}"
+                f"a worker process was killed (for want of memory? try fewer --workers); {self.remedy}"
             ) from None
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
@@ -92,8 +92,8 @@ def _end_with_parent(parent: int) -> None:
 class Dask:
     """Calls on the workers of a Dask cluster, a bounded number of them in flight."""
 
-    def __init__(self, client: Any, address: str) -> None:
-        self.client, self.address = client, address
+    def __init__(self, client: Any, address: str, remedy: str = GO_ON) -> None:
+        self.client, self.address, self.remedy = client, address, remedy
 
     def run(self, function: Callable[..., R], jobs: Jobs) -> Iterator[R]:
         """Yield the results.
@@ -113,9 +113,9 @@ class Dask:
                 for future in as_completed(futures):
                     yield future.result()
         except KilledWorker as error:
-            raise InputError(f"Dask workers were killed ({show(str(error))}); {GO_ON}") from None
+            raise InputError(f"Dask workers were killed ({show(str(error))}); {self.remedy}") from None
         except (OSError, CancelledError, TimeoutError):
-            raise InputError(f"the Dask scheduler {self.address} was lost; {GO_ON}") from None
+            raise InputError(f"the Dask scheduler {self.address} was lost; {self.remedy}") from None
         except (ImportError, AttributeError) as error:  # what this version calls is not there
             raise _other_version(show(str(error))) from None
 
@@ -134,8 +134,10 @@ def _other_version(found: str) -> InputError:
 
 
 @contextmanager
-def opened(executor: str, workers: int | None = None) -> Iterator[Serial | Processes | Dask]:
+def opened(executor: str, workers: int | None = None, remedy: str = GO_ON) -> Iterator[Serial | Processes | Dask]:
     """Give the executor of a name: serial, processes or dask:ADDRESS (an empty address starts a cluster here).
+
+    `remedy` is what to do when its workers or its scheduler are lost.
 
     Raises
     ------
@@ -145,14 +147,14 @@ def opened(executor: str, workers: int | None = None) -> Iterator[Serial | Proce
     if executor == "serial":
         yield Serial()
     elif executor == "processes":
-        yield Processes(workers or os.cpu_count() or 1)
+        yield Processes(workers or os.cpu_count() or 1, remedy)
     elif executor.startswith("dask:"):
-        yield from _dask(executor.removeprefix("dask:"))
+        yield from _dask(executor.removeprefix("dask:"), remedy)
     else:
         raise must("--executor", "be serial, processes or dask:ADDRESS", executor)
 
 
-def _dask(address: str) -> Iterator[Dask]:
+def _dask(address: str, remedy: str) -> Iterator[Dask]:
     try:
         import dask
         from distributed import Client
@@ -162,13 +164,13 @@ def _dask(address: str) -> Iterator[Dask]:
         # What its processes say to one another while they stop is of no use to anybody.
         logging.getLogger("distributed").setLevel(logging.CRITICAL)
         with Client(silence_logs=logging.CRITICAL) as client:
-            yield Dask(client, "of this process")
+            yield Dask(client, "of this process", remedy)
         return
     # A scheduler that does not come back is given up as soon as one that never answered.
     with dask.config.set({"distributed.comm.timeouts.connect": CONNECT_S, "distributed.comm.retry.count": 0}):
         _require_scheduler(address)
         with Client(address, timeout=CONNECT_S) as client:
-            yield Dask(client, address)
+            yield Dask(client, address, remedy)
 
 
 def _require_scheduler(address: str) -> None:

@@ -50,6 +50,12 @@ def parse_part(text: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
+def share_of(part: tuple[int, int], count: int) -> range:
+    """Return which of so many tasks are those of part (i, n)."""
+    i, n = part
+    return range((i - 1) * count // n, i * count // n)
+
+
 def generate(
     path: str | Path,
     recipe: DataRecipe,
@@ -106,7 +112,7 @@ def generate(
             # Taken before the store's lock goes, and kept to the very end: whoever would replace the set sees it.
             held.enter_context(_part_lock(path, part))
         all_tasks = datasets.tasks_of(recipe, sizes)
-        mine = all_tasks[(part[0] - 1) * len(all_tasks) // part[1] : part[0] * len(all_tasks) // part[1]]
+        mine = [all_tasks[index] for index in share_of(part, len(all_tasks))]
         todo = _missing_or_damaged(path, recipe, mine)
         done = _frames(recipe, mine) - _frames(recipe, todo)
         total = _frames(recipe, mine)

@@ -25,7 +25,7 @@ from csist_bench.evaluation.metrics import CommonCut
 from csist_bench.evaluation.report import Provenance, Report, missing_frames
 from csist_bench.evaluation.tree_sums import TreeSum, joined_sum, sum_in_turn, tree_sum
 from csist_bench.evaluation.truth import Truth
-from csist_bench.predictions.parts import PartsFolder
+from csist_bench.predictions.parts import Part, PartsFolder
 from csist_bench.predictions.table import IndexBounds
 
 Floats = NDArray[np.float64]
@@ -318,7 +318,9 @@ def evaluate_parts(
         if len(chosen):
             truth = Trajectories(split.guard.location, split.name, first, stop, scoring.frames, chosen)
             before = scoring.frames_before(first)
-            jobs.append((index, predictions if index < manifest.count else None, truth, before, scoring.rules))
+            jobs.append(
+                (index, predictions.part(index) if index < manifest.count else None, truth, before, scoring.rules)
+            )
         else:
             tables[index] = unscored(predictions.notes[index].rows if index < manifest.count else 0)
     for index, shard in pool.run(score_part, jobs):
@@ -348,9 +350,9 @@ class Trajectories:
 
 
 def score_part(
-    index: int, predictions: PartsFolder | None, shard: Trajectories, first_frame: int, rules: Rules
+    index: int, part: Part | None, shard: Trajectories, first_frame: int, rules: Rules
 ) -> tuple[int, ShardScores]:
     """Score one part, or trajectories without an answer; run in a worker."""
     truth, bounds = shard.truth()
-    found = Detections.empty() if predictions is None else predictions.read(index, bounds).shifted(-shard.first)
+    found = Detections.empty() if part is None else part.read(bounds).shifted(-shard.first)
     return index, score_shard(found, truth, first_frame, rules)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from csist_bench.conventions import Decoder
 from csist_bench.datasets import Split, open_dataset
 from csist_bench.datasets.executors import Serial, opened
-from csist_bench.datasets.generation import parse_part
+from csist_bench.datasets.generation import parse_part, share_of
 from csist_bench.errors import must
 from csist_bench.files import WAIT_OR_STOP, locked
 from csist_bench.methods.inference import (
@@ -155,7 +155,7 @@ def run_by_shard(folder: str | Path, call: Call, manner: Manner, progress: Progr
         parts.begin(folder, manifest, manner.resume or n > 1, manner.overwrite)
         busy = f"{folder}: another process is writing part {i}/{n} of it; {WAIT_OR_STOP}"
         with locked(folder / parts.PROGRESS / f"run-{i}-of-{n}.lock", busy, LOCK_WAIT_S):
-            mine = range((i - 1) * manifest.count // n, i * manifest.count // n)
+            mine = share_of((i, n), manifest.count)
             todo = parts.missing_parts(folder, manifest, mine)
             frames = len(_wanted(call, split))
             jobs = [(str(folder), call, index, *manifest.span(index), isinstance(pool, Serial)) for index in todo]
@@ -187,7 +187,8 @@ def answer_part(folder: str, call: Call, index: int, first: int, stop: int, alon
     if split.fingerprint != call.fingerprint:
         raise must(f"{call.data}: fingerprint", f"stay {call.fingerprint} during a run", split.fingerprint)
     share = Share(split, first, stop)
-    scope = call.scope if alone else _one_thread(call.scope)
+    # The neighbours of a worker have the other cores.
+    scope = call.scope if alone else replace(call.scope, workers=1)
     method = resolve(call.method).name
     done = unmix_each(share, method, [call.decoder], call.camera, call.options, scope)[0]
     about = {"seconds": round(done.seconds, 3), "misfit": None if done.misfit is None else done.misfit.sums()}
@@ -215,11 +216,6 @@ def _wanted(call: Call, split: Split) -> range:
 def _length(manifest: parts.Manifest, index: int) -> int:
     first, stop = manifest.span(index)
     return stop - first
-
-
-def _one_thread(scope: Scope) -> Scope:
-    """Return the scope of a worker: its neighbours have the other cores."""
-    return Scope(scope.frames, None, 1, scope.groups, scope.false_alarms)
 
 
 def _run_table(call: Call, split: Split) -> dict[str, Any]:

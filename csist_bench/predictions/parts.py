@@ -24,7 +24,7 @@ from csist_bench.files import built_beside, remove_leftover, replace_file, requi
 from csist_bench.files.sources import decoded_json, file_bytes
 from csist_bench.predictions.header import Header, header_from_table
 from csist_bench.predictions.parquet_format import columns_of_part, encode_parquet
-from csist_bench.predictions.table import IndexBounds, detections_from_columns
+from csist_bench.predictions.table import IndexBounds, detections_from_columns, to_be_written
 
 FORMAT = "csist-bench/prediction-parts@1"
 MANIFEST, PROGRESS = "_parts.json", "_progress"
@@ -155,9 +155,7 @@ def write_part(folder: Path, index: int, detections: Detections, header: Header,
     InputError
         If a value is not finite or beyond 1e6, or two rows are equal.
     """
-    checked = detections_from_columns(
-        detections.columns(), "detections", lambda row, name: f"row {row}", IndexBounds(None, None)
-    ).ordered()
+    checked = to_be_written(detections)
     data = encode_parquet(checked, header)
     replace_file(folder / part_name(index), data)
     note = PartNote(len(checked), hashlib.sha256(data).hexdigest(), tuple(checked.columns()), **about)
@@ -189,6 +187,8 @@ def finish(folder: Path, manifest: Manifest) -> Manifest | None:
     InputError
         If two parts were made by different runs.
     """
+    if not all((folder / PROGRESS / _note_name(index)).exists() for index in range(manifest.count)):
+        return None  # before the parts that are there are read
     found = [read_note(folder, index) for index in range(manifest.count)]
     whole = [one for one in found if one is not None]
     if len(whole) < len(found):
@@ -292,34 +292,44 @@ class PartsFolder:
         """Detections of all parts."""
         return sum(note.rows for note in self.notes)
 
-    def read(self, index: int, bounds: IndexBounds) -> Detections:
-        """Return the detections of a part, with trajectories counted within the split.
+    def part(self, index: int) -> Part:
+        """Return what is needed to read a part by itself."""
+        first, stop = self.manifest.span(index)
+        return Part(self.folder / part_name(index), first, stop, self.notes[index].sha256, self.columns)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part, small enough to travel to a worker: its file, trajectories first..stop-1, digest, columns to read."""
+
+    file: Path
+    first: int
+    stop: int
+    sha256: str
+    columns: tuple[str, ...]
+
+    def read(self, bounds: IndexBounds) -> Detections:
+        """Return the detections, with trajectories counted within the split.
 
         Raises
         ------
         InputError
             If the part is missing, damaged, or holds what it should not.
         """
-        file = self.folder / part_name(index)
-        where, note = str(file), self.notes[index]
-        data = file_bytes(file, "part")
-        if hashlib.sha256(data).hexdigest() != note.sha256:
+        where, data = str(self.file), file_bytes(self.file, "part")
+        if hashlib.sha256(data).hexdigest() != self.sha256:
             raise must(where, f"have the content that {MANIFEST} tells of", "other content", "run it again")
         columns = columns_of_part(data, where, bounds, [])
-        found = detections_from_columns(
-            {name: values for name, values in columns.items() if name in self.columns},
-            where,
-            lambda row, name: f"row {row}",
-            bounds,
-        )
-        first, stop = self.manifest.span(index)
-        if len(found) and (found.trajectory.min() < first or found.trajectory.max() >= stop):
-            raise must(f"{where}: trajectory", f"be in [{first}, {stop})", "others", f"it is not part {index}")
+        kept = {name: values for name, values in columns.items() if name in self.columns}
+        found = detections_from_columns(kept, where, lambda row, name: f"row {row}", bounds)
+        if len(found) and (found.trajectory.min() < self.first or found.trajectory.max() >= self.stop):
+            rule = f"be in [{self.first}, {self.stop})"
+            raise must(f"{where}: trajectory", rule, "others", "it is another part")
         return found
 
 
 def read_parts(path: Path, bounds: IndexBounds) -> tuple[Detections, Header]:
     """Read all parts of a folder."""
     parts = PartsFolder.open(path)
-    whole = concatenate([parts.read(index, bounds) for index in range(parts.manifest.count)])
+    whole = concatenate([parts.part(index).read(bounds) for index in range(parts.manifest.count)])
     return whole, parts.header

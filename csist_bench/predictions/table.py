@@ -101,6 +101,18 @@ def detections_from_columns(
     return detections
 
 
+def to_be_written(detections: Detections) -> Detections:
+    """Return detections as they go into a file: checked, by trajectory, frame, x and y.
+
+    Raises
+    ------
+    InputError
+        If a value is not finite or beyond 1e6, or two rows are equal.
+    """
+    columns, bounds = detections.columns(), IndexBounds(None, None)
+    return detections_from_columns(columns, "detections", lambda row, name: f"row {row}", bounds).ordered()
+
+
 def refuse(bad: NDArray[np.bool_], values: NDArray[Any], name: str, where: str, rule: str, label: Label) -> None:
     """Raise for the rows picked by a mask, showing the first five and the number of the others."""
     if bad.any():

@@ -14,7 +14,7 @@ from csist_bench.predictions.header import Header
 from csist_bench.predictions.json_format import encode_json
 from csist_bench.predictions.npz_format import encode_npz
 from csist_bench.predictions.parquet_format import encode_parquet
-from csist_bench.predictions.table import IndexBounds, detections_from_columns
+from csist_bench.predictions.table import to_be_written
 
 SUFFIXES = (".json", ".json.gz", ".csv", ".npz", ".parquet")
 
@@ -36,9 +36,7 @@ def write_predictions(path: str | Path, detections: Detections, header: Header, 
     """
     path = Path(path)
     kind = require_writable(path, overwrite)
-    checked = detections_from_columns(
-        detections.columns(), "detections", lambda row, name: f"row {row}", IndexBounds(None, None)
-    ).ordered()
+    checked = to_be_written(detections)
     replace_file(path, _encoded(kind, checked, sealed(header, checked)))
 
 

@@ -86,3 +86,8 @@ def test_a_scheduler_that_is_lost_ends_in_one_line_that_says_how_to_go_on(tmp_pa
         cluster.wait()
         cluster.stdin.close()
         cluster.stdout.close()
+
+
+def test_whoever_opens_an_executor_says_what_to_do_when_it_is_lost():
+    with opened("processes", 1, "do it again") as pool, pytest.raises(InputError, match=r"was killed .*; do it again$"):
+        list(pool.run(os._exit, [(1,)]))
