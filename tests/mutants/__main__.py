@@ -47,9 +47,6 @@ def main() -> int:
         shares.append(killed / len(chosen))
         table += [{"package": package, "mutant": str(mutant), "fate": fate} for mutant, fate in zip(chosen, fates)]
         print(f"{package}: {killed} of {len(chosen)} killed", flush=True)
-        for mutant, fate in zip(chosen, fates):
-            if fate == "survived":
-                print(f"  survived {mutant}", flush=True)
         if asked.out:
             asked.out.write_text(json.dumps(table, indent=1) + "\n")
     return int(min(shares) < asked.least)
@@ -71,15 +68,20 @@ def judged(package: str, mutants: Sequence[Mutant], jobs: int, limit: float) -> 
         for job in range(jobs):
             trees.put(_copied(Path(folder) / str(job)))
         first = trees.get()
-        seconds = {plain: _seconds(first, package, plain) for plain in {_is_kernel(mutant) for mutant in mutants}}
+        seconds = {
+            plain: _seconds(first, package, plain, limit) for plain in {_is_kernel(mutant) for mutant in mutants}
+        }
         trees.put(first)
 
         def judge(mutant: Mutant) -> str:
             tree = trees.get()
             try:
-                return _fate(tree, mutant, seconds[_is_kernel(mutant)], limit)
+                fate = _fate(tree, mutant, seconds[_is_kernel(mutant)], limit)
             finally:
                 trees.put(tree)
+            if fate != "failed":  # at once: a run takes its time, and load makes tests too slow
+                print(f"  {fate}: {mutant}", flush=True)
+            return fate
 
         with ThreadPoolExecutor(jobs) as pool:
             return list(pool.map(judge, mutants))
@@ -103,15 +105,22 @@ def _tests(tree: Path, package: str) -> list[Path]:
     return sorted((tree / "tests" / package).rglob("test_*.py"))
 
 
-def _seconds(tree: Path, package: str, plain: bool) -> dict[str, float]:
-    """Return the seconds of each test file of a package on the sound code; one that fails there is an error."""
+def _seconds(tree: Path, package: str, plain: bool, limit: float) -> dict[str, float]:
+    """Return the seconds of each test file of a package on the sound code; one that fails there is an error.
+
+    Files that take longer than the limit (kernels as plain Python do) are left out, which is said.
+    """
     seconds = {}
     for path in _tests(tree, package):
+        name = path.relative_to(tree).as_posix()
         began = time.perf_counter()
-        done = _run(tree, [path], plain, None)
-        if done not in (0, 5):
-            sys.exit(f"{path.relative_to(tree)} fails on the sound code (plain Python: {plain})")
-        seconds[path.relative_to(tree).as_posix()] = time.perf_counter() - began
+        done = _run(tree, [path], plain, limit)
+        if done is None:
+            print(f"  left out, over {limit:g} s: {name} (plain Python: {plain})", flush=True)
+        elif done not in (0, 5):
+            sys.exit(f"{name} fails on the sound code (plain Python: {plain})")
+        else:
+            seconds[name] = time.perf_counter() - began
     return seconds
 
 
@@ -134,7 +143,7 @@ def _fate(tree: Path, mutant: Mutant, seconds: dict[str, float], limit: float) -
     return "too slow" if code is None else "survived" if code == 0 else "failed"
 
 
-def _run(tree: Path, tests: Sequence[Path], plain: bool, limit: float | None) -> int | None:
+def _run(tree: Path, tests: Sequence[Path], plain: bool, limit: float) -> int | None:
     env = {**os.environ, "PYTHONPATH": str(tree), "OMP_NUM_THREADS": "1", "CSIST_BENCH_NO_NUMBA": "1" if plain else ""}
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *map(str, tests)]
     try:
