@@ -20,7 +20,6 @@ SCHEMA_1 = "csist-bench/dataset@1"  # version 0.1.0: chunks of fill values are l
 SCHEMAS = (SCHEMA, SCHEMA_1)
 PROGRESS = "_progress"
 ROOT = "zarr.json"  # of the whole set, whose attributes say that it is complete
-IDENTITY = ("fingerprint", "fingerprint_v2", "recipe_hash", "status")  # attributes by which a set is the same one
 COMPLETE, INCOMPLETE = "complete", "incomplete"
 FRAMES_PER_CHUNK = 1000  # 50 trajectories of 20 frames; ten chunks make a shard
 CHUNKS_PER_SHARD = 10

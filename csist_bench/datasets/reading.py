@@ -20,7 +20,6 @@ from csist_bench.datasets.integrity import Guard, codec_names
 from csist_bench.datasets.layout import (  # fmt: skip
     COMPLETE,
     DIMENSIONS,
-    IDENTITY,
     ROOT,
     SCHEMA_1,
     SCHEMAS,
@@ -127,6 +126,23 @@ class Split:
         about = {"recipe": self.recipe.name, "split": self.name, "fingerprint": self.fingerprint or ""}
         return xarray.Dataset(arrays, coordinates, about)
 
+    def require_unchanged(self) -> None:
+        """Raise where the set that lies there now is another one than that which was opened; asked after long work.
+
+        Raises
+        ------
+        InputError
+            If it was made anew, or went away.
+        """
+        if self.fingerprint is None:
+            return  # not complete: somebody may well be finishing it
+        location = self.guard.location
+        there, _ = _open_root(location)
+        for name, opened in (("fingerprint", self.fingerprint), ("fingerprint_v2", self.fingerprint_v2)):
+            if there.get(name) != opened:
+                remedy = "somebody wrote the data set meanwhile; do it again"
+                raise must(f"{location}: {name}", f"stay {opened} during the run", there.get(name), remedy)
+
     def blocks(self, name: str) -> Iterator[NDArray[Any]]:
         """Yield one array shard by shard, in bounded memory."""
         length = self.guard.shard_length
@@ -142,22 +158,6 @@ class Dataset:
     recipe: DataRecipe
     attributes: dict[str, Any]
     splits: dict[str, Split]
-
-    def require_unchanged(self) -> None:
-        """Raise where the set that lies there now is another one than that which was opened; asked after long work.
-
-        Raises
-        ------
-        InputError
-            If it was made anew, or went away.
-        """
-        there, _ = _open_root(self.path)
-        for name in IDENTITY:
-            if there.get(name) != self.attributes.get(name):
-                raise must(
-                    f"{self.path}: {name}", f"stay {self.attributes.get(name)} during the run", there.get(name),
-                    "somebody wrote the data set meanwhile; do it again",
-                )  # fmt: skip
 
     @property
     def fingerprint(self) -> str | None:

@@ -231,6 +231,15 @@ class Objects:
         )
 
 
+def single_object(address: str) -> tuple[Objects, str]:
+    """Return the prefix and the name of one object by its address."""
+    bucket, key = parse_address(address)
+    folder, _, name = key.rpartition("/")
+    if not name:
+        raise must(f"{SCHEME}{bucket}", "name an object", "a bucket")
+    return Objects(f"{SCHEME}{bucket}/{folder}"), name
+
+
 _REFUSALS = {
     "InvalidAccessKeyId": "it does not know AWS_ACCESS_KEY_ID",
     "SignatureDoesNotMatch": "AWS_SECRET_ACCESS_KEY is not that of AWS_ACCESS_KEY_ID",
