@@ -32,7 +32,7 @@ from csist_bench.datasets.writing import (
     marker_of,
     write_attributes,
 )
-from csist_bench.errors import InputError
+from csist_bench.errors import InputError, must
 from csist_bench.files.claims import Claim, claimed, is_held
 from csist_bench.files.objects import Objects
 from csist_bench.recipes import DataRecipe, recipe_hash
@@ -82,12 +82,14 @@ def begin(objects: Objects, recipe: DataRecipe, making: Making, held: ExitStack)
     if making.overwrite:
         remove_set(objects)
     parts = _metadata(recipe, making)
-    if objects.create(ROOT, parts.pop(ROOT)) is None:
+    begun, root = objects.read(ROOT) is not None, parts.pop(ROOT)
+    if begun or objects.create(ROOT, root) is None:
         existing = _there(objects)
         recipe = as_begun(existing, recipe)
         require_resumable(existing, recipe, making.extra, making.resume or n > 1)
     for name, data in parts.items():
-        objects.create(name, data)
+        if objects.create(name, data) is None:  # there, and not the same
+            raise must(objects.where(name), "be as this version writes it", "other metadata", "use the same version")
     return recipe, claim
 
 

@@ -26,10 +26,10 @@ T = TypeVar("T")
 SCHEME = "s3://"
 EXTRA = "object stores need obstore; install it with: pip install 'csist-bench[remote]'"
 # Until a store has answered once it is soon given up; one that has is waited for.
-GREETING: dict[str, Any] = {"connect": "2s", "retries": 1, "within": 3.0}
-WORKING: dict[str, Any] = {"connect": "5s", "retries": 8, "within": 30.0}
-REQUEST_TIMEOUT = "60s"
+GREETING: dict[str, Any] = {"connect": "2s", "read": "5s", "retries": 1, "within": 3.0}
+WORKING: dict[str, Any] = {"connect": "5s", "read": "60s", "retries": 8, "within": 30.0}
 REMOVED_AT_ONCE = 1000  # names, the most that a store takes
+REQUEST_TIMEOUT = "300s"
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _SEGMENT = re.compile(r"[\w.=+ -]+")
 _answered: set[str] = set()  # endpoints, in this process
@@ -217,7 +217,7 @@ class Objects:
                 f"{where}: no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (AWS_SKIP_SIGNATURE=true"
                 " reads what is public)"
             )
-        if type(error).__name__ in ("PermissionDeniedError", "UnauthenticatedError") or code in _REFUSALS:
+        if type(error).__name__ in ("PermissionDeniedError", "UnauthenticatedError") or code in REFUSED:
             return InputError(
                 f"{where}: the store refuses to {doing} it ({code or 'no reason given'});"
                 f" {_REFUSALS.get(code, 'the credentials of the environment must allow it')}"
@@ -248,10 +248,13 @@ _REFUSALS = {
 }
 
 
+REFUSED = (*_REFUSALS, "AccessDenied")
+
+
 def _code(said: str) -> str:
     """Return the store's name of an error; nothing else of its answer is shown, which may hold the key's name."""
-    match = re.search(r"<Code>(\w+)</Code>", said)
-    return match[1] if match else ""
+    match = re.search(r"<Code>(\w+)</Code>|\(code: (\w+)\)", said)
+    return (match[1] or match[2]) if match else ""
 
 
 def _endpoint() -> str:
@@ -268,7 +271,11 @@ def _open(address: str, patience: dict[str, Any]) -> Any:
     except ImportError:
         raise InputError(EXTRA) from None
     bucket, key = parse_address(address)
-    options: dict[str, Any] = {"timeout": REQUEST_TIMEOUT, "connect_timeout": patience["connect"]}
+    options: dict[str, Any] = {
+        "connect_timeout": patience["connect"],
+        "read_timeout": patience["read"],  # between any two bytes
+        "timeout": REQUEST_TIMEOUT,
+    }
     place: dict[str, Any] = {
         "region": os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION", "us-east-1")
     }

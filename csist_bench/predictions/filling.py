@@ -65,7 +65,8 @@ def _begin(objects: Objects, manifest: Manifest, resume: bool, overwrite: bool) 
         objects.remove([MANIFEST])  # first, so that no reader takes what is left for a whole
         ours = [name for name in objects.names() if _OURS.fullmatch(name) and not name.startswith(f"{CLAIMS}/")]
         objects.remove(ours)
-    if objects.create(MANIFEST, parts.encoded_manifest(manifest)) is None:
+        there = None
+    if there is not None or objects.create(MANIFEST, parts.encoded_manifest(manifest)) is None:
         parts.require_same(objects, parts.read_manifest(objects), manifest, resume)
 
 
