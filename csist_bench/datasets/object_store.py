@@ -78,7 +78,7 @@ class ObjectStore(Store):  # type: ignore[misc]  # zarr's types are not followed
 
     async def set(self, key: str, value: Any) -> None:
         """Refuse."""
-        raise NotImplementedError
+        self._check_writable()  # raises
 
     @property
     def supports_deletes(self) -> bool:
@@ -87,7 +87,7 @@ class ObjectStore(Store):  # type: ignore[misc]  # zarr's types are not followed
 
     async def delete(self, key: str) -> None:
         """Refuse."""
-        raise NotImplementedError
+        self._check_writable()  # raises
 
     @property
     def supports_listing(self) -> bool:

@@ -187,6 +187,21 @@ def test_a_writer_that_lost_its_claim_writes_no_marker_and_no_status(bucket):
     assert place.read(OWN) == b'{"state": "held", "token": "another"}'
 
 
+def test_a_claim_that_is_lost_while_a_shard_is_put_leaves_no_marker(bucket, monkeypatch):
+    write, place = Objects.write, Objects(bucket)
+
+    def and_steal(objects, name, data):
+        write(objects, name, data)
+        if name.startswith("train/target_count"):  # the last of its arrays
+            write(place, OWN, b'{"state": "held", "token": "another"}')
+
+    monkeypatch.setattr(Objects, "write", and_steal)
+    with pytest.raises(InputError, match="taken over"):
+        generate(bucket, recipe())
+    assert "train/frames/c/0/0/0/0" in place.names()
+    assert place.names("_progress/") == []
+
+
 def test_another_recipe_that_begins_at_the_same_time_loses_whole(bucket, monkeypatch):
     """Parts of two recipes: whoever puts the root first decides, and the other has put nothing."""
     create, begun = Objects.create, []
