@@ -45,6 +45,7 @@ EXTRAS = {
     "dask": "dask",
     "distributed": "dask",
     "fsspec": "remote",
+    "obstore": "remote",
     "pyarrow": "parquet",
     "xarray": "xarray",
     "tifffile": "images",
