@@ -82,7 +82,10 @@ def test_sizes_that_are_read(tmp_path, shape, decoding, taken):
         again = read(tmp_path / "maps.npz", decoding=decoding)
         assert (len(again.detections), again.header.n_frames, again.header.frames) == (0, 1, "7:8")
     else:
-        with pytest.raises(InputError, match="heatmaps must be numbers of shape"):
+        side = "33" if decoding.size else rf"{decoding.c} \* size"
+        with pytest.raises(
+            InputError, match=rf"heatmaps must be numbers of shape \(trajectory, frame, {side}, {side}\)"
+        ):
             read(tmp_path / "maps.npz", decoding=decoding)
 
 

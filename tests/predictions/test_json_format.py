@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from dataclasses import replace
 
@@ -206,3 +207,16 @@ def test_only_a_file_that_ends_early_is_called_cut_short(tmp_path, content):
         read(written(tmp_path, content))
     assert "cut short" not in str(caught.value)
     refused(tmp_path, content.rstrip(b"]} \n"), "not valid JSON at line 1", "(the file seems to be cut short)")
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_collector_is_left_as_it_was(tmp_path, enabled):
+    was = gc.isenabled()
+    (gc.enable if enabled else gc.disable)()
+    try:
+        read(written(tmp_path, file_of(ROW)))
+        assert gc.isenabled() is enabled
+        refused(tmp_path, file_of(ROW, ROW), "keep one of them")
+        assert gc.isenabled() is enabled
+    finally:
+        (gc.enable if was else gc.disable)()

@@ -66,6 +66,15 @@ def test_parts_are_read_as_what_was_written(whole):
     assert (whole / MANIFEST).read_bytes().endswith(b"}\n")
 
 
+def test_one_trajectory_is_a_set(tmp_path):
+    one = Manifest(parts.FORMAT, {}, trajectories=1, length=1)
+    folder = begun(tmp_path / "one", one)
+    found = sample().select(sample().trajectory == 0)
+    parts.write_part(folder, 0, found, HEADER, {})
+    assert parts.finish(folder, one).count == 1
+    same(read(folder).detections, found)
+
+
 def test_a_folder_that_is_not_complete_says_how_much_is_there(tmp_path):
     folder = begun(tmp_path / "some")
     for count, index in enumerate((0, 1)):

@@ -130,3 +130,16 @@ def test_numbers_from_one_are_guessed_at_only_where_they_are_all_there(tmp_path)
     with pytest.raises(InputError) as caught:
         read(written(tmp_path, file_of(ROW, ROW | {"trajectory": 4})))
     assert "--first-frame" not in str(caught.value)
+
+
+def test_indices_without_an_end_are_at_most_what_a_float_keeps():
+    def checked(**changed):
+        columns = {key: np.array([value]) for key, value in (ROW | changed).items()}
+        return detections_from_columns(columns, "file", lambda row, name: "row", IndexBounds(None, None))
+
+    for name in ("trajectory", "frame", "group"):
+        for value in (0, 2**53 - 1, float(2**53 - 1)):
+            assert getattr(checked(**{name: value}), name).tolist() == [int(value)]
+        for value in (-1, 2**53, float(2**53)):
+            with pytest.raises(InputError, match=rf"{name} must be a whole number, at least 0"):
+                checked(**{name: value})
