@@ -68,11 +68,11 @@ def test_parts_are_read_as_what_was_written(whole):
 
 def test_one_trajectory_is_a_set(tmp_path):
     one = Manifest(parts.FORMAT, {}, trajectories=1, length=1)
-    folder = begun(tmp_path / "one", one)
-    found = sample().select(sample().trajectory == 0)
-    parts.write_part(folder, 0, found, HEADER, {})
-    assert parts.finish(folder, one).count == 1
-    same(read(folder).detections, found)
+    for name, found in (("some", sample().select(sample().trajectory == 0)), ("none", sample(0, optional=False))):
+        folder = begun(tmp_path / name, one)
+        parts.write_part(folder, 0, found, HEADER, {})
+        assert parts.finish(folder, one).count == 1
+        same(read(folder).detections, found)
 
 
 def test_a_folder_that_is_not_complete_says_how_much_is_there(tmp_path):
