@@ -140,22 +140,33 @@ def _seconds(tree: Path, package: str, plain: bool, limit: float) -> dict[str, f
 
 
 def _fate(tree: Path, mutant: Mutant, seconds: dict[str, float], limit: float) -> str:
-    """Run the tests that fit into half of the limit: first those of the changed module, then from the quickest on."""
-    own = f"test_{mutant.path.stem.strip('_')}.py"
-    order = sorted(seconds, key=lambda name: (Path(name).name != own, seconds[name]))
-    names, total = [], 0.0
-    for name in order:
-        if not names or total + seconds[name] <= limit / 2:
-            names.append(name)
-            total += seconds[name]
+    """Run the tests of the changed module, then the others that fit, from the quickest on."""
     path = tree / mutant.path
     sound = path.read_text(encoding="utf-8")
     path.write_text(mutant.text, encoding="utf-8")
     try:
-        code, _ = _run(tree, [tree / name for name in names], _is_kernel(mutant), limit)
+        for names in _batches(f"test_{mutant.path.stem.strip('_')}.py", seconds, limit / 2):
+            code, _ = _run(tree, [tree / name for name in names], _is_kernel(mutant), limit)
+            if code != 0:
+                return "too slow" if code is None else "failed"
     finally:
         path.write_text(sound, encoding="utf-8")
-    return "too slow" if code is None else "survived" if code == 0 else "failed"
+    return "survived"
+
+
+def _batches(own: str, seconds: dict[str, float], most: float) -> list[list[str]]:
+    """Return the test files of a module by itself and the others that together take at most so long.
+
+    What the quickest takes alone is taken for what a start takes, which they share.
+    """
+    start = min(seconds.values(), default=0.0)
+    first = [name for name in seconds if Path(name).name == own]
+    others, total = [], start
+    for name in sorted(seconds.keys() - set(first), key=seconds.__getitem__):
+        total += seconds[name] - start
+        if total <= most:
+            others.append(name)
+    return [batch for batch in (first, others) if batch]
 
 
 def _run(tree: Path, tests: Sequence[Path], plain: bool, limit: float) -> tuple[int | None, float]:

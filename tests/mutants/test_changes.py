@@ -94,3 +94,13 @@ def test_a_sample_stays_what_it_was_where_nothing_changed(tmp_path, monkeypatch)
 )
 def test_a_run_ends_at_its_limit_of_processor_time_or_ten_times_it(source, code):
     assert command.ended([sys.executable, "-c", source], 0.1)[0] == code
+
+
+def test_a_start_counts_once_among_the_tests_that_fit():
+    seconds = {"a/test_x.py": 50.0, "a/test_b.py": 5.0, "a/test_c.py": 4.0, "a/test_d.py": 9.0, "a/test_e.py": 7.0}
+    assert command._batches("test_x.py", seconds, 8.0) == [
+        ["a/test_x.py"],
+        ["a/test_c.py", "a/test_b.py", "a/test_e.py"],
+    ]
+    assert command._batches("test_y.py", seconds, 5.0) == [["a/test_c.py", "a/test_b.py"]]
+    assert command._batches("test_y.py", {}, 5.0) == []
