@@ -25,9 +25,9 @@ def command(parts: tuple[str, ...], out: str | None, as_json: bool) -> None:
     """
     from pathlib import Path
 
-    from csist_bench import speed
     from csist_bench.errors import unknown
     from csist_bench.files import replace_file
+    from csist_bench.speed import parts as speed
 
     for part in parts:
         if part not in speed.PARTS:

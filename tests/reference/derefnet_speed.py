@@ -12,8 +12,8 @@ import torch
 from csist_bench.methods.networks.base import build_network
 from csist_bench.methods.networks.unfolding.derefnet import DeRefNet
 from csist_bench.simulation.optics import Optics
-from csist_bench.speed import best_of
-from tests.reference.loop_derefnet import loop_forward, loop_loss
+from csist_bench.speed.loop_derefnet import loop_forward, loop_loss
+from csist_bench.speed.parts import best_of
 
 FRAMES, SCORED, ROUNDS = 20, range(2, 18), 3
 

@@ -4,12 +4,12 @@ import sys
 import numpy as np
 import pytest
 
-from csist_bench import speed
 from csist_bench.datasets import open_dataset
 from csist_bench.methods.registry import METHODS
 from csist_bench.simulation.optics import Optics
 from csist_bench.simulation.rendering import frames_from_targets
-from csist_bench.speed import PARTS, Measure, as_json, bench, best_of, line_of, network_speed, quadrature_frames
+from csist_bench.speed import parts as speed
+from csist_bench.speed.parts import PARTS, Measure, as_json, bench, best_of, line_of, network_speed, quadrature_frames
 from csist_bench.training.adversarial import AdversarialLearner
 from csist_bench.training.learner import Learner
 from tests.helpers.sets import tiny_set
