@@ -81,12 +81,12 @@ def mutated(data, rng):
 def test_what_is_damaged_is_told_as_row_by_row(name, monkeypatch):
     data, rng = forms()[name], np.random.default_rng(len(name))
     good = 0
-    for _ in range(500):
+    for _ in range(300):
         text = mutated(data, rng)
         quick = outcome(text, 0, monkeypatch)
         assert quick == outcome(text, NEVER, monkeypatch), text
         good += not isinstance(quick, str)
-    assert 10 < good < 490
+    assert 5 < good < 295
 
 
 @pytest.mark.parametrize(
@@ -128,4 +128,5 @@ def test_a_whole_number_that_no_float_holds_is_left_to_the_rows():
     assert json_uniform.uniform_columns(bad, 1, len(bad) - 1, lines=False) is None
     good = json.dumps([rows[0], {**rows[0], "x": 5}]).encode()
     columns = json_uniform.uniform_columns(good, 1, len(good) - 1, lines=False)
-    assert columns is not None and columns["track"].tolist() == [2**53 - 1] * 2
+    assert columns is not None
+    assert columns["track"].tolist() == [2**53 - 1] * 2
