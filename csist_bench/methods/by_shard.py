@@ -16,7 +16,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from csist_bench.conventions import Decoder
-from csist_bench.datasets import Split, open_dataset
+from csist_bench.datasets import Split
 from csist_bench.datasets.executors import Serial, opened
 from csist_bench.datasets.generation import parse_part, share_of
 from csist_bench.datasets.reading import reopen_dataset
@@ -152,7 +152,7 @@ def run_by_shard(folder: str | Path, call: Call, manner: Manner, progress: Progr
             "--overwrite", "be left out with --part", "both", "it would delete the other parts; remove them first"
         )
     require_writable_kind(folder)
-    split = open_dataset(call.data, call.allow_partial).split(call.split)
+    split = reopen_dataset(call.data, call.allow_partial).split(call.split)
     total = min(split.n_trajectories, call.scope.first or split.n_trajectories)
     manifest = parts.Manifest(parts.FORMAT, _run_table(call, split), total, split.guard.shard_length)
     filling = Filling((i, n), manner.resume, manner.overwrite)
