@@ -115,7 +115,7 @@ def _three(line: str) -> list[str] | None:
     text = line.strip()
     for cells in (text.split(";"), [cell.strip() for cell in text.split(",")], text.split()):
         stripped = [cell.strip() for cell in cells]
-        if len(stripped) == len(NAMES) and all(is_number(cell.replace(",", ".", 1)) for cell in stripped):
+        if len(stripped) == len(NAMES) and all(is_number(cell.replace(",", ".")) for cell in stripped):
             return stripped
     return None
 

@@ -79,12 +79,11 @@ def from_heat_maps(
 
 def _require_shape(maps: Maps, where: str, decoding: Decoding) -> None:
     c, size, shape = decoding.c, decoding.size, maps.shape
-    fits = len(shape) == 4 and shape[2] == shape[3] and shape[2] % c == 0
-    if fits:
-        fits = shape[2] == c * size if size is not None else 0 < shape[2] <= c * LARGEST_SIZE
+    side = shape[2] if len(shape) == 4 and shape[2] == shape[3] else 0
+    fits = side == c * size if size is not None else 0 < side <= c * LARGEST_SIZE and side % c == 0
     if not fits or maps.dtype.kind not in "fiu":
-        side = f"{c} * size" if size is None else c * size
-        rule = f"be numbers of shape (trajectory, frame, {side}, {side})"
+        wanted = f"{c} * size" if size is None else c * size
+        rule = f"be numbers of shape (trajectory, frame, {wanted}, {wanted})"
         raise must(f"{where}: {HEAT_MAPS}", rule, f"{maps.dtype} {shape}")
 
 

@@ -21,7 +21,7 @@ SNIFFED = 4096  # bytes within which a text file must begin
 STANDARD_ERRORS = ("sigma_x", "sigma_y", "sigma_intensity")
 WHOLE = ("trajectory", "frame", "image_id", "group", "track")
 COLUMNS = (*WHOLE[:3], *REAL, *WHOLE[3:])
-LARGEST_TRACK = 2**53  # in size; beyond it a file's number may not be what was meant
+LARGEST_TRACK = 2**53 - 1  # in size; 2**53 + 1, read as a float, is 2**53
 
 # Names a row in an error: (row, column) -> e.g. "line 3" or "$.predictions[1].x".
 Label = Callable[[int, str], str]
@@ -158,6 +158,7 @@ def _whole(
             f"{where}: column {name}", "hold one whole number per row", f"{values.dtype} of shape {values.shape}"
         )
     if values.dtype.kind == "f":
+        values = values.astype(np.float64)
         whole = np.isfinite(values) & (values == np.rint(values))
         refuse(~whole, values, name, where, "be a whole number", label)
     end = 2**53 if stop is None else stop + start

@@ -74,8 +74,7 @@ def _block(shape: tuple[int, ...], chunks: tuple[int, ...], itemsize: int) -> tu
     """Return the trajectories and frames of a block: whole chunks, as many as fit."""
     each = shape[2] * shape[3] * itemsize
     frames = min(shape[1], chunks[1])
-    frames *= max(1, BLOCK // max(1, each * frames * min(shape[0], chunks[0])))
-    frames = shape[1] if frames >= shape[1] else frames
+    frames = min(shape[1], frames * max(1, BLOCK // max(1, each * frames * min(shape[0], chunks[0]))))
     trajectories = min(shape[0], chunks[0])
     if frames == shape[1]:
         trajectories *= max(1, BLOCK // max(1, each * frames * trajectories))

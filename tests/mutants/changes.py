@@ -1,12 +1,13 @@
 """Small wrong changes of a module: comparisons, arithmetic, logic, constants, opposites, left-out statements.
 
-Left alone are message texts, annotations, docstrings and defaults of a number type: a test of those would only say the
-code again.
+Left alone are message texts, log levels, annotations, unions of types, what makes a class frozen or quick, docstrings
+and defaults of arguments: a test of those would only say the code again, or fails whatever is tested.
 """
 
 from __future__ import annotations
 
 import ast
+import builtins
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -25,7 +26,9 @@ _OPPOSITES = {
     "nanmax": "nanmin", "sum": "max", "mean": "max", "logical_and": "logical_or", "zeros": "ones", "cumsum": "asarray",
 }  # fmt: skip
 # What is said to the user, and what only says types.
-_SILENT_CALLS = {"must", "unknown", "offenders", "InputError", "echo", "say", "note", "TypeVar", "cast", "Literal"}
+_SILENT_CALLS = {"must", "unknown", "offenders", "InputError", "show", "echo", "say", "note", "setLevel", "getLogger"}
+_SILENT_CALLS |= {"TypeVar", "NewType", "cast"}
+_SILENT_KEYWORDS = {"frozen", "gc", "slots", "eq", "kw_only"}  # of a class
 
 
 @dataclass(frozen=True)
@@ -68,9 +71,14 @@ def _sites(tree: ast.AST) -> Iterator[tuple[ast.AST, ast.AST]]:
 
 
 def _is_silent(node: ast.AST, parent: ast.AST) -> bool:
+    node = node.value if isinstance(node, ast.Expr) else node  # a statement that only calls is its call
     if isinstance(node, (ast.Raise, ast.Import, ast.ImportFrom, ast.JoinedStr, ast.arguments)):
         return True
     if isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) in _SILENT_CALLS:
+        return True
+    if isinstance(parent, ast.ClassDef) and isinstance(node, ast.keyword) and node.arg in _SILENT_KEYWORDS:
+        return True
+    if isinstance(parent, ast.Module) and isinstance(node, ast.Assign) and _is_type(node.value):
         return True
     if isinstance(parent, (ast.AnnAssign, ast.FunctionDef)) and node in (
         getattr(parent, "annotation", None),
@@ -79,8 +87,18 @@ def _is_silent(node: ast.AST, parent: ast.AST) -> bool:
         return True
     if isinstance(parent, (ast.FunctionDef, ast.ClassDef)) and node in parent.decorator_list:
         return True
+    if isinstance(node, ast.Subscript) and _name_of(node.value) == "Literal":
+        return True
     main = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
-    return main or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+    return main or (isinstance(node, ast.Constant) and isinstance(node.value, str))
+
+
+def _is_type(node: ast.AST) -> bool:
+    """Tell a union of types, such as `int | None` or `list[str] | str`; it fails to load where it is changed."""
+    if isinstance(node, ast.BinOp):
+        return isinstance(node.op, ast.BitOr) and (_is_type(node.left) or _is_type(node.right))
+    name = node.value if isinstance(node, ast.Subscript) else node
+    return isinstance(name, ast.Name) and isinstance(getattr(builtins, name.id, None), type)
 
 
 Change = Callable[[ast.AST, ast.AST], str]

@@ -107,3 +107,11 @@ def test_first_frame_origin_and_axes(tmp_path):
 def test_frames_from_one_are_guessed_at_in_the_error(tmp_path):
     rows = "".join(f"0,{frame},1,2,3\n" for frame in range(1, 21))
     refused(tmp_path, ("trajectory,frame,x,y,score\n" + rows).encode(), "pass --first-frame 1", name="p.csv")
+
+
+def test_thunderstorm_photons_may_be_at_most_a_million_millions(tmp_path):
+    text = THUNDERSTORM + "1,46,600.0,475.0,{},5\n"
+    found = read(written(tmp_path, text.format("1e12").encode(), "storm.csv"), pixel_size_nm=100.0).detections
+    assert found.score.tolist() == found.intensity.tolist() == [1e12]
+    bright = text.format("1.0001e12").encode()
+    refused(tmp_path, bright, "score must be finite and at most 1e+12", name="storm.csv", pixel_size_nm=100.0)

@@ -18,7 +18,8 @@ def test_folder_of_text_files(tmp_path):
     rows = sorted(zip(found.trajectory.tolist(), found.frame.tolist(), found.x, found.y, found.score))
     assert rows == [(1, 1, 1, 2, 3), (2, 5, 5.5, 4.25, 231.5), (2, 5, 6, 7, 8)]
     assert again.header.n_frames == 3
-    assert any("1 other files" in warning for warning in again.warnings)
+    said = [warning.partition(": ")[2] for warning in again.warnings]
+    assert said == ["1 other files or folders not read", "no header; the data set is not verified"]
 
 
 @pytest.mark.parametrize(
@@ -77,3 +78,9 @@ def test_a_comma_that_could_part_thousands_is_refused(tmp_path):
         read(tmp_path)
     (tmp_path / "image_4.txt").write_text("0,5 2 3\n")
     assert read(tmp_path).detections.x.tolist() == [1.0, 1.234, 0.5]
+
+
+def test_two_commas_in_a_value_are_no_number(tmp_path):
+    (tmp_path / "image_3.txt").write_text("1,2,3 2 3\n")
+    with pytest.raises(InputError, match=r"image_3\.txt:1: '1,2,3 2 3'"):
+        read(tmp_path)

@@ -58,3 +58,57 @@ def test_bad_arrays(tmp_path, arrays, part):
     with pytest.raises(InputError) as caught:
         read(tmp_path / "maps.npz")
     assert part in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("shape", "decoding", "taken"),
+    [
+        ((33, 33), Decoding(), True),
+        ((33, 36), Decoding(), False),
+        ((36, 33), Decoding(), False),
+        ((34, 34), Decoding(), False),
+        ((0, 0), Decoding(), False),
+        ((1, 1), Decoding(c=1), True),
+        ((512, 512), Decoding(c=1), True),
+        ((513, 513), Decoding(c=1), False),
+        ((33, 33), Decoding(size=11), True),
+        ((36, 36), Decoding(size=11), False),
+    ],
+)
+def test_sizes_that_are_read(tmp_path, shape, decoding, taken):
+    maps = np.zeros((1, 1, *shape), np.uint8)
+    np.savez(tmp_path / "maps.npz", heatmaps=maps, trajectory=np.array([2]), frame=np.array([7]))
+    if taken:
+        again = read(tmp_path / "maps.npz", decoding=decoding)
+        assert (len(again.detections), again.header.n_frames, again.header.frames) == (0, 1, "7:8")
+    else:
+        side = "33" if decoding.size else rf"{decoding.c} \* size"
+        with pytest.raises(
+            InputError, match=rf"heatmaps must be numbers of shape \(trajectory, frame, {side}, {side}\)"
+        ):
+            read(tmp_path / "maps.npz", decoding=decoding)
+
+
+def test_frames_are_told_where_they_are_a_range(tmp_path):
+    for frame, told in (([4, 5, 6], "4:7"), ([4, 6, 5], None), ([4, 6, 8], None), ([], None), ([19], "19:20")):
+        maps = np.zeros((N, len(frame), 33, 33), np.float32)
+        np.savez(tmp_path / "maps.npz", heatmaps=maps, frame=np.array(frame, dtype=np.int64))
+        header = read(tmp_path / "maps.npz").header
+        assert (header.frames, header.n_frames) == (told, N * len(frame))
+
+
+def test_places_that_are_not_finite_are_those_of_the_whole_file(tmp_path):
+    maps = heat_maps()
+    maps[3, 19, 32, 31], maps[0, 1, 2, 3], maps[1, 1, 1, 1] = np.inf, 1.1e6, 1e6
+    np.savez(tmp_path / "maps.npz", heatmaps=maps)
+    with pytest.raises(
+        InputError, match=r"heatmaps must be finite and at most 1e\+06 in size.*\(0, 1, 2, 3\): 1100000"
+    ):
+        read(tmp_path / "maps.npz")
+    maps[0, 1, 2, 3] = 0
+    np.savez(tmp_path / "maps.npz", heatmaps=maps)
+    with pytest.raises(InputError, match=r"\(3, 19, 32, 31\): inf"):
+        read(tmp_path / "maps.npz")
+    maps[3, 19, 32, 31] = 0
+    np.savez(tmp_path / "maps.npz", heatmaps=maps)
+    assert read(tmp_path / "maps.npz").detections.score.max() == 1e6

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from csist_bench.errors import InputError
 from csist_bench.predictions import FORMAT, Header, write_predictions
 from tests.helpers.prediction_files import ROW, file_of, read, refused, rows_of, same, sample, written
 
@@ -168,3 +171,52 @@ def test_a_large_file_is_not_decoded_again_to_be_explained(tmp_path, monkeypatch
 def test_half_of_a_surrogate_pair_is_refused(tmp_path):
     refused(tmp_path, json.dumps(file_of(ROW | {"\ud800": 1})).encode(), "preds.json")
     refused(tmp_path, json.dumps([ROW | {"\ud800": 1}]).encode(), "preds.json")
+
+
+def test_the_first_index_that_is_too_large_is_named(tmp_path):
+    rows = [ROW | {"track": 127}, ROW | {"track": 2**53 - 1, "x": 1.0}]
+    for large in (2**64, 10**25, -(2**63) - 1):
+        content = file_of(*rows, ROW | {"x": 2.0, "track": large})
+        refused(tmp_path, content, "$.predictions[2].track must be an index")
+    refused(tmp_path, file_of(ROW | {"track": 2**63}), "$.predictions[0].track must be an index")
+    # NumPy keeps them as they are; it is the range of tracks that refuses them.
+    for large in (2**63 - 1, -(2**63)):
+        refused(tmp_path, file_of(*rows, ROW | {"x": 2.0, "track": large}), "track must be in", "$.predictions[2]")
+
+
+def test_a_standard_error_that_is_missing_is_left_out(tmp_path):
+    some = replace(sample(), sigma_x=np.where(np.arange(30) % 2, np.nan, 0.5))
+    write_predictions(tmp_path / "p.json", some, Header())
+    rows = json.loads((tmp_path / "p.json").read_text())["predictions"]
+    assert [row.get("sigma_x", "none") for row in rows].count("none") == 15
+    same(read(tmp_path / "p.json").detections, some)
+
+
+def test_nan_and_infinity_may_stand_in_one_file(tmp_path):
+    rows = [ROW | {"sigma_x": "A", "sigma_y": 1.0}, ROW | {"x": 1.0, "sigma_x": 0.5, "sigma_y": "B"}]
+    text = json.dumps(rows).replace('"A"', "NaN").replace('"B"', "Infinity")
+    found = read(written(tmp_path, text.encode())).detections
+    assert np.isnan(found.sigma_x).tolist() == [True, False]
+    assert np.isnan(found.sigma_y).tolist() == [False, True]
+
+
+@pytest.mark.parametrize("content", [b"{'a': 1}", b"[{1: 2}]  \n", b'{"predictions": [}, ]}' + b" " * 4000])
+def test_only_a_file_that_ends_early_is_called_cut_short(tmp_path, content):
+    refused(tmp_path, content, "not valid JSON at line 1")
+    with pytest.raises(InputError) as caught:
+        read(written(tmp_path, content))
+    assert "cut short" not in str(caught.value)
+    refused(tmp_path, content.rstrip(b"]} \n"), "not valid JSON at line 1", "(the file seems to be cut short)")
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_collector_is_left_as_it_was(tmp_path, enabled):
+    was = gc.isenabled()
+    (gc.enable if enabled else gc.disable)()
+    try:
+        read(written(tmp_path, file_of(ROW)))
+        assert gc.isenabled() is enabled
+        refused(tmp_path, file_of(ROW, ROW), "keep one of them")
+        assert gc.isenabled() is enabled
+    finally:
+        (gc.enable if was else gc.disable)()

@@ -76,6 +76,18 @@ def test_a_track_of_two_rows_of_a_frame_is_refused(tmp_path, form):
     assert read(path).detections.track.tolist() == [5, 5]
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("form", FORMS)
+def test_the_largest_in_size_are_the_same_in_every_form(tmp_path, form, sign):
+    path = tmp_path / f"p.{form}"
+    written(path, form, [1, sign * (2**53 - 1)])
+    assert read(path).detections.track.tolist() == [1, sign * (2**53 - 1)]
+    for value in (2**53, 2**53 + 1):
+        written(path, form, [1, sign * value])
+        with pytest.raises(InputError, match=r"track must be in \[-9007199254740991, 9007199254740992\)"):
+            read(path)
+
+
 @pytest.mark.parametrize("value", [2**53 + 2, -(2**53) - 2, 2**63])
 @pytest.mark.parametrize("form", ["csv", "json"])
 def test_a_number_beyond_those_that_files_keep_is_refused(tmp_path, form, value):
