@@ -41,12 +41,6 @@ def is_address(path: object) -> bool:
     return isinstance(path, str) and path.lower().startswith(SCHEME)
 
 
-def require_writable_kind(path: object) -> None:
-    """Refuse an address of another kind than s3://, which would come out as an odd folder."""
-    if isinstance(path, str) and "://" in path and not is_address(path):
-        raise must("place to write to", f"be a path or {SCHEME}BUCKET/KEY", path.partition("://")[0] + "://...")
-
-
 def parse_address(address: str) -> tuple[str, str]:
     """Return bucket and key of `s3://bucket/key`; the key has no slash at either end and may be empty.
 

@@ -13,7 +13,7 @@ import pytest
 
 from csist_bench.errors import InputError
 from csist_bench.files import objects
-from csist_bench.files.objects import Objects, is_address, parse_address, require_writable_kind, single_object
+from csist_bench.files.objects import Objects, is_address, parse_address, single_object
 from tests.helpers.object_server import BUCKET
 from tests.helpers.server import serving
 
@@ -41,12 +41,6 @@ def test_addresses_that_could_lead_elsewhere_are_refused_without_repeating_a_pas
     with pytest.raises(InputError, match=r"^(address|s3://bucket: key)") as error:
         Objects(address)
     assert "secret" not in str(error.value)
-
-
-def test_other_kinds_of_addresses_are_not_written_to():
-    with pytest.raises(InputError, match=r"be a path or s3://BUCKET/KEY, got gs://\.\.\.$"):
-        require_writable_kind("gs://user:secret@bucket/key")
-    require_writable_kind("a/path")
 
 
 def test_objects_are_put_found_listed_and_removed(bucket):
