@@ -179,10 +179,10 @@ def put_shard(claim: Claim, recipe: DataRecipe, task: Task, shard: Shard) -> Non
         for name, values in arrays.items():
             fill_array(group[name], task, values)
 
+    chunks = [(name, data) for name, data in _built(build).items() if not name.endswith(ROOT)]
     claim.require()
-    for name, data in _built(build).items():
-        if not name.endswith(ROOT):
-            claim.objects.write(name, data)
+    with ThreadPoolExecutor(len(chunks)) as pool:
+        list(pool.map(lambda chunk: claim.objects.write(*chunk), chunks))
     claim.require()
     claim.objects.write(f"{PROGRESS}/{task.marker}", marker_of(recipe, arrays))
 
