@@ -128,6 +128,29 @@ def test_making_anew_removes_what_a_set_names_and_nothing_else(bucket):
     assert {name: place.read(name) for name in mine} == mine
 
 
+def test_a_writer_killed_while_it_removed_a_set_is_followed_by_another_recipe(bucket):
+    generate(bucket, recipe())
+    place = Objects(bucket)
+    place.remove([ROOT])
+    place.write(OWN, b'{"state": "held", "token": "gone"}')
+    with pytest.raises(InputError, match=r"pass --resume to go on in its place \(with --overwrite: to begin anew\)"):
+        generate(bucket, recipe("trajectories=14", "k_max=4", "k_min=1"))
+    generate(bucket, recipe("trajectories=14", "k_max=4", "k_min=1"), resume=True)
+    assert verify(bucket) == []
+    assert "train/frames/c/2/0/0/0" not in place.names()
+
+
+def test_who_resumes_another_recipe_takes_no_claim_away(bucket, cli):
+    def meanwhile(done, total):
+        cli.refuses(*COMMAND, "--seed", "1", "--out", bucket, "--resume", says="begun with another recipe")
+
+    assert generate(bucket, recipe(), progress=meanwhile).complete
+    Objects(bucket).write(OWN, b'{"state": "held", "token": "gone"}')
+    cli.refuses(*COMMAND, "--seed", "1", "--out", bucket, "--overwrite", says="with --overwrite: to begin anew")
+    cli.passes(*COMMAND, "--seed", "1", "--out", bucket, "--overwrite", "--resume")
+    assert open_dataset(bucket).recipe.seed == 1
+
+
 def test_a_place_of_something_else_is_left_alone(bucket):
     Objects(bucket).write("other/notes.txt", b"mine")
     for options in ({}, {"resume": True}, {"overwrite": True}):

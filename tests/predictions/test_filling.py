@@ -142,6 +142,50 @@ def test_a_run_that_was_begun_and_has_no_part_is_not_begun_again_unasked(bucket,
         run_by_shard(place, call_of(data), Manner())
 
 
+def test_wherever_a_run_that_begins_anew_is_killed_no_old_part_is_taken_for_a_new_one(bucket, data, monkeypatch):
+    place, remove = Objects(f"{bucket}/preds"), Objects.remove
+    run_by_shard(str(place), call_of(data), Manner())
+
+    def killed_after(calls):
+        left = [None] * calls
+
+        def killed(objects, names):
+            if not left:
+                remove(objects, list(names)[:2])
+                raise KeyboardInterrupt
+            left.pop()
+            remove(objects, names)
+
+        return killed
+
+    for survived in (0, 1):
+        with monkeypatch.context() as patch:
+            patch.setattr(Objects, "remove", killed_after(survived))
+            with pytest.raises(KeyboardInterrupt):
+                run_by_shard(str(place), call_of(data, iterations=3), Manner(overwrite=True))
+        if survived == 0:  # the old run is whole still
+            assert PartsFolder.open(str(place)).manifest.run["settings"] == {"iterations": 2}
+            read_predictions(str(place), frames_per_trajectory=6, n_trajectories=14)
+        else:
+            with pytest.raises(InputError, match="0 of 5 parts are there"):
+                PartsFolder.open(str(place))
+            assert run_by_shard(str(place), call_of(data, iterations=3), Manner(resume=True)).written == 5
+
+
+def test_who_resumes_another_run_takes_no_claim_away(bucket, data):
+    place = f"{bucket}/preds"
+
+    def meanwhile(done, total):
+        with pytest.raises(InputError, match="begun with another run"):
+            run_by_shard(place, call_of(data, iterations=3), Manner(resume=True))
+
+    assert run_by_shard(place, call_of(data), Manner(), meanwhile).complete
+    Objects(place).write(OWN, b'{"state": "held", "token": "gone"}')
+    with pytest.raises(InputError, match="with --overwrite: to begin anew"):
+        run_by_shard(place, call_of(data, iterations=3), Manner(overwrite=True))
+    assert run_by_shard(place, call_of(data, iterations=3), Manner(resume=True, overwrite=True)).written == 5
+
+
 def test_parts_of_two_seeds_are_refused(bucket, data):
     place = f"{bucket}/preds"
     run_by_shard(place, call_of(data), Manner(part="1/2"))
@@ -210,6 +254,17 @@ def test_data_that_change_after_the_last_frame_was_read_are_said(bucket, data, c
     assert Objects(bucket).read("preds.json") is None
     if form == "preds":
         assert json.loads(Objects(bucket).read(f"preds/{MANIFEST}"))["parts"] is None
+
+
+@pytest.mark.slow
+def test_a_dask_cluster_answers_and_scores_the_same(bucket, data, cli):
+    run = ["run", "bid", "--set", "iterations=2", "--data", data, "--out"]
+    cli.passes(*run, f"{bucket}/a", "--executor", "dask:")
+    cli.passes(*run, f"{bucket}/b")
+    for index in range(5):
+        assert Objects(f"{bucket}/a").read(part_name(index)) == Objects(f"{bucket}/b").read(part_name(index))
+    score = ["evaluate", f"{bucket}/a", "--data", data]
+    assert cli.json(*score, "--executor", "dask:") == cli.json(*score)
 
 
 def test_a_shard_costs_few_requests(bucket, data, object_server):
