@@ -73,7 +73,7 @@ def generate(
     Parameters
     ----------
     path : str or Path
-        The set to be made.
+        The set to be made: a folder, or the address of objects, `s3://bucket/key`.
     recipe : str, Path or DataRecipe
         Name of a shipped recipe (`list_recipes`), a TOML file, or a recipe itself.
     workers : int, optional
@@ -103,7 +103,7 @@ def generate(
     chosen = recipe if isinstance(recipe, DataRecipe) else load_data_recipe(str(recipe))
     if fields:
         chosen = convert({**resolved(chosen), **fields}, DataRecipe, f"recipe {chosen.name}")
-    render(Path(path), chosen, workers=workers, resume=resume, overwrite=overwrite, progress=progress)
+    render(path, chosen, workers=workers, resume=resume, overwrite=overwrite, progress=progress)
     return open_dataset(path)
 
 

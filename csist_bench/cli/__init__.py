@@ -45,11 +45,13 @@ EXTRAS = {
     "dask": "dask",
     "distributed": "dask",
     "fsspec": "remote",
+    "obstore": "remote",
     "pyarrow": "parquet",
     "xarray": "xarray",
     "tifffile": "images",
     "astropy": "images",
 }
+OUT_OF_GPU_MEMORY = "OutOfMemoryError"  # torch's, which is not imported for its name
 INTERRUPTED = 130  # as a shell reports a program ended by Ctrl-C
 
 
@@ -119,6 +121,16 @@ def main(args: list[str] | None = None) -> Any:
         _fail(f"this needs the package {package}; install it with: pip install 'csist-bench[{EXTRAS[package]}]'")
     except (ValueError, TypeError, OSError, MemoryError) as error:
         _fail(describe(error))
+    except RuntimeError as error:
+        _fail(_of_gpu_memory(error))
+
+
+def _of_gpu_memory(error: RuntimeError) -> str:
+    """Return one line for a GPU whose memory does not suffice; any other error is one of this program."""
+    if type(error).__name__ != OUT_OF_GPU_MEMORY:
+        raise error
+    what = describe(error).partition(". ")[0].removesuffix(".")
+    return f"{what}; fewer frames a pass (run --batch) or a step (train --set batch_frames) need less"
 
 
 def _sentence(error: click.ClickException) -> str:

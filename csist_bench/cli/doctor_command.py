@@ -13,7 +13,7 @@ import click
 from csist_bench.cli.options import json_option, print_json, say
 
 _CORE = ("numpy", "scipy", "numba", "zarr", "pandas", "click", "msgspec", "matplotlib", "filelock", "pillow")
-_EXTRAS = {"torch": "torch", "safetensors": "torch", "mmcv": "mmcv", "dask": "dask", "distributed": "dask", "fsspec": "remote", "pyarrow": "parquet", "tifffile": "images", "astropy": "images"}  # fmt: skip  # noqa: E501
+_EXTRAS = {"torch": "torch", "safetensors": "torch", "mmcv": "mmcv", "dask": "dask", "distributed": "dask", "fsspec": "remote", "obstore": "remote", "pyarrow": "parquet", "tifffile": "images", "astropy": "images"}  # fmt: skip  # noqa: E501
 
 
 @click.command("doctor")

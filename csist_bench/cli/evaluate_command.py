@@ -114,6 +114,7 @@ def command(
       csist-bench evaluate maps.npz --ceiling --report report/
       csist-bench evaluate preds.json --max-answers 4
       csist-bench evaluate preds --executor processes
+      csist-bench evaluate s3://bucket/preds --data s3://bucket/large.zarr
       csist-bench evaluate matlab.csv --first-frame 1 --origin corner --axes yx
     """
     from csist_bench.datasets import open_dataset
@@ -128,9 +129,9 @@ def command(
         from csist_bench.evaluation.by_shard import Scoring
 
         scoring = Scoring.of_split(part, *_scored(part, frames, trajectories), matching, max_answers)
-        _show(
-            score_parts(predictions, store, part, scoring, allow_mismatch, executor or "serial", workers), None, as_json
-        )
+        report = score_parts(predictions, store, part, scoring, allow_mismatch, executor or "serial", workers)
+        part.require_unchanged()
+        _show(report, None, as_json)
         return
     refuse_given(dict.fromkeys(("executor", "workers"), "all but a folder of parts, scored without --report"))
     truth = truth_of(part, frames, trajectories)
@@ -153,6 +154,7 @@ def command(
         ),
         max_answers=max_answers,
     )
+    part.require_unchanged()
     if folder is not None:
         _write(report, part, folder)
     for warning in read.warnings:

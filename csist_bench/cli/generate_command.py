@@ -26,7 +26,9 @@ TABLE_FIELDS = ("trajectories", "frames", "splits", "k_min", "k_max", "direction
 
 
 @click.command("generate")
-@click.option("--out", default=DEFAULT_DATA, show_default=True, metavar="PATH", help="Folder of the data set to make.")
+@click.option(
+    "--out", default=DEFAULT_DATA, show_default=True, metavar="PATH", help="Folder of the data set to make, or s3://."
+)
 @click.option(
     "--recipe", default="seqcsist", show_default=True, metavar="NAME|FILE", help="Shipped recipe or TOML file."
 )
@@ -64,6 +66,7 @@ def command(
       csist-bench generate --recipe seqcsist-noise --set noise_sigma=5 --out data/noise5.zarr
       csist-bench generate --targets my_scene.csv --out data/mine.zarr
       csist-bench generate --camera camera.toml --out data/as-my-camera.zarr
+      csist-bench generate --out s3://bucket/seqcsist.zarr
       csist-bench generate --targets matlab.csv --first-frame 1 --origin corner --out data/mine.zarr
 
     The same seed gives the same set on any machine, with any number of workers and parts. An interrupted run goes on

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from csist_bench.errors import InputError
+from csist_bench.files.objects import is_address
 from csist_bench.recipes import shipped
 
 Kind = Literal["dataset", "recipe", "predictions", "frames"]
@@ -15,6 +16,8 @@ def kind_of(path: str) -> Kind:
     """Return the kind of a path: a data set holds a data group, a recipe is TOML; frames or predictions."""
     if path in shipped("data") or path in shipped("methods") or path.endswith(".toml"):
         return "recipe"
+    if is_address(path):
+        return _kind_of_objects(path)
     if (
         "://" in path
         or (Path(path) / "test").is_dir()
@@ -25,6 +28,14 @@ def kind_of(path: str) -> Kind:
     if not Path(path).exists():
         raise InputError(f"{path}: no such file, folder or shipped recipe")
     return "frames" if _is_frames(path) else "predictions"
+
+
+def _kind_of_objects(address: str) -> Kind:
+    """Tell predictions from data sets: by the suffix of one file, or by the manifest of parts."""
+    from csist_bench.predictions.parts import is_parts_folder
+    from csist_bench.predictions.writing import SUFFIXES
+
+    return "predictions" if address.lower().endswith(SUFFIXES) or is_parts_folder(address) else "dataset"
 
 
 def _is_frames(path: str) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from csist_bench.cli.options import note
@@ -26,6 +24,6 @@ def command(folders: tuple[str, ...], out: str) -> None:
     """
     from csist_bench.predictions.parts import merge
 
-    done = merge(Path(out), [Path(folder) for folder in folders])
+    done = merge(out, folders)
     rows = sum(part.rows for part in done.parts or ())
     note(f"{out}: {done.count:,} parts, {rows:,} detections of {done.trajectories:,} trajectories")

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     default="preds.json",
     show_default=True,
     metavar="FILE|FOLDER",
-    help=".json, .json.gz, .csv, .npz or .parquet; a name without suffix: a folder of Parquet parts.",
+    help=".json, .json.gz, .csv, .npz or .parquet; a name without suffix: a folder of Parquet parts; also s3://.",
 )
 @click.option("--weights", metavar="FILE|NAME|URL", help="Weights of a network (the shipped ones by default).")
 @click.option("--sha256", metavar="DIGEST", help="Of the file of weights; needed with a URL.")
@@ -143,6 +143,7 @@ def command(
       csist-bench run ml --data large_frames.npy --noise-sigma 3 --set brightness=free --groups many
       csist-bench run ml --data data/large.zarr --out preds --executor processes
       csist-bench run ml --data data/large.zarr --out preds --part 3/16
+      csist-bench run ml --data s3://bucket/large.zarr --out s3://bucket/preds
 
     --data also takes frames without targets: .npy, .npz, TIFF, PNG, FITS and MAT files, folders of PNG or TIFF
     pictures, and Zarr arrays. With several decoders there is one file for each, the decoder's name added to that of
@@ -191,6 +192,8 @@ def command(
     answers = unmix_each(source, method, decoder, told or imager, options, scope, ProgressLine(f"{method}: unmixed"))
     if isinstance(source, BareFrames):
         note(source.note)
+    else:
+        source.require_unchanged()
     if assumed := assumed_text(imager):
         note(f"nothing was told of {assumed}: taken over from seqcsist; tell it with --camera or --camera-set")
     for file, done in zip(files, answers):

@@ -10,15 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from csist_bench import datasets
+from csist_bench.datasets import object_sets
 from csist_bench.datasets.backgrounds import open_background
 from csist_bench.datasets.executors import Serial, opened
+from csist_bench.datasets.object_sets import Making
+from csist_bench.datasets.resuming import as_begun, require_resumable
 from csist_bench.datasets.target_tables import TargetTable
 from csist_bench.errors import InputError, must
 from csist_bench.files import PARTIAL, WAIT_OR_STOP, locked, place_lock, remove_leftover
-from csist_bench.recipes import DESCRIPTIVE, DataRecipe, convert, recipe_hash, resolved
+from csist_bench.files.claims import Claim
+from csist_bench.files.objects import Objects, is_address, require_writable_kind
+from csist_bench.recipes import DataRecipe, convert, resolved
 from csist_bench.simulation.rendering import render_shard, shard_from_scenes
 from csist_bench.simulation.sensor import Background
 
@@ -34,7 +37,7 @@ Maker = Callable[[datasets.Task], datasets.Task]
 class Generated:
     """What a call of `generate` did: frames written now, frames found done, and the state of the whole set."""
 
-    path: Path
+    path: Path | str
     written: int
     skipped: int
     complete: bool
@@ -73,7 +76,7 @@ def generate(
     Parameters
     ----------
     path : str or Path
-        Local folder of the store.
+        Local folder of the store, or the address of its objects, `s3://bucket/key`.
     recipe : DataRecipe
     targets : TargetTable, optional
         A user's own scene instead of drawn ones; it becomes split `test`.
@@ -94,11 +97,11 @@ def generate(
         If the path holds something else, the recipe differs from the one resumed, or another writer is at work.
     """
     began = time.perf_counter()
-    path = Path(path)
     if overwrite and part != (1, 1):
         raise InputError("--overwrite would delete the other parts; remove the data set first, or leave out --part")
     sizes = {"train": 0, "val": 0, "test": targets.n_trajectories} if targets else recipe.split_sizes()
     # Bad input is refused before anything is written.
+    require_writable_kind(path)
     executor = _executor_name(executor, recipe, targets)
     background = open_background(recipe)
     extra = {"targets_digest": targets.digest} if targets else {}
@@ -106,33 +109,91 @@ def generate(
         extra["background_digest"] = background.digest
     with ExitStack() as held:
         pool = held.enter_context(opened(executor, workers))  # a cluster that is not there leaves nothing behind
-        with _store_lock(path):
-            recipe = _prepare(path, recipe, sizes, extra, resume or part != (1, 1), overwrite)
-            _refuse_other_division(path, part)
-            # Taken before the store's lock goes, and kept to the very end: whoever would replace the set sees it.
-            held.enter_context(_part_lock(path, part))
+        making = Making(sizes, extra, part, resume, overwrite)
+        keeper = (_Objects if is_address(path) else _Folder)(path, making, held)
+        recipe = keeper.begin(recipe)
         all_tasks = datasets.tasks_of(recipe, sizes)
         mine = [all_tasks[index] for index in share_of(part, len(all_tasks))]
-        todo = _missing_or_damaged(path, recipe, mine)
+        todo = keeper.missing_or_damaged(recipe, mine)
         done = _frames(recipe, mine) - _frames(recipe, todo)
         total = _frames(recipe, mine)
         if isinstance(pool, Serial) or len(todo) < 2:
-            made = Serial().run(_make(path, recipe, targets, background), [(task,) for task in todo])
+            made = Serial().run(_make(keeper.place, recipe, targets, background), [(task,) for task in todo])
         else:
             table = resolved(recipe)
-            made = pool.run(run_task, [(str(path), table, task) for task in todo])
+            made = pool.run(run_task, [(keeper.place, table, task) for task in todo])
         for task in made:
             done += _frames(recipe, [task])
             if progress:
                 progress(done, total)
-        fingerprint = _finalise_if_whole(path, recipe, all_tasks)
+        fingerprint = keeper.finish_if_whole(recipe, all_tasks)
     written = _frames(recipe, todo)
-    return Generated(path, written, total - written, fingerprint is not None, fingerprint, time.perf_counter() - began)
+    return Generated(
+        keeper.path, written, total - written, fingerprint is not None, fingerprint, time.perf_counter() - began
+    )
 
 
-def _missing_or_damaged(path: Path, recipe: DataRecipe, tasks: list[datasets.Task]) -> list[datasets.Task]:
-    """Return the shards that are still to be made: those without a marker, and those that are not what it says."""
-    done = {task for task in tasks if datasets.is_done(path, recipe, task)}
+class _Folder:
+    """Keeps a set in a local folder, under locks."""
+
+    def __init__(self, path: str | Path, making: Making, held: ExitStack) -> None:
+        self.path = self.place = Path(path)
+        self.making, self.held = making, held
+
+    def begin(self, recipe: DataRecipe) -> DataRecipe:
+        """Create the set or take up the one there, and return the recipe to go on with."""
+        making = self.making
+        with _store_lock(self.path):
+            resume = making.resume or making.part != (1, 1)
+            recipe = _prepare(self.path, recipe, making.sizes, making.extra, resume, making.overwrite)
+            _refuse_other_division(self.path, making.part)
+            # Taken before the store's lock goes, and kept to the very end: whoever would replace the set sees it.
+            self.held.enter_context(_part_lock(self.path, making.part))
+        return recipe
+
+    def missing_or_damaged(self, recipe: DataRecipe, tasks: list[datasets.Task]) -> list[datasets.Task]:
+        """Return the shards that are still to be made."""
+        done = {task for task in tasks if datasets.is_done(self.path, recipe, task)}
+        return _missing_or_damaged(self.path, done, tasks)
+
+    def finish_if_whole(self, recipe: DataRecipe, tasks: list[datasets.Task]) -> str | None:
+        """Mark the set complete when every shard is there; the lock lets one of several finishing parts do it."""
+        if not all(datasets.is_done(self.path, recipe, task) for task in tasks):
+            return None
+        with _store_lock(self.path):
+            existing = datasets.open_dataset(self.path, allow_partial=True).fingerprint
+            if existing is None:
+                return datasets.finalise(self.path)
+            datasets.add_metadata(self.path)
+            return existing
+
+
+class _Objects:
+    """Keeps a set in an object store, under claims."""
+
+    place: Claim
+
+    def __init__(self, path: str | Path, making: Making, held: ExitStack) -> None:
+        self.objects = Objects(str(path))
+        self.path = self.objects.address
+        self.making, self.held = making, held
+
+    def begin(self, recipe: DataRecipe) -> DataRecipe:
+        """Create the set or take up the one there, and return the recipe to go on with."""
+        recipe, self.place = object_sets.begin(self.objects, recipe, self.making, self.held)
+        return recipe
+
+    def missing_or_damaged(self, recipe: DataRecipe, tasks: list[datasets.Task]) -> list[datasets.Task]:
+        """Return the shards that are still to be made."""
+        return _missing_or_damaged(self.path, object_sets.done_tasks(self.objects, recipe, tasks), tasks)
+
+    def finish_if_whole(self, recipe: DataRecipe, tasks: list[datasets.Task]) -> str | None:
+        """Mark the set complete when every shard is there; of several finishing parts the store lets one do it."""
+        return object_sets.finish_if_whole(self.place, recipe, tasks)
+
+
+def _missing_or_damaged(path: str | Path, done: set[datasets.Task], tasks: list[datasets.Task]) -> list[datasets.Task]:
+    """Return the shards without a marker, and those that are not what it says."""
     if not done:
         return tasks
     splits = datasets.open_dataset(path, allow_partial=True).splits
@@ -194,8 +255,8 @@ def _prepare(
                 raise
         else:
             if not overwrite:
-                recipe = _as_begun(existing, recipe)
-                _check_resumable(existing, recipe, extra, resume)
+                recipe = as_begun(existing, recipe)
+                require_resumable(existing, recipe, extra, resume)
                 return recipe
         _discard(path)
     datasets.create_dataset(path, recipe, sizes, extra)
@@ -215,13 +276,6 @@ def _discard(path: Path) -> None:
     remove_leftover(_discarded(path))
 
 
-def _as_begun(existing: datasets.Dataset, recipe: DataRecipe) -> DataRecipe:
-    """Return the recipe with the reference point of a set that version 0.1.0 began: (5, 5), whatever the size."""
-    if existing.attributes.get("generator_version") == "0.1.0" and recipe.centre is None:
-        return msgspec.structs.replace(recipe, centre=existing.recipe.centre)
-    return recipe
-
-
 def _refuse_foreign(path: Path) -> None:
     raise InputError(f"{path}: exists and is not a csist-bench data set; it is left alone, choose another --out")
 
@@ -237,39 +291,6 @@ def _refuse_unfinished_creation(path: Path) -> None:
         _refuse_foreign(path)
 
 
-def _check_resumable(existing: datasets.Dataset, recipe: DataRecipe, extra: dict[str, Any], resume: bool) -> None:
-    where = existing.path
-    if not resume:
-        state = "complete" if existing.fingerprint else "incomplete"
-        raise InputError(
-            f"{where}: exists already ({state}); pass --resume to finish it or --overwrite to make it anew"
-        )
-    if recipe_hash(existing.recipe) != recipe_hash(recipe):
-        theirs, ours = ({**resolved(one), **dict.fromkeys(DESCRIPTIVE)} for one in (existing.recipe, recipe))
-        changed = [f"{name}: {theirs[name]} -> {ours[name]}" for name in ours if theirs[name] != ours[name]]
-        raise InputError(
-            f"{where}: was begun with another recipe ({'; '.join(changed)});"
-            " use the same one, another --out or --overwrite"
-        )
-    for name, source in (("targets_digest", "target table"), ("background_digest", "background")):
-        if existing.attributes.get(name) != extra.get(name):
-            raise InputError(
-                f"{where}: was begun with another {source}; use the same one, another --out or --overwrite"
-            )
-
-
-def _finalise_if_whole(path: Path, recipe: DataRecipe, tasks: list[datasets.Task]) -> str | None:
-    """Mark the set complete when every shard is there; the lock lets one of several finishing parts do it."""
-    if not all(datasets.is_done(path, recipe, task) for task in tasks):
-        return None
-    with _store_lock(path):
-        existing = datasets.open_dataset(path, allow_partial=True).fingerprint
-        if existing is None:
-            return datasets.finalise(path)
-        datasets.add_metadata(path)
-        return existing
-
-
 # --- shards -------------------------------------------------------------------------------------------------------
 
 
@@ -281,7 +302,7 @@ def _executor_name(executor: str | None, recipe: DataRecipe, targets: TargetTabl
     return executor
 
 
-def _make(path: Path, recipe: DataRecipe, targets: TargetTable | None, background: Background | None) -> Maker:
+def _make(place: Path | Claim, recipe: DataRecipe, targets: TargetTable | None, background: Background | None) -> Maker:
     """Return what makes one shard in this process."""
 
     def make(task: datasets.Task) -> datasets.Task:
@@ -289,13 +310,16 @@ def _make(path: Path, recipe: DataRecipe, targets: TargetTable | None, backgroun
             shard = render_shard(recipe, task.indices, background)
         else:
             shard = shard_from_scenes(recipe, targets.scenes(task.start, task.stop), task.indices, background)
-        datasets.write_shard(path, recipe, task, shard)
+        if isinstance(place, Claim):
+            object_sets.put_shard(place, recipe, task, shard)
+        else:
+            datasets.write_shard(place, recipe, task, shard)
         return task
 
     return make
 
 
-def run_task(path: str, recipe_table: dict[str, Any], task: datasets.Task) -> datasets.Task:
+def run_task(place: Path | Claim, recipe_table: dict[str, Any], task: datasets.Task) -> datasets.Task:
     """Make one shard in a worker process; everything it needs is in its small arguments."""
     recipe = convert(recipe_table, DataRecipe, "recipe")
-    return _make(Path(path), recipe, None, open_background(recipe))(task)
+    return _make(place, recipe, None, open_background(recipe))(task)

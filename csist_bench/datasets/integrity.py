@@ -63,7 +63,7 @@ class Guard:
         """Read trajectories start..stop-1 of an array without asking first whether their shards are whole."""
         try:
             return np.asarray(self.arrays[name][start:stop])
-        except OSError:
+        except (OSError, InputError):  # InputError: of an object store
             raise
         except Exception as error:  # zarr and its codecs raise many types on damaged chunks
             length = self.shard_length

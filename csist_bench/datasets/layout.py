@@ -19,6 +19,7 @@ SCHEMA = "csist-bench/dataset@2"  # every chunk is there and ends in a crc32c ch
 SCHEMA_1 = "csist-bench/dataset@1"  # version 0.1.0: chunks of fill values are left out, markers hold the only digests
 SCHEMAS = (SCHEMA, SCHEMA_1)
 PROGRESS = "_progress"
+ROOT = "zarr.json"  # of the whole set, whose attributes say that it is complete
 COMPLETE, INCOMPLETE = "complete", "incomplete"
 FRAMES_PER_CHUNK = 1000  # 50 trajectories of 20 frames; ten chunks make a shard
 CHUNKS_PER_SHARD = 10

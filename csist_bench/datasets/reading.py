@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from csist_bench.datasets.integrity import Guard, codec_names
 from csist_bench.datasets.layout import (  # fmt: skip
     COMPLETE,
     DIMENSIONS,
+    ROOT,
     SCHEMA_1,
     SCHEMAS,
     UNITS,
@@ -28,6 +30,7 @@ from csist_bench.datasets.layout import (  # fmt: skip
     tasks_of,
 )
 from csist_bench.errors import InputError, must, show, unknown
+from csist_bench.files.objects import Objects, is_address
 from csist_bench.recipes import DESCRIPTIVE, DataRecipe, frame_range, recipe_from_stored, recipe_hash
 
 if TYPE_CHECKING:
@@ -123,6 +126,23 @@ class Split:
         about = {"recipe": self.recipe.name, "split": self.name, "fingerprint": self.fingerprint or ""}
         return xarray.Dataset(arrays, coordinates, about)
 
+    def require_unchanged(self) -> None:
+        """Raise where the set that lies there now is another one than that which was opened; asked after long work.
+
+        Raises
+        ------
+        InputError
+            If it was made anew, or went away.
+        """
+        if self.fingerprint is None:
+            return  # not complete: somebody may well be finishing it
+        location = self.guard.location
+        there, _ = _open_root(location)
+        for name, opened in (("fingerprint", self.fingerprint), ("fingerprint_v2", self.fingerprint_v2)):
+            if there.get(name) != opened:
+                remedy = "somebody wrote the data set meanwhile; do it again"
+                raise must(f"{location}: {name}", f"stay {opened} during the run", there.get(name), remedy)
+
     def blocks(self, name: str) -> Iterator[NDArray[Any]]:
         """Yield one array shard by shard, in bounded memory."""
         length = self.guard.shard_length
@@ -202,7 +222,7 @@ def open_dataset(path: str | Path, allow_partial: bool = False) -> Dataset:
     Parameters
     ----------
     path : str or Path
-        Local folder, or a URL that fsspec understands (extra `remote`).
+        Local folder, an address of objects (`s3://bucket/key`), or a URL that fsspec understands (extra `remote`).
     allow_partial : bool
         Accept a set whose generation has not finished.
 
@@ -220,6 +240,14 @@ def open_dataset(path: str | Path, allow_partial: bool = False) -> Dataset:
     """
     location = str(path)
     attributes, root = _open_root(location)
+    data = described_set(location, attributes, allow_partial)
+    with damage_said(location):
+        splits = _open_splits(root, location, attributes, data.recipe, data.sizes)
+    return replace(data, splits=splits)
+
+
+def described_set(location: str, attributes: dict[str, Any], allow_partial: bool = False) -> Dataset:
+    """Return a set as its attributes tell it, without its splits; errors are those of `open_dataset`."""
     schema = attributes.get("schema")
     if schema is None:
         raise InputError(f"{location}: not a csist-bench data set (its Zarr group has no 'schema' attribute)")
@@ -233,18 +261,41 @@ def open_dataset(path: str | Path, allow_partial: bool = False) -> Dataset:
             f"{location}: the data set is not complete; finish it with: csist-bench generate --out {location} --resume"
             " (or read what is there with --allow-partial)"
         )
-    try:
+    with damage_said(location):
         recipe = _described(recipe_from_stored(attributes["recipe"], f"{location}: stored recipe"), attributes)
-        sizes = {str(k): int(v) for k, v in attributes["sizes"].items()}
         _check_attributes(location, attributes, recipe)
-        splits = _open_splits(root, location, attributes, recipe, sizes)
-    except InputError:
-        raise
-    except OSError:
+        data = Dataset(location, recipe, attributes, {})
+        data.sizes  # noqa: B018 - numbers, or it is damaged
+    return data
+
+
+@contextmanager
+def damage_said(location: str) -> Iterator[None]:
+    """Turn whatever zarr and wrong types raise on damaged metadata into one line."""
+    try:
+        yield
+    except (InputError, OSError):
         raise
     except Exception as error:  # zarr raises many types on damaged metadata
         raise InputError(f"{location}: damaged data set ({show(repr(error))}); make it again") from None
-    return Dataset(location, recipe, attributes, splits)
+
+
+def reopen_dataset(path: str, allow_partial: bool = False) -> Dataset:
+    """Open a data set for one of many shards: of objects, what this process opened before serves while it is the same.
+
+    Then one request tells so, where opening a set takes sixteen.
+    """
+    if not is_address(path):
+        return open_dataset(path, allow_partial)
+    status, known = Objects(path).read(ROOT), _opened.get(path)
+    if status is None or known is None or known[0] != status:
+        known = status or b"", open_dataset(path, allow_partial)
+        _opened.clear()  # one set is worked on at a time
+        _opened[path] = known
+    return known[1]
+
+
+_opened: dict[str, tuple[bytes, Dataset]] = {}
 
 
 def _described(recipe: DataRecipe, attributes: dict[str, Any]) -> DataRecipe:
@@ -263,6 +314,8 @@ def _described(recipe: DataRecipe, attributes: dict[str, Any]) -> DataRecipe:
 def _open_root(location: str) -> tuple[dict[str, Any], Any]:
     import zarr
 
+    if is_address(location):
+        return _open_objects(location)
     remote = "://" in location
     if not remote and is_bare_frames(location):
         raise InputError(
@@ -286,6 +339,23 @@ def _open_root(location: str) -> tuple[dict[str, Any], Any]:
         if isinstance(error, OSError) and error.strerror:
             raise
         raise InputError(f"{location}: not a readable Zarr v3 group ({show(str(error))})") from None
+
+
+def _open_objects(address: str) -> tuple[dict[str, Any], Any]:
+    import zarr
+
+    from csist_bench.datasets.object_store import ObjectStore
+
+    store = ObjectStore(Objects(address))
+    if store.whole(ROOT) is None:
+        raise InputError(f"data set {address} not found; make it with: csist-bench generate --out {address}")
+    try:
+        root = zarr.open_group(store, mode="r", zarr_format=3)
+        return dict(root.attrs), root
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(f"{address}: not a readable Zarr v3 group ({show(str(error))})") from None
 
 
 def _remedy(location: str, attributes: dict[str, Any]) -> str:

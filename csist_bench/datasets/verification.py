@@ -32,7 +32,7 @@ def verify(path: str | Path, progress: Progress | None = None) -> list[str]:
     complete = data.fingerprint is not None
     faults = [] if complete else [f"{path}: not complete; finish it with: csist-bench generate --out {path} --resume"]
     # A complete set has a marker for every shard: one that lacks it is a fault, of another set it is not finished.
-    tasks = [task for task in data.tasks() if complete or datasets.is_done(Path(path), data.recipe, task)]
+    tasks = [task for task in data.tasks() if complete or datasets.is_done(path, data.recipe, task)]
     for done, task in enumerate(tasks, start=1):
         faults += _verify_shard(data, task)
         if progress:
@@ -53,7 +53,7 @@ def _fingerprint_faults(data: datasets.Dataset) -> list[str]:
 def _verify_shard(data: datasets.Dataset, task: datasets.Task) -> list[str]:
     split = data.split(task.split)
     where = f"{data.path}/{task.split} trajectories {task.start}..{task.stop - 1}"
-    if not datasets.is_done(Path(data.path), data.recipe, task):
+    if not datasets.is_done(data.path, data.recipe, task):
         return [
             f"{where}: the done-marker {task.marker} is missing, damaged or of another recipe; {split.guard.remedy}"
         ]

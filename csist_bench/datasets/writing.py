@@ -27,8 +27,9 @@ from csist_bench.datasets.layout import (  # fmt: skip
 from csist_bench.datasets.metadata.facts import facts_of
 from csist_bench.datasets.metadata.writing import has_metadata, write_metadata
 from csist_bench.datasets.reading import Dataset, open_dataset
-from csist_bench.errors import must
+from csist_bench.errors import InputError, must
 from csist_bench.files import PARTIAL, replace_file
+from csist_bench.files.places import place_of
 from csist_bench.recipes import DESCRIPTIVE, DataRecipe, recipe_hash, stored_table
 
 if TYPE_CHECKING:
@@ -46,26 +47,28 @@ def create_dataset(path: Path, recipe: DataRecipe, sizes: dict[str, int], extra:
     root = zarr.create_group(path, zarr_format=3, overwrite=False)
     for split, size in sizes.items():
         if size:
-            _create_split(root.create_group(split), recipe, size)
+            create_split(root.create_group(split), recipe, size)
     (path / PROGRESS).mkdir(exist_ok=True)
     # Written last: a folder without these attributes is not yet a data set.
-    _write_attributes(
-        root,
-        {
-            "schema": SCHEMA,
-            "recipe": stored_table(recipe),
-            "recipe_hash": recipe_hash(recipe),
-            "seed": recipe.seed,
-            "sizes": sizes,
-            "generator_version": __version__,
-            "status": INCOMPLETE,
-            "fingerprint": None,
-            "fingerprint_v2": None,
-            "conventions": CONVENTIONS,
-            **({"about": about} if (about := _about(recipe)) else {}),
-            **(extra or {}),
-        },
-    )
+    write_attributes(root, first_attributes(recipe, sizes, extra))
+
+
+def first_attributes(recipe: DataRecipe, sizes: dict[str, int], extra: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the attributes of a set that has no shard yet."""
+    return {
+        "schema": SCHEMA,
+        "recipe": stored_table(recipe),
+        "recipe_hash": recipe_hash(recipe),
+        "seed": recipe.seed,
+        "sizes": sizes,
+        "generator_version": __version__,
+        "status": INCOMPLETE,
+        "fingerprint": None,
+        "fingerprint_v2": None,
+        "conventions": CONVENTIONS,
+        **({"about": about} if (about := _about(recipe)) else {}),
+        **(extra or {}),
+    }
 
 
 def _about(recipe: DataRecipe) -> dict[str, str]:
@@ -73,12 +76,14 @@ def _about(recipe: DataRecipe) -> dict[str, str]:
     return {name: value for name in DESCRIPTIVE if (value := getattr(recipe, name))}
 
 
-def _write_attributes(root: Any, attributes: dict[str, Any]) -> None:
+def write_attributes(root: Any, attributes: dict[str, Any]) -> None:
+    """Write the attributes of a set and their digest."""
     plain = json.loads(json.dumps(attributes))  # as they will be read: the digest is of lists, not tuples
     root.update_attributes(plain | {"attributes_sha256": attributes_digest(plain)})
 
 
-def _create_split(group: Any, recipe: DataRecipe, size: int) -> None:
+def create_split(group: Any, recipe: DataRecipe, size: int) -> None:
+    """Create the arrays of a split, empty."""
     from zarr.codecs import Crc32cCodec
 
     chunk, shard = chunk_length(recipe), shard_length(recipe)
@@ -127,10 +132,18 @@ def write_shard(path: Path, recipe: DataRecipe, task: Task, shard: Shard) -> Non
         key = array.metadata.encode_chunk_key((task.index, *(0,) * (array.ndim - 1)))
         # What stood there goes first, or Zarr would read it, whole or not, to keep the rest of the shard.
         (path / task.split / name / key).unlink(missing_ok=True)
-        # A chunk of fill values is written too: so an absent one is damage.
-        array.with_config({"write_empty_chunks": True})[task.start : task.stop] = values
-    marker = {"sha256": digest(arrays), "recipe_hash": recipe_hash(recipe)}
-    replace_file(path / PROGRESS / task.marker, json.dumps(marker).encode())
+        fill_array(array, task, values)
+    replace_file(path / PROGRESS / task.marker, marker_of(recipe, arrays))
+
+
+def fill_array(array: Any, task: Task, values: NDArray[Any]) -> None:
+    """Write one shard of an array; a chunk of fill values is written too: so an absent one is damage."""
+    array.with_config({"write_empty_chunks": True})[task.start : task.stop] = values
+
+
+def marker_of(recipe: DataRecipe, arrays: dict[str, NDArray[Any]]) -> bytes:
+    """Return the done-marker of a shard."""
+    return json.dumps({"sha256": digest(arrays), "recipe_hash": recipe_hash(recipe)}).encode()
 
 
 def write_whole(path: Path, arrays: dict[str, dict[str, NDArray[Any]]]) -> None:
@@ -157,19 +170,26 @@ def is_ours(path: Path) -> bool:
         schema = json.loads((path / "zarr.json").read_text(encoding="utf-8"))["attributes"]["schema"]
     except (OSError, ValueError, KeyError, TypeError):
         return False
+    return is_schema(schema)
+
+
+def is_schema(schema: object) -> bool:
+    """Tell whether an attribute `schema` is that of a data set of this program, of whatever version."""
     return isinstance(schema, str) and schema.partition("@")[0] == SCHEMA.partition("@")[0]
 
 
-def read_marker(path: Path, task: Task) -> dict[str, str]:
+def read_marker(path: Path | str, task: Task) -> dict[str, str]:
     """Return the done-marker of a shard ({} where there is none that can be read)."""
     try:
-        marker = json.loads((path / PROGRESS / task.marker).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        marker = json.loads(place_of(path).read(f"{PROGRESS}/{task.marker}") or b"")
+    except (OSError, ValueError) as error:
+        if isinstance(error, InputError):  # of an object store
+            raise
         return {}
     return marker if isinstance(marker, dict) and "sha256" in marker else {}
 
 
-def is_done(path: Path, recipe: DataRecipe, task: Task) -> bool:
+def is_done(path: Path | str, recipe: DataRecipe, task: Task) -> bool:
     """Tell whether a shard has a readable marker of this recipe."""
     return read_marker(path, task).get("recipe_hash") == recipe_hash(recipe)
 
@@ -183,14 +203,19 @@ def finalise(path: Path) -> str:
     # Before the set is called complete, so that one killed in between is finished with all of it.
     write_metadata(path, facts_of(store, prints=(first, second)))
     root = zarr.open_group(path, mode="r+", zarr_format=3)
-    done = {"status": COMPLETE, "fingerprint": first}
-    if store.attributes["schema"] == SCHEMA:
-        _write_attributes(root, store.attributes | done | {"fingerprint_v2": second})
-    else:
-        root.update_attributes(done)
+    mark_complete(root, store.attributes, (first, second))
     for leftover in path.rglob(f"*{PARTIAL}"):
         leftover.unlink(missing_ok=True)
     return first
+
+
+def mark_complete(root: Any, attributes: dict[str, Any], prints: tuple[str, str]) -> None:
+    """Write into the root group that its set is complete, and its fingerprints."""
+    done = {"status": COMPLETE, "fingerprint": prints[0]}
+    if attributes["schema"] == SCHEMA:
+        write_attributes(root, attributes | done | {"fingerprint_v2": prints[1]})
+    else:
+        root.update_attributes(done)
 
 
 def add_metadata(path: Path) -> None:

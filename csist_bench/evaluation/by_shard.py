@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.conventions import THRESHOLDS
-from csist_bench.datasets import Split, open_dataset
+from csist_bench.datasets import Split
 from csist_bench.datasets.executors import Dask, Processes, Serial
+from csist_bench.datasets.reading import reopen_dataset
 from csist_bench.detections import Detections
 from csist_bench.errors import InputError, must
 from csist_bench.evaluation.gospa import GospaMeans, gospa
@@ -129,7 +130,7 @@ def score_shard(detections: Detections, truth: Truth, first_frame: int, rules: R
         hits=bits,
         gospa=tuple(tree_sum(part, first_frame, rules.n_frames) for part in parts),
         targets=truth.n_targets,
-        empty=truth.n_frames - len(np.unique(matched.frame)),
+        empty=int((np.bincount(matched.frame, minlength=truth.n_frames) == 0).sum()),
         given=given,
         scored=scored,
     )
@@ -343,7 +344,7 @@ class Trajectories:
 
     def truth(self) -> tuple[Truth, IndexBounds]:
         """Return the targets of the shard, and what its detections may be."""
-        part = open_dataset(self.data).split(self.split)
+        part = reopen_dataset(self.data).split(self.split)
         arrays = [part.read(name, self.first, self.stop) for name in ("target_xy", "target_intensity", "target_count")]
         truth = Truth.from_arrays(arrays[0], arrays[1], arrays[2], self.frames, self.chosen, whole=False)
         return truth, IndexBounds(part.n_frames, part.n_trajectories)

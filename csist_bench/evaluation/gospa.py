@@ -5,8 +5,8 @@ With c the cut-off, p = 2 and alpha = 2 (Rahmathullah, Garcia-Fernandez and Sven
     GOSPA^2 = min over sets of pairs  sum of d^2 + (c^2 / 2) (missed + false)
 
 A pair saves c^2 - d^2, so that only pairs nearer than c matter. They fall into small groups that share no target and no
-answer, and each group is solved exactly over all sets of its targets: NumPy alone, since a plain evaluation is over
-before numba or SciPy is imported.
+answer. A target that is a group of its own takes its nearest answer; any other group is solved exactly over all sets of
+its targets: NumPy alone, since a plain evaluation is over before numba or SciPy is imported.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.detections import Detections
-from csist_bench.evaluation.matching import Matched
+from csist_bench.evaluation.matching import Matched, squared_distances
 from csist_bench.evaluation.truth import Truth
 
 Floats = NDArray[np.float64]
@@ -68,23 +68,27 @@ class Gospa:
 
 @dataclass(frozen=True, eq=False)
 class _Pairs:
-    """Possible pairs: the answer, the target (numbered over all frames), the squared distance and the group of each."""
+    """Possible pairs: the answer, the target (numbered over all frames) and the squared distance of each."""
 
     answer: Ints
     target: Ints
     squared: Floats
-    group: Ints
 
     def select(self, index: NDArray[np.generic]) -> _Pairs:
-        return _Pairs(self.answer[index], self.target[index], self.squared[index], self.group[index])
+        return _Pairs(self.answer[index], self.target[index], self.squared[index])
 
 
 def gospa(matched: Matched, truth: Truth, cutoff: float = GOSPA_CUTOFF) -> Gospa:
     """Return GOSPA of order 2 and alpha 2 of every scored frame, px, with its parts."""
     pairs = _pairs_in_reach(matched.detections, matched.frame, truth, cutoff)
     n_frames, slots = truth.frame_xy.shape[:2]
-    taken, squared = np.zeros(n_frames), np.zeros(n_frames)
-    for group, count, total in _solved(pairs, cutoff):
+    alone = _targets_alone(pairs, n_frames * slots)
+    taken, squared = _nearest_alone(pairs.select(alone[pairs.target]), n_frames, slots)
+    tied = pairs.select(~alone[pairs.target])
+    groups = _groups(tied, n_frames * slots)
+    # The others of a group of s targets can take no more than s - 1 answers from a target.
+    few = _nearest_few(tied, _targets_of_groups(tied, groups)[groups])
+    for group, count, total in _solved(few, groups[few.target], cutoff):
         frame = group // max(slots, 1)
         np.add.at(taken, frame, count)
         np.add.at(squared, frame, total)
@@ -94,52 +98,86 @@ def gospa(matched: Matched, truth: Truth, cutoff: float = GOSPA_CUTOFF) -> Gospa
 
 
 def _pairs_in_reach(detections: Detections, frame: Ints, truth: Truth, cutoff: float) -> _Pairs:
-    """Return all pairs nearer than the cut-off; a group goes by its lowest target."""
+    """Return all pairs nearer than the cut-off, those of a target in the order of the answers."""
     slots = truth.frame_xy.shape[1]
-    parts = []
-    for k in range(slots):
-        target = truth.frame_xy[frame, k]
-        squared = (detections.x - target[:, 0]) ** 2 + (detections.y - target[:, 1]) ** 2
-        near = np.flatnonzero(squared < cutoff * cutoff)  # NaN (an absent target) compares false
-        parts.append((near, frame[near] * slots + k, squared[near]))
-    answer, target, squared = (np.concatenate(column) for column in zip(*parts))
-    return _Pairs(answer, target, squared, _groups(answer, target))
+    parts = [(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))]
+    for rows, squares in squared_distances(detections, frame, truth):
+        for k, squared in enumerate(squares):
+            near = np.flatnonzero(squared < cutoff * cutoff)  # NaN (an absent target) compares false
+            parts.append((near + rows.start, frame[rows][near] * slots + k, squared[near]))
+    return _Pairs(*(np.concatenate(column) for column in zip(*parts)))
 
 
-def _groups(answer: Ints, target: Ints) -> Ints:
-    """Return the lowest target that each pair is tied to by shared answers and targets."""
-    _, answer = np.unique(answer, return_inverse=True)
-    _, slot = np.unique(target, return_inverse=True)
-    group = target.copy()
-    while True:
-        before = group
-        for side in (answer, slot):
-            lowest = np.full(side.max(initial=-1) + 1, np.iinfo(np.int64).max)
-            np.minimum.at(lowest, side, group)
-            group = lowest[side]
-        if np.array_equal(group, before):
-            return group
+def _targets_alone(pairs: _Pairs, n_targets: int) -> Bools:
+    """Return which targets share no answer with another: groups of their own."""
+    shared = np.bincount(pairs.answer)[pairs.answer] > 1
+    alone = np.ones(n_targets, dtype=bool)
+    alone[pairs.target[shared]] = False
+    return alone
 
 
-def _solved(pairs: _Pairs, cutoff: float) -> Iterator[tuple[Ints, Ints, Floats]]:
+def _nearest_alone(pairs: _Pairs, n_frames: int, slots: int) -> tuple[Floats, Floats]:
+    """Give each target alone its nearest answer: return how many each frame has so, and their squared distances."""
+    nearest = np.full(n_frames * slots, np.inf)
+    np.minimum.at(nearest, pairs.target, pairs.squared)
+    taken, total = np.zeros(n_frames), np.zeros(n_frames)
+    for squared in nearest.reshape(n_frames, slots).T:
+        found = np.isfinite(squared)
+        taken += found
+        total += np.where(found, squared, 0.0)
+    return taken, total
+
+
+def _groups(pairs: _Pairs, n_targets: int) -> Ints:
+    """Return the lowest target that each target is tied to by shared answers."""
+    linking = pairs.select(np.bincount(pairs.answer)[pairs.answer] > 1)
+    group, before = np.arange(n_targets), np.zeros(0, np.int64)
+    lowest = np.full(pairs.answer.max(initial=-1) + 1, n_targets)
+    while not np.array_equal(group, before):
+        before = group.copy()
+        np.minimum.at(lowest, linking.answer, group[linking.target])
+        np.minimum.at(group, linking.target, lowest[linking.answer])
+    return group
+
+
+def _targets_of_groups(pairs: _Pairs, groups: Ints) -> Ints:
+    """Return how many targets each group has, at its lowest one."""
+    present = np.zeros(len(groups), dtype=bool)
+    present[pairs.target] = True
+    return np.bincount(groups[present], minlength=len(groups))
+
+
+def _nearest_few(pairs: _Pairs, wanted: Ints) -> _Pairs:
+    """Return the nearest answers of each target, as many as `wanted` (targets,) has; of equally near ones the first."""
+    rest, kept = np.arange(len(pairs.target)), [np.zeros(0, np.int64)]
+    for found in range(1, int(wanted.max(initial=0)) + 1):
+        nearest = np.full(len(wanted), np.inf)
+        np.minimum.at(nearest, pairs.target[rest], pairs.squared[rest])
+        chosen = rest[pairs.squared[rest] == nearest[pairs.target[rest]]]
+        _, first = np.unique(pairs.target[chosen], return_index=True)
+        kept.append(chosen[first])
+        open_ = wanted[pairs.target[rest]] > found
+        open_[np.searchsorted(rest, kept[-1])] = False
+        rest = rest[open_]
+    return pairs.select(np.sort(np.concatenate(kept)))
+
+
+def _solved(pairs: _Pairs, group: Ints, cutoff: float) -> Iterator[tuple[Ints, Ints, Floats]]:
     """Yield groups (G,), how many pairs the best choice of each has, and their summed squared distances, px^2."""
-    if not len(pairs.group):
+    if not len(group):
         return
-    order = np.lexsort((pairs.squared, pairs.target, pairs.group))
-    pairs = pairs.select(order)
-    place = _rank(pairs.target)  # of each pair among those of its target, nearest first
-    first_of_target = place == 0
+    order = np.lexsort((pairs.squared, pairs.target, group))
+    pairs, group = pairs.select(order), group[order]
+    first_of_target = _starts(pairs.target)
     number = np.cumsum(first_of_target) - 1
-    starts = _starts(pairs.group)
+    starts = _starts(group)
     group_of = np.cumsum(starts) - 1
     size = np.bincount(group_of, weights=first_of_target).astype(np.int64)
     bit = number - number[starts][group_of]
-    # The others of a group of s targets can take no more than s - 1 answers from a target.
-    useful = place < size[group_of]
     for s in np.unique(size):
-        chosen = useful & (size[group_of] == s)
+        chosen = size[group_of] == s
         solve = _by_sets if s <= MOST_TARGETS else _by_assignment
-        yield from solve(pairs.select(chosen), bit[chosen], int(s), cutoff)
+        yield from solve(pairs.select(chosen), group[chosen], bit[chosen], int(s), cutoff)
 
 
 def _starts(sorted_keys: Ints) -> Bools:
@@ -147,15 +185,9 @@ def _starts(sorted_keys: Ints) -> Bools:
     return np.append(True, sorted_keys[1:] != sorted_keys[:-1])
 
 
-def _rank(sorted_keys: Ints) -> Ints:
-    """Return the place of each row within its run of equal keys."""
-    first = np.flatnonzero(_starts(sorted_keys))
-    return np.asarray(np.arange(len(sorted_keys)) - np.repeat(first, np.diff(np.append(first, len(sorted_keys)))))
-
-
-def _tables(pairs: _Pairs, bit: Ints, size: int) -> tuple[Ints, Floats]:
+def _tables(pairs: _Pairs, group: Ints, bit: Ints, size: int) -> tuple[Ints, Floats]:
     """Return the groups (G,) and their squared distances (G, answers, size), inf where there is no pair."""
-    group, row = np.unique(pairs.group, return_inverse=True)
+    groups, row = np.unique(group, return_inverse=True)
     # Answers of a group are numbered in any order: the best total does not depend on it.
     _, answer = np.unique(pairs.answer, return_inverse=True)
     order = np.lexsort((answer, row))
@@ -163,14 +195,14 @@ def _tables(pairs: _Pairs, bit: Ints, size: int) -> tuple[Ints, Floats]:
     number = np.cumsum(fresh) - 1
     column = np.empty(len(order), dtype=np.int64)
     column[order] = number - number[_starts(row[order])][row[order]]
-    table = np.full((len(group), column.max() + 1, size), np.inf)
+    table = np.full((len(groups), column.max() + 1, size), np.inf)
     table[row, column, bit] = pairs.squared
-    return group, table
+    return groups, table
 
 
-def _by_sets(pairs: _Pairs, bit: Ints, size: int, cutoff: float) -> Iterator[tuple[Ints, Ints, Floats]]:
+def _by_sets(pairs: _Pairs, group: Ints, bit: Ints, size: int, cutoff: float) -> Iterator[tuple[Ints, Ints, Floats]]:
     """Take the answers of each group one by one and keep the best gain for every set of targets that are taken."""
-    groups, tables = _tables(pairs, bit, size)
+    groups, tables = _tables(pairs, group, bit, size)
     sets = np.arange(1 << size)
     count = np.array([int(s).bit_count() for s in sets])
     at_a_time = max(1, STATES_AT_A_TIME // len(sets))
@@ -193,13 +225,15 @@ def _by_sets(pairs: _Pairs, bit: Ints, size: int, cutoff: float) -> Iterator[tup
         yield groups[start : start + at_a_time], count[best], squared[np.arange(len(best)), best]
 
 
-def _by_assignment(pairs: _Pairs, bit: Ints, size: int, cutoff: float) -> Iterator[tuple[Ints, Ints, Floats]]:
+def _by_assignment(
+    pairs: _Pairs, group: Ints, bit: Ints, size: int, cutoff: float
+) -> Iterator[tuple[Ints, Ints, Floats]]:
     """Solve groups of many targets one by one."""
     from scipy.optimize import linear_sum_assignment
 
-    order = np.argsort(pairs.group, kind="stable")
-    pairs, bit = pairs.select(order), bit[order]
-    bounds = np.append(np.flatnonzero(_starts(pairs.group)), len(order))
+    order = np.argsort(group, kind="stable")
+    pairs, group, bit = pairs.select(order), group[order], bit[order]
+    bounds = np.append(np.flatnonzero(_starts(group)), len(order))
     for low, high in itertools.pairwise(bounds):
         _, answer = np.unique(pairs.answer[low:high], return_inverse=True)
         gain, squared = np.zeros((answer.max() + 1, size)), np.zeros((answer.max() + 1, size))
@@ -208,4 +242,4 @@ def _by_assignment(pairs: _Pairs, bit: Ints, size: int, cutoff: float) -> Iterat
         rows, columns = linear_sum_assignment(gain, maximize=True)
         used = gain[rows, columns] > 0
         total = squared[rows[used], columns[used]].sum()
-        yield pairs.group[low : low + 1], np.array([used.sum()]), np.array([total])
+        yield group[low : low + 1], np.array([used.sum()]), np.array([total])

@@ -6,7 +6,7 @@ NumPy alone: it costs less than importing numba would.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 MATCHINGS = ("nearest", "hungarian")
+BLOCK = 1 << 13  # detections whose distances are worked out at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +45,7 @@ class Matched:
 
 def ranking(detections: Detections) -> Ints:
     """Return the protocol's order: falling score; equal scores by trajectory, frame, x and y."""
-    order = np.argsort(-detections.score, kind="stable")
+    order = np.argsort(-detections.score)  # equal scores in any order, several times faster than a stable sort
     score = detections.score[order]
     same = score[1:] == score[:-1]
     tied = np.zeros(len(score), dtype=bool)
@@ -55,7 +56,7 @@ def ranking(detections: Detections) -> Ints:
         places = np.flatnonzero(tied)
         rows = order[places]
         keys = (detections.y[rows], detections.x[rows], detections.frame[rows], detections.trajectory[rows])
-        order[places] = rows[np.lexsort((*keys, -score[places]))]
+        order[places] = rows[np.lexsort((rows, *keys, -score[places]))]
     return order
 
 
@@ -102,15 +103,34 @@ def nearest_targets(detections: Detections, frame: Ints, truth: Truth) -> tuple[
     """Return the index and the distance (px) of each detection's nearest target; inf in frames without targets."""
     nearest = np.zeros(len(frame), dtype=np.int64)
     distance = np.full(len(frame), np.inf)
-    for k in range(truth.frame_xy.shape[1]):
-        target = truth.frame_xy[frame, k]
-        dx, dy = detections.x - target[:, 0], detections.y - target[:, 1]
-        # NaN (an absent target) compares false; strict, so that the lower index keeps equal distances.
-        candidate = np.sqrt(dx * dx + dy * dy)
-        closer = candidate < distance
-        nearest[closer] = k
-        distance[closer] = candidate[closer]
+    for rows, squares in squared_distances(detections, frame, truth):
+        for k, squared in enumerate(squares):
+            # NaN (an absent target) compares false; strict, so that the lower index keeps equal distances.
+            candidate = np.sqrt(squared)
+            closer = candidate < distance[rows]
+            np.copyto(nearest[rows], k, where=closer)
+            np.copyto(distance[rows], candidate, where=closer)
     return nearest, distance
+
+
+def squared_distances(detections: Detections, frame: Ints, truth: Truth) -> Iterator[tuple[slice, Floats]]:
+    """Yield blocks of rows, and the squared distances (K, rows) to each target of their frames, px^2; NaN if absent.
+
+    Blocks are as small as the processor's cache, and the distances are overwritten by those of the next block.
+    """
+    targets = np.ascontiguousarray(truth.frame_xy.transpose(1, 2, 0))  # (K, 2, F)
+    squares, away = np.empty((len(targets), BLOCK)), np.empty(BLOCK)
+    for start in range(0, len(frame), BLOCK):
+        rows = slice(start, min(start + BLOCK, len(frame)))
+        block, n = frame[rows], rows.stop - start
+        for (x, y), out in zip(targets, squares[:, :n]):
+            dx, dy = out, away[:n]
+            np.subtract(detections.x[rows], x[block], out=dx)
+            np.subtract(detections.y[rows], y[block], out=dy)
+            dx *= dx
+            dy *= dy
+            dx += dy
+        yield rows, squares[:, :n]
 
 
 def hit_slots(matched: Matched, truth: Truth) -> tuple[Ints, Ints]:

@@ -173,7 +173,12 @@ def common_cut(score: Floats, hits: Bools, n_targets: int) -> CommonCut:
     ends = _ends(score)
     if not len(ends) or not n_targets:
         return CommonCut(float("nan"), (0.0,) * len(hits))
-    f1 = 2 * np.cumsum(hits, axis=1)[:, ends] / (ends + 1 + n_targets)
+    # F1 only falls from a place to the next one without a hit, so that it is highest at the first place or at a hit.
+    places = np.flatnonzero(hits.any(axis=0))
+    ends = np.unique(np.append(ends[0], ends[np.searchsorted(ends, places)]))
+    true = np.zeros((len(hits), len(places) + 1), dtype=np.int64)
+    np.cumsum(hits[:, places], axis=1, out=true[:, 1:])
+    f1 = 2 * true[:, np.searchsorted(places, ends, side="right")] / (ends + 1 + n_targets)
     best = int(np.argmax(f1.mean(axis=0)))
     return CommonCut(float(score[ends[best]]), tuple(100 * float(value) for value in f1[:, best]))
 

@@ -280,7 +280,10 @@ def evaluate(
         targets=truth.n_targets,
         ignored_detections=n_given - scored,
         missing_frames=missing_frames(
-            truth.n_frames - len(np.unique(matched.frame)), truth.n_frames, truth.frames, provenance.header
+            int((np.bincount(matched.frame, minlength=truth.n_frames) == 0).sum()),
+            truth.n_frames,
+            truth.frames,
+            provenance.header,
         ),
         header=provenance.header,
         standard_frames=provenance.standard_frames and len(truth.trajectories) == len(truth.count),

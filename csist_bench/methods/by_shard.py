@@ -19,8 +19,10 @@ from csist_bench.conventions import Decoder
 from csist_bench.datasets import Split, open_dataset
 from csist_bench.datasets.executors import Serial, opened
 from csist_bench.datasets.generation import parse_part, share_of
+from csist_bench.datasets.reading import reopen_dataset
 from csist_bench.errors import must
-from csist_bench.files import WAIT_OR_STOP, locked
+from csist_bench.files.claims import Claim
+from csist_bench.files.objects import Objects, is_address, require_writable_kind
 from csist_bench.methods.inference import (
     Progress,
     Scope,
@@ -33,11 +35,11 @@ from csist_bench.methods.misfit import Misfit
 from csist_bench.methods.outside import resolve
 from csist_bench.methods.runners import RunOptions
 from csist_bench.predictions import parts
+from csist_bench.predictions.filling import Filling, filled
 from csist_bench.predictions.header import Header
 from csist_bench.recipes import DataRecipe
 from csist_bench.simulation.camera import Camera
 
-LOCK_WAIT_S = 0.2  # two runs that fill one part are a mistake
 SPENT = ("seconds", "hardware")  # of a header: what differs from part to part
 
 
@@ -141,31 +143,32 @@ def run_by_shard(folder: str | Path, call: Call, manner: Manner, progress: Progr
     InputError
         If the folder holds something else or another run, or the data are not those that the run began with.
     """
-    began, folder = time.perf_counter(), Path(os.path.abspath(folder))
+    began = time.perf_counter()
+    place = Objects(str(folder)) if is_address(folder) else Path(os.path.abspath(folder))
     call = call if "://" in call.data else replace(call, data=os.path.abspath(call.data))  # workers may stand elsewhere
     i, n = parse_part(manner.part)
     if manner.overwrite and n > 1:
         raise must(
             "--overwrite", "be left out with --part", "both", "it would delete the other parts; remove them first"
         )
+    require_writable_kind(folder)
     split = open_dataset(call.data, call.allow_partial).split(call.split)
     total = min(split.n_trajectories, call.scope.first or split.n_trajectories)
     manifest = parts.Manifest(parts.FORMAT, _run_table(call, split), total, split.guard.shard_length)
-    with opened(manner.executor, manner.workers) as pool:
-        parts.begin(folder, manifest, manner.resume or n > 1, manner.overwrite)
-        busy = f"{folder}: another process is writing part {i}/{n} of it; {WAIT_OR_STOP}"
-        with locked(folder / parts.PROGRESS / f"run-{i}-of-{n}.lock", busy, LOCK_WAIT_S):
-            mine = share_of((i, n), manifest.count)
-            todo = parts.missing_parts(folder, manifest, mine)
-            frames = len(_wanted(call, split))
-            jobs = [(str(folder), call, index, *manifest.span(index), isinstance(pool, Serial)) for index in todo]
-            done = sum(_length(manifest, index) for index in mine if index not in todo) * frames
-            all_frames = sum(_length(manifest, index) for index in mine) * frames
-            for index in pool.run(answer_part, jobs):
-                done += _length(manifest, index) * frames
-                if progress:
-                    progress(done, all_frames)
-            whole = parts.finish(folder, manifest)
+    filling = Filling((i, n), manner.resume, manner.overwrite)
+    with opened(manner.executor, manner.workers) as pool, filled(place, manifest, filling) as target:
+        mine = share_of((i, n), manifest.count)
+        todo = parts.missing_parts(place, manifest, mine)
+        frames = len(_wanted(call, split))
+        jobs = [(target, call, index, *manifest.span(index), isinstance(pool, Serial)) for index in todo]
+        done = sum(_length(manifest, index) for index in mine if index not in todo) * frames
+        all_frames = sum(_length(manifest, index) for index in mine) * frames
+        for index in pool.run(answer_part, jobs):
+            done += _length(manifest, index) * frames
+            if progress:
+                progress(done, all_frames)
+        split.require_unchanged()
+        whole = parts.finish(target, manifest)
     seconds = time.perf_counter() - began
     if whole is None or whole.parts is None:
         return Answered(len(todo), len(mine) - len(todo), 0, 0, seconds, False)
@@ -174,7 +177,7 @@ def run_by_shard(folder: str | Path, call: Call, manner: Manner, progress: Progr
     return Answered(len(todo), len(mine) - len(todo), rows, total * frames, seconds, True, remarks)
 
 
-def answer_part(folder: str, call: Call, index: int, first: int, stop: int, alone: bool) -> int:
+def answer_part(target: Path | Claim, call: Call, index: int, first: int, stop: int, alone: bool) -> int:
     """Answer one shard and write its part; run in a worker, which needs nothing but these arguments.
 
     Raises
@@ -182,7 +185,7 @@ def answer_part(folder: str, call: Call, index: int, first: int, stop: int, alon
     InputError
         If the data are no longer those that the run began with.
     """
-    store = open_dataset(call.data, call.allow_partial)
+    store = reopen_dataset(call.data, call.allow_partial)
     split = store.split(call.split)
     if split.fingerprint != call.fingerprint:
         raise must(f"{call.data}: fingerprint", f"stay {call.fingerprint} during a run", split.fingerprint)
@@ -194,7 +197,7 @@ def answer_part(folder: str, call: Call, index: int, first: int, stop: int, alon
     about = {"seconds": round(done.seconds, 3), "misfit": None if done.misfit is None else done.misfit.sums()}
     remarks = tuple(text for text in done.remarks if done.misfit is None or text != done.misfit.text())
     moved = done.detections.shifted(first)
-    parts.write_part(Path(folder), index, moved, _header(call, split, done), about | {"remarks": remarks})
+    parts.write_part(target, index, moved, _header(call, split, done), about | {"remarks": remarks})
     return index
 
 

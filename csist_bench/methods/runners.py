@@ -54,6 +54,8 @@ _USED_BY_FITTERS = {"ml-seq": FITTED_OVER_TIME, "group-map": GROUP}
 LARGEST_BLOCK, FRAMES_PER_PASS = 50, 512
 LARGEST_BLOCK_OF_POINTS, FRAMES_PER_PASS_OF_POINTS = 200, 2048
 LEAST_FRAMES_OF_POINTS = 1024
+# On a GPU a pass is 650 calls of some microseconds, whatever its size, and a frame takes 20 kB.
+LARGEST_BLOCK_ON_GPU, FRAMES_PER_PASS_ON_GPU = 1000, 16_384
 
 
 @dataclass(frozen=True)
@@ -195,17 +197,20 @@ class GridRunner(Runner):
 class PointRunner(Runner):
     """Runs a network that answers points; "polish" carries its answers to each frame's own likelihood."""
 
-    largest_block = LARGEST_BLOCK_OF_POINTS
     least_frames = LEAST_FRAMES_OF_POINTS
 
     def __init__(self, row: Method, camera: Camera, decoders: Sequence[Decoder], options: RunOptions) -> None:
         from csist_bench.methods.networks import points
+        from csist_bench.methods.networks.base import resolve_device
         from csist_bench.methods.polish.method import Polish
 
         _require_float32(options)
         model, about, width = trained(row, camera, options.settings, options.weights, options.sha256)
-        batch = FRAMES_PER_PASS_OF_POINTS if options.batch is None else options.batch
-        self._network = points.BatchedPointNetwork(model, options.device, batch)
+        device = resolve_device(options.device)
+        usual = FRAMES_PER_PASS_OF_POINTS if device.type == "cpu" else FRAMES_PER_PASS_ON_GPU
+        batch = usual if options.batch is None else options.batch
+        self.largest_block = LARGEST_BLOCK_OF_POINTS if device.type == "cpu" else LARGEST_BLOCK_ON_GPU
+        self._network = points.BatchedPointNetwork(model, device, batch)
         self._polish = Polish()
         self.camera, self.unused, self.judged = camera, unused(camera, GRID, width), "network"
         self.alone = self._network.reach == 0

@@ -20,7 +20,7 @@ from csist_bench.predictions.table import COLUMNS, SNIFFED, STANDARD_ERRORS, WHO
 LARGEST_EXPLAINED = 1 << 24  # bytes
 _FINITE = tuple(name for name in COLUMNS if name not in STANDARD_ERRORS)
 _HEADER = ("format", "dataset", "method", "n_frames", "misfit", "digest")
-_LONGEST_HEAD = 1 << 23  # bytes; a header holds the misfit of every frame
+LONGEST_HEAD = 1 << 23  # bytes; a header holds the misfit of every frame
 _BLANK = re.compile(r"\s*")
 
 
@@ -55,7 +55,7 @@ def require_keys_once(data: bytes, keys: int, where: str) -> None:
         How many fields were read after the word "predictions". Rows hold numbers, so that twice as many quotes stand
         there; only where there are more is the file looked at closely.
     """
-    head = data.find(b'"predictions"', 0, _LONGEST_HEAD) + len(b'"predictions"')
+    head = data.find(b'"predictions"', 0, LONGEST_HEAD) + len(b'"predictions"')
     head = head if head >= len(b'"predictions"') else 0
     once = all(data.count(b'"%s"' % name.encode(), 0, head) <= 1 for name in _HEADER)
     if once and data.count(b'"') - data.count(b'"', 0, head) <= 2 * keys:

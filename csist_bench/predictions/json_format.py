@@ -1,13 +1,14 @@
 """The JSON forms: canonical object of rows, columns, a bare COCO-style list, and lines with a row each.
 
-Files are decoded straight into typed rows. Only when that fails are they decoded a second time, slowly, to name every
-offending row instead of the first (`json_faults.py`).
+Files are decoded straight into typed rows, or without rows where all are written alike (`json_uniform.py`). Only when
+that fails are they decoded a second time, slowly, to name every offending row instead of the first (`json_faults.py`).
 """
 
 from __future__ import annotations
 
 import contextlib
 import gc
+import re
 from collections.abc import Iterator
 from operator import attrgetter
 from typing import Any, Literal
@@ -20,12 +21,15 @@ from csist_bench.detections import Detections
 from csist_bench.errors import InputError, must, offenders, show
 from csist_bench.files.text import utf8_of
 from csist_bench.predictions.header import Header, header_from_table
-from csist_bench.predictions.json_faults import explained, nan_taken, require_keys_once
+from csist_bench.predictions.json_faults import LONGEST_HEAD, explained, nan_taken, require_keys_once
 from csist_bench.predictions.json_rows import ROW_FORM, Columns, File, Row
+from csist_bench.predictions.json_uniform import uniform_columns
 from csist_bench.predictions.table import COLUMNS, STANDARD_ERRORS, WHOLE, IndexBounds, detections_from_columns
 
 Form = Literal["object", "list", "lines"]
 _FIRST_LINE = 1 << 16  # bytes; a row is shorter
+_LARGE = 1 << 16  # bytes, from which on it pays to look whether all rows are written alike
+_LIST = re.compile(rb'"predictions"\s*:\s*\[\s*')
 
 
 def read_json(data: bytes, where: str, bounds: IndexBounds, warnings: list[str]) -> tuple[Detections, Header]:
@@ -33,10 +37,11 @@ def read_json(data: bytes, where: str, bounds: IndexBounds, warnings: list[str])
     data = utf8_of(data, where)
     form = _form(data)
     with _collection_paused():
+        if len(data) >= _LARGE and (read := _read_uniform(data, form, where, bounds, warnings)):
+            return read
         file = _decoded(data, form, where)
         if form != "object":
-            what = "a bare list" if form == "list" else "lines of rows"
-            warnings.append(f"{where}: {what} without a header; data set and coverage are not verified")
+            warnings.append(_no_header(form, where))
             path = "$" if form == "list" else "line "
             return _from_rows(file, data, path, where, bounds), Header()
         header = header_from_table(msgspec.structs.asdict(file), where, warnings)
@@ -49,6 +54,42 @@ def read_json(data: bytes, where: str, bounds: IndexBounds, warnings: list[str])
             )
         path = "$.predictions" if file.predictions is not None else "$"
         return _from_column_lists(file.predictions or file, path, where, bounds), header
+
+
+def _no_header(form: Form, where: str) -> str:
+    what = "a bare list" if form == "list" else "lines of rows"
+    return f"{where}: {what} without a header; data set and coverage are not verified"
+
+
+def _read_uniform(
+    data: bytes, form: Form, where: str, bounds: IndexBounds, warnings: list[str]
+) -> tuple[Detections, Header] | None:
+    """Read a file whose rows are all written alike and without a fault; None for any other, warning of nothing."""
+    begin = _LIST.search(data, 0, LONGEST_HEAD) if form == "object" else re.match(rb"\s*\[?\s*", data)
+    start, stop = begin.end() if begin else 0, data.rfind(b"}", 0, None if form == "lines" else data.rfind(b"]")) + 1
+    columns = uniform_columns(data, start, stop, form == "lines") if begin else None
+    if columns is None:
+        return None
+    rest = data[:start] + data[stop:]  # the file without its rows
+    told: list[str] = []
+    try:
+        header = Header()
+        if form != "object":
+            if b"".join(rest.split()) != (b"[]" if form == "list" else b""):
+                return None
+            told.append(_no_header(form, where))
+        else:
+            file = msgspec.json.decode(rest, type=File)
+            if file.predictions != [] or rest.count(b'"predictions"') != 1:
+                return None
+            require_keys_once(rest, 0, where)
+            header = header_from_table(msgspec.structs.asdict(file), where, told)
+        bounds.require_rows(len(next(iter(columns.values()))), where)
+        detections = detections_from_columns(columns, where, lambda row, name: f"row {row}", bounds)
+    except (InputError, msgspec.DecodeError, UnicodeError, RecursionError):
+        return None  # read again, row by row, to say what is wrong and where
+    warnings += told
+    return detections, header
 
 
 def _form(data: bytes) -> Form:

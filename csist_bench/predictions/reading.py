@@ -8,6 +8,7 @@ from pathlib import Path
 from csist_bench.detections import Detections
 from csist_bench.errors import InputError, must
 from csist_bench.files.convention import AS_THE_FORM, OURS, Convention
+from csist_bench.files.objects import is_address, single_object
 from csist_bench.files.sources import GZIP, file_bytes, first_bytes, unpacked
 from csist_bench.files.text import beginning_of
 from csist_bench.predictions.csv_format import read_csv
@@ -42,7 +43,8 @@ def read_predictions(
     ----------
     path : str or Path
         JSON (object of rows or columns, a bare list, or lines), CSV and ThunderSTORM CSV, each also gzipped; Parquet or
-        a folder of its parts, NPZ, a Zarr store of heat maps, or a folder of text files.
+        a folder of its parts, NPZ, a Zarr store of heat maps, or a folder of text files. JSON, CSV, Parquet and parts
+        of it may lie in an object store, `s3://bucket/key`.
     frames_per_trajectory, n_trajectories : int or None
         T and N of the split that was answered; None leaves the indices unchecked.
     decoding : Decoding, optional
@@ -57,17 +59,35 @@ def read_predictions(
     InputError
         For anything that is wrong with the file, naming the place, the first five offenders and how many more.
     """
-    path = Path(path)
     bounds = IndexBounds(frames_per_trajectory, n_trajectories, convention or AS_THE_FORM)
     decoding = decoding or Decoding()
+    if isinstance(path, str) and is_address(path):
+        read = _read_objects(path, bounds, pixel_size_nm)
+    else:
+        read = _read_path(Path(path), bounds, decoding, pixel_size_nm)
+    require_digest(read.detections.shifted(frame=read.convention.start), read.header, str(path))
+    placed = read.convention.positions(read.detections.columns())
+    return replace(read, detections=Detections(**placed))
+
+
+def _read_objects(address: str, bounds: IndexBounds, pixel_size_nm: float | None) -> Predictions:
+    if is_parts_folder(address):
+        return _answer(read_parts(address, bounds), [], bounds)
+    objects, name = single_object(address)
+    data = objects.read(name)
+    if data is None:
+        raise InputError(f"prediction file {address} not found")
+    if data.startswith(ZIP):
+        raise must(address, "be JSON, CSV, Parquet or parts of it in an object store", "NPZ", "copy it to a folder")
+    return _read_bytes(data, Path(name), address, bounds, pixel_size_nm)
+
+
+def _read_path(path: Path, bounds: IndexBounds, decoding: Decoding, pixel_size_nm: float | None) -> Predictions:
     try:
         read = _read_folder(path, bounds, decoding) if path.is_dir() else None
     except (OSError, ValueError) as error:  # ValueError: a null byte in the name
         raise error if isinstance(error, InputError) else InputError(f"{path}: {_reason(error)}") from None
-    read = read or _read_file(path, bounds, decoding, pixel_size_nm)
-    require_digest(read.detections.shifted(frame=read.convention.start), read.header, str(path))
-    placed = read.convention.positions(read.detections.columns())
-    return replace(read, detections=Detections(**placed))
+    return read or _read_file(path, bounds, decoding, pixel_size_nm)
 
 
 def _reason(error: Exception) -> str:
@@ -89,10 +109,15 @@ def _answer(read: tuple[Detections, Header], warnings: list[str], bounds: IndexB
 
 
 def _read_file(path: Path, bounds: IndexBounds, decoding: Decoding, pixel_size_nm: float | None) -> Predictions:
-    where, warnings = str(path), list[str]()
     if first_bytes(path, "prediction file").startswith(ZIP):
+        warnings: list[str] = []
         return _answer(read_npz(path, bounds, warnings, decoding), warnings, bounds)
-    data = file_bytes(path, "prediction file")
+    return _read_bytes(file_bytes(path, "prediction file"), path, str(path), bounds, pixel_size_nm)
+
+
+def _read_bytes(data: bytes, path: Path, where: str, bounds: IndexBounds, pixel_size_nm: float | None) -> Predictions:
+    """Read the content of a file of one piece; of `path` only the suffixes count."""
+    warnings: list[str] = []
     if data.startswith(GZIP):
         data = unpacked(data, where, None if bounds.most_rows is None else BYTES_PER_ROW * bounds.most_rows)
     if not data or data.isspace():

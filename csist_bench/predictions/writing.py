@@ -6,8 +6,9 @@ import gzip
 from pathlib import Path
 
 from csist_bench.detections import Detections
-from csist_bench.errors import unknown
+from csist_bench.errors import InputError, unknown
 from csist_bench.files import replace_file, require_place
+from csist_bench.files.objects import is_address, require_writable_kind, single_object
 from csist_bench.predictions.csv_format import encode_csv
 from csist_bench.predictions.digest import sealed
 from csist_bench.predictions.header import Header
@@ -26,6 +27,7 @@ def write_predictions(path: str | Path, detections: Detections, header: Header, 
     ----------
     path : str or Path
         `.json` and `.json.gz` are canonical; `.npz` and `.parquet` keep the header too; `.csv` has no place for one.
+        Of a folder, or an object, `s3://bucket/key`.
     overwrite : bool
         False refuses a file that exists.
 
@@ -34,10 +36,17 @@ def write_predictions(path: str | Path, detections: Detections, header: Header, 
     InputError
         If a value is not finite or beyond 1e6, two rows are equal, the suffix is unknown or the file exists.
     """
-    path = Path(path)
     kind = require_writable(path, overwrite)
     checked = to_be_written(detections)
-    replace_file(path, _encoded(kind, checked, sealed(header, checked)))
+    data = _encoded(kind, checked, sealed(header, checked))
+    if not (isinstance(path, str) and is_address(path)):
+        replace_file(path, data)
+        return
+    objects, name = single_object(path)
+    if overwrite:
+        objects.write(name, data)
+    elif objects.create(name, data) is None:
+        raise _exists(path)
 
 
 def require_writable(path: str | Path, overwrite: bool = True) -> str:
@@ -48,12 +57,22 @@ def require_writable(path: str | Path, overwrite: bool = True) -> str:
     InputError
         If the suffix is unknown, the file exists and must not be replaced, or its folder cannot be written to.
     """
-    path = Path(path)
-    kind = next((suffix for suffix in reversed(SUFFIXES) if path.name.lower().endswith(suffix)), None)
+    name = Path(path).name
+    kind = next((suffix for suffix in reversed(SUFFIXES) if name.lower().endswith(suffix)), None)
     if kind is None:
-        raise unknown("prediction file suffix", path.suffix or path.name, SUFFIXES)
-    require_place(path, overwrite)
+        raise unknown("prediction file suffix", Path(path).suffix or name, SUFFIXES)
+    require_writable_kind(path)
+    if not (isinstance(path, str) and is_address(path)):
+        require_place(path, overwrite)
+        return kind
+    objects, name = single_object(path)
+    if objects.read(name) is not None and not overwrite:
+        raise _exists(path)
     return kind
+
+
+def _exists(address: str) -> InputError:
+    return InputError(f"{address}: the object exists; pass --overwrite to replace it, or choose another name")
 
 
 def _encoded(kind: str, detections: Detections, header: Header) -> bytes:

@@ -37,7 +37,7 @@ class Learner:
         """Return the module that a step calls, and that is compiled where the recipe asks for it."""
         return Objective(self.model, self.scored, self.recipe.loss_weights)
 
-    def step(self, frames: Tensor, labels: Tensor, lr_factor: float, step: int) -> Terms:
+    def step(self, frames: Tensor, labels: Any, lr_factor: float, step: int) -> Terms:
         """Take one step at `lr_factor` times the recipe's learning rate; returns the detached loss terms.
 
         Frames are (B, T, size, size), labels (B, T, c * size, c * size) or what the network's own loss takes.

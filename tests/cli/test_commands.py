@@ -273,3 +273,36 @@ def test_ctrl_c_says_so_in_one_line_and_the_set_resumes(cli, tmp_path, monkeypat
     assert code == 130
     assert err.strip() == "csist-bench: error: interrupted"
     cli.passes("generate", "--out", path, *FEW, "--resume")
+
+
+def test_a_gpu_whose_memory_does_not_suffice_is_told_in_one_line(cli, data, monkeypatch):
+    torch = pytest.importorskip("torch")
+
+    def full(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.\nGPU 0 has ...")
+
+    monkeypatch.setattr("csist_bench.datasets.open_dataset", full)
+    cli.refuses(
+        "info", data, says="CUDA out of memory; fewer frames a pass (run --batch) or a step (train --set batch_frames)"
+    )
+
+
+def test_figures_of_a_benchmark_are_kept_and_taken_up(cli, tmp_path, monkeypatch):
+    from csist_bench.speed import parts
+    from csist_bench.speed.measures import Measure
+
+    def broken():
+        yield Measure("first", 1.0, "s")
+        raise RuntimeError("no luck")
+
+    def whole():
+        yield Measure("second", 2.0, "s")
+
+    monkeypatch.setattr(parts, "_PARTS", {"generate": broken, "start": whole})
+    out = tmp_path / "f.json"
+    code, told, _ = cli("bench", "generate", "start", "--out", out)
+    assert code == 1
+    assert "generate: failed: RuntimeError: no luck" in told
+    monkeypatch.setattr(parts, "_PARTS", {"generate": whole, "start": broken})
+    assert "second" in cli.passes("bench", "generate", "start", "--out", out, "--resume")[0]
+    assert json.loads(out.read_text())["done"] == ["start", "generate"]

@@ -29,6 +29,8 @@ CASES: list[tuple[list[str], str | None]] = [
     (["generate", "--set", "trajectories=40", "--out", "dask.zarr", "--executor", "dask:local"], "[dask]"),
     (["info", "set.zarr"], None),
     (["info", "memory://set.zarr"], "[remote]"),
+    (["info", "s3://bucket/set.zarr"], "[remote]"),
+    (["generate", "--set", "trajectories=40", "--out", "s3://bucket/set.zarr"], "[remote]"),
     (["validate", "set.zarr"], None),
     (["calibrate", "dark.npy"], None),
     (["export", "set.zarr", "exported"], None),

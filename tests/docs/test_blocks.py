@@ -21,6 +21,7 @@ from tests.helpers.page_inputs import DEFAULT_SET, provide, small_recipes
 from tests.helpers.pages import PAGES, ROOT, RUN, SHOWN, Block, blocks
 
 ELSEWHERE = {"walkthrough-unknown-sensor.md": "tests/test_walkthrough.py"}
+STORES = "object-stores.md"
 # What a block of a page takes for granted.
 GIVEN = {
     "frames.md": lambda: {"array": np.ones((3, 11, 11))},
@@ -61,10 +62,12 @@ def recipes(tmp_path_factory):
 
 @pytest.mark.parametrize("page", PAGES, ids=IDS)
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # workers of a DataLoader, after threads of numba
-def test_the_blocks_of_a_page_run(page, recipes, tmp_path, monkeypatch, capsys):
+def test_the_blocks_of_a_page_run(page, recipes, tmp_path, monkeypatch, capsys, request):
     if page.name in ELSEWHERE:
         assert page.name in (ROOT / ELSEWHERE[page.name]).read_text()
         return
+    if page.name == STORES:
+        request.getfixturevalue("bucket")  # s3://sets, on this machine
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     packaged = files.packaged

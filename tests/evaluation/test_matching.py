@@ -8,6 +8,8 @@ import pytest
 from csist_bench.conventions import THRESHOLDS
 from csist_bench.detections import Detections
 from csist_bench.errors import InputError
+from csist_bench.evaluation import matching
+from csist_bench.evaluation.gospa import gospa
 from csist_bench.evaluation.matching import best_of_each_frame, match, ranking
 from csist_bench.evaluation.report import evaluate
 from tests.helpers.scenes import detections_of, frames_of, random_scene, truth_of
@@ -33,6 +35,27 @@ def test_ranking_is_by_score_then_trajectory_frame_x_and_y():
     expected = sorted(map(tuple, table.tolist()), key=lambda r: (-r[4], *r[:4]))
     order = ranking(detections_of(table))
     assert [tuple(row) for row in table[order].tolist()] == expected
+
+
+def test_rows_that_are_equal_in_all_keep_their_order():
+    rng = np.random.default_rng(3)
+    n = 2000
+    frame, x, score = rng.integers(0, 3, n), rng.integers(0, 4, n) / 2, rng.integers(0, 5, n) / 4
+    table = Detections(np.zeros(n, np.int64), frame, x, x, score)
+    expected = sorted(range(n), key=lambda i: (-score[i], frame[i], x[i], i))
+    assert ranking(table).tolist() == expected
+
+
+def test_distances_are_worked_out_in_blocks(monkeypatch):
+    targets, rows = random_scene(np.random.default_rng(8))
+    truth = truth_of(targets, 2, 3)
+    whole = match(detections_of(rows), truth)
+    monkeypatch.setattr(matching, "BLOCK", 3)
+    parts = match(detections_of(rows), truth)
+    assert len(whole.frame) > 6
+    np.testing.assert_array_equal(parts.distance, whole.distance)
+    np.testing.assert_array_equal(parts.hits, whole.hits)
+    np.testing.assert_array_equal(gospa(parts, truth).distance, gospa(whole, truth).distance)
 
 
 def test_hungarian_matching_has_the_most_pairs_and_then_the_least_distance():

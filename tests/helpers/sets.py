@@ -15,7 +15,7 @@ def tiny_recipe(name="seqcsist", *more):
     return load_data_recipe(name, [*TINY, *more])
 
 
-def tiny_set(path: Path, name="seqcsist", *more):
+def tiny_set(path: Path | str, name="seqcsist", *more):
     """Generate 40 trajectories of 4 frames (28 / 6 / 6) and return the path."""
     generate(path, tiny_recipe(name, *more))
     return path

@@ -9,22 +9,28 @@ from csist_bench.datasets.metadata.croissant import croissant
 from csist_bench.datasets.metadata.data_card import MARK, data_card
 from csist_bench.datasets.metadata.facts import Facts
 from csist_bench.datasets.metadata.ro_crate import ro_crate
-from csist_bench.files import replace_file
+from csist_bench.files.objects import Objects
+from csist_bench.files.places import place_of
 
 CARD, CROISSANT_FILE, CRATE = "README.md", "croissant.json", "ro-crate-metadata.json"
 FILES = (CARD, CROISSANT_FILE, CRATE)
 
 
-def write_metadata(folder: Path, facts: Facts) -> None:
+def write_metadata(folder: Path | Objects, facts: Facts) -> None:
     """Write the data card, Croissant and RO-Crate metadata of a set whose other files lie in `folder` already.
 
     A README.md that somebody else wrote is left alone.
     """
-    card = folder / CARD
-    if not card.exists() or card.read_bytes().startswith(MARK.encode()):
-        replace_file(card, data_card(facts).encode())
-    replace_file(folder / CROISSANT_FILE, _text(croissant(facts, folder)))
-    replace_file(folder / CRATE, _text(ro_crate(facts, _parts(facts))))
+    place = place_of(folder)
+    if is_our_card(place.read(CARD)):
+        place.write(CARD, data_card(facts).encode())
+    place.write(CROISSANT_FILE, _text(croissant(facts, Path(str(folder)))))
+    place.write(CRATE, _text(ro_crate(facts, _parts(facts))))
+
+
+def is_our_card(text: bytes | None) -> bool:
+    """Tell whether a data card may be written: none is there, or one that was written here."""
+    return text is None or text.startswith(MARK.encode())
 
 
 def has_metadata(folder: Path) -> bool:

@@ -7,7 +7,7 @@ label grids (B, T, c * size, c * size), grey levels both ways.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Literal, get_args
 
 import msgspec
@@ -115,21 +115,40 @@ def resolve_device(name: str) -> torch.device:
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.empty(1, device=device)
+        torch.zeros(1, device=device).cpu()  # a device must give back what it is given; torch has some that cannot
     except (RuntimeError, AssertionError):  # torch raises either for a device that is misspelt or not there
-        raise must("device", "be auto, cpu, or a GPU of this machine such as cuda:0", name) from None
+        raise must("device", "be auto, cpu, or a GPU of this machine such as cuda:0", name, _seen(name)) from None
     return device
 
 
-class BatchedNetwork:
-    """A network on its device, set to run `batch` frames a pass."""
+def _seen(name: str) -> str:
+    """Say what this PyTorch sees of CUDA, to somebody who asked for it."""
+    if not name.startswith("cuda"):
+        return ""
+    if torch.version.cuda is None:
+        return f"this PyTorch ({torch.__version__}) was built without CUDA"
+    return f"PyTorch {torch.__version__} sees {torch.cuda.device_count()} CUDA GPUs"
 
-    def __init__(self, model: nn.Module, device: str | torch.device, batch: int) -> None:
+
+class BatchedNetwork:
+    """A network on its device, set to run `batch` frames a pass.
+
+    With `dtype` bfloat16 its matrix products and convolutions are rounded to half a percent (torch's autocast).
+    """
+
+    def __init__(self, model: nn.Module, device: str | torch.device, batch: int, dtype: RunDtype = "float32") -> None:
         if batch < 1:
             raise must("batch", "be at least 1 frame", batch)
+        if dtype not in get_args(RunDtype):
+            raise unknown("dtype", str(dtype), get_args(RunDtype))
+        self.rounded = dtype == "bfloat16"
         self.device = resolve_device(device) if isinstance(device, str) else device
         self.model = model.to(self.device)
         self.batch = batch
+
+    def rounding(self) -> AbstractContextManager[object]:
+        """Return the context in which the network answers."""
+        return torch.autocast(self.device.type, torch.bfloat16) if self.rounded else nullcontext()
 
 
 class BatchedGridNetwork(BatchedNetwork):
@@ -156,10 +175,7 @@ class BatchedGridNetwork(BatchedNetwork):
         batch: int = 512,
         dtype: RunDtype = "float32",
     ) -> None:
-        super().__init__(model, device, batch)
-        if dtype not in get_args(RunDtype):
-            raise unknown("dtype", str(dtype), get_args(RunDtype))
-        self.rounded = dtype == "bfloat16"
+        super().__init__(model, device, batch, dtype)
         in_caches = self.device.type == "cpu" and getattr(model, "resizable", False)
         if in_caches:
             self.batch = min(batch, CPU_FRAMES)
@@ -185,8 +201,7 @@ class BatchedGridNetwork(BatchedNetwork):
         units, per_pass = (b, max(1, self.batch // t)) if self.whole_trajectories else (b * t, self.batch)
         sequences = frames.reshape(units, -1, size, size)
         grids = np.empty((*sequences.shape[:2], n, n), dtype=np.float32)
-        rounding = torch.autocast(self.device.type, torch.bfloat16) if self.rounded else nullcontext()
-        with evaluated(self.model), torch.inference_mode(), rounding:
+        with evaluated(self.model), torch.inference_mode(), self.rounding():
             for start in range(0, units, per_pass):
                 part = np.subtract(sequences[start : start + per_pass], camera.background, dtype=np.float32)
                 answer = self.model(torch.from_numpy(part).to(self.device))

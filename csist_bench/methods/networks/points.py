@@ -18,7 +18,7 @@ from torch import nn
 
 from csist_bench.detections import Detections, detections_from_slots
 from csist_bench.errors import require_shape
-from csist_bench.methods.networks.base import BatchedNetwork, evaluated
+from csist_bench.methods.networks.base import BatchedNetwork, RunDtype, evaluated
 from csist_bench.methods.networks.common.rendering import SceneLabels
 from csist_bench.methods.networks.common.set_loss import (
     COLUMNS,
@@ -44,10 +44,18 @@ class BatchedPointNetwork(BatchedNetwork):
     device : str or torch.device
     batch : int
         Frames per forward pass; at least one sequence where the network looks at neighbours.
+    dtype : {"float32", "bfloat16"}
+        Of matrix products; moments of blobs, which are small differences, stay as they are.
     """
 
-    def __init__(self, model: nn.Module, device: str | torch.device = "auto", batch: int = 512) -> None:
-        super().__init__(model, device, batch)
+    def __init__(
+        self,
+        model: nn.Module,
+        device: str | torch.device = "auto",
+        batch: int = 512,
+        dtype: RunDtype = "float32",
+    ) -> None:
+        super().__init__(model, device, batch, dtype)
         self.reach = int(model.reach)  # type: ignore[arg-type]
 
     def detect(self, frames: NDArray[Any], camera: Camera) -> Detections:
@@ -97,7 +105,7 @@ class BatchedPointNetwork(BatchedNetwork):
         b, t = frames.shape[:2]
         # Frames that are answered by themselves are sequences of one.
         sequences = frames if self.reach else frames.reshape(b * t, 1, size, size)
-        with evaluated(self.model), torch.inference_mode():
+        with evaluated(self.model), torch.inference_mode(), self.rounding():
             parts = [self._sequence_slots(part, camera) for part in self._passes(sequences)]
         return np.concatenate(parts).reshape(b, t, -1, COLUMNS)
 

@@ -73,7 +73,7 @@ def _by_size(cost: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
     if k > MAX_SLOTS:
         raise must("slots", f"be at most {MAX_SLOTS} for exact assignment", k)
     for size in range(1, k + 1):
-        sets, members = (table.to(cost.device) for table in _sets_of(k, size))
+        sets, members = _sets_of(k, size, cost.device)
         yield sets, members, sets[:, None] - (1 << members), cost[:, size - 1, :][:, members]
 
 
@@ -89,8 +89,9 @@ def _traced_back(last: Tensor, k: int) -> Tensor:
 
 
 @functools.cache
-def _sets_of(k: int, size: int) -> tuple[Tensor, Tensor]:
+def _sets_of(k: int, size: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """Return the sets of `size` of k targets as bit masks (M,), and their members (M, size)."""
     sets = [s for s in range(1 << k) if s.bit_count() == size]
     members = [[j for j in range(k) if s >> j & 1] for s in sets]
-    return torch.tensor(sets), torch.tensor(members)
+    with torch.inference_mode(False):  # kept for calls that take gradients, too
+        return torch.tensor(sets, device=device), torch.tensor(members, device=device)

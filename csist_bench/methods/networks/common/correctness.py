@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from csist_bench.conventions import THRESHOLDS
+from csist_bench.methods.networks.common.constants import constant
 
 SOFTNESS = 0.02  # px: of the thresholds, where a gradient is wanted
 _ANGLES = 8  # quadrature points over a quarter turn: error below 1e-4 if the axes' errors differ by up to a factor of 4
@@ -46,9 +47,9 @@ def expected_correctness(sigma: Tensor) -> Tensor:
 
 def correctness(distance: Tensor) -> Tensor:
     """Return the share of CSO-mAP's thresholds that distances (...), px, to their targets are within."""
-    return (distance.unsqueeze(-1) <= distance.new_tensor(THRESHOLDS)).to(distance.dtype).mean(dim=-1)
+    return (distance.unsqueeze(-1) <= constant(THRESHOLDS, distance)).to(distance.dtype).mean(dim=-1)
 
 
 def soft_correctness(distance: Tensor) -> Tensor:
     """Return what `correctness` is with its steps smoothed by a logistic of `SOFTNESS`; it carries gradients."""
-    return torch.sigmoid((distance.new_tensor(THRESHOLDS) - distance.unsqueeze(-1)) / SOFTNESS).mean(dim=-1)
+    return torch.sigmoid((constant(THRESHOLDS, distance) - distance.unsqueeze(-1)) / SOFTNESS).mean(dim=-1)

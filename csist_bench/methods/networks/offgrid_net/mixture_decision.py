@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from csist_bench.methods.networks.common.assignment import best_assignment
+from csist_bench.methods.networks.common.constants import constant
 from csist_bench.methods.networks.common.correctness import correctness, soft_correctness
 from csist_bench.methods.networks.common.set_loss import (
     INTENSITY,
@@ -74,7 +75,7 @@ class MixtureDecision(nn.Module):
             [
                 place[:, 0] + moved,
                 likeliest_slots[..., INTENSITY : PRESENCE + 1],
-                torch.hypot(errors, errors.new_tensor(LEAST_ERRORS)),
+                torch.hypot(errors, constant(LEAST_ERRORS, errors)),
                 right[:, 0].unsqueeze(-1) + FINE * self.trust(seen),
             ],
             dim=-1,

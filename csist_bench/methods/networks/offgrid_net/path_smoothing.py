@@ -62,11 +62,16 @@ def smooth_paths(places: Tensor, reach: int) -> Tensor:
     Tensor, shape (B, T, 2 reach + 1, 2), px
         At each lag from -reach to reach, on a line or a cubic fitted to those frames; beyond the sequence's ends too.
     """
-    matrix = torch.from_numpy(_smoother(places.shape[1], reach)).to(places)
+    matrix = _smoother_on(places.shape[1], reach, places.dtype, places.device)
     return torch.einsum("tls,bsd->btld", matrix, places)
 
 
 @functools.lru_cache(maxsize=64)
+def _smoother_on(frames: int, reach: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    with torch.inference_mode(False):  # kept for calls that take gradients, too
+        return torch.from_numpy(_smoother(frames, reach)).to(device, dtype)
+
+
 def _smoother(frames: int, reach: int) -> np.ndarray:
     """Return the matrix (T, L, T) from places to those on the path of each frame at each lag."""
     matrix = np.zeros((frames, 2 * reach + 1, frames))

@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from csist_bench.methods.networks.common.constants import constant
 from csist_bench.methods.networks.common.correctness import expected_correctness
 from csist_bench.methods.networks.common.set_loss import INTENSITY, PRESENCE, SIGMA_X, SIGMA_Y
 from csist_bench.methods.networks.offgrid_net.mixture_weights import USUAL_INTENSITY
@@ -19,8 +20,8 @@ FIRST_ERROR, FIRST_INTENSITY_ERROR = 0.3, 10.0  # px, grey levels: of an untrain
 def slots_from_raw(raw: Tensor) -> Tensor:
     """Turn the last layer's numbers (..., 7) into slots, positions about the blob's centroid."""
     intensity = USUAL_INTENSITY + SCALE * raw[..., 2:3]
-    error = torch.hypot(FIRST_ERROR * raw[..., 4:6].exp(), raw.new_tensor(LEAST_ERROR))
-    intensity_error = torch.hypot(FIRST_INTENSITY_ERROR * raw[..., 6:7].exp(), raw.new_tensor(LEAST_INTENSITY_ERROR))
+    error = torch.hypot(FIRST_ERROR * raw[..., 4:6].exp(), constant(LEAST_ERROR, raw))
+    intensity_error = torch.hypot(FIRST_INTENSITY_ERROR * raw[..., 6:7].exp(), constant(LEAST_INTENSITY_ERROR, raw))
     return torch.cat([raw[..., :2], intensity, raw[..., 3:4], error, intensity_error], dim=-1)
 
 
@@ -39,6 +40,7 @@ def polygons(turn: Tensor, alternatives: int, slots: int) -> Tensor:
 
     They are turned by angles (N,), rad; the result has shape (N, alternatives, slots, 2).
     """
-    step = torch.arange(slots) + torch.arange(alternatives)[:, None] / alternatives
+    of_slots, of_sets = (torch.arange(count, device=turn.device) for count in (slots, alternatives))
+    step = of_slots + of_sets[:, None] / alternatives
     angle = turn[:, None, None] + 2 * math.pi / slots * step.to(turn)
     return FIRST_ERROR * torch.stack([angle.cos(), angle.sin()], dim=-1)

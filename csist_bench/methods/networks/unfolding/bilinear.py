@@ -79,9 +79,9 @@ class _TableGradient(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:
         (rows, weights), gradient = ctx.saved_tensors, gradients[0].contiguous()
-        order = torch.argsort(rows.flatten())
-        reads = torch.bincount(rows.flatten(), minlength=ctx.table_rows)
-        starts = reads.cumsum(0) - reads
+        ordered, order = rows.flatten().sort()
+        each = torch.arange(ctx.table_rows, dtype=rows.dtype, device=rows.device)
+        starts = torch.searchsorted(ordered, each)  # counting the reads would make a GPU wait for their number
         readers = torch.div(order, rows.shape[1], rounding_mode="floor")
         scattered = functional.embedding_bag(
             readers, gradient, starts, per_sample_weights=weights.flatten()[order], mode="sum"

@@ -5,7 +5,7 @@ from csist_bench.methods.networks.common.sampling import Sampling
 from csist_bench.methods.networks.unfolding.derefnet import DeRefNet
 from csist_bench.methods.networks.unfolding.ista_net import ISTANet
 from csist_bench.simulation.optics import Optics
-from tests.reference.loop_derefnet import loop_forward, loop_loss
+from csist_bench.speed.loop_derefnet import loop_forward, loop_loss
 
 SIZE = 4
 CENTRES = range(1, 6)

@@ -1,80 +1,40 @@
-"""Speed of everything on this machine: one table, ratios measured in one run."""
+"""The parts of the benchmark, and what each measures; those of networks are in `networks`."""
 
 from __future__ import annotations
 
-import json
 import math
-import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench import datasets
 from csist_bench.datasets.generation import generate
 from csist_bench.detections import Detections
+from csist_bench.errors import unknown
 from csist_bench.evaluation.report import evaluate
 from csist_bench.evaluation.truth import Truth
 from csist_bench.methods.inference import Scope, Unmixed, unmix_each
 from csist_bench.methods.networks.weight_files import shipped_weights
 from csist_bench.methods.registry import METHODS, Method, build_training_free, torch_works
 from csist_bench.predictions import Header, read_predictions, write_predictions
-from csist_bench.recipes import load_data_recipe, load_method_recipe
+from csist_bench.recipes import load_data_recipe
 from csist_bench.simulation.camera import Camera
 from csist_bench.simulation.optics import Optics
 from csist_bench.simulation.rendering import frames_from_targets, frames_from_targets_numpy
 from csist_bench.simulation.scenes import draw_scenes
+from csist_bench.speed.measures import Measure, NetworkOptions, Step, best_of
 
 FRAMES = 100_000
 QUADRATURE_FRAMES = 1
 MANY_DETECTIONS = 1_000_000
-STEP_FRAMES = 16
-
-
-@dataclass(frozen=True)
-class Measure:
-    """One figure: what, value, unit, and the goal it is held to ('' if none)."""
-
-    name: str
-    value: float
-    unit: str
-    goal: str = ""
-
-
-def bench(parts: tuple[str, ...] = ()) -> Iterator[Measure]:
-    """Yield figures as they are measured; `parts` chooses some of `PARTS`, by default all of them."""
-    for part in parts or PARTS:
-        yield from _PARTS[part]()
-
-
-def machine() -> dict[str, Any]:
-    """Return what the figures were measured on."""
-    return {
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "cores": os.cpu_count(),
-        "load": os.getloadavg()[0],
-    }
-
-
-def best_of(function: Callable[[], Any], repeats: int = 3) -> float:
-    """Return the least wall time of a few calls, s."""
-    times = []
-    for _ in range(repeats):
-        began = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - began)
-    return min(times)
 
 
 # --- rendering -------------------------------------------------------------------------------------------------------
@@ -268,79 +228,48 @@ def _unmixed(split: datasets.Split, name: str, first: int | None, workers: int |
     return unmix_each(split, name, ["grid"], scope=Scope(first=first, workers=workers))[0]
 
 
-# --- networks --------------------------------------------------------------------------------------------------------
-
-
-def _networks() -> Iterator[Measure]:
-    """Yield what each network of heat maps answers and learns from in a second; weights may have any values."""
-    if not torch_works():
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        data = Path(folder) / "set.zarr"
-        generate(data, load_data_recipe("seqcsist", [f"trajectories={STEP_FRAMES}"]))
-        split = datasets.open_dataset(data).split("train")
-        for method in METHODS.values():
-            if method.trainable and method.output == "grid":
-                yield from network_speed(method, split)
-
-
-def network_speed(method: Method, split: datasets.Split) -> Iterator[Measure]:
-    """Yield the rates of a network's forward pass over one trajectory and of a full-frame training step.
-
-    The step is that of the method's recipe, critic included, on at most `STEP_FRAMES` frames.
-    """
-    import torch
-
-    from csist_bench.methods.networks.base import BatchedGridNetwork, build_network
-    from csist_bench.training.adversarial import AdversarialLearner
-    from csist_bench.training.distributed import World
-    from csist_bench.training.learner import Learner
-    from csist_bench.training.recipe import training_recipe
-    from csist_bench.training.training_set import training_set
-
-    camera = Camera.from_recipe(split.recipe)
-    runner = BatchedGridNetwork(build_network(method.name, camera.optics), "auto")
-    frames = split.read("frames", 0, 1)
-    runner.heat_maps(frames, camera)
-    forward = best_of(lambda: runner.heat_maps(frames, camera), 2)
-    yield Measure(f"{method.name}: forward", split.n_frames / forward, f"frames/s, {runner.device.type}")
-
-    recipe = training_recipe(load_method_recipe(method.name).training)
-    data = training_set(split, recipe, method.context == "trajectory", runner.device)
-    units = min(STEP_FRAMES, recipe.batch_frames) if method.context == "frame" else recipe.batch_trajectories
-    kind = AdversarialLearner if recipe.adversarial else Learner
-    learner = kind(runner.model.train(), recipe, recipe.lr, data.scored, World(), runner.device)
-    batch = data.batch(torch.arange(min(units, len(data)), device=runner.device))
-
-    def step() -> float:
-        return float(learner.step(*batch, 0.0, 1)["total"])
-
-    step()
-    yield Measure("  training step", batch[0].shape[:2].numel() / best_of(step, 2), "frames/s")
-
-
 def _start() -> Iterator[Measure]:
     yield Measure("csist-bench --help", best_of(lambda: _command("--help"), 5), "s", "< 0.3")
 
+
+# --- which parts, in which steps -------------------------------------------------------------------------------------
 
 _PARTS: dict[str, Callable[[], Iterator[Measure]]] = {
     "rendering": _rendering,
     "generate": _generate,
     "evaluate": _evaluate,
     "methods": _methods,
-    "networks": _networks,
     "start": _start,
 }
-PARTS = tuple(_PARTS)
+NETWORKS = "networks"
+PARTS = ("rendering", "generate", "evaluate", "methods", NETWORKS, "start")
 
 
-def line_of(measure: Measure) -> str:
-    """Return one line for a terminal."""
-    value = f"{measure.value:,.3g}" if measure.value < 1000 else f"{measure.value:,.0f}"
-    goal = f"  (goal {measure.goal})" if measure.goal else ""
-    return f"{measure.name:<44} {value:>12} {measure.unit}{goal}"
+def steps_of(parts: Sequence[str] = (), networks: NetworkOptions | None = None) -> list[Step]:
+    """Return the steps of some of `PARTS`, by default of all: one a part, of networks one each.
+
+    Without PyTorch there are none of networks.
+
+    Raises
+    ------
+    InputError
+        If a part is unknown, or the device or a network that is asked for.
+    """
+    steps = []
+    for part in parts or PARTS:
+        if part == NETWORKS:
+            steps += _network_steps(networks or NetworkOptions())
+        elif part in _PARTS:
+            steps.append(Step(part, _PARTS[part]))
+        else:
+            raise unknown("part", part, PARTS)
+    return steps
 
 
-def as_json(measures: list[Measure]) -> str:
-    """Return the figures and the machine as one JSON object."""
-    return json.dumps({"machine": machine(), "measures": [msgspec.to_builtins(m) for m in measures]}, indent=1)
+def _network_steps(options: NetworkOptions) -> list[Step]:
+    if not torch_works():
+        return []
+    from csist_bench.speed.networks import network_steps
+    from csist_bench.speed.way import Way
+
+    return network_steps(Way.of(options.device, options.precision, options.compile), options.methods)

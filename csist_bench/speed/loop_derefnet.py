@@ -1,6 +1,7 @@
 """DeRefNet as its published structure has it: one call per centre and neighbour, everything recomputed in each.
 
-It runs on the modules of a `DeRefNet`, so both share one set of weights.
+It runs on the modules of a `DeRefNet`, so both share one set of weights: the oracle of its tests, and the way that the
+batched network's speed is held against.
 """
 
 from __future__ import annotations
@@ -8,8 +9,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from csist_bench.methods.networks.common.residual import ResidualBlock
 from csist_bench.methods.networks.unfolding.alignment import Alignment
-from csist_bench.methods.networks.unfolding.derefnet import ALIGNMENT_WEIGHT, PERIOD, REACH, SCALE, DeRefNet
+from csist_bench.methods.networks.unfolding.derefnet import ALIGNMENT_WEIGHT, PERIOD, REACH, DeRefNet, Tail
+from csist_bench.methods.networks.unfolding.phases import ISTAPhase
+from csist_bench.methods.networks.unfolding.shrinkage import SCALE
 
 
 def loop_forward(model: DeRefNet, frames: Tensor, centres: range | None = None) -> Tensor:
@@ -18,6 +22,7 @@ def loop_forward(model: DeRefNet, frames: Tensor, centres: range | None = None) 
 
 
 def loop_loss(model: DeRefNet, frames: Tensor, labels: Tensor, centres: range) -> Tensor:
+    """Return the loss that `DeRefNet.loss` has on the chosen centres; labels (B, T, cS, cS), grey levels."""
     total = frames.new_zeros(())
     for sequence, label in zip(frames, labels):
         grids, symmetry, misfit = _trajectory(model, sequence, centres)
@@ -37,7 +42,7 @@ def _trajectory(model: DeRefNet, sequence: Tensor, centres: range | None) -> tup
             i = min(max(j + step, 0), frames - 1)
             aligned.append(_align(model.alignment, unfolded[i : i + 1], centre))
             misfits.append((aligned[-1] - centre).abs().mean())
-        outputs.append(SCALE * _tail(model, torch.cat([*aligned, centre], dim=1))[0, 0])
+        outputs.append(SCALE * _tail(model.tail, torch.cat([*aligned, centre], dim=1))[0, 0])
     return torch.stack(outputs), SCALE**2 * symmetry, SCALE * torch.stack(misfits).mean()
 
 
@@ -46,6 +51,7 @@ def _unfold(model: DeRefNet, sequence: Tensor) -> tuple[Tensor, Tensor]:
     x = model.sampling.initial(y)
     residuals = []
     for phase in model.phases:
+        assert isinstance(phase, ISTAPhase)
         r = x - phase.step * model.sampling.adjoint(model.sampling(x) - y)
         code = phase.forward_out(torch.relu(phase.forward_in(r)))
         shrunk = torch.sign(code) * torch.relu(code.abs() - phase.threshold.abs())
@@ -67,11 +73,14 @@ def _align(part: Alignment, neighbour: Tensor, centre: Tensor) -> Tensor:
     weight = torch.sigmoid(part.attention(pooled))
     half = halves.shape[1] // 2
     eta = part.offset(torch.cat((weight[:, :1] * halves[:, :half], weight[:, 1:] * halves[:, half:]), dim=1))
-    return part.collect(part.deform_2(part.deform_1(mine, eta)))
+    aligned: Tensor = part.collect(part.deform_2(part.deform_1(mine, eta)))
+    return aligned
 
 
-def _tail(model: DeRefNet, stack: Tensor) -> Tensor:
-    x = torch.relu(model.tail.head(stack))
-    for block in model.tail.blocks:
+def _tail(tail: Tail, stack: Tensor) -> Tensor:
+    x = torch.relu(tail.head(stack))
+    for block in tail.blocks:
+        assert isinstance(block, ResidualBlock)
         x = x + block.conv2(torch.relu(block.conv1(x)))
-    return model.tail.collect(x)
+    grid: Tensor = tail.collect(x)
+    return grid

@@ -1,0 +1,83 @@
+"""Who fills a folder of parts: one process for each part of a run, by a lock or, in an object store, by a claim."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from csist_bench import __version__
+from csist_bench.errors import InputError
+from csist_bench.files import WAIT_OR_STOP, locked
+from csist_bench.files.claims import Claim, claimed, is_held
+from csist_bench.files.objects import Objects
+from csist_bench.predictions import parts
+from csist_bench.predictions.parts import MANIFEST, PROGRESS, Manifest
+
+LOCK_WAIT_S = 0.2  # two runs that fill one part are a mistake
+CLAIMS = "_claims"
+_OURS = re.compile(rf"part-\d+\.parquet|{PROGRESS}/.*|{CLAIMS}/.*|{MANIFEST}")
+_MOST_LOOKED_AT = 1000
+
+
+@dataclass(frozen=True)
+class Filling:
+    """Which part (i, n) of a run is made, and what of a folder that is there: go on with it, or begin anew."""
+
+    part: tuple[int, int]
+    resume: bool
+    overwrite: bool
+
+
+@contextmanager
+def filled(folder: Path | Objects, manifest: Manifest, filling: Filling) -> Iterator[Path | Claim]:
+    """Begin a folder, or take up the one there, and yield what `parts.write_part` writes by.
+
+    Raises
+    ------
+    InputError
+        If it holds something else or another run, or another process is at work on the same part.
+    """
+    i, n = filling.part
+    resume = filling.resume or n > 1
+    if isinstance(folder, Objects):
+        _refuse_other_claims(folder, filling)
+        about = {"version": __version__, "method": str(manifest.run.get("method"))}
+        with claimed(folder, f"{CLAIMS}/run-{i}-of-{n}.json", about, filling.resume) as claim:
+            _refuse_other_claims(folder, filling)
+            _begin(folder, manifest, resume, filling.overwrite)
+            yield claim
+        return
+    parts.begin(folder, manifest, resume, filling.overwrite)
+    busy = f"{folder}: another process is writing part {i}/{n} of it; {WAIT_OR_STOP}"
+    with locked(folder / PROGRESS / f"run-{i}-of-{n}.lock", busy, LOCK_WAIT_S):
+        yield folder
+
+
+def _begin(objects: Objects, manifest: Manifest, resume: bool, overwrite: bool) -> None:
+    """Put the manifest of a run if none is there, or check that the one there is of the same run."""
+    there = objects.read(MANIFEST)
+    if there is None and any(not _OURS.fullmatch(name) for name in objects.names(most=_MOST_LOOKED_AT)):
+        raise InputError(f"{objects}: holds other objects; they are left alone, choose another --out")
+    if overwrite and there is not None:
+        objects.remove([MANIFEST])  # first, so that no reader takes what is left for a whole
+        ours = [name for name in objects.names() if _OURS.fullmatch(name) and not name.startswith(f"{CLAIMS}/")]
+        objects.remove(ours)
+        there = None
+    if there is not None or objects.create(MANIFEST, parts.encoded_manifest(manifest)) is None:
+        parts.require_same(objects, parts.read_manifest(objects), manifest, resume)
+
+
+def _refuse_other_claims(objects: Objects, filling: Filling) -> None:
+    """Raise where any other part is being written, if all is to be begun anew."""
+    i, n = filling.part
+    if not filling.overwrite:
+        return
+    for name in objects.names(f"{CLAIMS}/"):
+        if name != f"{CLAIMS}/run-{i}-of-{n}.json" and is_held(objects, name):
+            raise InputError(
+                f"{objects.where(name)}: another run is writing here; wait for it, or if it is gone, go on with it by"
+                " --resume and the same --part"
+            )

@@ -1,0 +1,1 @@
+"""Speed of everything on this machine: one table, ratios measured in one run."""
