@@ -154,7 +154,7 @@ def _absent(
     if not missing or decoding.absent_chunks == "empty":
         return missing
     parts = []
-    for axis, name in zip(order[:2], AXES):
+    for axis, name in zip(order, AXES):
         bounds = missing[0][axis]
         told = index.get(name)
         named = (told[bounds][0], told[bounds][-1]) if told is not None else (bounds.start, bounds.stop - 1)

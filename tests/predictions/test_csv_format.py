@@ -24,7 +24,8 @@ def test_thunderstorm_table(tmp_path):
     zero = (head + "1,0,600.0,475.0,50,231.5,5\n").encode()
     refused(tmp_path, zero, "frame must be at least 1", "line 2", name="storm.csv", pixel_size_nm=100.0)
     part = b"frame,x [nm],y [nm]\n1,2,3\n"
-    refused(tmp_path, part, "intensity [photon]", name="storm.csv", pixel_size_nm=100.0)
+    needs = "have the columns frame, x [nm], y [nm], intensity [photon], got a table without intensity [photon]"
+    refused(tmp_path, part, needs, name="storm.csv", pixel_size_nm=100.0)
 
 
 def test_csv_columns_in_any_order_quoted_with_blank_lines_and_a_byte_order_mark(tmp_path):

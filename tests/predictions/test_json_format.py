@@ -220,3 +220,11 @@ def test_the_collector_is_left_as_it_was(tmp_path, enabled):
         assert gc.isenabled() is enabled
     finally:
         (gc.enable if was else gc.disable)()
+
+
+def test_five_rows_are_named_and_the_others_counted(tmp_path):
+    for count, more in ((5, False), (6, True)):
+        with pytest.raises(InputError) as caught:
+            read(written(tmp_path, file_of(*({**ROW, "x": "5"} for _ in range(count)))))
+        assert str(caught.value).count("must be float, got str") == 5
+        assert ("and 1 more" in str(caught.value)) is more

@@ -93,6 +93,7 @@ def test_columns_that_a_part_lacks_are_those_of_none(tmp_path):
     filled(folder, 1, found=replace(sample(), sigma_x=None))
     parts.finish(folder, ABOUT)
     same(read(folder).detections, replace(sample(), sigma_x=None))
+    assert PartsFolder.open(folder).columns == tuple(replace(sample(), sigma_x=None).columns())
     empty = begun(tmp_path / "empty")
     filled(empty, 0, 1, found=sample(0, optional=False))
     parts.finish(empty, ABOUT)

@@ -46,3 +46,10 @@ def test_missing_files_and_names_that_lie(tmp_path):
     whole = gzip.compress(json.dumps(file_of(ROW)).encode())
     refused(tmp_path, whole[:-9], "damaged gzip", name="p.json.gz")
     assert len(read(written(tmp_path, whole, "p.json")).detections) == 1
+
+
+def test_why_a_folder_cannot_be_read_is_said(tmp_path):
+    with pytest.raises(InputError, match=r"null"):
+        read(f"{tmp_path}/a\0b")
+    with pytest.raises(InputError, match=r": File name too long$"):
+        read(tmp_path / ("n" * 300) / "x")
