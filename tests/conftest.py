@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Iterator
 
@@ -9,6 +10,10 @@ from csist_bench.datasets import Dataset
 from tests.helpers.object_server import BUCKET, ObjectServer
 from tests.helpers.object_server import object_server as running_server
 from tests.helpers.tiny_sets import tiny_store
+
+# Workers of pytest-xdist share the cores: threads of theirs that wait for each other would spin in the way of the rest.
+if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // workers)))
 
 
 @pytest.fixture(scope="session")

@@ -77,10 +77,11 @@ def command(
     from csist_bench.datasets.target_tables import read_target_table
     from csist_bench.errors import must
     from csist_bench.files.convention import AS_THE_FORM
+    from csist_bench.files.objects import is_address
     from csist_bench.recipes import load_data_recipe, parse_overrides
     from csist_bench.simulation.camera_file import recipe_fields
 
-    if resume and overwrite:
+    if resume and overwrite and not is_address(out):  # there it says that the writer who holds the place is gone
         raise must("--resume and --overwrite", "not be given together", "both")
     chosen = [*overrides, *([f"seed={seed}"] if seed is not None else [])]
     told = recipe_fields(camera) if camera else {}

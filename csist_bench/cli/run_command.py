@@ -76,7 +76,7 @@ if TYPE_CHECKING:
 @click.option(
     "--batch",
     type=click.IntRange(min=1),
-    help="Frames per pass of a network (512, of one that answers points 2,048); 16 at most for convolutions on a CPU.",
+    help="Frames per pass of a network (512, of one that answers points 4,096); 16 at most for convolutions on a CPU.",
 )
 @click.option(
     "--precision",
@@ -232,7 +232,7 @@ def refuse_idle_options(method: Method, data: str) -> None:
             "precision": "a method without training",
         }
     if method.output == "points":
-        idle["threshold"] = idle["precision"] = "a method that answers points"
+        idle["threshold"] = "a method that answers points"
         if not method.trainable:
             idle["decoder"] = "a method that answers points"
     if is_bare_frames(data):

@@ -56,7 +56,7 @@ class Processes:
         workers = max(1, min(self.workers, len(jobs)))
         # Spawned, not forked: the parent's threads and locks stay out of the workers.
         pool = ProcessPoolExecutor(
-            workers, mp_context=get_context("spawn"), initializer=_end_with_parent, initargs=(os.getpid(),)
+            workers, mp_context=get_context("spawn"), initializer=_begin_worker, initargs=(os.getpid(), workers)
         )
         waiting, pending = iter(jobs), set[Future[R]]()
         try:
@@ -76,6 +76,12 @@ class Processes:
             ) from None
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _begin_worker(parent: int, workers: int) -> None:
+    # Read when PyTorch is imported. Threads that wait for one another spin: with more of them than cores, all starve.
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // workers)))
+    _end_with_parent(parent)
 
 
 def _end_with_parent(parent: int) -> None:

@@ -18,9 +18,9 @@ from csist_bench.datasets.object_sets import Making
 from csist_bench.datasets.resuming import as_begun, require_resumable
 from csist_bench.datasets.target_tables import TargetTable
 from csist_bench.errors import InputError, must
-from csist_bench.files import PARTIAL, WAIT_OR_STOP, locked, place_lock, remove_leftover
+from csist_bench.files import PARTIAL, WAIT_OR_STOP, locked, place_lock, remove_leftover, require_local
 from csist_bench.files.claims import Claim
-from csist_bench.files.objects import Objects, is_address, require_writable_kind
+from csist_bench.files.objects import Objects, is_address
 from csist_bench.recipes import DataRecipe, convert, resolved
 from csist_bench.simulation.rendering import render_shard, shard_from_scenes
 from csist_bench.simulation.sensor import Background
@@ -101,7 +101,6 @@ def generate(
         raise InputError("--overwrite would delete the other parts; remove the data set first, or leave out --part")
     sizes = {"train": 0, "val": 0, "test": targets.n_trajectories} if targets else recipe.split_sizes()
     # Bad input is refused before anything is written.
-    require_writable_kind(path)
     executor = _executor_name(executor, recipe, targets)
     background = open_background(recipe)
     extra = {"targets_digest": targets.digest} if targets else {}
@@ -137,7 +136,7 @@ class _Folder:
     """Keeps a set in a local folder, under locks."""
 
     def __init__(self, path: str | Path, making: Making, held: ExitStack) -> None:
-        self.path = self.place = Path(path)
+        self.path = self.place = require_local(path)
         self.making, self.held = making, held
 
     def begin(self, recipe: DataRecipe) -> DataRecipe:

@@ -13,7 +13,7 @@ import json
 import mmap
 import posixpath
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -76,13 +76,31 @@ class Guard:
         """Read trajectories start..stop-1 of an array; an InputError names array, shard and remedy of damage."""
         length = self.shard_length
         shards = range(start // length, -(-stop // length) if stop > start else 0)
-        if self.schema == SCHEMA:
+        if self.schema == SCHEMA and not hasattr(self.group.store, "ahead"):
             for index in shards:
                 self._require_once(name, index)
             return self.read(name, start, stop)
         bounds = [(index, max(start, index * length), min(stop, (index + 1) * length)) for index in shards]
-        pieces = [self._piece(name, *part) for part in bounds]
+        pieces = []
+        for index, first, last in bounds:
+            self.announce(name, range(index, shards.stop))
+            pieces.append((self._piece if self.schema != SCHEMA else self._fetched)(name, index, first, last))
         return np.concatenate(pieces) if len(pieces) > 1 else pieces[0] if pieces else self.read(name, start, stop)
+
+    def announce(self, name: str, shards: Iterable[int]) -> None:
+        """Let an object store begin to read the first few of shards that will be asked for; of folders, nothing."""
+        if hasattr(self.group.store, "ahead"):
+            path = self.group.store_path.path
+            self.group.store.ahead(f"{path}/{name}/{self._key(name, index)}" for index in shards)
+
+    def _key(self, name: str, index: int) -> str:
+        array = self.arrays[name]
+        return str(array.metadata.encode_chunk_key((index, *(0,) * (array.ndim - 1))))
+
+    def _fetched(self, name: str, index: int, start: int, stop: int) -> NDArray[Any]:
+        """Read a part of one shard of an object store, while those after it are on their way."""
+        self._require_once(name, index)
+        return self.read(name, start, stop)
 
     def _require_once(self, name: str, index: int) -> None:
         with self._lock:
@@ -153,8 +171,7 @@ class Guard:
         Checksums are left to the codec that checks them anyway, unless `sums` asks for them.
         """
         absent_allowed = self.schema != SCHEMA
-        array = self.arrays[name]
-        key = array.metadata.encode_chunk_key((index, *(0,) * (array.ndim - 1)))
+        array, key = self.arrays[name], self._key(name, index)
         raw = _stored(self.group, f"{name}/{key}")
         if raw is None:
             if absent_allowed:

@@ -20,7 +20,7 @@ from csist_bench import __version__
 from csist_bench.datasets.layout import ARRAYS, COMPLETE, PROGRESS, ROOT, Task, arrays_of
 from csist_bench.datasets.metadata.facts import facts_of
 from csist_bench.datasets.metadata.writing import CARD, CRATE, CROISSANT_FILE, is_our_card, write_metadata
-from csist_bench.datasets.reading import Dataset, described_set, open_dataset
+from csist_bench.datasets.reading import described_set, open_dataset
 from csist_bench.datasets.resuming import as_begun, require_resumable
 from csist_bench.datasets.writing import (
     create_split,
@@ -44,7 +44,7 @@ CLAIMS = "_claims"
 _CLAIM = re.compile(rf"{CLAIMS}/part-(\d+)-of-(\d+)\.json")
 _ARRAY = "|".join(ARRAYS)
 _OF_A_SET = re.compile(
-    rf"(train|val|test)/(zarr\.json|({_ARRAY})/(zarr\.json|c(/\d+)+))|{PROGRESS}/(train|val|test)-\d+\.json|{ROOT}"
+    rf"(train|val|test)/(zarr\.json|({_ARRAY})/(zarr\.json|c(/\d+)+))|{PROGRESS}/(train|val|test)-\d+\.json|{ROOT}|{CROISSANT_FILE}|{CRATE}"
 )
 MOST_LOOKED_AT = 1000  # names, to tell a place of somebody else's
 ASKED_AT_ONCE = 8
@@ -76,25 +76,34 @@ def begin(objects: Objects, recipe: DataRecipe, making: Making, held: ExitStack)
     _refuse_foreign(objects)
     _refuse_other_claims(objects, making)
     i, n = making.part
+    if making.resume and not making.overwrite and objects.read(ROOT) is not None:
+        _resumed(objects, recipe, making)  # before a claim is taken from whoever makes another set
     about = {"version": __version__, "recipe_hash": recipe_hash(recipe)}
     claim = held.enter_context(claimed(objects, f"{CLAIMS}/part-{i}-of-{n}.json", about, making.resume))
     _refuse_other_claims(objects, making)  # of two that divide the set otherwise at once, one sees the other
-    if making.overwrite:
+    begun = objects.read(ROOT) is not None
+    if making.overwrite or (not begun and n == 1):  # what a writer left that was killed while it removed a set
         remove_set(objects)
+        begun = False
     parts = _metadata(recipe, making)
-    begun, root = objects.read(ROOT) is not None, parts.pop(ROOT)
-    if begun or objects.create(ROOT, root) is None:
-        existing = _there(objects)
-        recipe = as_begun(existing, recipe)
-        require_resumable(existing, recipe, making.extra, making.resume or n > 1)
-    for name, data in parts.items():
-        if objects.create(name, data) is None:  # there, and not the same
+    first = not begun and objects.create(ROOT, parts[ROOT]) is not None
+    if not first:
+        recipe = _resumed(objects, recipe, making)
+    for name in sorted(parts.keys() - {ROOT}):
+        if objects.create(name, parts[name]) is not None:
+            continue  # it was not there, or is the same
+        if not first:
             raise must(objects.where(name), "be as this version writes it", "other metadata", "use the same version")
+        objects.write(name, parts[name])
     return recipe, claim
 
 
-def _there(objects: Objects) -> Dataset:
-    return described_set(str(objects), _attributes(objects), allow_partial=True)
+def _resumed(objects: Objects, recipe: DataRecipe, making: Making) -> DataRecipe:
+    """Return the recipe to go on with of a set that is there, if it may be gone on with."""
+    existing = described_set(str(objects), _attributes(objects), allow_partial=True)
+    recipe = as_begun(existing, recipe)
+    require_resumable(existing, recipe, making.extra, making.resume or making.part[1] > 1)
+    return recipe
 
 
 def _attributes(objects: Objects) -> dict[str, Any]:
@@ -110,7 +119,8 @@ def _refuse_foreign(objects: Objects) -> None:
     if is_schema(_attributes(objects).get("schema")):
         return
     names = objects.names(most=MOST_LOOKED_AT)
-    if ROOT in names or any(not _OF_A_SET.fullmatch(name) and not _CLAIM.fullmatch(name) for name in names):
+    others = [name for name in names if not _OF_A_SET.fullmatch(name) and not _CLAIM.fullmatch(name)]
+    if ROOT in names or (others and not (others == [CARD] and is_our_card(objects.read(CARD)))):
         raise InputError(
             f"{objects}: holds objects of something else than a csist-bench data set; they are left alone,"
             " choose another --out"
@@ -133,9 +143,11 @@ def _refuse_other_claims(objects: Objects, making: Making) -> None:
 def remove_set(objects: Objects) -> None:
     """Remove what the layout of a set names, the root first, so that no reader takes what is left for a set."""
     objects.remove([ROOT])
-    ours = [name for name in objects.names() if _OF_A_SET.fullmatch(name)]
-    card = [CARD] if is_our_card(objects.read(CARD)) else []
-    objects.remove([*ours, *card, CROISSANT_FILE, CRATE])
+    names = objects.names()
+    ours = [name for name in names if _OF_A_SET.fullmatch(name)]
+    if CARD in names and is_our_card(objects.read(CARD)):
+        ours.append(CARD)
+    objects.remove(ours)
 
 
 def _metadata(recipe: DataRecipe, making: Making) -> dict[str, bytes]:
@@ -179,10 +191,10 @@ def put_shard(claim: Claim, recipe: DataRecipe, task: Task, shard: Shard) -> Non
         for name, values in arrays.items():
             fill_array(group[name], task, values)
 
+    chunks = [(name, data) for name, data in _built(build).items() if not name.endswith(ROOT)]
     claim.require()
-    for name, data in _built(build).items():
-        if not name.endswith(ROOT):
-            claim.objects.write(name, data)
+    with ThreadPoolExecutor(len(chunks)) as pool:
+        list(pool.map(lambda chunk: claim.objects.write(*chunk), chunks))
     claim.require()
     claim.objects.write(f"{PROGRESS}/{task.marker}", marker_of(recipe, arrays))
 

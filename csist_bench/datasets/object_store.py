@@ -10,6 +10,8 @@ import asyncio
 import threading
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from typing import Any
 
 from zarr.abc.store import OffsetByteRequest, RangeByteRequest, Store, SuffixByteRequest
@@ -18,6 +20,7 @@ from csist_bench.datasets.layout import ROOT
 from csist_bench.files.objects import Objects
 
 KEPT_BYTES = 64 * 2**20  # of shards; metadata are kept all
+AHEAD = 4  # shards of an array that are on their way while one is decoded
 
 
 class ObjectStore(Store):  # type: ignore[misc]  # zarr's types are not followed
@@ -28,7 +31,9 @@ class ObjectStore(Store):  # type: ignore[misc]  # zarr's types are not followed
         self.objects = objects
         self._metadata: dict[str, bytes] = {}
         self._kept: OrderedDict[str, bytes] = OrderedDict()
+        self._coming: dict[str, Future[bytes | None]] = {}
         self._lock = threading.Lock()
+        self._readers = ThreadPoolExecutor(AHEAD)
 
     def __eq__(self, value: object) -> bool:
         return isinstance(value, ObjectStore) and value.objects == self.objects
@@ -46,9 +51,18 @@ class ObjectStore(Store):  # type: ignore[misc]  # zarr's types are not followed
             if (data := self._kept.get(key)) is not None:
                 self._kept.move_to_end(key)
                 return data
-            if (data := self.objects.read(key)) is not None:
+            coming = self._coming.pop(key, None)
+            data = self.objects.read(key) if coming is None else coming.result()
+            if data is not None:
                 self._keep(key, data)
             return data
+
+    def ahead(self, keys: Iterable[str]) -> None:
+        """Begin to read the first few objects of those that will be asked for."""
+        with self._lock:
+            for key in islice(keys, AHEAD):
+                if key not in self._kept and key not in self._coming:
+                    self._coming[key] = self._readers.submit(self.objects.read, key)
 
     def _keep(self, key: str, data: bytes) -> None:
         if key.endswith(ROOT):

@@ -147,6 +147,7 @@ class Split:
         """Yield one array shard by shard, in bounded memory."""
         length = self.guard.shard_length
         for start in range(0, self.n_trajectories, length):
+            self.guard.announce(name, range(start // length, -(-self.n_trajectories // length)))
             yield self.read(name, start, start + length)
 
 

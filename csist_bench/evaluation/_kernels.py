@@ -10,7 +10,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from csist_bench.jit import jit, jit_ieee
+from csist_bench.jit import jit
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -155,7 +155,7 @@ def ospa(xy: Floats, start: Ints, target_xy: Floats, target_count: Ints, cutoff:
 LANES = 256  # resamples side by side, so that the loop over them is vectorised and its state stays in the cache
 
 
-@jit_ieee
+@jit
 def weighted_average_precision(
     hits: NDArray[np.bool_], trajectory: Ints, weights: Ints, target_count: Ints, out: Floats
 ) -> None:
@@ -194,7 +194,7 @@ def weighted_average_precision(
                 out[first + b, d] = area[d, b] / total[b] if total[b] > 0.0 else 0.0
 
 
-@jit_ieee
+@jit
 def count_hit(copies: Floats, true: Floats, seen: Floats, best: Floats, area: Floats) -> None:
     """Take a hit that each resample has `copies` (B,) of into its envelope and area, then out of its `true` hits."""
     for b in range(len(copies)):
@@ -204,7 +204,7 @@ def count_hit(copies: Floats, true: Floats, seen: Floats, best: Floats, area: Fl
         true[b] -= copies[b]
 
 
-@jit_ieee
+@jit
 def add_multiple(factor: float, values: Floats, out: Floats) -> None:
     """Add `factor * values` (B,) to `out`."""
     for b in range(len(out)):

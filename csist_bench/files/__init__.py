@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -34,9 +35,18 @@ def packaged(kind: str) -> Path:
     return installed if installed.is_dir() else PACKAGE.parent / kind
 
 
+def require_local(path: str | Path) -> Path:
+    """Return a path on this machine; an address, which would come out as an odd folder, is refused."""
+    path = Path(path)
+    if len(path.parts) > 1 and re.fullmatch(r"[a-z][a-z0-9+.-]+:", path.parts[0], re.IGNORECASE):
+        remedy = "copy it there, or see docs/object-stores.md for what writes to s3://"
+        raise must("place to write to", "be a path on this machine", f"an address of {path.parts[0]}//", remedy)
+    return path
+
+
 def replace_file(path: str | Path, data: bytes) -> None:
     """Write a file whole or not at all: under a hidden name beside it, synced to the disk, then moved into place."""
-    path = Path(path)
+    path = require_local(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
     try:
@@ -57,7 +67,7 @@ def require_place(path: str | Path, overwrite: bool = True) -> None:
     InputError
         Naming the path and what is in its way.
     """
-    path = Path(path)
+    path = require_local(path)
     if path.is_dir():
         raise InputError(f"{path}: is a folder; name a file")
     if path.exists() and not overwrite:
@@ -69,6 +79,7 @@ def require_place(path: str | Path, overwrite: bool = True) -> None:
 
 def require_new_folder(folder: Path) -> None:
     """Refuse a folder that holds anything, or a link to one; called before long work."""
+    require_local(folder)
     if folder.is_symlink() or (folder.exists() and (not folder.is_dir() or any(folder.iterdir()))):
         raise must(f"{folder}", "be a new or empty folder", "a link, or one with content", "choose another")
 
@@ -124,6 +135,7 @@ def built_beside(path: Path) -> Iterator[Path]:
     InputError
         If another process makes `path`, or something came to stand there meanwhile.
     """
+    require_local(path)
     building = path.with_name(f".{path.name}.building{PARTIAL}")
     with locked(place_lock(path), f"{path}: another process is making it; {WAIT_OR_STOP}", MAKER_WAIT_S):
         remove_leftover(building)

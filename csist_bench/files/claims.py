@@ -109,5 +109,5 @@ def _take(objects: Objects, name: str, mine: bytes, take_over: bool) -> str:
         _, note = read_claim(objects, name)
     raise InputError(
         f"{objects.where(name)}: another writer is at work ({holder(note)}); wait for it, or if it is gone,"
-        " pass --resume with the same options to go on in its place"
+        " pass --resume to go on in its place (with --overwrite: to begin anew)"
     )

@@ -33,17 +33,12 @@ REQUEST_TIMEOUT = "300s"
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _SEGMENT = re.compile(r"[\w.=+ -]+")
 _answered: set[str] = set()  # endpoints, in this process
+_opened_by: list[int] = []  # the process whose threads serve the connections
 
 
 def is_address(path: object) -> bool:
     """Tell an address of objects from a path of files."""
     return isinstance(path, str) and path.lower().startswith(SCHEME)
-
-
-def require_writable_kind(path: object) -> None:
-    """Refuse an address of another kind than s3://, which would come out as an odd folder."""
-    if isinstance(path, str) and "://" in path and not is_address(path):
-        raise must("place to write to", f"be a path or {SCHEME}BUCKET/KEY", path.partition("://")[0] + "://...")
 
 
 def parse_address(address: str) -> tuple[str, str]:
@@ -168,6 +163,7 @@ class Objects:
 
     def _ask(self, doing: str, name: str, request: Callable[[Any, str], T]) -> T | None:
         """Return what a request gives, None where it is not found; every other failure is said in one line."""
+        _require_not_forked()
         store = self._working if _endpoint() in _answered else self._greeting
         try:
             result: T | None = request(store, name)
@@ -263,6 +259,17 @@ def _endpoint() -> str:
         if value := os.environ.get(name):
             return value
     return "AWS"
+
+
+def _require_not_forked() -> None:
+    """Raise in a fork of a process that used a store: its threads are not here, and any request would wait for ever."""
+    if not _opened_by:
+        _opened_by.append(os.getpid())
+    if _opened_by[0] != os.getpid():
+        raise InputError(
+            "object stores cannot be used in a forked process; start workers by spawn, as"
+            " DataLoader(..., multiprocessing_context='spawn')"
+        )
 
 
 def _open(address: str, patience: dict[str, Any]) -> Any:

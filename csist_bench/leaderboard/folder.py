@@ -262,7 +262,7 @@ def write_submission(scored: Scored, wanted: Wanted, bootstrap: int) -> Path:
         format="csist-bench/submission@1", predictions=place, told=told, training=wanted.training,
         row={column: value for column, value in row.values().items() if value not in (None, "")}, bootstrap=bootstrap,
     )  # fmt: skip
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    files.require_local(folder).parent.mkdir(parents=True, exist_ok=True)
     outside = folder.with_name(f"{folder.name}-{PREDICTIONS_FILE}")
     with files.built_beside(folder) as building:
         building.mkdir()

@@ -16,13 +16,14 @@ from typing import Any
 from numpy.typing import NDArray
 
 from csist_bench.conventions import Decoder
-from csist_bench.datasets import Split, open_dataset
+from csist_bench.datasets import Split
 from csist_bench.datasets.executors import Serial, opened
 from csist_bench.datasets.generation import parse_part, share_of
 from csist_bench.datasets.reading import reopen_dataset
 from csist_bench.errors import must
+from csist_bench.files import require_local
 from csist_bench.files.claims import Claim
-from csist_bench.files.objects import Objects, is_address, require_writable_kind
+from csist_bench.files.objects import Objects, is_address
 from csist_bench.methods.inference import (
     Progress,
     Scope,
@@ -144,15 +145,14 @@ def run_by_shard(folder: str | Path, call: Call, manner: Manner, progress: Progr
         If the folder holds something else or another run, or the data are not those that the run began with.
     """
     began = time.perf_counter()
-    place = Objects(str(folder)) if is_address(folder) else Path(os.path.abspath(folder))
+    place = Objects(str(folder)) if is_address(folder) else Path(os.path.abspath(require_local(folder)))
     call = call if "://" in call.data else replace(call, data=os.path.abspath(call.data))  # workers may stand elsewhere
     i, n = parse_part(manner.part)
     if manner.overwrite and n > 1:
         raise must(
             "--overwrite", "be left out with --part", "both", "it would delete the other parts; remove them first"
         )
-    require_writable_kind(folder)
-    split = open_dataset(call.data, call.allow_partial).split(call.split)
+    split = reopen_dataset(call.data, call.allow_partial).split(call.split)
     total = min(split.n_trajectories, call.scope.first or split.n_trajectories)
     manifest = parts.Manifest(parts.FORMAT, _run_table(call, split), total, split.guard.shard_length)
     filling = Filling((i, n), manner.resume, manner.overwrite)

@@ -149,7 +149,7 @@ def unmix(
     batch : int, optional
         Frames per pass of a network.
     dtype : {"float32", "bfloat16"}
-        Of the products and convolutions of a network that answers heat maps.
+        Of the products and convolutions of a network.
     threshold : float, optional, grey levels
         Nodes at or above it are detections of the grid decoder; by default that of the data set.
     groups : {"auto", "one", "many"}

@@ -52,7 +52,7 @@ _USED_BY_FITTERS = {"ml-seq": FITTED_OVER_TIME, "group-map": GROUP}
 # Trajectories answered by one call at most, and a network's frames per pass; more of one that answers points, of which
 # a core takes 30,000 single frames a second, and no fewer frames than make a pass worth its many small steps.
 LARGEST_BLOCK, FRAMES_PER_PASS = 50, 512
-LARGEST_BLOCK_OF_POINTS, FRAMES_PER_PASS_OF_POINTS = 200, 2048
+LARGEST_BLOCK_OF_POINTS, FRAMES_PER_PASS_OF_POINTS = 200, 4096
 LEAST_FRAMES_OF_POINTS = 1024
 # On a GPU a pass is 650 calls of some microseconds, whatever its size, and a frame takes 20 kB.
 LARGEST_BLOCK_ON_GPU, FRAMES_PER_PASS_ON_GPU = 1000, 16_384
@@ -204,13 +204,14 @@ class PointRunner(Runner):
         from csist_bench.methods.networks.base import resolve_device
         from csist_bench.methods.polish.method import Polish
 
-        _require_float32(options)
         model, about, width = trained(row, camera, options.settings, options.weights, options.sha256)
         device = resolve_device(options.device)
         usual = FRAMES_PER_PASS_OF_POINTS if device.type == "cpu" else FRAMES_PER_PASS_ON_GPU
         batch = usual if options.batch is None else options.batch
         self.largest_block = LARGEST_BLOCK_OF_POINTS if device.type == "cpu" else LARGEST_BLOCK_ON_GPU
-        self._network = points.BatchedPointNetwork(model, device, batch)
+        self._network = points.BatchedPointNetwork(model, device, batch, options.dtype)
+        if self._network.rounded:
+            about["settings"]["precision"] = options.dtype
         self._polish = Polish()
         self.camera, self.unused, self.judged = camera, unused(camera, GRID, width), "network"
         self.alone = self._network.reach == 0
@@ -273,7 +274,7 @@ def _threads(row: Method) -> int:
 
 def _require_float32(options: RunOptions) -> None:
     if options.dtype != "float32":
-        raise must("precision", "be float32 for all but networks that answer heat maps", options.dtype)
+        raise must("precision", "be float32 for all but networks", options.dtype)
 
 
 def _network_heat_maps(row: Method, camera: Camera, options: RunOptions) -> tuple[HeatMaps, dict[str, Any], float]:

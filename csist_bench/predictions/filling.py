@@ -18,7 +18,8 @@ from csist_bench.predictions.parts import MANIFEST, PROGRESS, Manifest
 
 LOCK_WAIT_S = 0.2  # two runs that fill one part are a mistake
 CLAIMS = "_claims"
-_OURS = re.compile(rf"part-\d+\.parquet|{PROGRESS}/.*|{CLAIMS}/.*|{MANIFEST}")
+_PART = re.compile(r"part-\d+\.parquet")
+_OURS = re.compile(rf"{CLAIMS}/.*|{MANIFEST}")  # parts without a manifest are of nobody knows what run
 _MOST_LOOKED_AT = 1000
 
 
@@ -44,6 +45,9 @@ def filled(folder: Path | Objects, manifest: Manifest, filling: Filling) -> Iter
     resume = filling.resume or n > 1
     if isinstance(folder, Objects):
         _refuse_other_claims(folder, filling)
+        if filling.resume and not filling.overwrite and folder.read(MANIFEST) is not None:
+            # Before a claim is taken from whoever makes another run.
+            parts.require_same(folder, parts.read_manifest(folder), manifest, resume)
         about = {"version": __version__, "method": str(manifest.run.get("method"))}
         with claimed(folder, f"{CLAIMS}/run-{i}-of-{n}.json", about, filling.resume) as claim:
             _refuse_other_claims(folder, filling)
@@ -58,15 +62,17 @@ def filled(folder: Path | Objects, manifest: Manifest, filling: Filling) -> Iter
 
 def _begin(objects: Objects, manifest: Manifest, resume: bool, overwrite: bool) -> None:
     """Put the manifest of a run if none is there, or check that the one there is of the same run."""
-    there = objects.read(MANIFEST)
+    there, asked = objects.read_tagged(MANIFEST), parts.encoded_manifest(manifest)
     if there is None and any(not _OURS.fullmatch(name) for name in objects.names(most=_MOST_LOOKED_AT)):
         raise InputError(f"{objects}: holds other objects; they are left alone, choose another --out")
-    if overwrite and there is not None:
-        objects.remove([MANIFEST])  # first, so that no reader takes what is left for a whole
-        ours = [name for name in objects.names() if _OURS.fullmatch(name) and not name.startswith(f"{CLAIMS}/")]
-        objects.remove(ours)
-        there = None
-    if there is not None or objects.create(MANIFEST, parts.encoded_manifest(manifest)) is None:
+    if there is not None and overwrite:
+        # Notes first: without them no old part is taken for one of the new run. Until the manifest is replaced, the
+        # old run is whole; then nothing is, wherever a kill comes.
+        objects.remove(objects.names(f"{PROGRESS}/"))
+        if objects.replace(MANIFEST, asked, there[1]) is None:
+            raise InputError(f"{objects}: another run wrote here meanwhile; it is left alone")
+        objects.remove([name for name in objects.names() if _PART.fullmatch(name)])
+    elif there is not None or objects.create(MANIFEST, asked) is None:
         parts.require_same(objects, parts.read_manifest(objects), manifest, resume)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from csist_bench.detections import Detections
 from csist_bench.errors import InputError, unknown
 from csist_bench.files import replace_file, require_place
-from csist_bench.files.objects import is_address, require_writable_kind, single_object
+from csist_bench.files.objects import is_address, single_object
 from csist_bench.predictions.csv_format import encode_csv
 from csist_bench.predictions.digest import sealed
 from csist_bench.predictions.header import Header
@@ -61,7 +61,6 @@ def require_writable(path: str | Path, overwrite: bool = True) -> str:
     kind = next((suffix for suffix in reversed(SUFFIXES) if name.lower().endswith(suffix)), None)
     if kind is None:
         raise unknown("prediction file suffix", Path(path).suffix or name, SUFFIXES)
-    require_writable_kind(path)
     if not (isinstance(path, str) and is_address(path)):
         require_place(path, overwrite)
         return kind

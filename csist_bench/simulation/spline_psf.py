@@ -25,7 +25,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage, optimize
 
 from csist_bench.errors import must, require_finite, require_shape
 from csist_bench.simulation.optics import pixel_response
@@ -70,6 +69,8 @@ class SplinePsf:
         InputError
             If they are of another shape, not finite, negative, not centred, or their light does not sum to 1.
         """
+        from scipy import ndimage  # here, since most cameras have no such PSF and SciPy takes a while
+
         values = _checked(samples, name)
         padded = np.pad(values, FILTER_BORDER)
         coefficients = np.asarray(ndimage.spline_filter(padded, order=3, output=np.float64, mode="mirror"))
@@ -92,6 +93,8 @@ class SplinePsf:
     @property
     def samples(self) -> Floats:
         """The samples that the spline goes through, shape (m, m): what `from_file` takes."""
+        from scipy import ndimage
+
         kernel, inner = np.array([1.0, 4.0, 1.0]) / 6, slice(FILTER_BORDER, -FILTER_BORDER)
         rows = ndimage.convolve1d(self.coefficients, kernel, axis=0, mode="constant")
         return np.asarray(ndimage.convolve1d(rows, kernel, axis=1, mode="constant")[inner, inner])
@@ -205,6 +208,8 @@ def _checked(samples: NDArray[Any], name: str) -> Floats:
 
 def _gaussian_widths(values: Floats) -> tuple[float, float]:
     """Return the widths, px, of the Gaussian whose pixel-integrated response comes closest to samples of one."""
+    from scipy.optimize import least_squares
+
     offset: Floats = (np.arange(len(values), dtype=np.float64) - len(values) // 2) * STEP
     zero = np.zeros(1)
 
@@ -214,7 +219,7 @@ def _gaussian_widths(values: Floats) -> tuple[float, float]:
         return np.asarray((light * model - values).ravel())
 
     bounds = ([0.1, -1.0, -1.0, 0.02, 0.02], [2.0, 1.0, 1.0, 64.0, 64.0])
-    fitted = optimize.least_squares(residual, [1.0, 0.0, 0.0, 0.6, 0.6], bounds=bounds)
+    fitted = least_squares(residual, [1.0, 0.0, 0.0, 0.6, 0.6], bounds=bounds)
     return float(fitted.x[3]), float(fitted.x[4])
 
 

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from csist_bench.conventions import PriorTier
 from csist_bench.errors import InputError, show
-from csist_bench.files import replace_file
+from csist_bench.files import replace_file, require_local
 from csist_bench.files.sources import decoded_json, file_bytes
 from csist_bench.methods.networks.base import plain_tensors, without_removed
 from csist_bench.methods.networks.weights import read_tensors, write_tensors
@@ -95,7 +95,7 @@ def create_folder(folder: Path, recipe: RunRecipe) -> None:
     """Make a run's folder anew; an earlier run in it is deleted."""
     if (folder / RECIPE).is_file():
         shutil.rmtree(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    require_local(folder).mkdir(parents=True, exist_ok=True)
     write_recipe(folder, recipe)
 
 

@@ -21,6 +21,13 @@ def squared(number: int) -> int:
     return number * number
 
 
+def threads_of_torch(_number: int) -> int:
+    import torch
+
+    time.sleep(0.2)  # so that the other worker takes the other call
+    return torch.get_num_threads()
+
+
 def killed(number: int) -> int:
     if number == 3:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -33,6 +40,16 @@ def test_every_call_is_made_once(name: str) -> None:
     with opened(name, workers=2) as pool:
         assert sorted(pool.run(squared, [(i,) for i in range(20)])) == [i * i for i in range(20)]
         assert list(pool.run(squared, [])) == []
+
+
+def test_workers_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch")
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    cores = os.cpu_count() or 1
+    with opened("processes", workers=2) as pool:
+        assert list(pool.run(threads_of_torch, [(0,), (1,)])) == [max(1, cores // 2)] * 2
+    with opened("processes", workers=2) as pool:  # one call needs one worker, which has all cores
+        assert list(pool.run(threads_of_torch, [(0,)])) == [cores]
 
 
 def test_a_killed_worker_ends_in_one_line_that_says_how_to_go_on() -> None:

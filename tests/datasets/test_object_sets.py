@@ -89,6 +89,7 @@ def in_shards_of_2500(monkeypatch):
     return recipe("trajectories=2600", "splits=[0.0, 0.0, 1.0]")
 
 
+@pytest.mark.slow
 def test_worker_processes_make_the_same_set(bucket, tmp_path, monkeypatch):
     large = in_shards_of_2500(monkeypatch)
     generate(bucket, large, executor="processes", workers=2)
@@ -126,6 +127,29 @@ def test_making_anew_removes_what_a_set_names_and_nothing_else(bucket):
         place.write(name, data)
     generate(bucket, recipe("seed=1"), overwrite=True)
     assert {name: place.read(name) for name in mine} == mine
+
+
+def test_a_writer_killed_while_it_removed_a_set_is_followed_by_another_recipe(bucket):
+    generate(bucket, recipe())
+    place = Objects(bucket)
+    place.remove([ROOT])
+    place.write(OWN, b'{"state": "held", "token": "gone"}')
+    with pytest.raises(InputError, match=r"pass --resume to go on in its place \(with --overwrite: to begin anew\)"):
+        generate(bucket, recipe("trajectories=14", "k_max=4", "k_min=1"))
+    generate(bucket, recipe("trajectories=14", "k_max=4", "k_min=1"), resume=True)
+    assert verify(bucket) == []
+    assert "train/frames/c/2/0/0/0" not in place.names()
+
+
+def test_who_resumes_another_recipe_takes_no_claim_away(bucket, cli):
+    def meanwhile(done, total):
+        cli.refuses(*COMMAND, "--seed", "1", "--out", bucket, "--resume", says="begun with another recipe")
+
+    assert generate(bucket, recipe(), progress=meanwhile).complete
+    Objects(bucket).write(OWN, b'{"state": "held", "token": "gone"}')
+    cli.refuses(*COMMAND, "--seed", "1", "--out", bucket, "--overwrite", says="with --overwrite: to begin anew")
+    cli.passes(*COMMAND, "--seed", "1", "--out", bucket, "--overwrite", "--resume")
+    assert open_dataset(bucket).recipe.seed == 1
 
 
 def test_a_place_of_something_else_is_left_alone(bucket):
@@ -234,16 +258,15 @@ def test_a_tampered_shard_is_found_and_repaired(bucket, tmp_path, name):
     whole = place.read(name)
     damaged = bytearray(whole)
     damaged[-20] ^= 1
-    for data in (bytes(damaged), whole[:-30]) if "frames" in name else (b"", None):
-        if data is None:
-            place.remove([name])
-        else:
-            place.write(name, data)
-        with pytest.raises(InputError, match=r"repair it with: csist-bench generate --out s3://.* --resume"):
-            open_dataset(bucket).train.read(name.split("/")[1])
-        assert len(verify(bucket)) == 1
-        assert generate(bucket, recipe(), resume=True).written == 28
-        assert place.read(name) == whole
+    if "frames" in name:
+        place.write(name, bytes(damaged))
+    else:
+        place.remove([name])
+    with pytest.raises(InputError, match=r"repair it with: csist-bench generate --out s3://.* --resume"):
+        open_dataset(bucket).train.read(name.split("/")[1])
+    assert len(verify(bucket)) == 1
+    assert generate(bucket, recipe(), resume=True).written == 28
+    assert place.read(name) == whole
 
 
 def test_a_changed_status_object_is_refused(bucket):
@@ -288,8 +311,8 @@ def test_a_store_that_is_lost_while_shards_are_made_ends_in_one_line(bucket, obj
 
 def test_a_killed_writer_leaves_a_set_that_resume_completes_to_the_same_bytes(bucket, tmp_path, monkeypatch):
     in_shards_of_2500(monkeypatch)  # what the process writes
-    asked = recipe("trajectories=12500", "splits=[0.0, 0.0, 1.0]")
-    fields = [text for field in (*FIELDS, "trajectories=12500", "splits=[0,0,1]") for text in ("--set", field)]
+    asked = recipe("trajectories=7500", "splits=[0.0, 0.0, 1.0]")
+    fields = [text for field in (*FIELDS, "trajectories=7500", "splits=[0,0,1]") for text in ("--set", field)]
     command = [sys.executable, "-m", "csist_bench", "generate", *fields, "--executor", "serial", "--out", bucket]
     place = Objects(bucket)
     with subprocess.Popen(command, stderr=subprocess.PIPE) as writer:
@@ -299,12 +322,12 @@ def test_a_killed_writer_leaves_a_set_that_resume_completes_to_the_same_bytes(bu
             assert time.monotonic() < deadline
         os.kill(writer.pid, signal.SIGKILL)
         writer.wait()
-    assert 0 < len(place.names("_progress/")) < 5
+    assert 0 < len(place.names("_progress/")) < 3
     with pytest.raises(InputError, match="not complete"):
         open_dataset(bucket)
     with pytest.raises(InputError, match=rf"another writer is at work \(process {writer.pid} on "):
         generate(bucket, asked)
-    assert 0 < generate(bucket, asked, resume=True, executor="serial").written < 50_000
+    assert 0 < generate(bucket, asked, resume=True, executor="serial").written < 30_000
     generate(tmp_path / "set.zarr", asked, executor="serial")
     assert objects_of(bucket) == files_of(tmp_path / "set.zarr")
 
@@ -318,7 +341,7 @@ def test_a_user_who_may_not_write_is_told_before_anything_is_made(bucket, object
 
 def test_a_bucket_alone_and_other_addresses_are_refused(bucket, cli):
     cli.refuses(*COMMAND, "--out", "s3://sets", says="a data set needs a key in the bucket, as s3://sets/set.zarr")
-    cli.refuses(*COMMAND, "--out", "gs://sets/a.zarr", says="be a path or s3://BUCKET/KEY, got gs://...")
+    cli.refuses(*COMMAND, "--out", "gs://sets/a.zarr", says="be a path on this machine, got an address of gs://;")
     cli.refuses(*COMMAND, "--out", "s3://no-such-bucket/a.zarr", says="bucket must exist at")
     assert not Path("gs:").exists()
 

@@ -57,3 +57,18 @@ def test_any_zarr_reader_takes_the_store(bucket, tmp_path):
     np.testing.assert_array_equal(ours["test/frames"][:], open_dataset(tmp_path / "set.zarr").test.frames)
     with pytest.raises(Exception, match=r"read-only|read only"):
         ours.attrs["mine"] = 1
+
+
+def test_what_was_announced_is_on_its_way_and_read_once(bucket, object_server):
+    place = Objects(bucket)
+    for name in "abcdef":
+        place.write(name, name.encode())
+    store = ObjectStore(place)
+    before = len(object_server.requests())
+    store.ahead("abcdef")
+    store.ahead("ab")
+    assert len(store._coming) == object_store.AHEAD == 4
+    assert [store.whole(name) for name in "abcdef"] == [name.encode() for name in "abcdef"]
+    store.ahead("a")
+    assert len(object_server.requests()) == before + 6
+    assert not store._coming

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pickle
 import socket
+import subprocess
+import sys
 import time
 
 import boto3
@@ -11,7 +13,7 @@ import pytest
 
 from csist_bench.errors import InputError
 from csist_bench.files import objects
-from csist_bench.files.objects import Objects, is_address, parse_address, require_writable_kind, single_object
+from csist_bench.files.objects import Objects, is_address, parse_address, single_object
 from tests.helpers.object_server import BUCKET
 from tests.helpers.server import serving
 
@@ -39,12 +41,6 @@ def test_addresses_that_could_lead_elsewhere_are_refused_without_repeating_a_pas
     with pytest.raises(InputError, match=r"^(address|s3://bucket: key)") as error:
         Objects(address)
     assert "secret" not in str(error.value)
-
-
-def test_other_kinds_of_addresses_are_not_written_to():
-    with pytest.raises(InputError, match=r"be a path or s3://BUCKET/KEY, got gs://\.\.\.$"):
-        require_writable_kind("gs://user:secret@bucket/key")
-    require_writable_kind("a/path")
 
 
 def test_objects_are_put_found_listed_and_removed(bucket):
@@ -194,3 +190,24 @@ def test_endpoints_that_are_none(bucket, monkeypatch, endpoint):
     with pytest.raises(InputError, match=r"AWS_ENDPOINT_URL must be https://HOST") as error:
         Objects(bucket).read("a")
     assert "secret" not in str(error.value)
+
+
+def test_a_forked_process_is_refused_at_once_where_it_would_wait_for_ever(bucket):
+    """A DataLoader forks its workers unless told otherwise."""
+    code = (
+        "import multiprocessing, sys\n"
+        "from csist_bench.files.objects import Objects\n"
+        "def child():\n"
+        "    try:\n"
+        "        Objects(sys.argv[1]).read('a')\n"
+        "    except ValueError as error:\n"
+        "        print(error)\n"
+        "Objects(sys.argv[1]).read('a')\n"
+        "process = multiprocessing.get_context('fork').Process(target=child)\n"
+        "process.start()\n"
+        "process.join(20)\n"
+        "process.kill()\n"
+    )
+    command = [sys.executable, "-W", "ignore", "-c", code, bucket]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert "cannot be used in a forked process; start workers by spawn" in done.stdout, done.stderr

@@ -170,10 +170,6 @@ def test_an_output_that_exists_is_refused_before_the_run(cli, data, tmp_path):
             ["ista", "--precision", "bfloat16"],
             "--precision must be left out for a method without training, got bfloat16",
         ),
-        (
-            ["offgrid-net", "--precision", "bfloat16"],
-            "--precision must be left out for a method that answers points, got bfloat16",
-        ),
         (["ista", *BOTH, "--out", "p.txt"], "unknown prediction file suffix '.txt'"),
     ],
 )

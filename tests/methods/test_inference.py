@@ -211,9 +211,18 @@ def test_rounded_products_move_the_nodes_by_half_a_percent_and_are_told(test, we
         BatchedGridNetwork(model, "cpu", dtype="float16")
     assert rounded.method["settings"] == {"features": 4, "mapped": 4, "precision": "bfloat16"}
     assert "precision" not in exact.method["settings"]
-    for method in ("ml", "ista", "offgrid-net"):
+    for method in ("ml", "ista"):
         with pytest.raises(InputError, match="precision must be float32"):
             unmixed(test, method, dtype="bfloat16")
+
+
+def test_rounded_products_of_a_network_of_points_are_told_and_move_little(test):
+    exact, rounded = (unmixed(test, "offgrid-net", device="cpu", dtype=p) for p in ("float32", "bfloat16"))
+    assert rounded.method["settings"]["precision"] == "bfloat16"
+    assert "precision" not in exact.method["settings"]
+    assert len(rounded.detections) == len(exact.detections)
+    moved = np.abs(rounded.detections.x - exact.detections.x)
+    assert 0 < np.median(moved) < 0.01
 
 
 def test_a_generator_trained_without_its_critic_says_so(test, tmp_path):

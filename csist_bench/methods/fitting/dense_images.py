@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.jit import by_reference, jit
+from csist_bench.methods.fitting.lanes import padded
 from csist_bench.methods.fitting.noise_model import NoiseModel
 from csist_bench.methods.fitting.pixel_model import LOG_ROOT_2PI, ROOT_2, axis_response
 
@@ -54,7 +55,7 @@ def dense_workspace(targets: int, size: int) -> DenseWorkspace:
     return DenseWorkspace(
         np.zeros((unknowns, size * size)),
         np.zeros(size * size),
-        np.zeros((6, size)),
+        np.zeros((6, padded(size))),
         np.zeros((2, size), np.int64),
         np.zeros((4, size, 4)),
         slope,
@@ -83,11 +84,11 @@ def fill_images(
             spline_images(theta[k], row, column, noise_model, freed, 3 * targets, k, work, model)
             continue
         if freed or widths[0] != 1.0 or widths[1] != 1.0:
-            gaussian_response(theta[k, 0], column, noise_model.sigma_x * widths[0], a, da, aw)
-            gaussian_response(theta[k, 1], row, noise_model.sigma_y * widths[1], b, db, bw)
+            gaussian_response(theta[k, 0], column, noise_model.sigma_x * widths[0], n, a, da, aw)
+            gaussian_response(theta[k, 1], row, noise_model.sigma_y * widths[1], n, b, db, bw)
         else:
-            axis_response(theta[k, 0], column, noise_model.table, a, da)
-            axis_response(theta[k, 1], row, noise_model.table_y, b, db)
+            axis_response(theta[k, 0], column, noise_model.table, 0, work.axes[:1], work.axes[1:])
+            axis_response(theta[k, 1], row, noise_model.table_y, 0, work.axes[3:], work.axes[4:])
         for i in range(n):
             for j in range(n):
                 at = i * n + j
@@ -106,9 +107,8 @@ def fill_images(
 
 
 @jit
-def gaussian_response(position: float, first: int, sigma: float, q: Floats, dq: Floats, dw: Floats) -> None:
-    """Write the pixel integrals of a Gaussian of width `sigma` px, and their derivatives in position and in sigma."""
-    n = q.shape[0]
+def gaussian_response(position: float, first: int, sigma: float, n: int, q: Floats, dq: Floats, dw: Floats) -> None:
+    """Write n pixel integrals of a Gaussian of width `sigma` px, and their derivatives in position and in sigma."""
     z = min(max((first - 0.5 - position) / sigma, -1e3), 1e3)
     tail, density = 0.5 * math.erfc(-z / ROOT_2), math.exp(-0.5 * z * z - LOG_ROOT_2PI)
     for i in range(n):

@@ -5,15 +5,17 @@ The cost of theta (K, 3) = (x, y, s) is -2 log likelihood of the window's pixels
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from csist_bench.jit import by_reference, jit, jit_within
+from csist_bench.jit import by_reference, jit, jit_bare, jit_within
 from csist_bench.methods.fitting.dense_images import DenseWorkspace
 from csist_bench.methods.fitting.dense_model import dense_cost, dense_equations
-from csist_bench.methods.fitting.linear_algebra import cholesky, copy_rows, solve
+from csist_bench.methods.fitting.lanes import padded
+from csist_bench.methods.fitting.linear_algebra import cholesky, copy_rows, eliminate
 from csist_bench.methods.fitting.noise_model import NoiseModel
 from csist_bench.methods.fitting.pixel_model import normal_equations, pixel_terms, window_model
 
@@ -70,8 +72,8 @@ class FrameWorkspace:
 def frame_workspace(targets: int, size: int) -> FrameWorkspace:
     """Return the scratch for up to `targets` targets in a window of `size` px a side."""
     n = 3 * targets
-    axes, images, matrices, vectors = (
-        np.zeros((4, targets, size)), np.zeros((3, size, size)), np.zeros((2, n, n)), np.zeros((3, n))
+    axes, images, vectors = (
+        np.zeros((4, targets, padded(size))), np.zeros((3, size, padded(size))), np.zeros((3, n))
     )  # fmt: skip
     return FrameWorkspace(
         axes[0],
@@ -82,23 +84,92 @@ def frame_workspace(targets: int, size: int) -> FrameWorkspace:
         images[1],
         images[2],
         vectors[0],
-        matrices[0],
-        matrices[1],
+        np.zeros((n, n)),
+        np.zeros((n, padded(n + 1))),
         vectors[1],
         vectors[2],
         np.zeros((targets, 3)),
     )
 
 
-@jit_within
-def penalty(theta: Floats, prior: Prior) -> float:
+@jit_bare
+def penalty(theta: Floats, mean: Floats, inverse_variance: Floats) -> float:
     """Return the prior's -2 log density up to a constant: the sum of inverse variance (theta - mean)^2."""
     total = 0.0
     for k in range(theta.shape[0]):
         for u in range(3):
-            away = theta[k, u] - prior.mean[k, u]
-            total += prior.inverse_variance[k, u] * away * away
+            away = theta[k, u] - mean[k, u]
+            total += inverse_variance[k, u] * away * away
     return total
+
+
+@jit_bare
+def plain_cost(
+    theta: Floats,
+    pixels: Floats,
+    row: int,
+    column: int,
+    table_x: Floats,
+    table_y: Floats,
+    noise: tuple[float, float, float, float],
+    mean: Floats,
+    inverse_variance: Floats,
+    a: Floats,
+    da: Floats,
+    b: Floats,
+    db: Floats,
+    model: Floats,
+    score: Floats,
+    curvature: Floats,
+) -> float:
+    """Return the cost of theta (K, 3) where no dense model is needed; `noise` as `noise_of` gives it.
+
+    Every array stands by itself: one taken out of a tuple or a workspace costs a count of references, and this is the
+    innermost step of a fit.
+    """
+    window_model(theta, row, column, table_x, table_y, a, da, b, db, model)
+    variance, gain, saturation, edge = noise
+    likelihood = pixel_terms(pixels, model, variance, gain, saturation, edge, score, curvature)
+    return likelihood + penalty(theta, mean, inverse_variance)
+
+
+@jit_bare
+def plain_equations(
+    theta: Floats,
+    noise: tuple[float, float, float, float],
+    mean: Floats,
+    inverse_variance: Floats,
+    a: Floats,
+    da: Floats,
+    b: Floats,
+    db: Floats,
+    score: Floats,
+    curvature: Floats,
+    jacobian: Floats,
+    normal: Floats,
+    gradient: Floats,
+) -> None:
+    """Fill the normal matrix and gradient, prior included, at the theta of the last `plain_cost`."""
+    variance, gain, saturation, _ = noise
+    uniform = gain == 0.0 and saturation == math.inf
+    base = 1.0 / variance if gain == 0.0 else 0.0
+    normal_equations(theta, a, da, b, db, score, curvature, base, uniform, jacobian, normal, gradient)
+    add_prior(theta, mean, inverse_variance, normal, gradient)
+
+
+@jit_bare
+def add_prior(theta: Floats, mean: Floats, inverse_variance: Floats, normal: Floats, gradient: Floats) -> None:
+    """Add the prior's part to the normal matrix and gradient."""
+    for m in range(theta.shape[0]):
+        for u in range(3):
+            normal[3 * m + u, 3 * m + u] += inverse_variance[m, u]
+            gradient[3 * m + u] -= inverse_variance[m, u] * (theta[m, u] - mean[m, u])
+
+
+@jit_within
+def noise_of(noise_model: NoiseModel) -> tuple[float, float, float, float]:
+    """Return variance, gain, clipping level and its edge."""
+    return noise_model.variance, noise_model.gain, noise_model.saturation, noise_model.edge
 
 
 @jit
@@ -114,9 +185,8 @@ def cost_of(
 
     `dense` is scratch of cameras that need the dense model; None: what only they need is not even compiled.
     """
-    k = theta.shape[0]
     if dense is not None:
-        return penalty(theta, prior) + dense_cost(
+        return penalty(theta, prior.mean, prior.inverse_variance) + dense_cost(
             theta,
             window.pixels,
             window.row,
@@ -128,29 +198,24 @@ def cost_of(
             work.score,
             work.curvature,
         )
-    window_model(
+    return plain_cost(
         theta,
+        window.pixels,
         window.row,
         window.column,
         noise_model.table,
         noise_model.table_y,
-        work.a[:k],
-        work.da[:k],
-        work.b[:k],
-        work.db[:k],
+        noise_of(noise_model),
+        prior.mean,
+        prior.inverse_variance,
+        work.a,
+        work.da,
+        work.b,
+        work.db,
         work.model,
-    )
-    likelihood = pixel_terms(
-        window.pixels,
-        work.model,
-        noise_model.variance,
-        noise_model.gain,
-        noise_model.saturation,
-        noise_model.edge,
         work.score,
         work.curvature,
     )
-    return likelihood + penalty(theta, prior)
 
 
 @jit
@@ -158,28 +223,26 @@ def gather_equations(
     theta: Floats, noise_model: NoiseModel, prior: Prior, work: FrameWorkspace, dense: DenseWorkspace | None
 ) -> None:
     """Fill the normal matrix and gradient, prior included, at the theta of the last `cost_of`."""
-    k = theta.shape[0]
-    base = 1.0 / noise_model.variance if noise_model.gain == 0.0 else 0.0
     if dense is not None:
-        dense_equations(3 * k, noise_model.background, dense, work.score, work.curvature, work.normal, work.gradient)
+        unknowns = 3 * theta.shape[0]
+        dense_equations(unknowns, noise_model.background, dense, work.score, work.curvature, work.normal, work.gradient)
+        add_prior(theta, prior.mean, prior.inverse_variance, work.normal, work.gradient)
     else:
-        normal_equations(
+        plain_equations(
             theta,
-            work.a[:k],
-            work.da[:k],
-            work.b[:k],
-            work.db[:k],
+            noise_of(noise_model),
+            prior.mean,
+            prior.inverse_variance,
+            work.a,
+            work.da,
+            work.b,
+            work.db,
             work.score,
             work.curvature,
-            base,
             work.jacobian,
             work.normal,
             work.gradient,
         )
-    for m in range(k):
-        for u in range(3):
-            work.normal[3 * m + u, 3 * m + u] += prior.inverse_variance[m, u]
-            work.gradient[3 * m + u] -= prior.inverse_variance[m, u] * (theta[m, u] - prior.mean[m, u])
 
 
 @jit
@@ -198,14 +261,20 @@ def fit_frame(
     """
     k = theta.shape[0]
     n = 3 * k
-    trial, step, tolerance = work.trial[:k], work.step[:n], stop.tolerance
-    left, right = window.column - REACH, window.column + window.pixels.shape[1] - 1 + REACH
-    top, bottom = window.row - REACH, window.row + window.pixels.shape[0] - 1 + REACH
+    trial, step, tolerance, least = work.trial[:k], work.step[:n], stop.tolerance, prior.least
+    normal, gradient, factor = work.normal, work.gradient, work.factor
+    pixels, row, column = window.pixels, window.row, window.column
+    left, right = column - REACH, column + pixels.shape[1] - 1 + REACH
+    top, bottom = row - REACH, row + pixels.shape[0] - 1 + REACH
+    a, da, b, db, model = work.a, work.da, work.b, work.db, work.model
+    score, curvature, jacobian = work.score, work.curvature, work.jacobian
+    table_x, table_y, noise = noise_model.table, noise_model.table_y, noise_of(noise_model)
+    mean, inverse_variance = prior.mean, prior.inverse_variance
     cost = cost_of(theta, window, noise_model, prior, work, dense)
     gather_equations(theta, noise_model, prior, work, dense)
     damping = 1e-2
     for _ in range(stop.iterations):
-        promised = damped_step(n, damping, work.normal, work.gradient, work.factor, step)
+        promised = damped_step(n, damping, normal, gradient, factor, step)
         if promised < 0.0:
             damping *= 10.0
             if damping > MAX_DAMPING:
@@ -215,13 +284,25 @@ def fit_frame(
         for m in range(k):
             trial[m, 0] = min(max(theta[m, 0] + step[3 * m], left), right)
             trial[m, 1] = min(max(theta[m, 1] + step[3 * m + 1], top), bottom)
-            trial[m, 2] = max(theta[m, 2] + step[3 * m + 2], prior.least)
-        reached = cost_of(trial, window, noise_model, prior, work, dense)
+            trial[m, 2] = max(theta[m, 2] + step[3 * m + 2], least)
+        if dense is None:
+            reached = plain_cost(
+                trial, pixels, row, column, table_x, table_y, noise, mean, inverse_variance,
+                a, da, b, db, model, score, curvature,
+            )  # fmt: skip
+        else:
+            reached = cost_of(trial, window, noise_model, prior, work, dense)
         if reached < cost:
             gain = cost - reached
             copy_rows(trial, theta)
             cost = reached
-            gather_equations(theta, noise_model, prior, work, dense)
+            if dense is None:
+                plain_equations(
+                    theta, noise, mean, inverse_variance,
+                    a, da, b, db, score, curvature, jacobian, normal, gradient,
+                )  # fmt: skip
+            else:
+                gather_equations(theta, noise_model, prior, work, dense)
             damping = max(damping * 0.1, 1e-9)
             if gain < tolerance and promised < 2.0 * tolerance:
                 break
@@ -234,17 +315,19 @@ def fit_frame(
     return cost
 
 
-@jit
+@jit_bare
 def damped_step(n: int, damping: float, normal: Floats, gradient: Floats, factor: Floats, step: Floats) -> float:
-    """Write the Marquardt step of n unknowns and return the decrease of cost it promises; -1 without a factor."""
+    """Write the Marquardt step of n unknowns and return the decrease of cost it promises; -1 without a factor.
+
+    `normal` is read below its diagonal; `factor` (n, padded(n + 1)) is scratch.
+    """
     for p in range(n):
         for r in range(p):
-            factor[p, r] = normal[p, r]
+            factor[r, p] = normal[p, r]
         factor[p, p] = normal[p, p] * (1.0 + damping) + 1e-300
-        step[p] = gradient[p]
-    if not cholesky(factor, n):
+        factor[p, n] = gradient[p]
+    if not eliminate(factor, n, step):
         return -1.0
-    solve(factor, n, step)
     promised = 0.0
     for p in range(n):
         promised += step[p] * (gradient[p] + damping * normal[p, p] * step[p])

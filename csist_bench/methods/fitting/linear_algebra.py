@@ -7,12 +7,13 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from csist_bench.jit import jit
+from csist_bench.jit import jit, jit_bare
+from csist_bench.methods.fitting.lanes import LANES, load, store
 
 Floats = NDArray[np.float64]
 
 
-@jit
+@jit_bare
 def copy_rows(source: Floats, out: Floats) -> None:
     """Copy a 2-D array entry by entry: compiled, a slice assignment costs seconds more than this loop."""
     for i in range(source.shape[0]):
@@ -20,7 +21,7 @@ def copy_rows(source: Floats, out: Floats) -> None:
             out[i, j] = source[i, j]
 
 
-@jit
+@jit_bare
 def cholesky(matrix: Floats, n: int) -> bool:
     """Replace the lower triangle of the leading n x n block by its Cholesky factor; False where it is not positive."""
     for j in range(n):
@@ -37,7 +38,7 @@ def cholesky(matrix: Floats, n: int) -> bool:
     return True
 
 
-@jit
+@jit_bare
 def solve(factor: Floats, n: int, vector: Floats) -> None:
     """Replace `vector` (n,) by the solution of L L' x = vector, L the Cholesky `factor`."""
     for i in range(n):
@@ -50,6 +51,33 @@ def solve(factor: Floats, n: int, vector: Floats) -> None:
         for k in range(i + 1, n):
             total -= factor[k, i] * vector[k]
         vector[i] = total / factor[i, i]
+
+
+@jit_bare
+def eliminate(rows: Floats, n: int, solution: Floats) -> bool:
+    """Solve M x = v of a symmetric M by Cholesky; `rows` (n, padded(n + 1)) hold M's upper triangle, v in column n.
+
+    False where M is not positive. Steps are those of `cholesky` and `solve`, entry by entry in the same order, to the
+    same bits: but each row of the factor is taken off all later ones at once, v with them. `rows` are overwritten, and
+    below the diagonal without meaning.
+    """
+    for k in range(n):
+        if not rows[k, k] > 0.0:
+            return False
+        root = math.sqrt(rows[k, k])
+        for i in range(k // LANES * LANES, n + 1, LANES):
+            store(rows, (k, i), load(rows, (k, i)) / root)
+        solution[k] = root  # not into the row, where the lanes read next would have to wait for a single number
+        for j in range(k + 1, n):
+            share = rows[k, j]
+            for i in range(j // LANES * LANES, n + 1, LANES):
+                store(rows, (j, i), load(rows, (j, i)) - load(rows, (k, i)) * share)
+    for i in range(n - 1, -1, -1):
+        total = rows[i, n]
+        for k in range(i + 1, n):
+            total -= rows[i, k] * solution[k]
+        solution[i] = total / solution[i]
+    return True
 
 
 @jit

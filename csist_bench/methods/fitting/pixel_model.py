@@ -22,7 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from csist_bench.jit import jit
+from csist_bench.jit import jit_bare
+from csist_bench.methods.fitting.lanes import LANES, lane, lanes_of, load, store
 
 Floats = NDArray[np.float64]
 
@@ -47,24 +48,24 @@ def psf_table(psf_sigma: float) -> Floats:
     phase = (np.arange(phases) + 0.5) / phases - 0.5
     edge = (np.arange(-reach, reach + 2)[None, :] - 0.5 - phase[:, None]) / psf_sigma
     density = np.exp(-0.5 * edge**2) / math.sqrt(2 * math.pi)
-    table = np.empty((phases, TAYLOR_ORDER + 1, 2 * reach + 1))
+    table = np.zeros((phases, TAYLOR_ORDER + 1, 2 * reach + 1 + 2 * LANES))
+    taps = slice(LANES, -LANES)  # beyond them no light, so that lanes may begin anywhere about the target
     # Differences of the nearer tail keep relative precision on both sides.
     upper = ndtr(-edge[:, :-1]) - ndtr(-edge[:, 1:])
-    table[:, 0] = np.where(edge[:, :-1] > 0, upper, np.diff(ndtr(edge), axis=1))
+    table[:, 0, taps] = np.where(edge[:, :-1] > 0, upper, np.diff(ndtr(edge), axis=1))
     # d^n/dx^n Phi((e - x) / sigma) = -He_(n-1)(z) phi(z) / sigma^n with z = (e - x) / sigma, He Hermite polynomials.
     hermite, before = np.ones_like(edge), np.zeros_like(edge)
     factor = 1.0
     for n in range(1, TAYLOR_ORDER + 1):
         factor /= n * psf_sigma
-        table[:, n] = -np.diff(hermite * density, axis=1) * factor
+        table[:, n, taps] = -np.diff(hermite * density, axis=1) * factor
         hermite, before = edge * hermite - (n - 1) * before, hermite
     return table
 
 
-@jit
-def axis_response(position: float, first: int, table: Floats, q: Floats, dq: Floats) -> None:
-    """Write q(i - position) and its derivative in `position` for pixels i = first..first + n - 1 into q, dq (n,)."""
-    n = q.shape[0]
+@jit_bare
+def axis_response(position: float, first: int, table: Floats, row: int, q: Floats, dq: Floats) -> None:
+    """Write q(i - position) and its derivative in `position` for pixels i = first.. into a row of q, dq (K, padded)."""
     phases, taps = table.shape[0], table.shape[2]
     # Relative to the window first, so that a far position cannot overflow the integer conversion.
     away = min(max(position - first, -1e6), 1e6)
@@ -73,21 +74,15 @@ def axis_response(position: float, first: int, table: Floats, q: Floats, dq: Flo
     phase = min(int(place), phases - 1)
     h = (place - phase - 0.5) / phases
     start = taps // 2 - int(nearest)
-    low, high = min(max(-start, 0), n), max(min(taps - start, n), 0)
-    for i in range(low):
-        q[i] = 0.0
-        dq[i] = 0.0
-    for i in range(high, n):
-        q[i] = 0.0
-        dq[i] = 0.0
-    for i in range(low, high):
-        c1, c2, c3 = table[phase, 1, start + i], table[phase, 2, start + i], table[phase, 3, start + i]
-        c4, c5 = table[phase, 4, start + i], table[phase, 5, start + i]
-        q[i] = table[phase, 0, start + i] + h * (c1 + h * (c2 + h * (c3 + h * (c4 + h * c5))))
-        dq[i] = c1 + h * (2.0 * c2 + h * (3.0 * c3 + h * (4.0 * c4 + h * 5.0 * c5)))
+    for i in range(0, q.shape[1], LANES):
+        at = min(max(start + i, 0), taps - LANES)
+        c1, c2, c3 = load(table, (phase, 1, at)), load(table, (phase, 2, at)), load(table, (phase, 3, at))
+        c4, c5 = load(table, (phase, 4, at)), load(table, (phase, 5, at))
+        store(q, (row, i), load(table, (phase, 0, at)) + h * (c1 + h * (c2 + h * (c3 + h * (c4 + h * c5)))))
+        store(dq, (row, i), c1 + h * (2.0 * c2 + h * (3.0 * c3 + h * (4.0 * c4 + h * 5.0 * c5))))
 
 
-@jit
+@jit_bare
 def window_origin(frame: Floats, size: int) -> tuple[int, int]:
     """Return (row, column) of the size x size window about the brightest blob, shifted to lie inside the frame.
 
@@ -117,7 +112,7 @@ def window_origin(frame: Floats, size: int) -> tuple[int, int]:
     return min(max(peak_row - half, 0), height - size), min(max(peak_column - half, 0), width - size)
 
 
-@jit
+@jit_bare
 def cut_window(frame: Floats, row: int, column: int, pixels: Floats) -> None:
     """Copy the window at (row, column) of a frame (H, W) into `pixels` (n, n)."""
     for i in range(pixels.shape[0]):
@@ -125,7 +120,7 @@ def cut_window(frame: Floats, row: int, column: int, pixels: Floats) -> None:
             pixels[i, j] = frame[row + i, column + j]
 
 
-@jit
+@jit_bare
 def window_model(
     theta: Floats,
     row: int,
@@ -138,22 +133,23 @@ def window_model(
     db: Floats,
     model: Floats,
 ) -> None:
-    """Fill the responses of targets theta (K, 3) and their sum, `model` (n, n), in the window at (row, column).
+    """Fill the responses of targets theta (K, 3) and their sum, `model` (n, padded), in the window at (row, column).
 
-    a, da (K, n) belong to x (columns) and `table_x`, b, db (K, n) to y (rows) and `table_y`.
+    a, da (K or more, padded) belong to x (columns) and `table_x`, b, db to y (rows) and `table_y`.
     """
-    model[:] = 0.0
-    rows, columns = model.shape
-    for k in range(theta.shape[0]):
-        axis_response(theta[k, 0], column, table_x, a[k], da[k])
-        axis_response(theta[k, 1], row, table_y, b[k], db[k])
-        for i in range(rows):
-            weight = theta[k, 2] * b[k, i]
-            for j in range(columns):
-                model[i, j] += weight * a[k, j]
+    targets = theta.shape[0]
+    for k in range(targets):
+        axis_response(theta[k, 0], column, table_x, k, a, da)
+        axis_response(theta[k, 1], row, table_y, k, b, db)
+    for j in range(0, model.shape[1], LANES):
+        for i in range(model.shape[0]):
+            light = lanes_of(0.0)
+            for k in range(targets):
+                light = light + theta[k, 2] * b[k, i] * load(a, (k, j))
+            store(model, (i, j), light)
 
 
-@jit
+@jit_bare
 def log_tail(z: float) -> tuple[float, float]:
     """Return log Phi(z) and phi(z) / Phi(z) of the normal distribution, for any z without overflow."""
     if z > -8.0:
@@ -165,7 +161,7 @@ def log_tail(z: float) -> tuple[float, float]:
     return -0.5 * z * z - LOG_ROOT_2PI - math.log(ratio), ratio
 
 
-@jit
+@jit_bare
 def pixel_terms(
     pixels: Floats,
     model: Floats,
@@ -184,7 +180,8 @@ def pixel_terms(
     gain : of the shot noise; a pixel's variance is variance + gain * max(m, 0)
     saturation, edge : a pixel at or above `saturation` is clipped, and says only that the light was at or above
         `edge`: the Tobit term -2 log Phi((m - edge) / sd), with weight r (r + z) / variance, r = phi(z) / Phi(z)
-    score, curvature : out, the shape of the pixels; curvature is the expected one (clipped: the observed one)
+    score, curvature : out, (n, padded); curvature is the expected one (clipped: the observed one); the score stands
+        [column, row], so that the sums along the rows of a window run side by side
     """
     cost = 0.0
     rows, columns = pixels.shape
@@ -193,7 +190,7 @@ def pixel_terms(
         for i in range(rows):
             for j in range(columns):
                 residual = pixels[i, j] - model[i, j]
-                score[i, j] = residual * inverse
+                score[j, i] = residual * inverse
                 cost += residual * residual
         curvature[:] = inverse
         return cost * inverse
@@ -205,23 +202,23 @@ def pixel_terms(
                 z = (model[i, j] - edge) / sd
                 log_probability, ratio = log_tail(z)
                 cost -= 2.0 * log_probability
-                score[i, j] = ratio / sd
+                score[j, i] = ratio / sd
                 curvature[i, j] = ratio * (ratio + z) / spread
             else:
                 residual = pixels[i, j] - model[i, j]
                 scaled = residual / spread
                 cost += residual * scaled
-                score[i, j] = scaled
+                score[j, i] = scaled
                 curvature[i, j] = 1.0 / spread
                 if gain > 0.0:
                     # The variance grows with the model, so log variance and its slope count as well.
                     cost += math.log(spread / variance)
-                    score[i, j] += 0.5 * gain * (scaled * scaled - 1.0 / spread)
+                    score[j, i] += 0.5 * gain * (scaled * scaled - 1.0 / spread)
                     curvature[i, j] += 0.5 * (gain / spread) ** 2
     return cost
 
 
-@jit
+@jit_bare
 def normal_equations(
     theta: Floats,
     a: Floats,
@@ -231,6 +228,7 @@ def normal_equations(
     score: Floats,
     curvature: Floats,
     base: float,
+    uniform: bool,
     jacobian: Floats,
     normal: Floats,
     gradient: Floats,
@@ -239,55 +237,77 @@ def normal_equations(
 
     Unknowns are ordered (x_1, y_1, s_1, x_2, ...). F is summed by separability for the uniform weight `base` (0: none),
     <d_xk, d_xl> = base s_k s_l (a'_k . a'_l)(b_k . b_l) and so on; each pixel whose curvature differs from `base` is
-    corrected by a rank-one term; `jacobian` (3K,) is scratch for that pixel's row of J.
+    corrected by a rank-one term, unless all are known to be alike (`uniform`); `jacobian` (3K,) is scratch for that
+    pixel's row of J.
     """
-    targets, rows, columns = theta.shape[0], score.shape[0], score.shape[1]
+    targets, size = theta.shape[0], score.shape[0]
     for k in range(targets):
         gradient_x, gradient_y, gradient_s = 0.0, 0.0, 0.0
-        for i in range(rows):
-            value, slope = 0.0, 0.0
-            for j in range(columns):
-                value += score[i, j] * a[k, j]
-                slope += score[i, j] * da[k, j]
-            gradient_x += b[k, i] * slope
-            gradient_y += db[k, i] * value
-            gradient_s += b[k, i] * value
+        for first in range(0, size, LANES):
+            value, slope = lanes_of(0.0), lanes_of(0.0)
+            for j in range(size):
+                value = value + load(score, (j, first)) * a[k, j]
+                slope = slope + load(score, (j, first)) * da[k, j]
+            along_x, along_y = load(b, (k, first)) * slope, load(db, (k, first)) * value
+            along_s = load(b, (k, first)) * value
+            for i in range(min(size - first, LANES)):
+                gradient_x += lane(along_x, i)
+                gradient_y += lane(along_y, i)
+                gradient_s += lane(along_s, i)
         gradient[3 * k] = theta[k, 2] * gradient_x
         gradient[3 * k + 1] = theta[k, 2] * gradient_y
         gradient[3 * k + 2] = gradient_s
-    _separable_products(theta, a, da, b, db, base, normal)
+    _separable_products(theta, a, da, b, db, size, base, normal)
     unknowns = 3 * targets
-    for i in range(rows):
-        for j in range(columns):
+    if not uniform:
+        add_pixels(theta, a, da, b, db, curvature, base, jacobian, normal)
+    for p in range(unknowns):
+        for r in range(p):
+            normal[r, p] = normal[p, r]
+
+
+@jit_bare
+def add_pixels(
+    theta: Floats,
+    a: Floats,
+    da: Floats,
+    b: Floats,
+    db: Floats,
+    curvature: Floats,
+    base: float,
+    jacobian: Floats,
+    normal: Floats,
+) -> None:
+    """Add the rank-one term of every pixel whose curvature is not `base` to the lower triangle of `normal`."""
+    targets, size = theta.shape[0], curvature.shape[0]
+    for i in range(size):
+        for j in range(size):
             extra = curvature[i, j] - base
             if extra != 0.0:
                 for k in range(targets):
                     jacobian[3 * k] = theta[k, 2] * da[k, j] * b[k, i]
                     jacobian[3 * k + 1] = theta[k, 2] * a[k, j] * db[k, i]
                     jacobian[3 * k + 2] = a[k, j] * b[k, i]
-                for p in range(unknowns):
+                for p in range(3 * targets):
                     for r in range(p + 1):
                         normal[p, r] += extra * jacobian[p] * jacobian[r]
-    for p in range(unknowns):
-        for r in range(p):
-            normal[r, p] = normal[p, r]
 
 
-@jit
+@jit_bare
 def _separable_products(
-    theta: Floats, a: Floats, da: Floats, b: Floats, db: Floats, base: float, normal: Floats
+    theta: Floats, a: Floats, da: Floats, b: Floats, db: Floats, size: int, base: float, normal: Floats
 ) -> None:
     """Fill the lower triangle of `base` J'J, block (k, l) by block, from dot products along each axis."""
     for k in range(theta.shape[0]):
         for m in range(k + 1):
             aa, ad, da_a, dd = 0.0, 0.0, 0.0, 0.0
-            for j in range(a.shape[1]):
+            for j in range(size):
                 aa += a[k, j] * a[m, j]
                 ad += a[k, j] * da[m, j]
                 da_a += da[k, j] * a[m, j]
                 dd += da[k, j] * da[m, j]
             bb, bd, db_b, ee = 0.0, 0.0, 0.0, 0.0
-            for i in range(b.shape[1]):
+            for i in range(size):
                 bb += b[k, i] * b[m, i]
                 bd += b[k, i] * db[m, i]
                 db_b += db[k, i] * b[m, i]

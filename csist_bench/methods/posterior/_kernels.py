@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.jit import jit
+from csist_bench.methods.fitting.lanes import padded
 from csist_bench.methods.fitting.pixel_model import axis_response
 
 Floats = NDArray[np.float64]
@@ -99,8 +100,8 @@ def log_prior(place: Floats, light: Floats, path: Floats, scene: Scene) -> float
 
 @jit
 def respond(place: Floats, path: Floats, moved: NDArray[np.bool_], scene: Scene, across: Floats, down: Floats) -> None:
-    """Fill the responses of the pixels' columns and rows, `across` and `down` (m, K, n), to the targets that moved."""
-    slope = np.empty(scene.pixels.shape[1])
+    """Fill the responses of columns and rows, `across` and `down` (m, K, padded), to the targets that moved."""
+    slope = np.empty(across.shape[1:])
     for t in range(scene.pixels.shape[0]):
         dx, dy = 0.0, 0.0
         for i in range(len(path)):
@@ -108,8 +109,8 @@ def respond(place: Floats, path: Floats, moved: NDArray[np.bool_], scene: Scene,
             dy += scene.basis[t, i] * path[i, 1]
         for k in range(len(moved)):
             if moved[k]:
-                axis_response(place[k, 0] + dx, scene.column, scene.table, across[t, k], slope)
-                axis_response(place[k, 1] + dy, scene.row, scene.table, down[t, k], slope)
+                axis_response(place[k, 0] + dx, scene.column, scene.table, k, across[t], slope)
+                axis_response(place[k, 1] + dy, scene.row, scene.table, k, down[t], slope)
 
 
 @jit
@@ -209,7 +210,7 @@ def run_chain(
     """
     steps, kinds = len(normal), KINDS if scene.pixels.shape[0] > 1 else KINDS_OF_ONE_FRAME
     path = np.zeros((len(scene.path_sd), 2))
-    across, down = np.empty((2, scene.pixels.shape[0], len(light), scene.pixels.shape[1]))
+    across, down = np.empty((2, scene.pixels.shape[0], len(light), padded(scene.pixels.shape[1])))
     length, moved = np.full(KINDS, 0.1), np.ones(len(light), np.bool_)
     respond(place, path, moved, scene, across, down)
     prior, chi2 = log_prior(place, light, path, scene), misfit(light, scene, across, down)

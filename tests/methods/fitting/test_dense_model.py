@@ -9,6 +9,7 @@ from scipy.special import log_ndtr
 
 from csist_bench.methods.fitting.dense_images import WIDTHS, dense_workspace
 from csist_bench.methods.fitting.dense_model import dense_cost, dense_equations
+from csist_bench.methods.fitting.lanes import padded
 from csist_bench.methods.fitting.noise_model import simple_noise_model
 from csist_bench.methods.fitting.pixel_model import normal_equations, pixel_terms, window_model
 
@@ -60,13 +61,13 @@ def test_without_anything_more_it_is_the_quick_model(gain, saturation):
     pixels = np.minimum(noisy(theta, rng, dense()), saturation)
     theta += rng.normal(0, [0.05, 0.05, 5], theta.shape)
     cost, model, _, normal, gradient, _ = evaluate(theta, pixels, simple._replace(dense=True))
-    a, da, b, db = np.zeros((4, 3, N))
-    image, score, curvature = np.zeros((3, N, N))
+    a, da, b, db = np.zeros((4, 3, padded(N)))
+    image, score, curvature = np.zeros((3, N, padded(N)))
     window_model(theta, ROW, COLUMN, simple.table, simple.table_y, a, da, b, db, image)
     expected = pixel_terms(pixels, image, 4.0, gain, saturation, saturation, score, curvature)
     right, left = np.zeros(9), np.zeros((9, 9))
-    normal_equations(theta, a, da, b, db, score, curvature, 0.0, np.zeros(9), left, right)
-    np.testing.assert_allclose(model, image, rtol=1e-12, atol=1e-10)
+    normal_equations(theta, a, da, b, db, score, curvature, 0.0, False, np.zeros(9), left, right)
+    np.testing.assert_allclose(model, image[:, :N], rtol=1e-12, atol=1e-10)
     assert cost == pytest.approx(expected, rel=1e-12)
     np.testing.assert_allclose(normal, left, rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(gradient, right, rtol=1e-9, atol=1e-9)

@@ -18,9 +18,11 @@ from tests.reference.naive_fitting import naive_model
 @given(position=st.floats(-3, 14), first=st.integers(-2, 6))
 @settings(max_examples=60, deadline=None)
 def test_the_table_gives_the_pixel_integral_and_its_slope(psf_sigma, position, first):
-    q, dq = np.full(7, np.nan), np.full(7, np.nan)
-    fitting.axis_response(position, first, fitting.psf_table(psf_sigma), q, dq)
-    pixel = np.arange(first, first + 7)
+    q, dq = np.full((3, 16), np.nan), np.full((3, 16), np.nan)
+    fitting.axis_response(position, first, fitting.psf_table(psf_sigma), 1, q, dq)
+    assert np.isnan(q[[0, 2]]).all()
+    assert np.isnan(dq[[0, 2]]).all()
+    q, dq, pixel = q[1], dq[1], np.arange(first, first + 16)
     slope = (
         norm.pdf((pixel - position - 0.5) / psf_sigma) - norm.pdf((pixel - position + 0.5) / psf_sigma)
     ) / psf_sigma
@@ -29,9 +31,9 @@ def test_the_table_gives_the_pixel_integral_and_its_slope(psf_sigma, position, f
 
 
 def test_a_position_far_away_gives_no_light():
-    q, dq = np.full(5, np.nan), np.full(5, np.nan)
+    q, dq = np.full((1, 8), np.nan), np.full((1, 8), np.nan)
     for position in (-1e300, -40.0, 60.0, 1e300):
-        fitting.axis_response(position, 0, fitting.psf_table(0.5), q, dq)
+        fitting.axis_response(position, 0, fitting.psf_table(0.5), 0, q, dq)
         assert not q.any()
         assert not dq.any()
 

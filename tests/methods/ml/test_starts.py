@@ -8,7 +8,7 @@ from tests.reference.naive_fitting import naive_model
 
 
 def test_a_single_target_has_no_moments_and_a_pair_has_its_own():
-    a, b, slope, power = np.zeros(5), np.zeros(5), np.zeros(5), np.zeros(5, np.complex128)
+    a, b, slope, power = np.zeros((1, 8)), np.zeros((1, 8)), np.zeros((1, 8)), np.zeros(5, np.complex128)
     table = fitting.psf_table(0.5)
     pair = 0.2 * np.exp(1j * 0.7) * np.array([1, -1]) + 2.1 + 1.9j
     for points in (pair.mean() * np.ones(1), pair):

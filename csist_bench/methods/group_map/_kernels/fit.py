@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.jit import jit
+from csist_bench.methods.fitting.lanes import padded
 from csist_bench.methods.fitting.noise_model import NoiseModel
 from csist_bench.methods.fitting.pixel_model import axis_response, pixel_terms
 
@@ -185,7 +186,7 @@ def lane_responses(
     `response` (4, K, n, LANES) holds the pixel integrals along x, their derivatives, and the same along y.
     """
     basis, degrees, size = groups.basis[t], groups.basis.shape[1], response.shape[2]
-    q, dq = np.empty(size), np.empty(size)
+    q, dq = np.empty((1, padded(size))), np.empty((1, padded(size)))
     table_x, table_y = groups.noise_model.table, groups.noise_model.table_y
     for lane in range(p.shape[-1]):
         g = lane_group[lane]
@@ -199,12 +200,12 @@ def lane_responses(
         for k in range(arm.shape[0]):
             u, v = along + radius * arm[k, 0, lane], across + radius * arm[k, 1, lane]
             arm_vector[k, 0, lane], arm_vector[k, 1, lane] = u, v
-            axis_response(groups.pivots[g, 0] + cos * u - sin * v, groups.origins[f, 1], table_x, q, dq)
+            axis_response(groups.pivots[g, 0] + cos * u - sin * v, groups.origins[f, 1], table_x, 0, q, dq)
             for i in range(size):
-                response[0, k, i, lane], response[1, k, i, lane] = q[i], dq[i]
-            axis_response(groups.pivots[g, 1] + sin * u + cos * v, groups.origins[f, 0], table_y, q, dq)
+                response[0, k, i, lane], response[1, k, i, lane] = q[0, i], dq[0, i]
+            axis_response(groups.pivots[g, 1] + sin * u + cos * v, groups.origins[f, 0], table_y, 0, q, dq)
             for i in range(size):
-                response[2, k, i, lane], response[3, k, i, lane] = q[i], dq[i]
+                response[2, k, i, lane], response[3, k, i, lane] = q[0, i], dq[0, i]
 
 
 @jit

@@ -230,9 +230,9 @@ def count_targets(
         settings.psf_sigma,
         noise_model.table,
         noise_model.table_y,
-        work.a[0],
-        work.b[0],
-        work.da[0],
+        work.a,
+        work.b,
+        work.da,
         scratch.power,
     )
     found, strongest = 0, -math.inf

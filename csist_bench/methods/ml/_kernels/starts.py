@@ -59,21 +59,21 @@ def harmonic_moments(
 
     Coordinates are px within the window. `power` (P + 1,): entry p is the mean of (z_k - centre)^p over the light. A
     single target of the same light at the centre is taken off first: it has no moments of its own, but pixels as wide
-    as the PSF give it some. a, b, slope (n,) are scratch.
+    as the PSF give it some. a, b, slope (1 or more, padded) are scratch.
     """
     n = pixels.shape[0]
     v = WEIGHT_VARIANCE * psf_sigma * psf_sigma
     beta = v / (v + psf_sigma * psf_sigma + PIXEL_VARIANCE)
     x, y = centre_of(pixels, v, beta)
     first = int(ORIGIN)  # a bare 0 is a type of its own to the compiler, for which it would start anew
-    axis_response(x, first, table_x, a, slope)
-    axis_response(y, first, table_y, b, slope)
+    axis_response(x, first, table_x, 0, a, slope)
+    axis_response(y, first, table_y, 0, b, slope)
     light, unit = 0.0, 0.0
     for i in range(n):
         for j in range(n):
             w = math.exp(-0.5 * ((j - x) ** 2 + (i - y) ** 2) / v)
             light += w * pixels[i, j]
-            unit += w * a[j] * b[i]
+            unit += w * a[0, j] * b[0, i]
     power[:] = 0.0
     if not light > 0.0:
         return x, y, 0.0
@@ -82,7 +82,7 @@ def harmonic_moments(
         for j in range(n):
             z = complex(j - x, i - y) / beta
             distance = (j - x) ** 2 + (i - y) ** 2
-            w = math.exp(-0.5 * distance / v) * (pixels[i, j] / light - a[j] * b[i] / unit)
+            w = math.exp(-0.5 * distance / v) * (pixels[i, j] / light - a[0, j] * b[0, i] / unit)
             square += w * distance / (beta * beta)
             term = complex(w, 0.0)
             for p in range(1, power.shape[0]):

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from csist_bench.jit import by_reference, jit
 from csist_bench.methods.fitting.dense_images import WIDTHS, DenseWorkspace
 from csist_bench.methods.fitting.dense_model import dense_cost, dense_equations
+from csist_bench.methods.fitting.lanes import padded
 from csist_bench.methods.fitting.levenberg import MAX_DAMPING, damped_step, shorten
 from csist_bench.methods.fitting.linear_algebra import cholesky, copy_array, log_determinant
 from csist_bench.methods.fitting.noise_model import NoiseModel
@@ -78,13 +79,13 @@ def sequence_workspace(targets: int, size: int, p: int) -> SequenceWorkspace:
     """Return the scratch for `p` unknowns of `targets` targets in windows of `size` px a side."""
     return SequenceWorkspace(
         np.zeros((targets, 3)),
-        np.zeros((targets, size)),
-        np.zeros((targets, size)),
-        np.zeros((targets, size)),
-        np.zeros((targets, size)),
-        np.zeros((size, size)),
-        np.zeros((size, size)),
-        np.zeros((size, size)),
+        np.zeros((targets, padded(size))),
+        np.zeros((targets, padded(size))),
+        np.zeros((targets, padded(size))),
+        np.zeros((targets, padded(size))),
+        np.zeros((size, padded(size))),
+        np.zeros((size, padded(size))),
+        np.zeros((size, padded(size))),
         np.zeros(3 * targets),
         np.zeros((3 * targets + WIDTHS, 3 * targets + WIDTHS)),
         np.zeros(3 * targets + WIDTHS),
@@ -93,7 +94,7 @@ def sequence_workspace(targets: int, size: int, p: int) -> SequenceWorkspace:
         np.zeros(p),
         np.zeros((p, p)),
         np.zeros(p),
-        np.zeros((p, p)),
+        np.zeros((p, padded(p + 1))),
         np.zeros(p),
         np.zeros(p),
     )
@@ -127,6 +128,7 @@ def joint_equations(
     if dense is not None and freed:
         set_widths(a, dense.widths)
     variance, gain, saturation, edge = noise_model.variance, noise_model.gain, noise_model.saturation, noise_model.edge
+    uniform = gain == 0.0 and saturation == math.inf
     for t in range(members.shape[0]):
         f = members[t]
         if f < 0:
@@ -141,7 +143,7 @@ def joint_equations(
         else:
             window_model(theta, origin[f, 0], origin[f, 1], table_x, table_y, qa, da, qb, db, image)
             cost += pixel_terms(pixels[f], image, variance, gain, saturation, edge, score, curvature)
-            normal_equations(theta, qa, da, qb, db, score, curvature, base, jacobian, frame, right)
+            normal_equations(theta, qa, da, qb, db, score, curvature, base, uniform, jacobian, frame, right)
         if rigid:
             gather_rigid(a, time[t], basis[t], targets, degree, frame, right, shared, normal, gradient)
         else:

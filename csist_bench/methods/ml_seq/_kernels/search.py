@@ -104,7 +104,7 @@ def solve_windows(
     k, p = model.targets, model.mean.shape[0]
     work = sequence_workspace(k, survey.windows.shape[1], p)
     search = StartFits(np.zeros((STARTS, p)), np.zeros(STARTS), np.zeros(STARTS, np.bool_))
-    factor, rows = np.zeros((p, p)), np.zeros((3, p))
+    factor, rows = np.zeros(work.factor.shape), np.zeros((3, p))
     stride = max(1, (members.shape[1] - 1) // (LOOSE_FRAMES - 1))
     for w in range(members.shape[0]):
         coefficients = smooth_path(survey.centroids, members[w], times.basis)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from csist_bench.methods.networks.common.one_pass import linear_gelu
 from csist_bench.methods.networks.common.residual import ResidualBlock
 
 
@@ -32,7 +33,8 @@ class ResidualMlp(nn.Module):
 
     def forward(self, h: Tensor) -> Tensor:
         """Map (..., width) to the same shape."""
-        return h + self.out(nn.functional.gelu(self.into(self.norm(h))))
+        added: Tensor = self.out(linear_gelu(self.into, self.norm(h)))
+        return h + added
 
 
 def started_at(layer: nn.Linear, value: float) -> nn.Linear:

@@ -26,6 +26,7 @@ from torch.nn import functional
 from csist_bench.methods.networks.common.assignment import best_assignment
 from csist_bench.methods.networks.common.constants import constant
 from csist_bench.methods.networks.common.correctness import correctness, soft_correctness
+from csist_bench.methods.networks.common.one_pass import Perceptron
 from csist_bench.methods.networks.common.set_loss import (
     INTENSITY,
     INTENSITY_UNIT,
@@ -114,12 +115,12 @@ def _errors(slots: Tensor, share: Tensor, place: Tensor) -> Tensor:
     return (share[..., None, None] * square).sum(dim=1).sqrt()
 
 
-def _deciding(seen: int, hidden: int, decided: int) -> nn.Sequential:
+def _deciding(seen: int, hidden: int, decided: int) -> Perceptron:
     """Return a network that answers zeros at first."""
     last = nn.Linear(hidden, decided)
     nn.init.zeros_(last.weight)
     nn.init.zeros_(last.bias)
-    return nn.Sequential(nn.Linear(seen, hidden), nn.GELU(), nn.Linear(hidden, hidden), nn.GELU(), last)
+    return Perceptron(nn.Linear(seen, hidden), nn.GELU(), nn.Linear(hidden, hidden), nn.GELU(), last)
 
 
 def _likeliest_first(found: Alternatives) -> tuple[Tensor, Tensor, Tensor]:

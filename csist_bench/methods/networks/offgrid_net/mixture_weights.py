@@ -10,6 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from csist_bench.methods.networks.common.one_pass import Perceptron
 from csist_bench.methods.networks.common.set_loss import INTENSITY, LEARNED, PRESENCE, SIGMA_X
 from csist_bench.methods.networks.offgrid_net.hermite_moments import HermiteMoments, Seen, compressed
 
@@ -33,7 +34,7 @@ class MixtureWeights(nn.Module):
         super().__init__()
         self.look = nn.Linear(width, hidden)
         self.compare = nn.Linear(moments + LEARNED * slots, hidden)
-        self.decide = nn.Sequential(nn.GELU(), nn.Linear(hidden, hidden), nn.GELU(), nn.Linear(hidden, 1 + slots))
+        self.decide = Perceptron(nn.GELU(), nn.Linear(hidden, hidden), nn.GELU(), nn.Linear(hidden, 1 + slots))
 
     def forward(self, features: Tensor, slots: Tensor, rest: Tensor) -> tuple[Tensor, Tensor]:
         """Return logits (N, A) of the sets and (N, A, K) of their slots.
