@@ -30,11 +30,11 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(networks, "HOST_TRAJECTORIES", 20)
 
 
-# What these call is run by tests/speed as well.
-SLOW = [pytest.param(n, marks=pytest.mark.slow) for n in ("derefnet against the loop", "offgrid-net", "train edsr")]
+# What these call is run by tests/speed as well, tiny.
+LONGER = ("derefnet against the loop", "offgrid-net", "train edsr", "ways of derefnet")
 
 
-@pytest.mark.parametrize("name", ["train offgrid-net", "ways of derefnet", *SLOW])
+@pytest.mark.parametrize("name", ["train offgrid-net", *(pytest.param(n, marks=pytest.mark.slow) for n in LONGER)])
 def test_a_step_runs_dry_in_its_process(script: ModuleType, small, tmp_path: Path, name: str) -> None:
     path = tmp_path / "f.json"
     assert script.main(["--out", str(path), "--step", name, "--dry-run"]) == 0
@@ -45,6 +45,14 @@ def test_a_step_runs_dry_in_its_process(script: ModuleType, small, tmp_path: Pat
     page = script.as_markdown(record)
     assert "**Not measured on a GPU.**" in page
     assert f"| {name} | {record.measures[0].name.strip()} |" in page
+
+
+def test_what_compiling_took_is_held_against_what_it_saves(script: ModuleType) -> None:
+    gain, paid = script._gain(200.0, 100.0, 30.0)
+    assert gain.value == 2.0
+    assert paid.value == pytest.approx(6000.0)  # of 5 ms saved a frame
+    assert [m.value for m in script._gain(80.0, 100.0, 30.0)] == [0.8]
+    assert [m.value for m in script._gain(200.0, 100.0, 0.0)] == [2.0]
 
 
 def test_on_a_gpu_the_page_says_nothing_of_the_kind(script: ModuleType) -> None:
