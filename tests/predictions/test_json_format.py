@@ -228,3 +228,9 @@ def test_five_rows_are_named_and_the_others_counted(tmp_path):
             read(written(tmp_path, file_of(*({**ROW, "x": "5"} for _ in range(count)))))
         assert str(caught.value).count("must be float, got str") == 5
         assert ("and 1 more" in str(caught.value)) is more
+
+
+def test_a_column_of_text_is_named_beside_one_of_nan(tmp_path):
+    columns = {"sigma_x": ["HERE", 1.0]} | {name: [value, value + 1] for name, value in ROW.items()}
+    text = json.dumps(columns | {"y": [1.0, "7"]}).replace('"HERE"', "NaN")
+    refused(tmp_path, text.encode(), "$.y[1] must be float, got str")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -130,3 +131,10 @@ def test_a_whole_number_that_no_float_holds_is_left_to_the_rows():
     columns = json_uniform.uniform_columns(good, 1, len(good) - 1, lines=False)
     assert columns is not None
     assert columns["track"].tolist() == [2**53 - 1] * 2
+
+
+def test_one_index_that_is_not_whole_is_left_to_the_rows():
+    data = forms()["compact"]
+    for number in (b"0.5", b"9007199254740992", b"-9007199254740993"):
+        bad = re.sub(rb'"frame":\d+', b'"frame":' + number, data, count=1)
+        assert json_uniform.uniform_columns(bad, 1, len(bad) - 1, lines=False) is None

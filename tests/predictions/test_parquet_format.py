@@ -129,3 +129,16 @@ def test_a_bomb_is_refused_by_its_metadata(tmp_path):
     with pytest.raises(InputError, match=r"must unfold to at most 50 times its .* got 5,000,000 rows"):
         read_predictions(tmp_path / "p.parquet", frames_per_trajectory=None, n_trajectories=None)
     assert time.perf_counter() - begun < 2
+
+
+def test_what_else_lies_in_a_folder_is_counted_but_not_what_programs_put_there(tmp_path):
+    stored(tmp_path / "a.parquet", group=pyarrow.array([0, 0]), note=pyarrow.array([1, 1]))
+    stored(tmp_path / "b.PARQUET", x=pyarrow.array([3.0, 4.0]), group=pyarrow.array([0, 0]), note=pyarrow.array([1, 1]))
+    for name in ("_SUCCESS", ".a.parquet.crc"):
+        (tmp_path / name).write_text("")
+    told = [warning.partition(": ")[2] for warning in read(tmp_path).warnings]
+    assert told == ["columns not read: note", "no header; data set and coverage are not verified"]
+    (tmp_path / "notes.md").write_text("")
+    told = [warning.partition(": ")[2] for warning in read(tmp_path).warnings]
+    assert told[0] == "1 other files not read"
+    assert len(told) == 3

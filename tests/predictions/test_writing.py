@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -71,3 +73,11 @@ def test_require_writable_speaks_before_the_work(tmp_path):
     (tmp_path / "d.json").mkdir()
     with pytest.raises(InputError, match="is a folder"):
         require_writable(tmp_path / "d.json")
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_a_path_may_be_text(tmp_path, kind):
+    write_predictions(kind(tmp_path / "p.json"), sample(), Header())
+    same(read(kind(tmp_path / "p.json")).detections, sample())
+    with pytest.raises(InputError, match="the file exists"):
+        require_writable(kind(tmp_path / "p.json"), overwrite=False)
