@@ -108,6 +108,7 @@ def test_npz_is_written_and_said_not_to_be_read(bucket, data, cli):
     cli.refuses("evaluate", f"{bucket}/preds.npz", "--data", data, says="copy it to a folder")
 
 
+@pytest.mark.slow
 def test_parts_by_processes_and_by_several_runs(bucket, data):
     place = f"{bucket}/preds"
     first = run_by_shard(place, call_of(data), Manner(part="1/2"))
