@@ -324,6 +324,7 @@ def damped_step(n: int, damping: float, normal: Floats, gradient: Floats, factor
     for p in range(n):
         for r in range(p):
             factor[r, p] = normal[p, r]
+            factor[p, r] = 0.0  # lanes pass over it: what earlier steps left there would grow without bound
         factor[p, p] = normal[p, p] * (1.0 + damping) + 1e-300
         factor[p, n] = gradient[p]
     if not eliminate(factor, n, step):

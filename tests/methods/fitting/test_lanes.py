@@ -4,9 +4,11 @@ import numba
 import numpy as np
 import pytest
 
+from csist_bench.jit import NO_NUMBA
 from csist_bench.methods.fitting.lanes import LANES, lane, lanes_of, load, padded, store
 
 compiled = numba.njit(error_model="numpy")
+if_compiled = pytest.mark.skipif(NO_NUMBA, reason="CSIST_BENCH_NO_NUMBA is set: nothing tells numba of lanes")
 
 
 def polynomial(table, place, factor, out):
@@ -26,6 +28,7 @@ def filled(function):
     return table, out
 
 
+@if_compiled
 def test_lanes_are_the_same_numbers_compiled_and_not():
     table, plain = filled(polynomial)
     a, b = table[2, 3:11], table[2, 1:9]
@@ -36,6 +39,7 @@ def test_lanes_are_the_same_numbers_compiled_and_not():
     assert filled(compiled(polynomial))[1].tobytes() == expected.tobytes()
 
 
+@if_compiled
 def test_lanes_of_a_vector_begin_anywhere():
     def moved(vector, out):
         for i in range(0, 16, LANES):

@@ -7,11 +7,13 @@ import pytest
 from scipy.special import log_ndtr
 from scipy.stats import norm
 
+from csist_bench.methods.fitting.lanes import padded
 from csist_bench.methods.fitting.levenberg import (
     FrameWindow,
     Prior,
     StoppingRule,
     cost_of,
+    damped_step,
     fit_frame,
     frame_workspace,
     gather_equations,
@@ -86,3 +88,15 @@ def test_a_fit_from_nearby_returns_to_the_truth_of_noise_free_pixels():
     )
     assert cost < 1e-6
     np.testing.assert_allclose(start, theta, rtol=1e-4, atol=1e-3)
+
+
+def test_steps_leave_nothing_in_their_scratch_that_grows():
+    rng, n = np.random.default_rng(5), 12
+    factor, step = np.zeros((n, padded(n + 1))), np.zeros(n)
+    for _ in range(100):
+        part = 0.01 * rng.normal(size=(n, n))  # of roots below 1, by which each step divides
+        normal, gradient = part @ part.T, rng.normal(size=n)
+        assert damped_step(n, 1e-2, normal, gradient, factor, step) > 0
+        assert np.abs(factor).max() < 1e6 * np.abs(normal).max()
+        damped = normal + np.diag(1e-2 * np.diag(normal))
+        assert step == pytest.approx(np.linalg.solve(damped, gradient), rel=1e-6, abs=1e-9)
