@@ -33,20 +33,18 @@ from csist_bench.datasets.writing import (
     write_attributes,
 )
 from csist_bench.errors import InputError, must
-from csist_bench.files.claims import Claim, claimed, is_held
-from csist_bench.files.objects import Objects
+from csist_bench.files.claims import CLAIMS, Claim, claimed, is_held
+from csist_bench.files.objects import MOST_LOOKED_AT, Objects
 from csist_bench.recipes import DataRecipe, recipe_hash
 
 if TYPE_CHECKING:
     from csist_bench.simulation.rendering import Shard
 
-CLAIMS = "_claims"
 _CLAIM = re.compile(rf"{CLAIMS}/part-(\d+)-of-(\d+)\.json")
 _ARRAY = "|".join(ARRAYS)
 _OF_A_SET = re.compile(
     rf"(train|val|test)/(zarr\.json|({_ARRAY})/(zarr\.json|c(/\d+)+))|{PROGRESS}/(train|val|test)-\d+\.json|{ROOT}|{CROISSANT_FILE}|{CRATE}"
 )
-MOST_LOOKED_AT = 1000  # names, to tell a place of somebody else's
 ASKED_AT_ONCE = 8
 
 

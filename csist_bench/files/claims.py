@@ -21,6 +21,7 @@ from typing import Any
 from csist_bench.errors import InputError, show
 from csist_bench.files.objects import Objects
 
+CLAIMS = "_claims"  # where the claims of a prefix lie
 HELD, FREE = "held", "free"
 
 

@@ -29,6 +29,7 @@ EXTRA = "object stores need obstore; install it with: pip install 'csist-bench[r
 GREETING: dict[str, Any] = {"connect": "2s", "read": "5s", "retries": 1, "within": 3.0}
 WORKING: dict[str, Any] = {"connect": "5s", "read": "60s", "retries": 8, "within": 30.0}
 REMOVED_AT_ONCE = 1000  # names, the most that a store takes
+MOST_LOOKED_AT = 1000  # names, to tell a place of somebody else's
 REQUEST_TIMEOUT = "300s"
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _SEGMENT = re.compile(r"[\w.=+ -]+")

@@ -11,16 +11,14 @@ from pathlib import Path
 from csist_bench import __version__
 from csist_bench.errors import InputError
 from csist_bench.files import WAIT_OR_STOP, locked
-from csist_bench.files.claims import Claim, claimed, is_held
-from csist_bench.files.objects import Objects
+from csist_bench.files.claims import CLAIMS, Claim, claimed, is_held
+from csist_bench.files.objects import MOST_LOOKED_AT, Objects
 from csist_bench.predictions import parts
 from csist_bench.predictions.parts import MANIFEST, PROGRESS, Manifest
 
 LOCK_WAIT_S = 0.2  # two runs that fill one part are a mistake
-CLAIMS = "_claims"
 _PART = re.compile(r"part-\d+\.parquet")
 _OURS = re.compile(rf"{CLAIMS}/.*|{MANIFEST}")  # parts without a manifest are of nobody knows what run
-_MOST_LOOKED_AT = 1000
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ def filled(folder: Path | Objects, manifest: Manifest, filling: Filling) -> Iter
 def _begin(objects: Objects, manifest: Manifest, resume: bool, overwrite: bool) -> None:
     """Put the manifest of a run if none is there, or check that the one there is of the same run."""
     there, asked = objects.read_tagged(MANIFEST), parts.encoded_manifest(manifest)
-    if there is None and any(not _OURS.fullmatch(name) for name in objects.names(most=_MOST_LOOKED_AT)):
+    if there is None and any(not _OURS.fullmatch(name) for name in objects.names(most=MOST_LOOKED_AT)):
         raise InputError(f"{objects}: holds other objects; they are left alone, choose another --out")
     if there is not None and overwrite:
         # Notes first: without them no old part is taken for one of the new run. Until the manifest is replaced, the

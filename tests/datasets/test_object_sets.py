@@ -16,11 +16,11 @@ import pytest
 from csist_bench.datasets import layout, object_sets, open_dataset
 from csist_bench.datasets.generation import generate
 from csist_bench.datasets.layout import COMPLETE, ROOT
-from csist_bench.datasets.object_sets import CLAIMS, Making
+from csist_bench.datasets.object_sets import Making
 from csist_bench.datasets.verification import verify
 from csist_bench.errors import InputError
 from csist_bench.files import objects
-from csist_bench.files.claims import is_held
+from csist_bench.files.claims import CLAIMS, is_held
 from csist_bench.files.objects import Objects
 from csist_bench.recipes import load_data_recipe
 from tests.helpers.command_line import CommandLine

@@ -11,13 +11,12 @@ from csist_bench.datasets import layout, open_dataset
 from csist_bench.datasets.generation import generate
 from csist_bench.datasets.layout import ROOT
 from csist_bench.errors import InputError
-from csist_bench.files.claims import is_held
+from csist_bench.files.claims import CLAIMS, is_held
 from csist_bench.files.objects import Objects
 from csist_bench.methods.by_shard import Call, Manner, run_by_shard
 from csist_bench.methods.inference import Scope, assumed_or_told
 from csist_bench.methods.runners import RunOptions
 from csist_bench.predictions import read_predictions
-from csist_bench.predictions.filling import CLAIMS
 from csist_bench.predictions.parts import MANIFEST, PartsFolder, part_name
 from csist_bench.recipes import load_data_recipe
 from tests.helpers.command_line import CommandLine
