@@ -130,7 +130,7 @@ def score_shard(detections: Detections, truth: Truth, first_frame: int, rules: R
         hits=bits,
         gospa=tuple(tree_sum(part, first_frame, rules.n_frames) for part in parts),
         targets=truth.n_targets,
-        empty=int((np.bincount(matched.frame, minlength=truth.n_frames) == 0).sum()),
+        empty=matched.frames_without_answer(truth.n_frames),
         given=given,
         scored=scored,
     )

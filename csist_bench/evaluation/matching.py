@@ -42,6 +42,10 @@ class Matched:
     thresholds: tuple[float, ...]
     ignored: int  # detections in frames that are not scored
 
+    def frames_without_answer(self, n_frames: int) -> int:
+        """Return how many of the scored frames have no detection."""
+        return int((np.bincount(self.frame, minlength=n_frames) == 0).sum())
+
 
 def ranking(detections: Detections) -> Ints:
     """Return the protocol's order: falling score; equal scores by trajectory, frame, x and y."""

@@ -280,7 +280,7 @@ def evaluate(
         targets=truth.n_targets,
         ignored_detections=n_given - scored,
         missing_frames=missing_frames(
-            int((np.bincount(matched.frame, minlength=truth.n_frames) == 0).sum()),
+            matched.frames_without_answer(truth.n_frames),
             truth.n_frames,
             truth.frames,
             provenance.header,
