@@ -136,7 +136,13 @@ class BatchedNetwork:
     With `dtype` bfloat16 its matrix products and convolutions are rounded to half a percent (torch's autocast).
     """
 
-    def __init__(self, model: nn.Module, device: str | torch.device, batch: int, dtype: RunDtype = "float32") -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        device: str | torch.device = "auto",
+        batch: int = 512,
+        dtype: RunDtype = "float32",
+    ) -> None:
         if batch < 1:
             raise must("batch", "be at least 1 frame", batch)
         if dtype not in get_args(RunDtype):

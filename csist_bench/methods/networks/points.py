@@ -14,11 +14,10 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from csist_bench.detections import Detections, detections_from_slots
 from csist_bench.errors import require_shape
-from csist_bench.methods.networks.base import BatchedNetwork, RunDtype, evaluated
+from csist_bench.methods.networks.base import BatchedNetwork, evaluated
 from csist_bench.methods.networks.common.rendering import SceneLabels
 from csist_bench.methods.networks.common.set_loss import (
     COLUMNS,
@@ -48,15 +47,10 @@ class BatchedPointNetwork(BatchedNetwork):
         Of matrix products; moments of blobs, which are small differences, stay as they are.
     """
 
-    def __init__(
-        self,
-        model: nn.Module,
-        device: str | torch.device = "auto",
-        batch: int = 512,
-        dtype: RunDtype = "float32",
-    ) -> None:
-        super().__init__(model, device, batch, dtype)
-        self.reach = int(model.reach)  # type: ignore[arg-type]
+    @property
+    def reach(self) -> int:
+        """Frames on either side that an answer takes in."""
+        return int(self.model.reach)  # type: ignore[arg-type]
 
     def detect(self, frames: NDArray[Any], camera: Camera) -> Detections:
         """Return the targets of frames (B, T, size, size), grey levels, with intensity and standard errors.
