@@ -45,6 +45,8 @@ def fetched(url: str, sha256: str, kept: Path, what: str, largest: int) -> Path:
         with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer:
             data = answer.read(largest + 1)
     except (urllib.error.URLError, OSError, ValueError) as error:
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()  # it is the server's answer as well, and keeps its connection
         reason = getattr(error, "reason", None) or error
         raise InputError(f"{what} {url} cannot be fetched: {reason}") from None
     if len(data) > largest:

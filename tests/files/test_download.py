@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import urllib.error
 
 import pytest
 
@@ -40,3 +41,12 @@ def test_a_digest_is_of_the_bytes():
     require_digest(CONTENT, DIGEST, "it")
     with pytest.raises(InputError, match="sha256 of it must be"):
         require_digest(CONTENT + b"x", DIGEST, "it")
+
+
+def test_an_answer_that_refuses_is_closed(tmp_path):
+    """Else its connection stays open until the garbage is collected, which says so in some later place."""
+    with serving({}) as (address, _), pytest.raises(InputError, match="Not Found") as refused:
+        fetched(f"{address}/none", DIGEST, tmp_path / "kept", "file", 100)
+    answer = refused.value.__context__
+    assert isinstance(answer, urllib.error.HTTPError)
+    assert answer.fp.isclosed()
