@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from csist_bench.datasets.backgrounds import open_background
+from csist_bench.datasets import open_dataset
+from csist_bench.datasets.backgrounds import BackgroundFrames, open_background
 from csist_bench.errors import InputError
 from csist_bench.recipes import DataRecipe
 from csist_bench.simulation.sensor import sense
+from tests.helpers.sets import tiny_set
 
 
 def recipe_with(**fields):
@@ -57,3 +59,21 @@ def test_unusable_backgrounds_are_refused(tmp_path, content, message):
         open_background(recipe_with(background=str(path)))
     with pytest.raises(InputError, match="needs its frames"):
         sense(recipe_with(background=str(path)), np.zeros((2, 20, 11, 11)), range(2))
+
+
+def test_films_of_any_length_are_windows_anywhere_in_them_and_stand_still_at_their_end():
+    frames = np.broadcast_to(np.arange(3.0)[:, None, None], (3, 12, 13))
+    one = BackgroundFrames(frames, 11, seed=0)
+    firsts = [one(index, 2)[:, 0, 0].tolist() for index in range(40)]
+    assert sorted({tuple(pair) for pair in firsts}) == [(0, 1), (1, 2)]
+    assert all(one(index, 5)[:, 0, 0].tolist() == [0, 1, 2, 2, 2] for index in range(40))
+    places = np.add.outer(100 * np.arange(12), np.arange(13))[None]
+    corners = {float(BackgroundFrames(places, 11, seed=0)(index, 1)[0, 0, 0]) for index in range(60)}
+    assert corners == {0, 1, 2, 100, 101, 102}
+
+
+def test_a_data_set_is_a_background(tmp_path):
+    data = open_dataset(tiny_set(tmp_path / "sky.zarr"))
+    source = open_background(recipe_with(background=str(tmp_path / "sky.zarr")))
+    everything = np.concatenate([split.frames.reshape(-1, 11, 11) for split in data.splits.values()])
+    np.testing.assert_array_equal(source.frames, everything)
