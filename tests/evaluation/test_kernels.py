@@ -24,6 +24,11 @@ def test_assignment_costs_what_scipy_finds(shape):
         assert cost[np.arange(shape[0]), chosen].sum() == pytest.approx(cost[rows, columns].sum(), abs=1e-12)
 
 
+def test_of_equal_columns_the_first_that_is_free_is_taken():
+    slack, done = np.array([0.0, 3.0, 1.0, 1.0, 0.5]), np.array([True, False, False, False, True])
+    assert kernel.least_slack(slack, done) == 2
+
+
 def _weighted(targets, rows, weights):
     """AP of a scene in which trajectory i is repeated weights[i] times, by the plain scorer."""
     copies = np.repeat(np.arange(len(weights)), weights)
