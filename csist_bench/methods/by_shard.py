@@ -233,6 +233,7 @@ def _run_table(call: Call, split: Split) -> dict[str, Any]:
         "frames": f"{frames.start}:{frames.stop}",
         "groups": call.scope.groups,
         "false_alarms": call.scope.false_alarms,
+        **({"lower_scores": True} if call.scope.lower_scores else {}),
         "noise_sigma": call.camera.noise_sigma,
         "settings": dict(call.options.settings),
         **{name: str(value) for name, value in options.items() if name in ("weights", "dtype", "threshold", "sha256")},

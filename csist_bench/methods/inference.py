@@ -25,6 +25,7 @@ from csist_bench.methods.groups.method import GroupRunner, in_one_group, search_
 from csist_bench.methods.groups.policy import FALSE_ALARMS, Groups
 from csist_bench.methods.linking import MOST_A_FRAME, most_together, with_tracks
 from csist_bench.methods.misfit import BlockMisfit, Misfit, misfit_of, misfit_of_block
+from csist_bench.methods.misfit_scores import lowered, not_judged
 from csist_bench.methods.outside import register, resolve
 from csist_bench.methods.registry import METHODS, Method, find
 from csist_bench.methods.runners import Runner, RunOptions
@@ -84,7 +85,8 @@ class Scope:
     `frames` are by default the scored ones; `first` answers only so many trajectories; `workers` are threads of a
     training-free method (by default one a core). `groups` says whether frames are searched for groups: "many", "one"
     takes each frame for a cut-out about one group, "auto" decides by their size and by what they show (docs/groups.md);
-    `false_alarms` is how many false groups a frame of noise alone may have, on average.
+    `false_alarms` is how many false groups a frame of noise alone may have, on average. `lower_scores` lowers the
+    scores of frames that the answers do not explain (`methods.misfit_scores`).
     """
 
     frames: range | None = None
@@ -92,6 +94,7 @@ class Scope:
     workers: int | None = None
     groups: Groups = "auto"
     false_alarms: float = FALSE_ALARMS
+    lower_scores: bool = False
 
 
 def unmix(
@@ -112,6 +115,7 @@ def unmix(
     threshold: float | None = None,
     groups: Groups = "auto",
     false_alarms: float = FALSE_ALARMS,
+    lower_scores: bool = False,
     progress: Progress | None = None,
     **setting: Any,
 ) -> Detections:
@@ -157,6 +161,8 @@ def unmix(
         about one group. By default frames that are large, not square or show separate spots are searched.
     false_alarms : float
         False groups that a frame of noise alone may have, on average.
+    lower_scores : bool
+        Lower the scores of frames that the answers do not explain; of methods that state standard errors.
     progress : callable, optional
         Called with the frames done and those in all.
     **setting
@@ -191,7 +197,7 @@ def unmix(
         camera = camera.with_noise_sigma(noise_sigma)
     elif noise_sigma is not None:
         raise must("noise_sigma", "be left out where a camera is given", noise_sigma)
-    scope = Scope(frames, first, workers, groups, false_alarms)
+    scope = Scope(frames, first, workers, groups, false_alarms, lower_scores)
     return unmix_each(source, method, [decoder], camera, options, scope, progress)[0].detections
 
 
@@ -242,6 +248,7 @@ def unmix_each(
     if grouped.way == "one":
         require_shape_of(row, source)
     runner = grouped.whole
+    _require_judged(row, runner, scope)
     wanted = source.scored_frames if scope.frames is None else scope.frames
     total = min(source.n_trajectories, scope.first or source.n_trajectories)
     threads = runner.threads if row.trainable else scope.workers or runner.threads
@@ -265,7 +272,9 @@ def unmix_each(
         left: list[list[BlockMisfit | None]] = []
         decoding = np.zeros(len(decoders))  # s
         answers = in_order(
-            lambda block: _answer_block(source, grouped, wanted, block, within, partly(block)), blocks, outer
+            lambda block: _answer_block(source, grouped, wanted, block, within, partly(block), scope.lower_scores),
+            blocks,
+            outer,
         )
         for (_, stop), (part, spent, unexplained) in zip(blocks, answers, strict=True):
             parts.append(part)
@@ -287,6 +296,7 @@ def unmix_each(
         about |= {
             "noise_sigma": camera.noise_sigma,
             **header_table(told),
+            **({"lower_scores": True} if scope.lower_scores else {}),
             "seconds": round(spent, 3),
             "hardware": _hardware(about),
         }
@@ -337,6 +347,12 @@ def _misfit(
     return misfit_of(blocks, camera, runner.together(frames), fitted) if blocks else None
 
 
+def _require_judged(row: Method, runner: Runner, scope: Scope) -> None:
+    """Refuse, before the work, to lower scores of answers that are not compared with their frames."""
+    if scope.lower_scores and not all(runner.judged_as(d) for d in range(len(runner.about))):
+        raise not_judged(row.name)
+
+
 def require_shape_of(row: Method, source: FrameSource) -> None:
     """Refuse frames that are not square for a method that takes no others, where they are not cut into windows."""
     height, width = _frame_shape(source)
@@ -360,9 +376,10 @@ def _answer_block(
     block: Block,
     threads: int,
     partly: Callable[[float], None] | None,
+    lower_scores: bool,
 ) -> tuple[list[Detections], list[float], list[BlockMisfit | None]]:
     """Return each decoder's detections in the wanted frames of a block's trajectories, how long it took, s, and what
-    they leave unexplained.
+    they leave unexplained; `lower_scores` as `Scope` says.
     """
     start, stop = block
     values = source.read("frames", start, stop)
@@ -379,6 +396,9 @@ def _answer_block(
         misfit_of_block(answered, one, grouped.camera) if grouped.whole.judged_as(d) and answered.size else None
         for d, one in enumerate(found)
     ]
+    if lower_scores:
+        name = grouped.row.name
+        found = [lowered(one, rest, grouped.camera, name) for one, rest in zip(found, left, strict=True)]
     return [one.shifted(start, wanted.start) for one in found], seconds, left
 
 
