@@ -158,16 +158,10 @@ def command(
     """
     from csist_bench.cli.run_parts import answer_into, is_folder, require_split
     from csist_bench.datasets.frame_files import BareFrames
-    from csist_bench.methods.inference import (
-        Scope,
-        assumed_or_told,
-        chosen_frames,
-        header_of,
-        open_source,
-        unmix_each,
-    )
+    from csist_bench.methods.inference import assumed_or_told, chosen_frames, header_of, open_source, unmix_each
     from csist_bench.methods.outside import resolve
     from csist_bench.methods.runners import RunOptions
+    from csist_bench.methods.scope import Scope
     from csist_bench.predictions import require_writable, write_predictions
     from csist_bench.recipes import parse_overrides
     from csist_bench.simulation.camera_file import assumed_text, header_table

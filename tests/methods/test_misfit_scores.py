@@ -8,9 +8,10 @@ import pytest
 
 from csist_bench.conventions import THRESHOLDS
 from csist_bench.errors import InputError
-from csist_bench.methods.inference import Scope, header_of, unmix_each
+from csist_bench.methods.inference import header_of, unmix_each
 from csist_bench.methods.misfit import SURE, BlockMisfit, misfit_of_block
 from csist_bench.methods.misfit_scores import expected_hits, lowered, variance_growth
+from csist_bench.methods.scope import Scope
 from csist_bench.simulation.camera import Camera
 from csist_bench.simulation.optics import Optics
 from tests.methods.test_misfit import CAMERA, frames_of, truth_of
