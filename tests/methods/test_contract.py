@@ -231,7 +231,7 @@ def trained(name: str) -> pytest.ParameterSet:
     return pytest.param(name, marks=marks)
 
 
-@pytest.mark.parametrize("name", map(trained, NETWORKS))
+@pytest.mark.parametrize("name", [trained(name) for name in NETWORKS])
 def test_a_few_steps_lower_the_loss_on_four_frames(name: str) -> None:
     model = copy.deepcopy(network(name)).train()
     frames, labels, scored = units(name)
