@@ -292,6 +292,7 @@ def test_numbers_of_one_and_two_and_eight_bytes_are_read(tmp_path, kind):
     equal(read(stored(tmp_path / "maps.zarr", values)), read(tmp_path / "maps.npz"))
 
 
+@pytest.mark.long
 def test_a_chunk_that_unpacks_to_more_than_its_shape_is_refused(tmp_path):
     import gzip
 
