@@ -51,9 +51,10 @@ def test_an_order_that_the_shape_does_not_tell_is_asked_for(tmp_path):
     ("value", "kind"),
     [(np.zeros((5, 5)) + 1j, None), (np.zeros((5, 5), bool), "logical"), ({"a": 1}, "struct"), ("words", "char")],
 )
-def test_what_is_no_array_of_real_numbers_is_refused(tmp_path, value, kind):
-    savemat(tmp_path / "a.mat", {"z": value})
-    says = "hold frames of whole or floating-point numbers, got complex128"
+@pytest.mark.parametrize("packed", [False, True])
+def test_what_is_no_array_of_real_numbers_is_refused(tmp_path, value, kind, packed):
+    savemat(tmp_path / "a.mat", {"z": value}, do_compression=packed)
+    says = "variable 'z' must hold whole or floating-point numbers, got complex ones"
     with pytest.raises(
         InputError, match=f"variable 'z' must be an array of real numbers, got {kind}" if kind else says
     ):
@@ -76,8 +77,51 @@ def test_what_is_no_mat_file_or_cut_short_is_refused(tmp_path):
         cb.read_frames(tmp_path / "b.mat")
 
 
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "float32", "float64", "int64"])
+def test_arrays_packed_or_not_are_read(tmp_path, packed, dtype):
+    frames = pattern("uint8", shape=(50, 11, 11)).astype(dtype)
+    for name in ("z", "a_name_of_many_letters"):
+        savemat(tmp_path / "a.mat", {name: frames.transpose(1, 2, 0), "w": "me"}, do_compression=packed)
+        assert np.array_equal(cb.read_frames(tmp_path / "a.mat").frames[0], frames)
+
+
 def element(kind, data):
     return struct.pack("<II", kind, len(data)) + data + bytes(-len(data) % 8)
+
+
+def array(*parts):
+    return element(14, b"".join(parts))
+
+
+FLAGS = struct.pack("<II", 6, 8) + struct.pack("<II", 6, 0)  # of doubles
+LENGTHS = struct.pack("<II", 5, 8) + struct.pack("<2i", 11, 11)
+NAME = struct.pack("<HH", 1, 1) + b"z\0\0\0"
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (struct.pack("<II", 14, 16) + bytes(16), r"\(could not read bytes\)"),
+        (
+            (FLAGS, LENGTHS, NAME, struct.pack("<II", 99, 121) + bytes(128)),
+            r"\(variable 'z' holds numbers of type 99\)",
+        ),
+        ((FLAGS, LENGTHS, NAME, struct.pack("<II", 8, 121) + bytes(128)), r"\(variable 'z' holds numbers of type 8\)"),
+        ((FLAGS, LENGTHS, NAME), r"\(variable 'z' holds numbers of type None\)"),
+        ((FLAGS, LENGTHS, NAME, struct.pack("<II", 2, 8) + bytes(8)), r"\("),
+    ],
+)
+def test_damaged_arrays_end_in_one_line(tmp_path, body, says, packed):
+    """SciPy's reader takes the whole process down where numbers are of a type that there is not."""
+    body = body if isinstance(body, bytes) else array(*body)
+    if packed:
+        body = zlib.compress(body)
+        body = struct.pack("<II", 15, len(body)) + body
+    (tmp_path / "a.mat").write_bytes(b"MATLAB 5.0 MAT-file".ljust(124) + b"\x00\x01IM" + body)
+    with pytest.raises(InputError, match=r"a\.mat: not a readable MAT file " + says):
+        cb.read_frames(tmp_path / "a.mat")
 
 
 def bomb(shape, count):
