@@ -8,6 +8,7 @@ from csist_bench.datasets.generation import generate
 from csist_bench.datasets.target_tables import read_target_table
 from csist_bench.datasets.verification import verify
 from csist_bench.errors import InputError
+from csist_bench.files.convention import Convention
 from csist_bench.recipes import load_data_recipe
 from csist_bench.simulation.optics import Optics
 from csist_bench.simulation.rendering import frames_from_targets
@@ -75,6 +76,7 @@ def test_noise_can_be_asked_for_and_another_table_is_not_resumed(tmp_path):
         (HEADER + "0,-1,0,5,5,240\n", "frame must be a whole number from 0; offending: line 2: frame = -1"),
         (HEADER + "0,0.5,0,5,5,240\n", r"frame must be a whole number from 0; offending: line 2: frame = 0\.5"),
         (HEADER + "0,0,0,5,5,0\n", "intensity must be above 0 grey levels; offending: line 2: intensity = 0"),
+        (HEADER + "0,0,0,5,5,240\n0,0,1,5,5,-1\n", "above 0 grey levels; offending: line 3: intensity = -1"),
         (HEADER + "0,0,0,5\n", "line 2 has 4 fields instead of 6"),
         (HEADER + "0,0,0,5,5,240\n0,0,0,6,6,240\n", "must occur once; offending: trajectory 0 frame 0 target 0"),
         (HEADER + "0,20000,0,5,5,240\n", "frame must be below 10000"),
@@ -84,6 +86,14 @@ def test_noise_can_be_asked_for_and_another_table_is_not_resumed(tmp_path):
 def test_bad_tables_are_named(tmp_path, text, message):
     with pytest.raises(InputError, match=message):
         read_target_table(written(tmp_path, text))
+
+
+def test_frames_and_positions_of_another_convention_are_those_of_ours(tmp_path):
+    ours = read_target_table(written(tmp_path, HEADER + "0,0,0,4.5,6,240\n0,2,0,4.5,6,240\n"))
+    theirs = written(tmp_path, HEADER + "0,1,0,6.5,5,240\n0,3,0,6.5,5,240\n")
+    read = read_target_table(theirs, Convention(1, "corner", "yx"))
+    assert np.array_equal(read.count, ours.count)
+    assert np.array_equal(read.xy, ours.xy, equal_nan=True)
 
 
 def test_frames_are_counted_up_to_the_last_that_may_be(tmp_path):

@@ -91,6 +91,7 @@ def test_fates_equal_plain_loops_and_add_up():
         extra = columns["doubled"] + columns["false"] + columns["displaced"]
         np.testing.assert_array_equal(columns["hits25"] + extra, columns["answers"])
         assert table.totals()["targets"] == columns["targets"].sum()
+        assert table.n_wrong == sum(any(columns[name][i] for name in WRONGS) for i in range(len(lost)))
 
 
 def test_columns_are_of_the_scored_frames_and_average_to_the_figures():

@@ -98,3 +98,10 @@ def test_x_is_the_column_of_a_label_grid():
     grid = _grids(np.zeros(2, dtype=np.int64), xy, intensity, range(1), 3, 33)[0]
     np.testing.assert_array_equal(grid, grid_from_targets(xy, intensity, Optics()))
     assert (grid[10, 22], grid[28, 8]) == (230.0, 240.0)
+
+
+@pytest.mark.parametrize("n", [1, 5, 10])
+def test_images_smaller_than_the_window_are_compared_by_the_largest_that_fits(n):
+    a, b = np.random.default_rng(0).uniform(0, 255, (2, 2, n, n))
+    assert ssim(a, a) == pytest.approx([1.0, 1.0])
+    assert (ssim(a, b) < 0.9).all()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from csist_bench.evaluation.report import DetailOptions, Provenance, evaluate
-from csist_bench.evaluation.report_text import report_latex, report_text, write_report
+from csist_bench.evaluation.report_text import _csv, report_latex, report_text, write_report
 from csist_bench.predictions import Header
 from tests.helpers.scenes import detections_of, random_scene, truth_of
 
@@ -141,3 +141,8 @@ def test_a_capped_score_says_so(scene):
     assert text.startswith("CSO-mAP (at most 1 answers a frame) ")
     assert "not the official figure: at most 1 answers a frame: a variant of the protocol" in text
     assert "(the best 1 of each frame; " in text
+
+
+def test_a_table_of_one_row_has_its_header():
+    assert _csv([{"name": "=a", "ap": 1.5}]) == b"name,ap\n'=a,1.5\n"
+    assert _csv([]) == b""

@@ -35,5 +35,15 @@ def test_blocks_are_bounded_and_hold_every_trajectory_once(monkeypatch):
     assert (len(whole), len(parts)) == (1, len(case.target_xy))
     for n, part in enumerate(parts):
         width = part.distance.shape[3]
+        assert len(part.distance) == 1
         np.testing.assert_array_equal(part.distance[0], whole[0].distance[n, :, :, :width])
     assert np.concatenate([part.tracks for part in parts]).tolist() == whole[0].tracks.tolist()
+
+
+def test_a_block_is_as_large_as_its_widest_trajectory_makes_it(monkeypatch):
+    """One answer in the first trajectory's frame, nine in the second's: 18 places together."""
+    place = np.repeat([0, 1], [1, 9])
+    arrays = np.full((2, 1, 1, 2), 5.0), place, np.zeros(10, int), np.full((10, 2), 5.0), np.arange(10)
+    for most, blocks in ((18, 1), (17, 2)):
+        monkeypatch.setattr(module, "LARGEST_BLOCK", most)
+        assert len(list(track_frames(*arrays))) == blocks

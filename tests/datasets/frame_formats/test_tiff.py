@@ -98,6 +98,13 @@ def test_pages_of_other_size_or_depth_are_refused(tmp_path):
     refused(tmp_path / "depth.tif", says)
 
 
+def test_pages_of_two_sizes_are_refused_where_tifffile_reads_them(tmp_path):
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        for rows in (11, 12):
+            file.write(np.zeros((rows, 11)), photometric="minisblack", metadata=None)
+    refused(tmp_path / "a.tif", " must hold pages of one size and type, got 2 kinds of pages")
+
+
 def test_what_is_no_tiff_or_cut_short_is_refused(tmp_path):
     (tmp_path / "a.tif").write_bytes(b"garbage")
     refused(tmp_path / "a.tif", ": not a TIFF file (it does not begin as one)")

@@ -45,6 +45,12 @@ def test_pictures_and_annotations_have_to_agree(tmp_path):
         find_frames(tmp_path, LAYOUTS["csist-100k"])
 
 
+def test_a_folder_of_another_layout_names_it(tmp_path):
+    touch(tmp_path / "val" / "cso_img", "image_1.png")
+    with pytest.raises(InputError, match="it looks like the layout csist-100k: pass --layout csist-100k"):
+        find_frames(tmp_path, LAYOUTS["published"])
+
+
 def test_a_split_without_pictures_is_refused(tmp_path):
     touch(tmp_path / "train" / "image")
     with pytest.raises(InputError, match="train: holds no pictures"):

@@ -30,6 +30,28 @@ def test_no_rounding_moves_a_pixel_by_more_than_the_slack(decimals):
     assert moved.max() > 0.2 * allowed.max()  # and the bound is no mere large number
 
 
+def test_the_slack_is_reached_by_the_largest_rounding_where_a_pixel_is_steepest():
+    def moved(before, after):
+        frames = [frames_from_targets(np.array([[xy]]), np.array([[light]]), OPTICS) for *xy, light in (before, after)]
+        return np.abs(frames[1] - frames[0]).max()
+
+    of_place, of_light = Slack.of((2, 9), OPTICS), Slack.of((9, 0), OPTICS)
+    assert moved((5, 5, 200), (5, 5, 200.5)) == pytest.approx(of_light.of_target, rel=1e-6)
+    edges = [moved((5 + x, 5, 200), (5 + x + 0.005, 5, 200)) for x in np.linspace(-1, 1, 401)]
+    # Along one axis; the slack is for both.
+    assert 1 <= 200 * of_place.of_light / 2 / max(edges) < 1.01
+
+
+def test_one_wrong_frame_of_a_block_is_found_and_named():
+    xy, light = np.full((10, 1, 2), 5.0), np.full((10, 1), 50.0)
+    shown = np.rint(frames_from_targets(xy, light, OPTICS))
+    shown[6, 5, 5] += 7
+    part = Residuals(OPTICS, 1.0, 255.0, Slack.of((6, 17), OPTICS))
+    part.add(xy, light, shown)
+    assert part.failed[0].tolist()[0] == 6
+    assert part.error[0, 0] == pytest.approx(7, abs=0.5)
+
+
 def test_slack_counts_the_targets_that_are_there():
     slack, light = Slack.of((2, 0), OPTICS), np.array([[200.0, np.nan], [200.0, 100.0], [np.nan, np.nan]])
     assert slack(light).tolist() == pytest.approx(
