@@ -89,6 +89,11 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     process.communicate()
 
 
+def compile_calibration_ahead() -> subprocess.Popen[bytes] | None:
+    """Start the second process for a calibration, which fits sequences on a background of its own."""
+    return compile_ahead("ml-seq", replace(Camera.from_recipe(load_data_recipe("seqcsist")), background_law="plane"))
+
+
 def cores() -> int:
     """Return how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
