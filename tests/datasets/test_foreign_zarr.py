@@ -274,6 +274,7 @@ def test_absurd_shapes_and_chunks_are_refused_at_once(tmp_path, changes, says):
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 2**20  # KiB
 
 
+@pytest.mark.long
 def test_a_chunk_that_unpacks_to_more_than_its_shape_is_refused(tmp_path):
     import gzip
 
