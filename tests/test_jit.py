@@ -6,8 +6,8 @@ import json
 import os
 import subprocess
 import sys
-import types
 import time
+import types
 
 import numpy as np
 import pytest
