@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
 import sys
 import time
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
+from csist_bench import jit
 from csist_bench.datasets import open_dataset
 from csist_bench.jit import jit
 from tests.helpers.sets import tiny_set
@@ -129,6 +133,20 @@ def test_processes_that_begin_together_compile_a_function_once_and_lose_nothing(
 
     assert compiled(["float64"], ["float64"], ["float32"]) == ["total", "total", "twice", "twice"]  # once a type
     assert compiled(["float64", "float32"]) == []
+
+
+def test_a_process_that_hangs_is_not_waited_for_for_ever(tmp_path, monkeypatch):
+    (tmp_path / "held_kernel.py").write_text("from csist_bench.jit import jit\n\n@jit\ndef one(x):\n    return x + 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    one = importlib.import_module("held_kernel").one
+    folder = Path(one.stats.cache_path)
+    folder.mkdir(parents=True, exist_ok=True)
+    monkeypatch.setattr(jit, "WAIT_S", 0.5)
+    with FileLock(folder / "held_kernel.one.lock"):
+        began = time.monotonic()
+        assert one(1) == 2
+        assert time.monotonic() - began >= 0.5
+    assert one(1.5) == 2.5
 
 
 def test_kernels_of_cameras_that_are_not_in_use_are_not_compiled():

@@ -51,8 +51,9 @@ class Told(NamedTuple):
     @classmethod
     def of(cls, method: str, camera: Camera) -> Told:
         """Return what is to be told of a method and the camera that it is run with."""
-        error = camera.psf_sigma_error
-        return cls(method, noise_model_of(camera, False).dense, float(camera.noise_sigma), (error[0], error[1]))
+        along_x, along_y = camera.psf_sigma_error
+        dense = noise_model_of(camera, False).dense
+        return cls(method, dense, float(camera.noise_sigma), (float(along_x), float(along_y)))
 
     @property
     def camera(self) -> Camera:
@@ -64,10 +65,13 @@ class Told(NamedTuple):
 
 
 def compile_ahead(method: str, camera: Camera) -> subprocess.Popen[bytes] | None:
-    """Start the second process for a method, where it helps: None where there is one core, or it is no fitter."""
-    if method not in METHODS or cores() < 2:
+    """Start the second process for a method, where it helps.
+
+    None where there is one core, where the method is no fitter, or where no process can be started.
+    """
+    if method not in METHODS or cores() < 2 or not sys.executable:
         return None
-    told = Told.of(method, camera)._asdict() | {"path": sys.path}
+    told = Told.of(method, camera)._asdict() | {"path": [str(place) for place in sys.path]}
     try:
         # Its standard input is a pipe that closes with this process, however that ends. In a session of its own it
         # does not hear Ctrl-C; that is for this process to hear.
