@@ -120,8 +120,22 @@ def start_path(survey: Survey, members: Ints) -> Floats:
 
 def fit_count(survey: Survey, plan: Plan, path: Floats, chosen: Ints, count: int, model: GroupModel) -> CountFits:
     """Fit all hypotheses of `count` targets to the chosen groups, in rounds, dropping the hopeless ones after each."""
+    groups = groups_of(survey, plan, path, count, model)
+    hypotheses = start_hypotheses(path, chosen, count, groups.prior, model)
+    levels = ROTATED_LEVELS if model.rotates else LEVELS
+    for level, (iterations, margin) in enumerate(levels, 1):
+        if level == len(levels):
+            hypotheses = hypotheses.with_factors()
+        fit_hypotheses(groups, hypotheses, iterations)
+        keep, variance_inflation = pruned(hypotheses, plan, survey, margin, model)
+        hypotheses, variance_inflation = hypotheses.select(keep), variance_inflation[keep]
+    return posteriors_of(hypotheses, variance_inflation, plan.first, groups, model)
+
+
+def groups_of(survey: Survey, plan: Plan, path: Floats, count: int, model: GroupModel) -> Groups:
+    """Return what the fits of `count` targets are told of the groups of a plan."""
     m = plan.members.shape[1]
-    groups = Groups(
+    return Groups(
         survey.windows,
         survey.origins,
         plan.members,
@@ -131,12 +145,6 @@ def fit_count(survey: Survey, plan: Plan, path: Floats, chosen: Ints, count: int
         prior_of(count, m, model.radius, model.rotates, model.step, model.camera),
         model.noise_model,
     )
-    hypotheses = start_hypotheses(path, chosen, count, groups.prior, model)
-    for iterations, margin in ROTATED_LEVELS if model.rotates else LEVELS:
-        fit_hypotheses(groups, hypotheses, iterations)
-        keep, variance_inflation = pruned(hypotheses, plan, survey, margin, model)
-        hypotheses, variance_inflation = hypotheses.select(keep), variance_inflation[keep]
-    return posteriors_of(hypotheses, variance_inflation, plan.first, groups, model)
 
 
 def start_hypotheses(path: Floats, chosen: Ints, count: int, prior: Floats, model: GroupModel) -> Hypotheses:
@@ -157,8 +165,8 @@ def start_hypotheses(path: Floats, chosen: Ints, count: int, prior: Floats, mode
     state[:, [0, degrees]] = -model.radius[0] * arms.mean(axis=1)
     if model.rotates:
         state[:, -1] = rotation
-    j, u = state.shape
-    return Hypotheses(group, arms, state, np.zeros(j), np.zeros(j), np.empty((j, u, u)))
+    j = len(state)
+    return Hypotheses(group, arms, state, np.zeros(j), np.zeros(j), np.empty((j, 0, 0)))
 
 
 def pruned(

@@ -78,3 +78,17 @@ def test_second_spots_are_looked_for_away_from_the_brightest():
     one = np.array([0, 1, 0], np.float32)
     kernels.second_spots(frames, (one, one), 0.0, 5.0, highest)
     assert highest.tolist() == [[100, 0], [100, 50]]
+
+
+def test_second_spots_are_those_of_the_filtered_frame_to_the_bit():
+    rng = np.random.default_rng(8)
+    frames = rng.normal(3.0, 20.0, (30, 11, 14)).astype(np.float32)
+    along_x, along_y = rng.random(5).astype(np.float32), rng.random(7).astype(np.float32)
+    highest, scratch, out = np.empty((30, 2)), np.empty((11, 14), np.float32), np.empty((11, 14), np.float32)
+    kernels.second_spots(frames, (along_x, along_y), 3.0, 4.5, highest)
+    for frame, found in zip(frames, highest, strict=True):
+        kernels.filter_axes((frame - 3.0).astype(np.float32), along_x, along_y, scratch, out)
+        row, column = np.unravel_index(np.argmax(out), out.shape)
+        i, j = np.mgrid[:11, :14]
+        away = (i - row) ** 2 + (j - column) ** 2 >= 4.5**2
+        assert found.tolist() == [out.max(), out[away].max()]

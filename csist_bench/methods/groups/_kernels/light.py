@@ -170,23 +170,38 @@ def second_spots(
     `level` is taken for background.
     """
     height, width = frames.shape[1:]
-    image, scratch, out = (
-        np.empty((height, width), np.float32),
-        np.empty((height, width), np.float32),
-        np.empty((height, width), np.float32),
-    )
+    along_x, along_y = kernels
+    left, top = along_x.shape[0] // 2, along_y.shape[0] // 2
+    # Rows end to end, with a border without light: one shift is then one long loop.
+    line = width + 2 * left
+    first, length = top * line, height * line
+    image, scratch = np.zeros(2 * first + length + 2 * left, np.float32), np.zeros(2 * first + length, np.float32)
+    out = np.zeros(length, np.float32)
     for f in range(frames.shape[0]):
         for i in range(height):
             for j in range(width):
-                image[i, j] = frames[f, i, j] - level
-        filter_axes(image, kernels[0], kernels[1], scratch, out)
-        row, column = 0, 0
+                image[first + i * line + left + j] = frames[f, i, j] - level
+        scratch[first : first + length] = 0.0
+        for t in range(along_x.shape[0]):
+            add_shifted(image[first + t :], along_x[t], scratch[first : first + length])
+        out[:] = 0.0
+        for t in range(along_y.shape[0]):
+            add_shifted(scratch[t * line :], along_y[t], out)
+        row, column, peak = 0, 0, out[0]
         for i in range(height):
             for j in range(width):
-                if out[i, j] > out[row, column]:
-                    row, column = i, j
-        highest[f, 0], highest[f, 1] = out[row, column], -np.inf
+                if out[i * line + j] > peak:
+                    row, column, peak = i, j, out[i * line + j]
+        second = -np.inf
         for i in range(height):
             for j in range(width):
                 if (i - row) ** 2 + (j - column) ** 2 >= apart * apart:
-                    highest[f, 1] = max(highest[f, 1], out[i, j])
+                    second = max(second, float(out[i * line + j]))
+        highest[f, 0], highest[f, 1] = peak, second
+
+
+@jit
+def add_shifted(source: Floats32, weight: float, out: Floats32) -> None:
+    """Add the first entries of a row, times a weight of their own type, to another row."""
+    for i in range(out.shape[0]):
+        out[i] += weight * source[i]
