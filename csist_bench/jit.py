@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar, dataclass_transform
+from typing import Any, TypeVar, dataclass_transform
 
 F = TypeVar("F", bound=Callable[..., object])
 T = TypeVar("T")
 
+WAIT_S = 60.0  # for another process that compiles the same function, before it is done here all the same
 NO_NUMBA = os.environ.get("CSIST_BENCH_NO_NUMBA", "") not in ("", "0")
 
 
@@ -39,8 +41,11 @@ def jit_within(function: F) -> F:
     return _compiled(function, inline="always")
 
 
-def when_compiling(told: Callable[[], None]) -> None:
-    """Call back once, when the first function is about to be compiled rather than taken from the cache on disk."""
+def when_compiling(told: Callable[[bool], None]) -> None:
+    """Call back once, when the first function is about to be compiled rather than taken from the cache on disk.
+
+    What is called learns whether the function will be kept there.
+    """
     if NO_NUMBA:
         return
     from numba.core import event
@@ -48,10 +53,10 @@ def when_compiling(told: Callable[[], None]) -> None:
     class Listener(event.Listener):  # type: ignore[misc]
         waiting = True
 
-        def on_start(self, _: object) -> None:
+        def on_start(self, begun: Any) -> None:
             if self.waiting:
                 self.waiting = False
-                told()
+                told(begun.data["dispatcher"].stats.cache_path is not None)
 
         def on_end(self, _: object) -> None:
             pass
@@ -66,10 +71,52 @@ def _compiled(function: F, inline: str = "never", nrt: bool = True) -> F:
 
     options = {"nogil": True, "error_model": "numpy", "inline": inline, "no_cfunc_wrapper": True, "_nrt": nrt}
     try:
-        compiled: F = numba.njit(cache=True, **options)(function)
+        compiled: F = _in_one_process(numba.njit(cache=True, **options)(function))
     except RuntimeError:  # nowhere to keep the cache (read-only install, no home folder): compile anew each time
         compiled = numba.njit(**options)(function)
     return compiled
+
+
+def _in_one_process(dispatcher: Any) -> Any:
+    """Let a function be compiled by one process at a time; others wait for it and take it from the cache on disk.
+
+    It also keeps two processes from writing one index of the cache at once, which would lose entries or swap them.
+    Functions are locked with those that call them, never the other way round, so that no two processes wait for each
+    other.
+    """
+    from numba.core.compiler_lock import global_compiler_lock
+
+    compile_here = dispatcher.compile
+
+    def compile_once(signature: Any) -> Any:
+        with global_compiler_lock:  # first, or a thread that holds it could wait for one that wants it
+            if signature in dispatcher.overloads:
+                return compile_here(signature)
+            with _locked(dispatcher):
+                return compile_here(signature)
+
+    dispatcher.compile = compile_once
+    return dispatcher
+
+
+@contextmanager
+def _locked(dispatcher: Any) -> Iterator[None]:
+    """Hold the lock of a function's files in the cache; where none can be had, go on without."""
+    from filelock import FileLock, Timeout
+
+    function, lock = dispatcher.py_func, None
+    try:
+        os.makedirs(dispatcher.stats.cache_path, exist_ok=True)
+        name = f"{function.__module__.rpartition('.')[2]}.{function.__qualname__}.lock"
+        lock = FileLock(os.path.join(dispatcher.stats.cache_path, name))
+        lock.acquire(timeout=WAIT_S, poll_interval=0.02)
+    except (OSError, Timeout, NotImplementedError):  # a folder that is read only, a file system without locks
+        lock = None
+    try:
+        yield
+    finally:
+        if lock is not None:
+            lock.release()
 
 
 @dataclass_transform()

@@ -57,6 +57,7 @@ def command(
     """
     from csist_bench.datasets.camera_files import bad_pixels_name, read_camera, require_camera_place, write_camera
     from csist_bench.datasets.frame_kinds import is_bare_frames
+    from csist_bench.methods.ahead import compile_calibration_ahead
     from csist_bench.methods.calibration.calibrate import calibrate
     from csist_bench.methods.calibration.given import Given
     from csist_bench.methods.calibration.source import frames_of
@@ -73,7 +74,7 @@ def command(
         require_place(picture, overwrite)
     values, read = frames_of(frames, split, allow_partial, layout)
     note(read)
-    note_compiling()
+    note_compiling(compile_calibration_ahead)
     found = calibrate(values, Given.of(told, values), note)
     camera = found.camera_file(bad_pixels_name(out))
     write_camera(out, camera, overwrite)

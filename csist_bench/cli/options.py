@@ -206,11 +206,19 @@ def note(text: str) -> None:
     click.echo(printable(text), err=True)
 
 
-def note_compiling() -> None:
-    """Say when kernels are compiled: once after an installation, while nothing else moves (stderr)."""
+def note_compiling(side_by_side: Callable[[], object] | None = None) -> None:
+    """Say when kernels are compiled: once after an installation, while nothing else moves (stderr).
+
+    What is handed over is called then, to compile some of them in a second process; not where they cannot be kept.
+    """
     from csist_bench.jit import when_compiling
 
-    when_compiling(lambda: note("compiling, once after an installation: some 10 to 30 s"))
+    def told(kept: bool) -> None:
+        note("compiling, once after an installation: some 10 to 30 s")
+        if kept and side_by_side is not None:
+            side_by_side()
+
+    when_compiling(told)
 
 
 def note_convention(convention: Convention) -> None:

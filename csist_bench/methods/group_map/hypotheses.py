@@ -120,17 +120,7 @@ def start_path(survey: Survey, members: Ints) -> Floats:
 
 def fit_count(survey: Survey, plan: Plan, path: Floats, chosen: Ints, count: int, model: GroupModel) -> CountFits:
     """Fit all hypotheses of `count` targets to the chosen groups, in rounds, dropping the hopeless ones after each."""
-    m = plan.members.shape[1]
-    groups = Groups(
-        survey.windows,
-        survey.origins,
-        plan.members,
-        np.ascontiguousarray(path[:, 0]),
-        path_basis(m),
-        model.drift(m),
-        prior_of(count, m, model.radius, model.rotates, model.step, model.camera),
-        model.noise_model,
-    )
+    groups = groups_of(survey, plan, path, count, model)
     hypotheses = start_hypotheses(path, chosen, count, groups.prior, model)
     levels = ROTATED_LEVELS if model.rotates else LEVELS
     for level, (iterations, margin) in enumerate(levels, 1):
@@ -140,6 +130,21 @@ def fit_count(survey: Survey, plan: Plan, path: Floats, chosen: Ints, count: int
         keep, variance_inflation = pruned(hypotheses, plan, survey, margin, model)
         hypotheses, variance_inflation = hypotheses.select(keep), variance_inflation[keep]
     return posteriors_of(hypotheses, variance_inflation, plan.first, groups, model)
+
+
+def groups_of(survey: Survey, plan: Plan, path: Floats, count: int, model: GroupModel) -> Groups:
+    """Return what the fits of `count` targets are told of the groups of a plan."""
+    m = plan.members.shape[1]
+    return Groups(
+        survey.windows,
+        survey.origins,
+        plan.members,
+        np.ascontiguousarray(path[:, 0]),
+        path_basis(m),
+        model.drift(m),
+        prior_of(count, m, model.radius, model.rotates, model.step, model.camera),
+        model.noise_model,
+    )
 
 
 def start_hypotheses(path: Floats, chosen: Ints, count: int, prior: Floats, model: GroupModel) -> Hypotheses:

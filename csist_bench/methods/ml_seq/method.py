@@ -196,7 +196,7 @@ class SequenceMaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fiel
         members = np.ascontiguousarray(plan.members[chosen])
         answered, rank = _offsets_answered(plan, chosen)
         times = _times(members.shape[1], self._degree(members.shape[1]))
-        model = self._model(k, times, scene.camera)
+        model = self.model(k, times, scene.camera)
         answers = Answers.empty(answered.shape[0], answered.shape[1], k)
         free = self._free(scene.camera)
         start = scene.mean_flux(members) / k if free else np.full(len(chosen), model.mean[2])
@@ -237,7 +237,8 @@ class SequenceMaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fiel
             return min(frames - 1, 2)
         return 5 if self.motion == "rigid" else 3
 
-    def _model(self, k: int, times: Times, camera: Camera) -> MotionModel:
+    def model(self, k: int, times: Times, camera: Camera) -> MotionModel:
+        """Return the motion model of k targets over a window's frames, with its prior."""
         rigid = self.motion == "rigid"
         frames, degree = times.basis.shape
         freed = self._fits_widths(camera)

@@ -21,7 +21,7 @@ Floats = NDArray[np.float64]
 Complexes = NDArray[np.complex128]
 
 CENTRE_STEPS = 3
-ORIGIN = 0  # of coordinates within the window
+ORIGIN = 0  # of coordinates within the window, and the row of scratch that is filled
 
 
 @jit
@@ -66,8 +66,8 @@ def harmonic_moments(
     beta = v / (v + psf_sigma * psf_sigma + PIXEL_VARIANCE)
     x, y = centre_of(pixels, v, beta)
     first = int(ORIGIN)  # a bare 0 is a type of its own to the compiler, for which it would start anew
-    axis_response(x, first, table_x, 0, a, slope)
-    axis_response(y, first, table_y, 0, b, slope)
+    axis_response(x, first, table_x, first, a, slope)
+    axis_response(y, first, table_y, first, b, slope)
     light, unit = 0.0, 0.0
     for i in range(n):
         for j in range(n):

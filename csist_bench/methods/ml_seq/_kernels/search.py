@@ -150,30 +150,31 @@ def explore(
     thinned = np.full(window.members.shape[0], -1)
     for i in range(0, thinned.shape[0], stride):
         thinned[i] = window.members[i]
-    loose = SequenceWindow(window.pixels, window.origin, thinned, window.time, window.basis, window.centre)
-    # A bare constant is a type of its own to the compiler, for which it would start anew.
-    loose_steps, final_steps = int(LOOSE_STEPS), int(FINAL_STEPS)
-    for s in range(STARTS):
-        if search.kept[s]:
-            search.costs[s] = fit_sequence(
-                search.solutions[s], loose, model, noise_model, loose_steps, LOOSE_TOLERANCE, work, dense
-            )
-    drop_repeats(search, model.targets)
     best, total, highest = -1, 0.0, -math.inf
-    for s in range(STARTS):
-        if not search.kept[s]:
-            continue
-        cost = fit_sequence(search.solutions[s], window, model, noise_model, final_steps, FINAL_TOLERANCE, work, dense)
-        if met_before(search, s, model.targets):
-            search.kept[s] = False
-            continue
-        value = sequence_log_evidence(cost, model.mean.shape[0], work)
-        if best < 0 or value > highest:
-            total = 1.0 if best < 0 else 1.0 + total * math.exp(highest - value)
-            best, highest = s, value
-            copy_array(work.factor, factor)
-        else:
-            total += math.exp(value - highest)
+    # Both rounds by one call: the compiler works the whole fit into each place where it is called.
+    for last in range(2):
+        members, steps, tolerance = thinned, int(LOOSE_STEPS), LOOSE_TOLERANCE
+        if last:
+            drop_repeats(search, model.targets)
+            members, steps, tolerance = window.members, int(FINAL_STEPS), FINAL_TOLERANCE
+        fitted = SequenceWindow(window.pixels, window.origin, members, window.time, window.basis, window.centre)
+        for s in range(STARTS):
+            if not search.kept[s]:
+                continue
+            cost = fit_sequence(search.solutions[s], fitted, model, noise_model, steps, tolerance, work, dense)
+            if not last:
+                search.costs[s] = cost
+                continue
+            if met_before(search, s, model.targets):
+                search.kept[s] = False
+                continue
+            value = sequence_log_evidence(cost, model.mean.shape[0], work)
+            if best < 0 or value > highest:
+                total = 1.0 if best < 0 else 1.0 + total * math.exp(highest - value)
+                best, highest = s, value
+                copy_array(work.factor, factor)
+            else:
+                total += math.exp(value - highest)
     return best, total, highest
 
 

@@ -1,0 +1,124 @@
+"""Kernels compiled side by side: a second process begins at the far end of what a run compiles.
+
+A run comes to its kernels one after another, and all but one core would wait. What it comes to last, or what takes
+longest, the second process compiles meanwhile. The two meet in the cache on disk alone, where each function is
+compiled by one of them and taken up by the other (`csist_bench.jit`). The second process says nothing, ends with the
+first, and nothing depends on it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from importlib import import_module
+from typing import NamedTuple
+
+import numpy as np
+
+from csist_bench.methods.fitting.answers import FrameAnswers
+from csist_bench.methods.fitting.noise_model import noise_model_of
+from csist_bench.methods.misfit import misfit_of_block
+from csist_bench.recipes import load_data_recipe
+from csist_bench.simulation.camera import Camera
+
+# Where each method has its function `steps`. It yields calls, the far end first: each compiles a kernel, or the longest
+# part of one, for arguments of the types that a run has.
+METHODS = {name: f"csist_bench.methods.{name.replace('-', '_')}.ahead" for name in ("ml", "ml-seq", "group-map")}
+# The module search path is handed on as it is: the package may have been found by the working folder alone.
+START = "import json, sys; told = json.loads(sys.argv[1]); sys.path[:] = told.pop('path')\n"
+START += f"from {__name__} import Told, main; main(Told(**told))"
+
+
+class Told(NamedTuple):
+    """What decides which kernels a method needs, and the types of their arguments.
+
+    `dense`: the camera needs the dense model. `noise_sigma` in grey levels, `psf_sigma_error` in px.
+    """
+
+    method: str
+    dense: bool
+    noise_sigma: float
+    psf_sigma_error: tuple[float, float]
+
+    @classmethod
+    def of(cls, method: str, camera: Camera) -> Told:
+        """Return what is to be told of a method and the camera that it is run with."""
+        along_x, along_y = camera.psf_sigma_error
+        dense = noise_model_of(camera, False).dense
+        return cls(method, dense, float(camera.noise_sigma), (float(along_x), float(along_y)))
+
+    @property
+    def camera(self) -> Camera:
+        """A camera for which the same is compiled."""
+        along_x, along_y = self.psf_sigma_error
+        camera = Camera.from_recipe(load_data_recipe("seqcsist"), self.noise_sigma)
+        camera = replace(camera, psf_sigma_error=(along_x, along_y))
+        return replace(camera, background_law="plane") if self.dense else camera
+
+
+def compile_ahead(method: str, camera: Camera) -> subprocess.Popen[bytes] | None:
+    """Start the second process for a method, where it helps.
+
+    None where there is one core, where the method is no fitter, or where no process can be started.
+    """
+    if method not in METHODS or cores() < 2 or not sys.executable:
+        return None
+    told = Told.of(method, camera)._asdict() | {"path": [str(place) for place in sys.path]}
+    try:
+        # Its standard input is a pipe that closes with this process, however that ends. In a session of its own it
+        # does not hear Ctrl-C; that is for this process to hear.
+        process = subprocess.Popen(
+            [sys.executable, "-c", START, json.dumps(told)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except OSError:  # no memory for another process, say
+        return None
+    atexit.register(_end, process)
+    return process
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.communicate()
+
+
+def compile_calibration_ahead() -> subprocess.Popen[bytes] | None:
+    """Start the second process for a calibration, which fits sequences on a background of its own."""
+    return compile_ahead("ml-seq", replace(Camera.from_recipe(load_data_recipe("seqcsist")), background_law="plane"))
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def main(told: Told) -> None:
+    """Compile what is told; the whole of the second process, which this ends."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    with suppress(Exception):  # the run that it helps compiles what is missing, and says what is wrong
+        for step in steps(told.method, told.camera):
+            step()
+    os._exit(0)  # the thread still reads, which the usual end would wait for
+
+
+def steps(method: str, camera: Camera) -> Iterator[Callable[[], object]]:
+    """Yield what is compiled for a method, in the order of the second process."""
+    yield from import_module(METHODS[method]).steps(camera)
+    nothing = np.zeros((0, 1, camera.optics.size, camera.optics.size))
+    yield functools.partial(misfit_of_block, nothing, FrameAnswers.empty(0, 1).detections(0, 1), camera)
+
+
+def _end_with_parent() -> None:
+    os.read(0, 1)
+    os._exit(0)

@@ -1,0 +1,32 @@
+"""What of `ml-seq` is compiled beside a run (`csist_bench.methods.ahead`): a fit to no frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from csist_bench.methods.fitting.dense_images import dense_workspace
+from csist_bench.methods.fitting.noise_model import noise_model_of
+from csist_bench.methods.ml_seq._kernels.fit import SequenceWindow, fit_sequence, sequence_workspace
+from csist_bench.methods.ml_seq._kernels.search import Times
+from csist_bench.methods.ml_seq.method import SequenceMaximumLikelihood
+from csist_bench.simulation.camera import NOISE_FLOOR_FLOAT, Camera
+
+SIDE = 3  # px
+
+
+def steps(camera: Camera) -> Iterator[Callable[[], object]]:
+    """Yield the fit, most of what a run compiles."""
+    noise_model = noise_model_of(camera, False, NOISE_FLOOR_FLOAT)
+    model = SequenceMaximumLikelihood().model(1, Times(np.zeros(2), np.zeros((2, 1))), camera)
+    dense = dense_workspace(1, SIDE) if noise_model.dense or model.freed else None
+    members, time, basis = np.zeros(0, np.int64), np.zeros(0), np.zeros((0, model.degree))
+    pixels, origin, centre = np.zeros((0, SIDE, SIDE)), np.zeros((0, 2), np.int64), np.zeros(2)
+    window = SequenceWindow(pixels, origin, members, time, basis, centre)
+
+    def fit() -> None:
+        work = sequence_workspace(1, SIDE, len(model.mean))
+        fit_sequence(model.mean.copy(), window, model, noise_model, 1, 1.0, work, dense)
+
+    yield fit
