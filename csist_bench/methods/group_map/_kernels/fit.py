@@ -94,20 +94,21 @@ def fit_hypotheses(groups: Groups, hypotheses: Hypotheses, iterations: int) -> N
     size, degrees = windows.shape[1], basis.shape[1]
     local = unknowns - 2 * degrees + 2
     lane_group, clipped = np.empty(LANES, np.int64), np.empty(members.shape[1], np.bool_)
-    p, step, rotation = room(unknowns), room(unknowns), room(2)
+    vectors = room(2 * unknowns + 8)
+    p, step, rest = vectors[:unknowns], vectors[unknowns : 2 * unknowns], vectors[2 * unknowns :]
+    rotation, pivot, origin, present, total = rest[0:2], rest[2:4], rest[4:6], rest[6:7], rest[7:8]
     normal, lower = room(unknowns * unknowns).reshape(unknowns, unknowns, LANES), room(local * local)
     frame_gradient, columns = room(local), room(local * size * size).reshape(local, size * size, LANES)
     frame_normal = lower.reshape(local, local, LANES)
-    pivot, present, total = room(2), room(1), room(1)
-    vectors = room(6 * targets).reshape(3, targets, 2, LANES)
-    arm, arm_vector, place = vectors[0], vectors[1], vectors[2].reshape(2, targets, LANES)
+    pairs = room(6 * targets).reshape(3, targets, 2, LANES)
+    arm, arm_vector, place = pairs[0], pairs[1], pairs[2].reshape(2, targets, LANES)
     along, across = place[0].reshape(targets * LANES), place[1].reshape(targets * LANES)
     phase, tap, away = np.empty(along.shape, np.int64), np.empty(along.shape, np.int64), np.empty(along.shape)
     responses = room(6 * targets * padded(size)).reshape(6, targets, padded(size), LANES)
     a, da, b, db, light_a, light_da = (
         responses[0], responses[1], responses[2], responses[3], responses[4], responses[5]
     )  # fmt: skip
-    rows, one, origin = room(2 * padded(size)).reshape(2, LANES, padded(size)), np.empty((4, 1, 1)), room(2)
+    rows, one = room(2 * padded(size)).reshape(2, LANES, padded(size)), np.empty((4, 1, 1))
     q, dq = rows[0], rows[1]
     pixels = room(4 * size * size)
     light, model = pixels[: size * size], pixels[size * size : 2 * size * size]
