@@ -22,8 +22,9 @@ from csist_bench.evaluation.ceilings import grid_ceiling
 from csist_bench.evaluation.report import evaluate
 from csist_bench.evaluation.truth import Truth
 from csist_bench.leaderboard.published import published_rows
-from csist_bench.methods.inference import Scope, Unmixed, unmix_each
+from csist_bench.methods.inference import unmix_each
 from csist_bench.methods.registry import find, torch_works
+from csist_bench.methods.scope import Scope, Unmixed
 from csist_bench.plots.frames import frames_picture
 from csist_bench.recipes import load_data_recipe
 

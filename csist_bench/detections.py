@@ -151,18 +151,22 @@ def detections_from_slots(
     sigma : ndarray, shape (B, T, K, 2), px
         Standard errors of x and y.
     """
-    used = np.arange(xy.shape[2]) < np.asarray(count)[:, :, None]
-    b, t, k = np.nonzero(used)
+    frames, slots = xy.shape[1:3]
+    used = np.flatnonzero(np.arange(slots) < np.asarray(count)[:, :, None])
+
+    def column(slots_of: Floats | None) -> Any:
+        return None if slots_of is None else np.asarray(slots_of.reshape(-1)[used], dtype=np.float64)
+
     return Detections(
-        trajectory=b.astype(np.int64),
-        frame=t.astype(np.int64),
-        x=np.ascontiguousarray(xy[b, t, k, 0], dtype=np.float64),
-        y=np.ascontiguousarray(xy[b, t, k, 1], dtype=np.float64),
-        score=np.asarray(score[b, t, k], dtype=np.float64),
-        intensity=None if intensity is None else np.asarray(intensity[b, t, k], dtype=np.float64),
-        sigma_x=None if sigma is None else np.asarray(sigma[b, t, k, 0], dtype=np.float64),
-        sigma_y=None if sigma is None else np.asarray(sigma[b, t, k, 1], dtype=np.float64),
-        sigma_intensity=None if sigma_intensity is None else np.asarray(sigma_intensity[b, t, k], dtype=np.float64),
+        trajectory=used // (frames * slots),
+        frame=used // slots % frames,
+        x=column(xy[..., 0]),
+        y=column(xy[..., 1]),
+        score=column(score),
+        intensity=column(intensity),
+        sigma_x=None if sigma is None else column(sigma[..., 0]),
+        sigma_y=None if sigma is None else column(sigma[..., 1]),
+        sigma_intensity=column(sigma_intensity),
     )
 
 

@@ -216,7 +216,8 @@ def frame_range(text: str, frames: int, name: str = "frames") -> range:
 
 def shipped(kind: str) -> dict[str, Path]:
     """Return the shipped recipes of a kind ('data' or 'methods') by name."""
-    return {path.stem: path for path in sorted((files.packaged("recipes") / kind).glob("*.toml"))}
+    paths = sorted((files.packaged("recipes") / kind).glob("*.toml"), key=lambda path: path.name)
+    return {path.stem: path for path in paths}
 
 
 def load_data_recipe(

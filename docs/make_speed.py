@@ -30,7 +30,7 @@ MANY = 1_000_000  # detections
 
 
 class Figure(NamedTuple):
-    """One row: what is timed by which part, with which of its arguments, how many frames it is, and what is aimed at."""
+    """One row: what is timed by which part with which argument, how many frames that is, and what is aimed at."""
 
     name: str
     part: str

@@ -1,11 +1,14 @@
-"""Compiled kernels: by reference, within their callers, and said while they are compiled."""
+"""Compiled kernels: by reference, within their callers, said while they are compiled, and the same as plain Python."""
 
 from __future__ import annotations
 
 import importlib
+import json
+import os
 import subprocess
 import sys
 import time
+import types
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +16,10 @@ import pytest
 from filelock import FileLock
 
 from csist_bench import jit
+from csist_bench.datasets import open_dataset
+from csist_bench.jit import jit
+from tests.helpers.sets import tiny_set
+from tests.helpers.unmixing import unmixed
 
 RECORD = """
 import numpy as np
@@ -160,3 +167,48 @@ def test_arrays_of_records_are_numpys():
     work.normal[0, 0] = 3.0
     assert work.normal[0, 0] == 3.0
     assert isinstance(work.normal, np.ndarray)
+
+
+def double(x):
+    return 2 * x
+
+
+def test_a_function_without_a_place_for_its_cache_is_compiled_all_the_same():
+    homeless = types.FunctionType(double.__code__.replace(co_filename="<nowhere>"), globals())
+    assert jit(homeless)(21) == 42
+
+
+PLAIN_PYTHON = """
+import json, sys
+from tests.helpers.unmixing import unmixed
+from csist_bench.jit import jit
+from csist_bench.datasets import open_dataset
+split = open_dataset(sys.argv[1]).split("test")
+found = {}
+for name, settings in json.loads(sys.argv[2]).items():
+    done = unmixed(split, name, settings=settings, first=1, frames=range(1, 2), workers=1)
+    found[name] = {column: values.tolist() for column, values in done.detections.columns().items()}
+print(json.dumps({"numba": "numba" in sys.modules, "frame": split.frames[0, 0].tolist(), "found": found}))
+"""
+
+
+def test_the_kernels_give_the_same_as_plain_python(tmp_path):
+    settings = {"ista": {"iterations": 30}, "bid": {"iterations": 3, "alpha": 0.5}, "ml": {}}
+    compiled, plain = tmp_path / "compiled.zarr", tmp_path / "plain.zarr"
+    tiny_set(compiled)
+    environment = {**os.environ, "CSIST_BENCH_NO_NUMBA": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
+    generate = "import pathlib, sys; from tests.helpers.sets import tiny_set; tiny_set(pathlib.Path(sys.argv[1]))"
+    for code, *arguments in ((generate, str(plain)), (PLAIN_PYTHON, str(plain), json.dumps(settings))):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments], env=environment, check=True, capture_output=True, text=True
+        )
+    answer = json.loads(done.stdout)
+    assert not answer["numba"]
+    split = open_dataset(compiled).split("test")
+    np.testing.assert_allclose(answer["frame"], split.frames[0, 0], rtol=1e-6)
+    for name, overrides in settings.items():
+        expected = unmixed(split, name, settings=overrides, first=1, frames=range(1, 2)).detections.columns()
+        assert len(expected["x"])
+        assert answer["found"][name].keys() == expected.keys()
+        for column, values in expected.items():
+            np.testing.assert_allclose(answer["found"][name][column], values, rtol=1e-4, atol=1e-6, err_msg=column)

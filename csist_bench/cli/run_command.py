@@ -99,6 +99,11 @@ if TYPE_CHECKING:
     show_default=True,
     help="False groups that a frame of noise alone may have.",
 )
+@click.option(
+    "--lower-scores",
+    is_flag=True,
+    help="Lower the scores of frames that the answers do not explain, by what errors as large would cost.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace the output if it exists.")
 @allow_partial_option
 def command(
@@ -124,6 +129,7 @@ def command(
     precision: RunDtype,
     groups: Groups,
     false_alarms: float,
+    lower_scores: bool,
     overwrite: bool,
     allow_partial: bool,
     layout: FrameLayout,
@@ -153,16 +159,10 @@ def command(
     from csist_bench.cli.run_parts import answer_into, is_folder, require_split
     from csist_bench.datasets.frame_files import BareFrames
     from csist_bench.methods.ahead import compile_ahead
-    from csist_bench.methods.inference import (
-        Scope,
-        assumed_or_told,
-        chosen_frames,
-        header_of,
-        open_source,
-        unmix_each,
-    )
+    from csist_bench.methods.inference import assumed_or_told, chosen_frames, header_of, open_source, unmix_each
     from csist_bench.methods.outside import resolve
     from csist_bench.methods.runners import RunOptions
+    from csist_bench.methods.scope import Scope
     from csist_bench.predictions import require_writable, write_predictions
     from csist_bench.recipes import parse_overrides
     from csist_bench.simulation.camera_file import assumed_text, header_table
@@ -178,7 +178,7 @@ def command(
     source = open_source(data, split, allow_partial, layout)
     imager = assumed_or_told(source, camera, noise_sigma)
     told = None if camera is None else camera.with_noise_sigma(noise_sigma)
-    scope = Scope(chosen_frames(source, frames), limit, workers, groups, false_alarms)
+    scope = Scope(chosen_frames(source, frames), limit, workers, groups, false_alarms, lower_scores)
     note_compiling(lambda: compile_ahead(method, imager))
     if into_folder:
         from csist_bench.methods.by_shard import Call, Manner

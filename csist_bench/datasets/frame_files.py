@@ -186,8 +186,8 @@ def _bare(stored: Stored, layout: FrameLayout, name: str) -> BareFrames:
     }
     if whole and not bits:
         shown["noise_sigma"] = NOISE_FLOOR_INTEGER  # the step of numbers that no count of bits of a recipe can hold
-        if max(abs(int(frames.min())), int(frames.max())) > EXACT_IN_FLOAT32:
-            note += "; grey levels beyond 2^24 are kept to 7 digits"
+    if whole and max(-int(frames.min()), int(frames.max())) > EXACT_IN_FLOAT32:
+        note += "; grey levels beyond 2^24 are kept to 7 digits"
     # The bounds of what is drawn (size, frames) are not those of what is read.
     recipe = msgspec.structs.replace(load_data_recipe("seqcsist"), **shown)
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused as such

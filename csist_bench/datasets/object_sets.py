@@ -74,12 +74,12 @@ def begin(objects: Objects, recipe: DataRecipe, making: Making, held: ExitStack)
     _refuse_foreign(objects)
     _refuse_other_claims(objects, making)
     i, n = making.part
-    if making.resume and not making.overwrite and objects.read(ROOT) is not None:
+    if making.resume and not making.overwrite and objects.exists(ROOT):
         _resumed(objects, recipe, making)  # before a claim is taken from whoever makes another set
     about = {"version": __version__, "recipe_hash": recipe_hash(recipe)}
     claim = held.enter_context(claimed(objects, f"{CLAIMS}/part-{i}-of-{n}.json", about, making.resume))
     _refuse_other_claims(objects, making)  # of two that divide the set otherwise at once, one sees the other
-    begun = objects.read(ROOT) is not None
+    begun = objects.exists(ROOT)
     if making.overwrite or (not begun and n == 1):  # what a writer left that was killed while it removed a set
         remove_set(objects)
         begun = False

@@ -99,6 +99,17 @@ class Objects:
 
         return self._ask("read", name, get)
 
+    def exists(self, name: str) -> bool:
+        """Return whether there is such an object, without its content."""
+
+        def begin(store: Any, path: str) -> bool:
+            import obstore
+
+            obstore.get(store, path)  # a HEAD would do, but its refusals give no reason
+            return True
+
+        return self._ask("read", name, begin) is not None
+
     def write(self, name: str, data: bytes) -> None:
         """Put an object, in the place of one that is there."""
 

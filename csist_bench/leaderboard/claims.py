@@ -149,6 +149,8 @@ def _settings_text(said: Mapping[str, Any], store: Dataset) -> str:
     own = Camera.from_recipe(store.recipe).noise_sigma
     if said.get("noise_sigma", own) != own:
         texts.append(f"noise_sigma={said['noise_sigma']}")
+    if said.get("lower_scores"):
+        texts.append("lower_scores=true")
     camera = said.get("camera")
     texts += [f"camera.{name}={value}" for name, value in camera.items()] if isinstance(camera, Mapping) else []
     return " ".join(" ".join(texts).split())

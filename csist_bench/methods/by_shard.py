@@ -24,17 +24,11 @@ from csist_bench.errors import must
 from csist_bench.files import require_local
 from csist_bench.files.claims import Claim
 from csist_bench.files.objects import Objects, is_address
-from csist_bench.methods.inference import (
-    Progress,
-    Scope,
-    Unmixed,
-    header_of,
-    unmix_each,
-    width_remark,
-)
+from csist_bench.methods.inference import Progress, header_of, unmix_each, width_remark
 from csist_bench.methods.misfit import Misfit
 from csist_bench.methods.outside import resolve
 from csist_bench.methods.runners import RunOptions
+from csist_bench.methods.scope import Scope, Unmixed
 from csist_bench.predictions import parts
 from csist_bench.predictions.filling import Filling, filled
 from csist_bench.predictions.header import Header
@@ -233,6 +227,7 @@ def _run_table(call: Call, split: Split) -> dict[str, Any]:
         "frames": f"{frames.start}:{frames.stop}",
         "groups": call.scope.groups,
         "false_alarms": call.scope.false_alarms,
+        **({"lower_scores": True} if call.scope.lower_scores else {}),
         "noise_sigma": call.camera.noise_sigma,
         "settings": dict(call.options.settings),
         **{name: str(value) for name, value in options.items() if name in ("weights", "dtype", "threshold", "sha256")},

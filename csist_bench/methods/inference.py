@@ -7,9 +7,9 @@ import os
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,11 +25,13 @@ from csist_bench.methods.groups.method import GroupRunner, in_one_group, search_
 from csist_bench.methods.groups.policy import FALSE_ALARMS, Groups
 from csist_bench.methods.linking import MOST_A_FRAME, most_together, with_tracks
 from csist_bench.methods.misfit import BlockMisfit, Misfit, misfit_of, misfit_of_block
+from csist_bench.methods.misfit_scores import lowered, not_judged
 from csist_bench.methods.outside import register, resolve
 from csist_bench.methods.registry import METHODS, Method, find
 from csist_bench.methods.runners import Runner, RunOptions
+from csist_bench.methods.scope import FrameSource, Scope, Unmixed
 from csist_bench.predictions.header import Header
-from csist_bench.recipes import DataRecipe, frame_range
+from csist_bench.recipes import frame_range
 from csist_bench.simulation.camera import Camera
 from csist_bench.simulation.camera_file import CameraFile, camera_of, header_table
 
@@ -40,58 +42,6 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int], None]
 MOST_LINKED = 64  # detections of a frame, or of a group of it, that a run links; more take long
 SMALL_AREA = 64 * 64  # px of a frame up to which threads take trajectories rather than parts of one
-
-
-class FrameSource(Protocol):
-    """What can be unmixed: a split of a data set, or bare frames."""
-
-    @property
-    def name(self) -> str: ...  # noqa: D102
-    @property
-    def recipe(self) -> DataRecipe: ...  # noqa: D102
-    @property
-    def n_trajectories(self) -> int: ...  # noqa: D102
-    @property
-    def n_frames(self) -> int: ...  # noqa: D102
-    @property
-    def scored_frames(self) -> range: ...  # noqa: D102
-    @property
-    def chunk_trajectories(self) -> int: ...  # noqa: D102
-    def read(self, name: str, start: int = 0, stop: int | None = None) -> NDArray[Any]: ...  # noqa: D102
-
-
-@dataclass(frozen=True, eq=False)
-class Unmixed:
-    """Detections of the frames answered, how many those were, how long it took, and what made them.
-
-    `misfit` says what the answers leave unexplained, None where they are not judged; `remarks` are lines to be said of
-    the camera that was told: what of it is not used, and in what it does not fit the frames.
-    """
-
-    detections: Detections
-    n_frames: int
-    seconds: float
-    frames: range
-    method: dict[str, Any]
-    misfit: Misfit | None = None
-    remarks: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Scope:
-    """Which frames are answered and by how many threads.
-
-    `frames` are by default the scored ones; `first` answers only so many trajectories; `workers` are threads of a
-    training-free method (by default one a core). `groups` says whether frames are searched for groups: "many", "one"
-    takes each frame for a cut-out about one group, "auto" decides by their size and by what they show (docs/groups.md);
-    `false_alarms` is how many false groups a frame of noise alone may have, on average.
-    """
-
-    frames: range | None = None
-    first: int | None = None
-    workers: int | None = None
-    groups: Groups = "auto"
-    false_alarms: float = FALSE_ALARMS
 
 
 def unmix(
@@ -112,6 +62,7 @@ def unmix(
     threshold: float | None = None,
     groups: Groups = "auto",
     false_alarms: float = FALSE_ALARMS,
+    lower_scores: bool = False,
     progress: Progress | None = None,
     **setting: Any,
 ) -> Detections:
@@ -157,6 +108,8 @@ def unmix(
         about one group. By default frames that are large, not square or show separate spots are searched.
     false_alarms : float
         False groups that a frame of noise alone may have, on average.
+    lower_scores : bool
+        Lower the scores of frames that the answers do not explain; of methods that state standard errors.
     progress : callable, optional
         Called with the frames done and those in all.
     **setting
@@ -191,7 +144,7 @@ def unmix(
         camera = camera.with_noise_sigma(noise_sigma)
     elif noise_sigma is not None:
         raise must("noise_sigma", "be left out where a camera is given", noise_sigma)
-    scope = Scope(frames, first, workers, groups, false_alarms)
+    scope = Scope(frames, first, workers, groups, false_alarms, lower_scores)
     return unmix_each(source, method, [decoder], camera, options, scope, progress)[0].detections
 
 
@@ -242,6 +195,7 @@ def unmix_each(
     if grouped.way == "one":
         require_shape_of(row, source)
     runner = grouped.whole
+    _require_judged(row, runner, scope)
     wanted = source.scored_frames if scope.frames is None else scope.frames
     total = min(source.n_trajectories, scope.first or source.n_trajectories)
     threads = runner.threads if row.trainable else scope.workers or runner.threads
@@ -265,7 +219,9 @@ def unmix_each(
         left: list[list[BlockMisfit | None]] = []
         decoding = np.zeros(len(decoders))  # s
         answers = in_order(
-            lambda block: _answer_block(source, grouped, wanted, block, within, partly(block)), blocks, outer
+            lambda block: _answer_block(source, grouped, wanted, block, within, partly(block), scope.lower_scores),
+            blocks,
+            outer,
         )
         for (_, stop), (part, spent, unexplained) in zip(blocks, answers, strict=True):
             parts.append(part)
@@ -287,6 +243,7 @@ def unmix_each(
         about |= {
             "noise_sigma": camera.noise_sigma,
             **header_table(told),
+            **({"lower_scores": True} if scope.lower_scores else {}),
             "seconds": round(spent, 3),
             "hardware": _hardware(about),
         }
@@ -337,6 +294,12 @@ def _misfit(
     return misfit_of(blocks, camera, runner.together(frames), fitted) if blocks else None
 
 
+def _require_judged(row: Method, runner: Runner, scope: Scope) -> None:
+    """Refuse, before the work, to lower scores of answers that are not compared with their frames."""
+    if scope.lower_scores and not all(runner.judged_as(d) for d in range(len(runner.about))):
+        raise not_judged(row.name)
+
+
 def require_shape_of(row: Method, source: FrameSource) -> None:
     """Refuse frames that are not square for a method that takes no others, where they are not cut into windows."""
     height, width = _frame_shape(source)
@@ -360,9 +323,10 @@ def _answer_block(
     block: Block,
     threads: int,
     partly: Callable[[float], None] | None,
+    lower_scores: bool,
 ) -> tuple[list[Detections], list[float], list[BlockMisfit | None]]:
     """Return each decoder's detections in the wanted frames of a block's trajectories, how long it took, s, and what
-    they leave unexplained.
+    they leave unexplained; `lower_scores` as `Scope` says.
     """
     start, stop = block
     values = source.read("frames", start, stop)
@@ -379,6 +343,9 @@ def _answer_block(
         misfit_of_block(answered, one, grouped.camera) if grouped.whole.judged_as(d) and answered.size else None
         for d, one in enumerate(found)
     ]
+    if lower_scores:
+        name = grouped.row.name
+        found = [lowered(one, rest, grouped.camera, name) for one, rest in zip(found, left, strict=True)]
     return [one.shifted(start, wanted.start) for one in found], seconds, left
 
 

@@ -216,9 +216,8 @@ def misfit_of(blocks: Sequence[BlockMisfit], camera: Camera, together: int, fitt
         for name in ("chi2", "squares", "pixels", "peak", "targets", "background")
     )
     total = int(pixels.sum())
-    if camera.noise_sigma <= camera.noise_floor and not camera.shot_gain:
-        rounding = NOISE_FLOOR_INTEGER if camera.noise_floor >= NOISE_FLOOR_INTEGER else 0.0
-        allowed = max(1.1 * rounding, SHARE_OF_PEAK * float(np.median(peak))) ** 2 * total
+    if without_noise(camera):
+        allowed = float(allowed_square(np.median(peak), camera)) * total
         per_frame = np.sqrt(squares / np.maximum(pixels, 1))
         return Misfit(per_frame, GREY_LEVELS, float(squares.sum()), 0.0, 0.0, allowed, total, fitted)
     # Answers of single frames are not always the best fit: priors and samples of the posterior leave some more, as much
@@ -232,6 +231,17 @@ def misfit_of(blocks: Sequence[BlockMisfit], camera: Camera, together: int, fitt
     per_frame = chi2 / np.maximum(pixels, 1)
     chi2_in_all = float(chi2.sum())
     return Misfit(per_frame, "chi2 per pixel", chi2_in_all, expected, error, limit, total, fitted, lowest)
+
+
+def without_noise(camera: Camera) -> bool:
+    """Return whether frames are as good as free of noise, so that what is left is counted in grey levels."""
+    return camera.noise_sigma <= camera.noise_floor and not camera.shot_gain
+
+
+def allowed_square(peak: Any, camera: Camera) -> Any:
+    """Return what frames free of noise with this peak light may leave in a pixel, squared grey levels."""
+    rounding = NOISE_FLOOR_INTEGER if camera.noise_floor >= NOISE_FLOOR_INTEGER else 0.0
+    return np.maximum(1.1 * rounding, SHARE_OF_PEAK * peak) ** 2
 
 
 def _error_of(expected: float) -> float:

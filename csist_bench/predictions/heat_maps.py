@@ -90,7 +90,8 @@ def _require_shape(maps: Maps, where: str, decoding: Decoding) -> None:
 def _require_finite(values: NDArray[Any], where: str, origin: tuple[int, int]) -> None:
     if values.dtype.kind != "f":
         return
-    bad = ~(np.abs(values) <= LARGEST)
+    size = np.abs(values, dtype=np.promote_types(values.dtype, np.float32))  # the bound is beyond half precision
+    bad = ~(size <= LARGEST)
     if bad.any():
         places = [tuple(int(i) for i in at) for at in np.argwhere(bad)[:OFFENDERS_SHOWN]]
         found = [f"{(at[0] + origin[0], at[1] + origin[1], *at[2:])}: {values[at]}" for at in places]

@@ -78,7 +78,7 @@ def _note_name(index: int) -> str:
 def is_parts_folder(path: str | Path) -> bool:
     """Tell whether a folder, or a prefix of an object store, holds parts of predictions as they are written here."""
     if is_address(path):
-        return Objects(str(path)).read(MANIFEST) is not None
+        return Objects(str(path)).exists(MANIFEST)
     return (Path(path) / MANIFEST).is_file()
 
 

@@ -65,7 +65,7 @@ def require_writable(path: str | Path, overwrite: bool = True) -> str:
         require_place(path, overwrite)
         return kind
     objects, name = single_object(path)
-    if objects.read(name) is not None and not overwrite:
+    if objects.exists(name) and not overwrite:
         raise _exists(path)
     return kind
 

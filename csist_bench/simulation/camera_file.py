@@ -27,7 +27,7 @@ WIDEST_PSF = 50.0  # px, as in recipes
 AUTO, FREE = "auto", "free"
 
 
-class CameraFields(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+class CameraFields(msgspec.Struct, frozen=True, kw_only=True):
     """The fields of a camera file; None: not told. Lengths in px, light and noise in grey levels.
 
     `psf_sigma` and `psf_sigma_error` are one number for both axes or two, (x, y). `noise_sigma` is the read noise, or
@@ -201,10 +201,9 @@ def _told_psf(camera: Camera, told: CameraFile) -> dict[str, Any]:
         if told.psf is not None and sigma is None:
             sigma = math.sqrt(math.prod(told.psf.widths))
     if sigma is not None:
-        pair = sigma if isinstance(sigma, tuple) else (sigma, sigma)
-        one = pair[0] if pair[0] == pair[1] else math.sqrt(pair[0] * pair[1])
-        changed["optics"] = replace(camera.optics, psf_sigma=one)
-        changed["psf_sigma_xy"] = None if pair[0] == pair[1] else pair
+        across, down = sigma if isinstance(sigma, tuple) else (sigma, sigma)
+        changed["optics"] = replace(camera.optics, psf_sigma=math.sqrt(across * down))  # one width: that one exactly
+        changed["psf_sigma_xy"] = None if across == down else (across, down)
     if fields.psf_sigma_error is not None:
         error = fields.psf_sigma_error
         changed["psf_sigma_error"] = error if isinstance(error, tuple) else (error, error)
@@ -264,7 +263,7 @@ def _require_map(name: str, values: NDArray[Any], frame_shape: tuple[int, int]) 
 def bad_pixel_mask(values: NDArray[Any], name: str) -> NDArray[np.bool_]:
     """Return a mask of bad pixels, (H, W), from an array of truth values or of zeros and ones."""
     require_shape(name, values, (None, None), "(H, W)")
-    if values.dtype.kind not in "biu" or values.max(initial=0) > 1 or values.min(initial=0) < 0:
+    if values.dtype.kind not in "biu" or not np.isin(values, (0, 1)).all():
         raise must(name, "hold truth values, or 0 and 1", f"{values.dtype} {values.shape}", "true: the pixel is bad")
     return values.astype(np.bool_)
 

@@ -211,11 +211,10 @@ def _gaussian_widths(values: Floats) -> tuple[float, float]:
     from scipy.optimize import least_squares
 
     offset: Floats = (np.arange(len(values), dtype=np.float64) - len(values) // 2) * STEP
-    zero = np.zeros(1)
 
     def residual(parameters: Floats) -> Floats:
         light, x, y, sigma_x, sigma_y = parameters
-        model = pixel_response(offset - y, zero, sigma_y)[:, None] * pixel_response(offset - x, zero, sigma_x)[None, :]
+        model = pixel_response(offset, y, sigma_y)[:, None] * pixel_response(offset, x, sigma_x)[None, :]
         return np.asarray((light * model - values).ravel())
 
     bounds = ([0.1, -1.0, -1.0, 0.02, 0.02], [2.0, 1.0, 1.0, 64.0, 64.0])

@@ -21,9 +21,10 @@ from csist_bench.detections import Detections
 from csist_bench.errors import unknown
 from csist_bench.evaluation.report import evaluate
 from csist_bench.evaluation.truth import Truth
-from csist_bench.methods.inference import Scope, Unmixed, unmix_each
+from csist_bench.methods.inference import unmix_each
 from csist_bench.methods.networks.weight_files import shipped_weights
 from csist_bench.methods.registry import METHODS, Method, build_training_free, torch_works
+from csist_bench.methods.scope import Scope, Unmixed
 from csist_bench.predictions import Header, read_predictions, write_predictions
 from csist_bench.recipes import load_data_recipe
 from csist_bench.simulation.camera import Camera

@@ -15,7 +15,8 @@ from csist_bench.evaluation.report import evaluate
 from csist_bench.evaluation.truth import Truth
 from csist_bench.methods.calibration.calibrate import Calibration, calibrate
 from csist_bench.methods.calibration.given import Given
-from csist_bench.methods.inference import Unmixed, unmix_each
+from csist_bench.methods.inference import unmix_each
+from csist_bench.methods.scope import Unmixed
 from csist_bench.simulation.camera import Camera
 from csist_bench.simulation.camera_file import CameraFile, fields_of
 from tests.camera_aims.scenes import IMAGERS, Scene, scene_of

@@ -113,6 +113,7 @@ def test_lines_are_computed_from_the_data_and_shown(bench, truth):
     assert "Cramer-Rao line, tier B: 1 frame: 100.0" in shown
 
 
+@pytest.mark.long
 def test_bayes_lines_are_computed_kept_and_shown_beside_the_others(bench, truth, tmp_path):
     bench.submit(bench.file(truth))
     work = str(tmp_path / "work")

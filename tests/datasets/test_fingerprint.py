@@ -56,6 +56,16 @@ def both(splits, recipe=None, **attributes):
     return prints.compute_fingerprints(recipe or tiny_recipe(), splits, attributes, [])
 
 
+def test_fingerprints_stay_as_they_were():
+    """Rows of leaderboards and headers of prediction files name them: of the sample set, and of imported frames."""
+    first, second = open_dataset(SAMPLE_OF_0_1_0).compute_fingerprints()
+    assert first == "sha256:a7a09c6b8a2ceb368ec60952d58c64d3d58be361183b1017699c27e8010f4a69"
+    assert second == "sha256-v2:d1e94c6566184a9ece48d0630938478e799da0da1f7b720a692b9a35311c7cb9"
+    first, second = both({"test": targets()}, imported_step=1 / 64)
+    assert first == "sha256:0b1585eb16a2375ce2bbf1135f56af9752dc7e8816214106da75d9a25b62bd03"
+    assert second == "sha256-v2:e975142415786f31514dc41f605f63834b45d4b56415f58f2aa2fd54acc2a81f"
+
+
 def test_the_same_numbers_in_another_shape_are_other_data():
     one, other = both({"test": targets(2, 4)}), both({"test": targets(4, 2)})
     assert one[0] == other[0]  # that of version 0.1.0 stays as it was

@@ -274,6 +274,25 @@ def test_absurd_shapes_and_chunks_are_refused_at_once(tmp_path, changes, says):
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 2**20  # KiB
 
 
+@pytest.mark.parametrize("inside", [[1, 3, SIDE, SIDE], [2, T, SIDE]])
+def test_chunks_that_do_not_divide_their_shard_are_refused(tmp_path, inside):
+    path = stored(tmp_path / "maps.zarr", maps(), chunks=(1, 2, SIDE, SIDE), shards=(2, T, SIDE, SIDE))
+    file = path / "heatmaps" / "zarr.json"
+    about = json.loads(file.read_text())
+    about["codecs"][0]["configuration"]["chunk_shape"] = inside
+    file.write_text(json.dumps(about))
+    with pytest.raises(InputError, match=r"chunks of a shard must divide its shape \(2, 4, 33, 33\), got"):
+        read(path)
+
+
+@pytest.mark.parametrize("kind", ["float16", "int8", "uint8", "uint64"])
+def test_numbers_of_one_and_two_and_eight_bytes_are_read(tmp_path, kind):
+    values = maps().astype(kind)
+    np.savez(tmp_path / "maps.npz", heatmaps=values)
+    equal(read(stored(tmp_path / "maps.zarr", values)), read(tmp_path / "maps.npz"))
+
+
+@pytest.mark.long
 def test_a_chunk_that_unpacks_to_more_than_its_shape_is_refused(tmp_path):
     import gzip
 

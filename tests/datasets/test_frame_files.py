@@ -97,6 +97,9 @@ def test_large_frames_and_long_sequences_are_read(tmp_path):
 def test_whole_numbers_that_float32_does_not_hold_are_said():
     assert "grey levels beyond 2^24 are kept to 7 digits" in BareFrames.of(np.full((5, 5), 2**24 + 1)).note
     assert "2^24" not in BareFrames.of(np.full((5, 5), 2**24)).note
+    wide = np.zeros((5, 5), np.int64)
+    wide[0, 0] = -(2**24) - 1
+    assert "2^24" in BareFrames.of(wide).note
 
 
 def test_what_is_only_assumed_is_named(tmp_path):

@@ -86,6 +86,10 @@ def test_bad_tables_are_named(tmp_path, text, message):
         read_target_table(written(tmp_path, text))
 
 
+def test_frames_are_counted_up_to_the_last_that_may_be(tmp_path):
+    assert read_target_table(written(tmp_path, HEADER + "0,9999,0,5,5,240\n")).count.shape == (1, 10_000)
+
+
 def test_a_binary_file_is_named(tmp_path):
     (tmp_path / "scene.csv").write_bytes(b"\x89PNG\xff\xfe\x00")
     with pytest.raises(InputError, match="not a text file"):

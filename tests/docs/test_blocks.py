@@ -60,6 +60,7 @@ def recipes(tmp_path_factory):
     return small_recipes(tmp_path_factory.mktemp("small") / "recipes")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("page", PAGES, ids=IDS)
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # workers of a DataLoader, after threads of numba
 def test_the_blocks_of_a_page_run(page, recipes, tmp_path, monkeypatch, capsys, request):

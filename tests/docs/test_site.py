@@ -17,6 +17,8 @@ from tests.helpers.browser import axe_script, browser
 from tests.helpers.pages import ROOT
 from tests.helpers.site import Links, broken_links, documented
 
+pytestmark = pytest.mark.long
+
 pytest.importorskip("sphinx", reason="the extra docs is not installed")
 
 

@@ -14,6 +14,8 @@ from csist_bench.evaluation.bayes_lines import FREELY, ON_ARMS, PART, bayes_tabl
 from csist_bench.recipes import load_data_recipe
 from csist_bench.simulation.camera import Camera
 
+pytestmark = pytest.mark.long
+
 ONE_FRAME = ON_ARMS[:1]
 
 

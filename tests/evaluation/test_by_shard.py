@@ -10,6 +10,7 @@ from csist_bench.detections import Detections
 from csist_bench.errors import InputError
 from csist_bench.evaluation import by_shard, tree_sums
 from csist_bench.evaluation.by_shard import Scoring, joined_report, merged, score_shard, unscored
+from csist_bench.evaluation.metrics import common_cut
 from csist_bench.evaluation.report import Provenance, evaluate
 from csist_bench.evaluation.truth import Truth
 from csist_bench.predictions import Header
@@ -98,9 +99,22 @@ def test_no_detection_and_no_target():
     report = by_shards(truth, nothing, 10)
     assert report.ap == (0.0,) * 5
     assert math.isnan(report.cut.score)
+    assert report.cut.f1 == (0.0,) * 5
     bare = Truth.from_arrays(truth.xy, truth.intensity, truth.count, truth.frames, [0, 1], whole=False)
     with pytest.raises(InputError, match="no target"):
         by_shards(bare, nothing, 10)
+
+
+def test_the_common_cut_is_that_of_the_highest_mean_not_of_the_highest_f1():
+    """Four answers hit at every threshold, four more at the widest alone: F1 there is higher with all eight."""
+    hits = np.zeros((5, 8), bool)
+    hits[:, :4] = hits[4] = True
+    score = np.arange(8.0, 0.0, -1.0)
+    search = by_shard._CutSearch(10)
+    search.take(-score, np.packbits(hits, axis=0, bitorder="little")[0])
+    search.take(np.array([math.inf]), np.zeros(1, np.uint8))
+    assert search.best == common_cut(score, hits, 10)
+    assert search.best.score == 5.0
 
 
 def test_merging_keeps_equal_scores_in_the_order_of_the_tables(monkeypatch):

@@ -67,6 +67,15 @@ def test_p_is_how_often_resampled_differences_change_their_sign():
     assert p_value(np.zeros(10)) == 1.0
 
 
+def test_a_difference_by_influences_is_a_normal_law_of_their_spread():
+    still, moving = np.zeros(4), np.full(4, 0.25)  # a spread of half a point
+    some = linear_difference("ap", (50.0, 51.0), (still, moving))
+    assert (some.low, some.high) == pytest.approx((1 - 1.96 * 0.5, 1 + 1.96 * 0.5), abs=1e-3)
+    assert some.p == pytest.approx(0.0455, abs=1e-4)  # two standard errors away
+    assert linear_difference("ap", (50.0, 51.0), (moving, moving)).p == 0.0
+    assert linear_difference("ap", (50.0, 50.0), (moving, moving)).p == 1.0
+
+
 def test_p_values_are_uniform_where_methods_differ_by_chance_alone():
     """The answers of two methods, exchanged at random by trajectory: by the bootstrap and by influences."""
     truth = crowded_truth(80, t=2)

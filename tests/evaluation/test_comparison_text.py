@@ -9,6 +9,7 @@ import pytest
 
 from csist_bench.evaluation.comparison import Comparison, Contender, Difference, Pair, compare_files
 from csist_bench.evaluation.comparison_text import (
+    FRAMES_LISTED,
     comparison_csv,
     comparison_latex,
     comparison_markdown,
@@ -16,6 +17,7 @@ from csist_bench.evaluation.comparison_text import (
     p_text,
 )
 from tests.helpers.noisy_answers import crowded_truth, noisy_answers
+from tests.helpers.scenes import detections_of, truth_of
 
 NAN = float("nan")
 
@@ -52,6 +54,18 @@ def test_the_terminal_shows_scores_changes_groups_and_frames(two):
     assert any(line.startswith("  K = 2 ") for line in lines)
     assert any(line.startswith("  only second: ") and "trajectory:frame" in line for line in lines)
     assert lines[-1] == f"Intervals (95 %) and p: {two.basis}."
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_frames_beyond_those_listed_are_dots(more):
+    n = FRAMES_LISTED + more
+    truth = truth_of([[(5, 5)]] * (n + 1), n + 1, 1)
+    right = detections_of([(i, 0, 5, 5, 1) for i in range(n + 1)])
+    wrong = detections_of([(i, 0, 8 if i else 5, 5, 1) for i in range(n + 1)])
+    text = comparison_text(compare_files([("right", right), ("wrong", wrong)], truth, resamples=5))
+    line = next(line for line in text.splitlines() if line.startswith("  only right: "))
+    shown = ", ".join(f"{i}:0" for i in range(1, FRAMES_LISTED + 1))
+    assert line == f"  only right: {n} (trajectory:frame {shown}{' ...' if more else ''})"
 
 
 def test_what_is_not_known_is_a_dash(with_published):

@@ -12,15 +12,20 @@ from hypothesis import strategies as st
 from csist_bench.errors import InputError
 from csist_bench.evaluation.cramer_rao import (
     ARM_SD,
+    EXTENT_SIGMAS,
     LINES,
+    SCALE_SD,
     CramerRaoLine,
     ImagedTargets,
+    Motion,
+    _shape_columns,
     frame_information,
     pixel_information,
     sample_cramer_rao,
     windows,
 )
 from csist_bench.recipes import load_data_recipe
+from csist_bench.simulation import scene_law
 from csist_bench.simulation.camera import Camera
 from csist_bench.simulation.optics import Optics
 from csist_bench.simulation.scenes import draw_scenes
@@ -213,3 +218,40 @@ def test_what_frames_say_nothing_of_is_as_uncertain_as_the_frame_is_wide() -> No
     targets = ImagedTargets.of(xy, intensity, blind)
     found = sample_cramer_rao(LINES[1], targets, range(1), np.random.default_rng(0), 1).detections
     assert found.sigma_x[0] == pytest.approx(11.0)
+
+
+@pytest.mark.parametrize(
+    ("motion", "known"),
+    [
+        ("rigid", (EXTENT_SIGMAS * 0.5, 0, 0)),
+        ("group", (ARM_SD, 0, 0)),
+        ("group-rotated", (ARM_SD, np.pi, 0)),
+        ("group-scaled", (ARM_SD, np.pi, SCALE_SD)),
+    ],
+)
+def test_a_group_that_frames_say_nothing_of_is_as_uncertain_as_its_law(
+    motion: Motion, known: tuple[float, float, float]
+) -> None:
+    """Each target lies anywhere in the frame with its group, by its own arm, by any turn and by the radius's spread."""
+    arm, turn, scale = known
+    xy, intensity = np.array([[[[5.6, 4.8], [4.4, 5.2]]]]), np.full((1, 1, 2), 235.0)
+    targets = ImagedTargets.of(xy, intensity, _camera(noise_sigma=1e9))
+    line = CramerRaoLine("D", "one frame", 1, motion)
+    found = sample_cramer_rao(line, targets, range(1), np.random.default_rng(0), 1).detections
+    away, beside = 0.6, 0.2  # of the middle, along x and y
+    assert found.sigma_x**2 == pytest.approx(2 * [11**2 + arm**2 + (turn * beside) ** 2 + (scale * away) ** 2])
+    assert found.sigma_y**2 == pytest.approx(2 * [11**2 + arm**2 + (turn * away) ** 2 + (scale * beside) ** 2])
+
+
+def test_a_group_turns_and_grows_about_the_middle_of_its_targets() -> None:
+    xy = np.random.default_rng(0).uniform(3, 7, (2, 3, 3, 2))
+    xy[0, :, 2] = np.nan
+    present = np.isfinite(xy)
+    offset = xy - np.nanmean(xy, axis=2, keepdims=True)
+    step = 1e-6
+    later, earlier = (scene_law.turned(np, offset, np.full(2, angle), 0.0) for angle in (step, -step))
+    columns = _shape_columns(xy, "group-scaled")
+    assert not columns[~present].any()
+    np.testing.assert_allclose(columns[..., 0][present], ((later - earlier) / (2 * step))[present], atol=1e-8)
+    np.testing.assert_allclose(columns[..., 1][present], offset[present], atol=1e-12)
+    np.testing.assert_array_equal(_shape_columns(xy, "group-rotated")[..., 0], columns[..., 0])

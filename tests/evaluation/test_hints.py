@@ -95,6 +95,27 @@ def test_another_split_is_told_and_a_split_that_cannot_be_is_left_out(truth, rig
     assert hint(right, here, 3, {"train": lambda: small}) == ""
 
 
+def test_a_split_of_fewer_frames_than_were_answered_is_left_out(truth, right):
+    rng = np.random.default_rng(1)
+    here = Truth.from_arrays(rng.uniform(2, 9, (60, 4, 2, 2)), np.ones((60, 4, 2)), np.full((60, 4), 2), range(1, 4))
+    short = Truth.from_arrays(truth.xy[:, :2], truth.intensity[:, :2], truth.count[:, :2], range(1, 2))
+    assert right.frame.max() > 1
+    assert hint(right, here, 3, {"train": lambda: short}) == ""
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_few_trajectories_are_all_tried_from_their_first_frame_on(truth, n):
+    few = Truth.from_arrays(truth.xy[:n], truth.intensity[:n], truth.count[:n], range(4))
+    t, f, k = np.indices((n, 4, 2)).reshape(3, -1)
+    x, y = few.xy[t, f, k].T
+    swapped = Detections(t, f, y.copy(), x.copy(), np.ones(len(t)))
+    said = hint(swapped, few, 3)
+    assert "would score CSO-mAP 100.0 in place of" in said
+    assert f"(on {n} trajectories)" in said
+    only_first = swapped.select(swapped.trajectory == 0)
+    assert f"would score CSO-mAP {'100.0' if n == 1 else '33.'}" in hint(only_first, few, 3)
+
+
 def test_a_file_that_is_right_or_only_bad_gets_no_hint(truth, right):
     assert hint(right, truth, 3) == ""
     rng = np.random.default_rng(2)

@@ -52,6 +52,7 @@ def test_objects_are_put_found_listed_and_removed(bucket):
     place.write("deep/c", b"three")
     place.write("deeper", b"")
     assert (place.read("a"), place.read("deeper"), place.read("deep")) == (b"one", b"", None)
+    assert [place.exists(name) for name in ("a", "deeper", "deep", "b")] == [True, True, False, False]
     assert place.names() == ["a", "deep/b", "deep/c", "deeper"]
     assert place.names("deep/") == ["deep/b", "deep/c"]
     assert len(place.names(most=2)) == 2

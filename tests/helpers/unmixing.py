@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from csist_bench.methods.inference import Scope, Unmixed, unmix_each
+from csist_bench.methods.inference import unmix_each
 from csist_bench.methods.runners import RunOptions
+from csist_bench.methods.scope import Scope, Unmixed
 from csist_bench.simulation.camera import Camera
 
 SCOPE = ("frames", "first", "workers")

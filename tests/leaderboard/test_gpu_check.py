@@ -68,6 +68,7 @@ def test_on_a_gpu_the_page_says_nothing_of_the_kind(script: ModuleType) -> None:
     assert "Left out:\n\n- c: late\n" in page
 
 
+@pytest.mark.long
 def test_the_whole_runs_step_by_step_in_processes_and_is_taken_up(script: ModuleType, tmp_path: Path, capsys) -> None:
     path = tmp_path / "f.json"
     only = ["--only", "stream"]

@@ -17,6 +17,8 @@ from csist_bench.leaderboard.page import page_text
 from tests.helpers.browser import axe_script, browser
 from tests.helpers.rows import row
 
+pytestmark = pytest.mark.long
+
 WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 NOISE_2 = "seqcsist-noise sigma=2"
 

@@ -14,9 +14,10 @@ from csist_bench.evaluation.by_shard import Scoring, evaluate_parts
 from csist_bench.evaluation.report import Provenance
 from csist_bench.methods import by_shard
 from csist_bench.methods.by_shard import Call, Manner, run_by_shard
-from csist_bench.methods.inference import Scope, assumed_or_told, header_of, unmix_each
+from csist_bench.methods.inference import assumed_or_told, header_of, unmix_each
 from csist_bench.methods.misfit import Misfit
 from csist_bench.methods.runners import RunOptions
+from csist_bench.methods.scope import Scope
 from csist_bench.predictions import read_predictions, write_predictions
 from csist_bench.predictions.parts import MANIFEST, PartsFolder, part_name
 from csist_bench.recipes import load_data_recipe

@@ -156,7 +156,10 @@ def test_answers_are_of_the_right_kind(name: str) -> None:
     assert method_of(network(name)) is METHODS[name]
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+LONG_TO_ANSWER = ("derefnet", "rpcanet", "dista-net", "usrnet", "focus")
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.long] * (n in LONG_TO_ANSWER)) for n in NETWORKS])
 def test_the_batch_and_its_order_do_not_matter(name: str) -> None:
     frames = scenes()[0]
     together = answers(network(name), frames)
@@ -219,11 +222,16 @@ def test_the_cost_of_a_frame_is_counted_without_arithmetic(name: str) -> None:
 
 
 SLOW_TO_TRAIN = ("bsrgan", "esrgan", "derefnet")
+LONG_TO_TRAIN = ("gmfn", "rdn", "dbpn", "srgan", "edsr")
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.slow if name in SLOW_TO_TRAIN else ()) for name in NETWORKS]
-)
+def trained(name: str) -> pytest.ParameterSet:
+    """Return a network as a parameter, left out by default where its training takes long."""
+    marks = [pytest.mark.slow] * (name in SLOW_TO_TRAIN) + [pytest.mark.long] * (name in LONG_TO_TRAIN)
+    return pytest.param(name, marks=marks)
+
+
+@pytest.mark.parametrize("name", [trained(name) for name in NETWORKS])
 def test_a_few_steps_lower_the_loss_on_four_frames(name: str) -> None:
     model = copy.deepcopy(network(name)).train()
     frames, labels, scored = units(name)

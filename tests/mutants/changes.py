@@ -33,13 +33,23 @@ _SILENT_KEYWORDS = {"frozen", "gc", "slots", "eq", "kw_only"}  # of a class
 
 @dataclass(frozen=True)
 class Mutant:
-    """One change: the file, the place, what stood there and what stands there now, and the whole new text."""
+    """One change: the file, the place, what stood there and what stands there now."""
 
     path: Path
     line: int
     before: str
     after: str
-    text: str
+    source: str
+    site: int  # which of the nodes that may be changed
+    kind: int  # which of the changes of that node
+
+    @property
+    def text(self) -> str:
+        """The whole new text of the file."""
+        tree = ast.parse(self.source)
+        target, parent = list(_sites(tree))[self.site]
+        list(_changes(target))[self.kind](target, parent)
+        return ast.unparse(tree) + "\n"
 
     def __str__(self) -> str:
         return f"{self.path.as_posix()}:{self.line}: {self.before} -> {self.after}"
@@ -48,16 +58,11 @@ class Mutant:
 def mutants_of(path: Path) -> list[Mutant]:
     """Return all changes of a module, in the order of its lines."""
     source = path.read_text(encoding="utf-8")
-    tree = ast.parse(source)
-    sites = list(_sites(tree))
     found = []
-    for place, (node, _) in enumerate(sites):
-        for change in _changes(node):
-            fresh = ast.parse(source)
-            target, parent = list(_sites(fresh))[place]
-            before = ast.unparse(target)
-            after = change(target, parent)
-            found.append(Mutant(path, getattr(target, "lineno", 0), before, after, ast.unparse(fresh) + "\n"))
+    for site, (node, _) in enumerate(_sites(ast.parse(source))):
+        for kind, change in enumerate(_changes(node)):
+            after = change(copy.deepcopy(node), ast.Module([], []))  # of a copy, in nobody's body
+            found.append(Mutant(path, getattr(node, "lineno", 0), ast.unparse(node), after, source, site, kind))
     return found
 
 

@@ -14,8 +14,9 @@ from csist_bench.errors import InputError
 from csist_bench.files.claims import CLAIMS, is_held
 from csist_bench.files.objects import Objects
 from csist_bench.methods.by_shard import Call, Manner, run_by_shard
-from csist_bench.methods.inference import Scope, assumed_or_told
+from csist_bench.methods.inference import assumed_or_told
 from csist_bench.methods.runners import RunOptions
+from csist_bench.methods.scope import Scope
 from csist_bench.predictions import read_predictions
 from csist_bench.predictions.parts import MANIFEST, PartsFolder, part_name
 from csist_bench.recipes import load_data_recipe

@@ -26,6 +26,16 @@ def test_heat_maps_are_decoded_as_published(tmp_path):
     same(low.detections, detections_from_grid(maps, 3, 50.0))
 
 
+def test_heat_maps_in_half_precision_are_those_of_their_values(tmp_path):
+    maps = heat_maps().astype(np.float16)
+    np.savez(tmp_path / "maps.npz", heatmaps=maps)
+    same(read(tmp_path / "maps.npz").detections, detections_from_grid(maps.astype(np.float32), 3, 70.0))
+    maps[1, 2, 3, 4] = -np.inf
+    np.savez(tmp_path / "maps.npz", heatmaps=maps)
+    with pytest.raises(InputError, match=r"finite and at most 1e\+06 in size; offending: \(1, 2, 3, 4\): -inf"):
+        read(tmp_path / "maps.npz")
+
+
 def test_heat_maps_of_some_frames_name_them(tmp_path):
     maps = heat_maps(2, 16)
     index = {"trajectory": np.array([3, 1]), "frame": np.arange(2, 18)}

@@ -89,6 +89,7 @@ def test_a_spline_is_told_with_its_effective_width_or_another():
     assert applied(psf="spline", psf_file="p.npy", psf_sigma=0.7, spline=psf).optics.psf_sigma == 0.7
     back = apply(camera, told(psf="gaussian", psf_sigma=[0.5, 0.6]), SHAPE)
     assert (back.psf, back.widths) == (None, (0.5, 0.6))
+    assert apply(back, told(psf="gaussian"), SHAPE).widths == (0.5, 0.6)
 
 
 @pytest.mark.parametrize(("dtype", "floor"), [("float32", NOISE_FLOOR_FLOAT), ("uint8", NOISE_FLOOR_INTEGER)])
@@ -142,6 +143,14 @@ def test_names_told_are_no_longer_assumed():
 def test_the_table_holds_what_was_told_as_it_was_told():
     assert told(psf_sigma=0.5, background="plane").table() == {"psf_sigma": 0.5, "background": "plane"}
     assert told(psf_sigma=[0.5, 0.6], intensity=[1, 2]).table() == {"psf_sigma": [0.5, 0.6], "intensity": [1.0, 2.0]}
+
+
+def test_numbers_at_their_bounds_are_taken():
+    least = {"psf_sigma": 1e-9, "psf_sigma_error": 0, "noise_sigma": 0, "gain": 0, "background": -5, "saturation": -4}
+    assert told(**least).table() == least
+    most = {"psf_sigma": 50.0, "saturation": math.inf, "intensity": [2.0, 2.0]}
+    assert told(**most).table() == most
+    assert told(gain=0.1, psf_sigma_error=0.1, noise_sigma=0.1).fields.gain == 0.1
 
 
 @pytest.mark.parametrize(
@@ -211,6 +220,7 @@ def test_impossible_fields_are_named(fields, says):
         ({"noise_sigma": "n.npy", "noise_map": np.ones((3, 3))}, "cam.toml: noise_sigma n.npy must have shape (H, W)"),
         ({"background": 5000, "gain": 1}, ""),
         ({"saturation": -3}, "cam.toml: saturation must be above the background, 0, got -3.0; tell both"),
+        ({"saturation": 0}, "cam.toml: saturation must be above the background, 0, got 0.0; tell both"),
     ],
 )
 def test_what_does_not_fit_the_frames_is_named(fields, says):
@@ -227,6 +237,7 @@ def test_what_does_not_fit_the_frames_is_named(fields, says):
     [
         (bad_pixel_mask, np.zeros(4, dtype=bool), "map must have shape (H, W)"),
         (bad_pixel_mask, np.full((2, 2), 2), "map must hold truth values, or 0 and 1, got int64 (2, 2)"),
+        (bad_pixel_mask, np.full((2, 2), -1), "map must hold truth values, or 0 and 1, got int64 (2, 2)"),
         (bad_pixel_mask, np.zeros((2, 2)), "map must hold truth values"),
         (noise_sigma_map, np.zeros((2, 2, 1)), "map must have shape (H, W)"),
         (noise_sigma_map, np.array([[1.0, np.nan]]), "map must be finite everywhere"),
@@ -238,6 +249,13 @@ def test_maps_that_cannot_be_are_named(read, values, says):
     with pytest.raises(InputError) as error:
         read(values, "map")
     assert says in str(error.value)
+
+
+@pytest.mark.parametrize("kind", [bool, np.uint8, np.int64])
+def test_masks_are_truth_values_or_zeros_and_ones(kind):
+    mask = bad_pixel_mask(np.array([[0, 1], [1, 1]], dtype=kind), "map")
+    assert mask.dtype == np.bool_
+    assert mask.tolist() == [[False, True], [True, True]]
 
 
 def test_a_recipe_renders_what_it_can_express():

@@ -1,22 +1,12 @@
-"""The kernels as they are: in place, far from the frame, and the same when run as plain Python."""
-
-import json
-import os
-import subprocess
-import sys
-import types
+"""The rendering kernels as they are: in place, and far from the frame."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from csist_bench.datasets import open_dataset
-from csist_bench.jit import jit
 from csist_bench.simulation import _kernels
 from csist_bench.simulation.optics import pixel_response
-from tests.helpers.sets import tiny_set
-from tests.helpers.unmixing import unmixed
 
 
 @given(st.floats(-20, 20), st.floats(0.05, 5), st.integers(0, 10), st.integers(0, 10))
@@ -58,48 +48,3 @@ def test_frames_need_not_be_square():
     xy, out = np.array([[[6.0, 1.0]]]), np.empty((1, 3, 8))
     _kernels.render(xy, np.array([[100.0]]), 0.5, np.empty((3, 8)), out)
     assert np.unravel_index(out[0].argmax(), out[0].shape) == (1, 6)
-
-
-def double(x):
-    return 2 * x
-
-
-def test_a_function_without_a_place_for_its_cache_is_compiled_all_the_same():
-    homeless = types.FunctionType(double.__code__.replace(co_filename="<nowhere>"), globals())
-    assert jit(homeless)(21) == 42
-
-
-PLAIN_PYTHON = """
-import json, sys
-from tests.helpers.unmixing import unmixed
-from csist_bench.jit import jit
-from csist_bench.datasets import open_dataset
-split = open_dataset(sys.argv[1]).split("test")
-found = {}
-for name, settings in json.loads(sys.argv[2]).items():
-    done = unmixed(split, name, settings=settings, first=1, frames=range(1, 2), workers=1)
-    found[name] = {column: values.tolist() for column, values in done.detections.columns().items()}
-print(json.dumps({"numba": "numba" in sys.modules, "frame": split.frames[0, 0].tolist(), "found": found}))
-"""
-
-
-def test_the_kernels_give_the_same_as_plain_python(tmp_path):
-    settings = {"ista": {"iterations": 30}, "bid": {"iterations": 3, "alpha": 0.5}, "ml": {}}
-    compiled, plain = tmp_path / "compiled.zarr", tmp_path / "plain.zarr"
-    tiny_set(compiled)
-    environment = {**os.environ, "CSIST_BENCH_NO_NUMBA": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
-    generate = "import pathlib, sys; from tests.helpers.sets import tiny_set; tiny_set(pathlib.Path(sys.argv[1]))"
-    for code, *arguments in ((generate, str(plain)), (PLAIN_PYTHON, str(plain), json.dumps(settings))):
-        done = subprocess.run(
-            [sys.executable, "-c", code, *arguments], env=environment, check=True, capture_output=True, text=True
-        )
-    answer = json.loads(done.stdout)
-    assert not answer["numba"]
-    split = open_dataset(compiled).split("test")
-    np.testing.assert_allclose(answer["frame"], split.frames[0, 0], rtol=1e-6)
-    for name, overrides in settings.items():
-        expected = unmixed(split, name, settings=overrides, first=1, frames=range(1, 2)).detections.columns()
-        assert len(expected["x"])
-        assert answer["found"][name].keys() == expected.keys()
-        for column, values in expected.items():
-            np.testing.assert_allclose(answer["found"][name][column], values, rtol=1e-4, atol=1e-6, err_msg=column)

@@ -43,6 +43,26 @@ def test_curves_are_alike(curve, uniforms):
     np.testing.assert_array_equal(kept, scene_law.is_path(torch, RECIPE, *theirs).numpy())
 
 
+@pytest.mark.parametrize("curve", list(scene_law.CURVES))
+def test_each_uniform_of_a_curve_counts(curve, uniforms):
+    x, u = np.full((50, 1), 5.5), [uniforms(50, 1) for _ in range(scene_law.CURVE_DRAWS[curve])]
+    with np.errstate(invalid="ignore"):
+        y, _ = scene_law.CURVES[curve](np, RECIPE, x, u)
+        for drawn in range(len(u)):
+            other = [uniforms(50, 1) if i == drawn else v for i, v in enumerate(u)]
+            assert not np.array_equal(scene_law.CURVES[curve](np, RECIPE, x, other)[0], y, equal_nan=True), drawn
+
+
+def test_paths_lie_within_their_bounds():
+    """Those of the published curve exclude the bounds of y; a slope may be the steepest, a turned path at a bound."""
+    low, high, steepest = RECIPE.path_min, RECIPE.path_max, RECIPE.slope_max
+    y = np.array([[5.0, 5.0], [low, 5.0], [5.0, high], [5.0, 5.0], [5.0, 5.0], [np.nan, 5.0]])
+    slope = np.array([[0.0, 0.0], [0.0, 0.0], [0.0, 0.0], [steepest, -steepest], [0.0, 1.001 * steepest], [0.0, 0.0]])
+    assert scene_law.is_path(np, RECIPE, y, slope).tolist() == [True, False, False, True, False, False]
+    turned = np.array([[[5, 5], [low, high]], [[5, 5], [5, 9.001]], [[0.999, 5], [5, 5]], [[5, 0.999], [9.001, 5]]])
+    assert scene_law.is_turned_path(np, RECIPE, turned).tolist() == [True, False, False, False]
+
+
 def test_motion_turns_arms_and_discs_are_alike(uniforms):
     start, frame, angle = 1 + np.floor(9 * uniforms(M, 1)), np.arange(T), 2 * np.pi * uniforms(M)
     points, direction = uniforms(M, T, 2), uniforms(M, K, 2)

@@ -159,6 +159,15 @@ def test_impossible_recipes_end_with_a_reason():
         )
 
 
+def test_targets_that_find_no_room_start_anew_after_so_many_misses():
+    def placed(misses):
+        points = iter([(0.0, 0.0), (0.5, 0.0), (0.0, 0.9), (2.0, 0.0), (3.0, 0.0), (9.0, 9.0)])
+        return scenes_module._scatter(np.random.default_rng(0), 2, 1.0, misses, lambda rng: next(points)).tolist()
+
+    assert placed(misses=2) == [[2.0, 0.0], [3.0, 0.0]]  # apart by the least separation
+    assert placed(misses=3) == [[0.0, 0.0], [2.0, 0.0]]
+
+
 def test_freely_placed_targets_keep_apart_within_a_disc_and_only_drift_outwards():
     recipe = load_data_recipe("seqcsist-free", ["k_min=4"])
     scenes = draw_scenes(recipe, range(150))

@@ -3,8 +3,6 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from csist_bench.datasets.backgrounds import open_background
-from csist_bench.errors import InputError
 from csist_bench.recipes import DataRecipe, load_data_recipe
 from csist_bench.simulation.camera import saturation_level
 from csist_bench.simulation.rendering import render_shard
@@ -81,50 +79,6 @@ def test_noise_variants_of_a_seed_share_their_scenes():
     assert np.array_equal(quiet.scenes.xy, noisy.scenes.xy, equal_nan=True)
     clean = render_shard(load_data_recipe("seqcsist"), [3]).frames.astype(float)
     assert np.allclose((noisy.frames - clean) / 5, quiet.frames - clean, atol=1e-4)
-
-
-def test_a_users_own_background_is_cut_per_trajectory(tmp_path):
-    wide = np.arange(3 * 30 * 40, dtype=np.float32).reshape(3, 30, 40)
-    np.save(tmp_path / "sky.npy", wide)
-    recipe = recipe_with(background=str(tmp_path / "sky.npy"))
-    source = open_background(recipe)
-    frames = sense(recipe, np.zeros((4, 20, 11, 11)), range(4), source)
-    assert np.array_equal(frames[0, 2], frames[0, 19])  # three frames, then it stands still
-    assert frames[0, 1, 0, 0] - frames[0, 0, 0, 0] == 30 * 40
-    assert frames[0, 0, 1, 0] - frames[0, 0, 0, 0] == 40
-    assert not np.array_equal(frames[0], frames[1])
-    assert np.array_equal(frames[2], sense(recipe, np.zeros((1, 20, 11, 11)), [2], source)[0])
-
-
-def test_background_pictures(tmp_path):
-    from PIL import Image
-
-    rng = np.random.default_rng(0)
-    for i in range(2):
-        Image.fromarray(rng.integers(0, 255, (16, 20), dtype=np.uint8)).save(tmp_path / f"{i}.png")
-    source = open_background(recipe_with(background=str(tmp_path)))
-    assert source(0, 20).shape == (20, 11, 11)
-    Image.fromarray(rng.integers(0, 255, (16, 21), dtype=np.uint8)).save(tmp_path / "2.png")
-    with pytest.raises(InputError, match=r"2\.png must have the shape of the first image \(16, 20\), got \(16, 21\)"):
-        open_background(recipe_with(background=str(tmp_path)))
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (None, "must be one of none, constant, clutter or an existing folder"),
-        (np.zeros((3, 8, 8)), r"must hold frames of at least 11 x 11 px, got \(3, 8, 8\)"),
-        (np.full((1, 12, 12), np.nan), "must be finite everywhere"),
-    ],
-)
-def test_unusable_backgrounds_are_refused(tmp_path, content, message):
-    path = tmp_path / "sky.npy"
-    if content is not None:
-        np.save(path, content)
-    with pytest.raises(InputError, match=message):
-        open_background(recipe_with(background=str(path)))
-    with pytest.raises(InputError, match="needs its frames"):
-        sense(recipe_with(background=str(path)), DARK.copy(), range(200))
 
 
 def test_recipe_is_frozen():

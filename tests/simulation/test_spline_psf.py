@@ -65,6 +65,28 @@ def test_beyond_the_reach_there_is_nothing_and_within_all_taps_lie_in_the_array(
     assert (psf.centre - psf.reach / STEP, psf.centre + psf.reach / STEP) == (1, n - 2)
 
 
+def _hat(shift: int = 0) -> np.ndarray:
+    """A target as wide as a pixel: the smallest response that can be; moved down by so many samples."""
+    fall = 1 - np.abs(np.arange(-8, 9)) / 8
+    return np.pad(np.outer(fall, fall), ((2 * shift, 0), (shift, shift)))
+
+
+def test_the_outermost_taps_count():
+    """Within a node of the reach one coefficient of four is left; that of a hat is not small."""
+    psf = SplinePsf(_hat())
+    for x in (-psf.reach + 0.05, psf.reach - 0.05):
+        value = psf.response(x, 0.3, 1, 1)[0][0, 0]
+        assert abs(value) > 1e-10
+        assert value == pytest.approx(_naive_response(psf, x, 0.3, 0, 0), abs=1e-15)
+
+
+def test_samples_may_be_few_and_off_the_middle_by_half_a_pixel():
+    assert SplinePsf(_hat()).samples.shape == (17, 17)
+    assert SplinePsf(_hat(4)).samples.shape == (25, 25)  # 4 samples of 1/8 px: at the bound
+    with pytest.raises(InputError, match=r"within 0.5 px of the middle sample, got \(0, 0.625\) px"):
+        SplinePsf(_hat(5))
+
+
 @pytest.mark.parametrize("psf", [SplinePsf.from_gaussian(0.3, 0.8), SplinePsf.airy(1.0), SplinePsf.airy(1.5, -0.1)])
 def test_all_pixels_together_hold_the_light_at_every_phase(psf):
     x, y = np.random.default_rng(5).uniform(14.5, 15.5, (2, 200))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from csist_bench.datasets.frame_axes import FrameLayout
     from csist_bench.datasets.frame_files import BareFrames
     from csist_bench.detections import Detections
-    from csist_bench.methods.inference import FrameSource
+    from csist_bench.methods.scope import FrameSource
     from csist_bench.predictions import Predictions
 
 F = TypeVar("F", bound=Callable[..., Any])

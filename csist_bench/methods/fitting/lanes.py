@@ -27,6 +27,14 @@ def padded(n: int) -> int:
     return (n + LANES - 1) // LANES * LANES
 
 
+@jit
+def room(rows: int) -> Floats:
+    """Return room for rows of LANES numbers, (rows, LANES), each of them within one line of the processor's cache."""
+    whole = np.empty((rows + 1) * LANES)
+    first = -int(whole.ctypes.data // 8) % LANES
+    return whole[first : first + rows * LANES].reshape(rows, LANES)
+
+
 def load(array: Floats, place: Place) -> Floats:
     """Return the LANES entries of a row that begin at an index."""
     *row, first = place if isinstance(place, tuple) else (place,)
@@ -38,6 +46,11 @@ def store(array: Floats, place: Place, lanes: Floats) -> None:
     """Write lanes to the entries of a row that begin at an index."""
     *row, first = place if isinstance(place, tuple) else (place,)
     array[tuple(row)][first : first + LANES] = lanes
+
+
+def turn(rows: Floats, first: int, out: Floats, which: int) -> None:
+    """Write LANES columns of `rows` (LANES, padded), from `first` on, as those rows of out[which] (padded, LANES)."""
+    out[which, first : first + LANES] = rows[:, first : first + LANES].T
 
 
 def lanes_of(number: float) -> Floats:
@@ -53,4 +66,4 @@ def lane(lanes: Floats, which: int) -> float:
 if not NO_NUMBA:
     from csist_bench.methods.fitting.lane_compiler import teach
 
-    teach(load, store, lanes_of, lane)
+    teach(load, store, turn, lanes_of, lane)

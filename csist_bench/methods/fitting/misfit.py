@@ -78,7 +78,7 @@ def explain(frames: NDArray[Any], found: Detections, camera: Camera, leverage: b
         np.zeros(f, np.int64),
         np.zeros((f if leverage else 0, n, n)),
     )
-    pixels = np.asarray(frames, dtype=np.float64).reshape(f, n, n) - camera.background
+    pixels = np.subtract(frames, camera.background, dtype=np.float64).reshape(f, n, n)
     noise_model = noise_model_of(camera, frames.dtype.kind in "iu")
     # Where nothing is fitted to the frame, its light alone is enough.
     light_alone = noise_model.background == 0 and not len(noise_model.spline) and not leverage
@@ -116,24 +116,35 @@ def explain_frames(
 
 @jit_within
 def compare_frame(
-    pixels: Floats, model: Floats, noise_model: NoiseModel, level: Floats, slope: Floats, f: int, out: Explained
+    pixels: Floats,
+    model: Floats,
+    noise_model: NoiseModel,
+    level: Floats,
+    slope: Floats,
+    f: int,
+    out: Explained,
 ) -> None:
     """Fill the light of one frame, and sum its squared residuals over the variance.
 
     The background is `level` (3,) at the frame's middle and its slopes over half of it, along which `slope` (n,) runs.
     """
-    n, mapped = pixels.shape[0], noise_model.variance_map.shape[0] > 0
+    n, variance_map, explained = pixels.shape[0], noise_model.variance_map, out.light[f]
+    mapped, variance, saturation = variance_map.shape[0] > 0, noise_model.variance, noise_model.saturation
+    gain, offset = noise_model.gain, noise_model.offset
+    middle, along, across = level[0], level[1], level[2]
+    squares, chi2, compared = 0.0, 0.0, 0
     for i in range(n):
         for j in range(n):
-            light = model[i, j] + level[0] + level[1] * slope[j] + level[2] * slope[i]
-            out.light[f, i, j] = light
-            read = noise_model.variance_map[i, j] if mapped else noise_model.variance
-            if read == math.inf or pixels[i, j] >= noise_model.saturation:
+            light = model[i, j] + middle + along * slope[j] + across * slope[i]
+            explained[i, j] = light
+            read = variance_map[i, j] if mapped else variance
+            if read == math.inf or pixels[i, j] >= saturation:
                 continue
             residual = pixels[i, j] - light
-            out.squares[f] += residual * residual
-            out.chi2[f] += residual * residual / (read + noise_model.gain * max(light + noise_model.offset, 0.0))
-            out.pixels[f] += 1
+            squares += residual * residual
+            chi2 += residual * residual / (read + gain * max(light + offset, 0.0))
+            compared += 1
+    out.squares[f], out.chi2[f], out.pixels[f] = squares, chi2, compared
 
 
 @jit_within

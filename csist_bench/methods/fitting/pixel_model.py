@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from csist_bench.jit import jit_bare
-from csist_bench.methods.fitting.lanes import LANES, lane, lanes_of, load, store
+from csist_bench.jit import jit, jit_bare
+from csist_bench.methods.fitting.lanes import LANES, lane, lanes_of, load, padded, store
 
 Floats = NDArray[np.float64]
 
@@ -66,14 +66,26 @@ def psf_table(psf_sigma: float) -> Floats:
 @jit_bare
 def axis_response(position: float, first: int, table: Floats, row: int, q: Floats, dq: Floats) -> None:
     """Write q(i - position) and its derivative in `position` for pixels i = first.. into a row of q, dq (K, padded)."""
-    phases, taps = table.shape[0], table.shape[2]
+    phase, start, h = table_place(position, first, table.shape[0], table.shape[2])
+    table_response(phase, start, h, table, row, q, dq)
+
+
+@jit_bare
+def table_place(position: float, first: int, phases: int, taps: int) -> tuple[int, int, float]:
+    """Return phase and first tap of a position in a table, and how far it is from the middle of that phase, px."""
     # Relative to the window first, so that a far position cannot overflow the integer conversion.
     away = min(max(position - first, -1e6), 1e6)
     nearest = math.floor(away + 0.5)
     place = (away - nearest + 0.5) * phases
     phase = min(int(place), phases - 1)
     h = (place - phase - 0.5) / phases
-    start = taps // 2 - int(nearest)
+    return phase, taps // 2 - int(nearest), h
+
+
+@jit_bare
+def table_response(phase: int, start: int, h: float, table: Floats, row: int, q: Floats, dq: Floats) -> None:
+    """Write the response and its derivative at a place in the table (`table_place`) into a row of q, dq (K, padded)."""
+    taps = table.shape[2]
     for i in range(0, q.shape[1], LANES):
         at = min(max(start + i, 0), taps - LANES)
         c1, c2, c3 = load(table, (phase, 1, at)), load(table, (phase, 2, at)), load(table, (phase, 3, at))
@@ -82,7 +94,7 @@ def axis_response(position: float, first: int, table: Floats, row: int, q: Float
         store(dq, (row, i), c1 + h * (2.0 * c2 + h * (3.0 * c3 + h * (4.0 * c4 + h * 5.0 * c5))))
 
 
-@jit_bare
+@jit
 def window_origin(frame: Floats, size: int) -> tuple[int, int]:
     """Return (row, column) of the size x size window about the brightest blob, shifted to lie inside the frame.
 
@@ -90,15 +102,22 @@ def window_origin(frame: Floats, size: int) -> tuple[int, int]:
     within `size` about it. Background must have been subtracted.
     """
     height, width = frame.shape
-    peak_row, peak_column, best = 0, 0, -math.inf
+    # With a border without light, so that every pixel has neighbours.
+    bordered, sums = np.zeros((height + 2, padded(width) + LANES)), np.empty(padded(width))
     for i in range(height):
         for j in range(width):
-            total = 0.0
-            for u in range(max(i - 1, 0), min(i + 2, height)):
-                for v in range(max(j - 1, 0), min(j + 2, width)):
-                    total += frame[u, v]
-            if total > best:
-                peak_row, peak_column, best = i, j, total
+            bordered[i + 1, j + 1] = frame[i, j]
+    peak_row, peak_column, best = 0, 0, -math.inf
+    for i in range(height):
+        for first in range(0, width, LANES):
+            total = lanes_of(0.0)
+            for u in range(3):
+                for v in range(3):
+                    total = total + load(bordered, (i + u, first + v))
+            store(sums, first, total)
+        for j in range(width):
+            if sums[j] > best:
+                peak_row, peak_column, best = i, j, sums[j]
     half = size // 2
     light, row, column = 0.0, 0.0, 0.0
     for i in range(max(peak_row - half, 0), min(peak_row + half + 1, height)):

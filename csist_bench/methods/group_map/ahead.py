@@ -35,7 +35,7 @@ def steps(camera: Camera) -> Iterator[Callable[[], object]]:
     survey = Survey(np.zeros((2, size, size)), np.zeros((2, 2), np.int64), np.zeros((2, 3)), both)
     path = start_path(survey, plan.members)
     groups = groups_of(survey, plan, path, 1, model)
-    hypotheses = start_hypotheses(path, both[:1], 1, groups.prior, model)
+    hypotheses = start_hypotheses(path, both[:1], 1, groups.prior, model).with_factors()
     hypotheses.factor[:] = np.eye(hypotheses.factor.shape[1])
     fits: list[CountFits] = []
     yield lambda: fits.append(posteriors_of(hypotheses, np.ones(len(hypotheses.group)), plan.first, groups, model))

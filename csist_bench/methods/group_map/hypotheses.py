@@ -122,7 +122,10 @@ def fit_count(survey: Survey, plan: Plan, path: Floats, chosen: Ints, count: int
     """Fit all hypotheses of `count` targets to the chosen groups, in rounds, dropping the hopeless ones after each."""
     groups = groups_of(survey, plan, path, count, model)
     hypotheses = start_hypotheses(path, chosen, count, groups.prior, model)
-    for iterations, margin in ROTATED_LEVELS if model.rotates else LEVELS:
+    levels = ROTATED_LEVELS if model.rotates else LEVELS
+    for level, (iterations, margin) in enumerate(levels, 1):
+        if level == len(levels):
+            hypotheses = hypotheses.with_factors()
         fit_hypotheses(groups, hypotheses, iterations)
         keep, variance_inflation = pruned(hypotheses, plan, survey, margin, model)
         hypotheses, variance_inflation = hypotheses.select(keep), variance_inflation[keep]
@@ -162,8 +165,8 @@ def start_hypotheses(path: Floats, chosen: Ints, count: int, prior: Floats, mode
     state[:, [0, degrees]] = -model.radius[0] * arms.mean(axis=1)
     if model.rotates:
         state[:, -1] = rotation
-    j, u = state.shape
-    return Hypotheses(group, arms, state, np.zeros(j), np.zeros(j), np.empty((j, u, u)))
+    j = len(state)
+    return Hypotheses(group, arms, state, np.zeros(j), np.zeros(j), np.empty((j, 0, 0)))
 
 
 def pruned(

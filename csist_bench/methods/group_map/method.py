@@ -122,7 +122,7 @@ class GroupMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     def _decide(self, frames: NDArray[Any], model: GroupModel, choice: Choice | None) -> Detections:
         b, t, size = frames.shape[:3]
-        flat = np.array(frames, dtype=np.float64).reshape(-1, size, size) - model.camera.background
+        flat = np.subtract(frames, model.camera.background, dtype=np.float64).reshape(-1, size, size)
         flat = targets_alone(flat, model.camera)
         near = EDGE_SIGMAS * model.camera.optics.psf_sigma + self.radius - 0.5
         survey = survey_frames(flat, self.window, model.noise_model.saturation, near)

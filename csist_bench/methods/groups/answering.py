@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from csist_bench.detections import Detections, concatenate
 from csist_bench.methods.blocks import in_order
-from csist_bench.methods.groups._kernels import cut_windows, foreign_pixels, mesh_at
+from csist_bench.methods.groups._kernels.light import cut_windows, foreign_pixels
+from csist_bench.methods.groups._kernels.mesh import mesh_at
 from csist_bench.methods.groups.detection import FrameGroups, GroupFinder
 from csist_bench.methods.groups.following import follow
 from csist_bench.methods.groups.policy import FALSE_ALARMS

@@ -16,15 +16,12 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from csist_bench.errors import must
-from csist_bench.methods.groups._kernels import (
+from csist_bench.methods.groups._kernels.light import connected_light, filter_axes, measure_light, second_spots
+from csist_bench.methods.groups._kernels.mesh import (
     block_levels,
     block_noise,
-    connected_light,
     fill_mesh,
-    filter_axes,
-    measure_light,
     over_noise,
-    second_spots,
     smooth_mesh,
     subtract_mesh,
 )

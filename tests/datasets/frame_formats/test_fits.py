@@ -117,6 +117,12 @@ def test_a_cube_that_the_file_does_not_hold_is_refused_before_it_is_allocated(tm
     refused(tmp_path / "a.fits", says)
 
 
+def test_a_cube_that_fills_its_file_is_read(tmp_path):
+    frames = pattern("uint8", (2, 36, 40))  # 2880 bytes, a FITS block
+    raw_fits(tmp_path / "a.fits", frames)
+    assert np.array_equal(cb.read_frames(tmp_path / "a.fits").frames[0], frames)
+
+
 @pytest.mark.parametrize("value", ["'x'", "T"])
 def test_a_scale_that_is_no_number_is_refused(tmp_path, value):
     raw_fits(tmp_path / "a.fits", pattern("int16", (2, 11, 11)), BSCALE=value)

@@ -33,6 +33,11 @@ def test_decimals_are_the_most_that_are_seen(tmp_path):
     assert read_annotation(written(tmp_path, "")).decimals == (0, 0)
 
 
+def test_as_many_targets_as_a_byte_counts_and_the_largest_numbers_are_read(tmp_path):
+    read = read_annotation(written(tmp_path, TARGET.format("-1e6", "1e6", "1e6") * 255))
+    assert read.targets == [(-1e6, 1e6, 1e6)] * 255
+
+
 @pytest.mark.parametrize(("text", "places"), [("5", 0), ("5.", 0), ("-0.50", 2), ("1e-7", 7), ("1.25E2", 0)])
 def test_digits_after_the_point(text, places):
     assert decimals_of(text) == places

@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from csist_bench.methods.fitting.counts import blank_frames, count_candidates, intensity_law, varying_trajectories
+from csist_bench.methods.fitting.counts import (
+    blank_frames,
+    count_candidates,
+    intensity_law,
+    row_medians,
+    varying_trajectories,
+)
 from csist_bench.methods.fitting.survey import Survey
 from csist_bench.simulation.camera import Camera
 from csist_bench.simulation.optics import Optics
@@ -34,3 +40,15 @@ def test_blank_frames_and_changing_light_are_seen():
     blank = blank_frames(survey, CAMERA)
     assert blank.tolist() == [False, False, True, False, False, False]
     assert varying_trajectories(survey, blank, (2, 3), CAMERA).tolist() == [False, True]
+
+
+@pytest.mark.parametrize("frames", [1, 2, 5, 20])
+def test_medians_have_the_bits_of_numpys(frames):
+    rng = np.random.default_rng(frames)
+    values = rng.standard_normal((50, frames))
+    values[rng.random(values.shape) < 0.3] = np.nan
+    values[3] = np.nan
+    found = row_medians(values)
+    for row, median in zip(values, found, strict=True):
+        left = row[~np.isnan(row)]
+        assert median == (np.median(left) if len(left) else 0.0)

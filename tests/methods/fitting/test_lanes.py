@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from csist_bench.jit import NO_NUMBA
-from csist_bench.methods.fitting.lanes import LANES, lane, lanes_of, load, padded, store
+from csist_bench.methods.fitting.lanes import LANES, lane, lanes_of, load, padded, room, store, turn
 
 compiled = numba.njit(error_model="numpy")
 if_compiled = pytest.mark.skipif(NO_NUMBA, reason="CSIST_BENCH_NO_NUMBA is set: nothing tells numba of lanes")
@@ -54,3 +54,25 @@ def test_lanes_of_a_vector_begin_anywhere():
 @pytest.mark.parametrize(("n", "length"), [(0, 0), (1, 8), (7, 8), (8, 8), (9, 16), (63, 64)])
 def test_rows_are_padded_to_whole_lanes(n, length):
     assert padded(n) == length
+
+
+@if_compiled
+def test_rows_are_turned_into_columns():
+    def turned(rows, out):
+        turn(rows, 8, out, 1)
+
+    rows = np.random.default_rng(2).standard_normal((LANES, 24))
+    for function in (turned, compiled(turned)):
+        out = np.full((3, 24, LANES), 7.0)
+        function(rows, out)
+        assert np.array_equal(out[1, 8:16], rows[:, 8:16].T)
+        out[1, 8:16] = 7.0
+        assert (out == 7.0).all()
+
+
+@pytest.mark.parametrize("rows", [0, 1, 5])
+def test_room_begins_with_a_line_of_the_cache(rows):
+    for _ in range(10):
+        made = room(rows)
+        assert made.shape == (rows, LANES)
+        assert made.ctypes.data % 64 == 0

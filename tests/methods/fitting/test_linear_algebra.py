@@ -46,3 +46,16 @@ def test_elimination_has_the_bits_of_factor_and_solution(n):
 def test_a_matrix_that_is_not_positive_has_no_factor():
     assert not linear_algebra.cholesky(np.diag([1.0, -1.0]), 2)
     assert not linear_algebra.cholesky(np.full((2, 2), np.nan), 2)
+
+
+@pytest.mark.parametrize("n", [1, 3, 8, 9, 16, 17])
+def test_an_inverse_has_the_bits_of_one_solution_a_column(n):
+    root = np.random.default_rng(n).standard_normal((n, n + 2))
+    factor, out = root @ root.T + 0.1 * np.eye(n), np.full((n + 1, n + 1), 7.0)
+    linear_algebra.cholesky(factor, n)
+    linear_algebra.inverse(factor, n, out)
+    for column, unit in enumerate(np.eye(n)):
+        linear_algebra.solve(factor, n, unit)
+        assert out[column, :n].tobytes() == unit.tobytes()
+    assert (out[n] == 7.0).all()
+    assert (out[:, n] == 7.0).all()

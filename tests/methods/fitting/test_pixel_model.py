@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import ndimage
 from scipy.special import log_ndtr
 from scipy.stats import norm
 
@@ -47,6 +48,23 @@ def test_the_window_holds_the_blob_and_stays_inside(where):
     assert row <= round(where[1]) <= row + 4
     assert column <= round(where[0]) <= column + 4
     assert (row, column) == (min(max(round(where[1]) - 2, 0), 6), min(max(round(where[0]) - 2, 0), 6))
+
+
+@pytest.mark.parametrize("shape", [(3, 3), (11, 11), (8, 17), (24, 9)])
+def test_the_window_is_about_the_largest_sum_of_nine(shape):
+    rng = np.random.default_rng(5)
+    for _ in range(20):
+        # Whole numbers, so that some sums are equal: the first one counts.
+        frame = rng.integers(-2, 3, shape).astype(float)
+        sums = ndimage.convolve(frame, np.ones((3, 3)), mode="constant")
+        row, column = np.unravel_index(np.argmax(sums), shape)
+        near = np.zeros(shape)
+        part = np.s_[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2]
+        near[part] = np.maximum(frame[part], 0.0)
+        if near.any():
+            row, column = (math.floor(at + 0.5) for at in ndimage.center_of_mass(near))
+        expected = tuple(min(max(at - 1, 0), length - 3) for at, length in zip((row, column), shape))
+        assert fitting.window_origin(frame, 3) == expected
 
 
 @given(z=st.floats(-200, 30))

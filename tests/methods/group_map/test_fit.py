@@ -64,3 +64,39 @@ def test_left_out_frames_do_not_count() -> None:
         group_fitting.fit_hypotheses(groups, hypotheses, 4)
         answers.append(state)
     np.testing.assert_array_equal(answers[0], answers[1])
+
+
+@pytest.mark.parametrize("rotates", [False, True])
+def test_a_fit_has_the_same_bits_whatever_is_fitted_beside_it(rotates: bool) -> None:
+    recipe = load_data_recipe("seqcsist", ["seed=3", "noise_sigma=2", "k_min=3", "k_max=3"])
+    pixels = render_shard(recipe, range(1)).frames[0, :10].astype(np.float64)
+    windows, origins, centroids, _ = survey_frames(pixels, 5, np.inf, 1.3)
+    prior = prior_of(3, 5, (0.307, 0.005), rotates, 0.0, Camera.from_recipe(recipe))
+    groups = group_fitting.Groups(
+        windows, origins, np.arange(10).reshape(2, 5), centroids[::5, :2].copy(), path_basis(5), np.zeros(5), prior,
+        simple_noise_model(0.5, 4.0, 0.0, np.inf, np.inf),
+    )  # fmt: skip
+    number = 2 * group_fitting.LANES + 3
+    group = np.sort(np.arange(number) % 2)
+    arms = np.tile(direction_sets("axes", 3), (number, 1, 1))[:number]
+    state = prior[0] + 0.05 * np.random.default_rng(2).standard_normal((number, prior.shape[1]))
+    room = np.zeros(number), np.zeros(number), np.zeros((number, 0, 0))
+    start = group_fitting.Hypotheses(group, arms, state, *room)
+    together, without = start.select(np.arange(number)).with_factors(), start.select(np.arange(number))
+    group_fitting.fit_hypotheses(groups, together, 3)
+    group_fitting.fit_hypotheses(groups, without, 3)
+    lower = np.tril_indices(prior.shape[1])
+    for j in range(number):
+        alone = start.select(np.array([j])).with_factors()
+        group_fitting.fit_hypotheses(groups, alone, 3)
+        for part in ("state", "cost", "log_volume"):
+            assert getattr(alone, part).tobytes() == getattr(together, part)[j : j + 1].tobytes()
+            assert getattr(without, part).tobytes() == getattr(together, part).tobytes()
+        assert alone.factor[0][lower].tobytes() == together.factor[j][lower].tobytes()
+
+
+def test_hypotheses_are_picked_by_a_mask_as_by_their_numbers() -> None:
+    made = group_fitting.Hypotheses(*(np.arange(4), *(np.random.default_rng(0).random((4, 2, 2)) for _ in range(5))))
+    mask = np.array([True, False, False, True])
+    for by_mask, by_number in zip(made.select(mask), made.select(np.array([0, 3])), strict=True):
+        np.testing.assert_array_equal(by_mask, by_number)

@@ -38,3 +38,33 @@ def test_few_draws_suffice_for_four_intensities() -> None:
         results.append((change, centre + root @ mean))
     assert results[0][0] == pytest.approx(results[1][0], abs=0.5)
     np.testing.assert_allclose(results[0][1], results[1][1], atol=1.5)
+
+
+@pytest.mark.parametrize("rotates", [False, True])
+def test_positions_and_their_errors_follow_from_the_state_and_its_covariance(rotates: bool) -> None:
+    rng = np.random.default_rng(4)
+    degrees, targets, drift, arm_sd = 3, 3, 0.02, 0.01
+    unknowns = 2 * degrees + 1 + targets + rotates
+    state, basis, arms, pivot = rng.normal(size=unknowns), rng.random(degrees), rng.normal(size=(3, 2)), np.ones(2)
+    root = 0.1 * rng.normal(size=(unknowns, unknowns))
+    covariance = root @ root.T
+
+    def places(state: np.ndarray) -> np.ndarray:
+        point = np.array([basis @ state[:degrees], basis @ state[degrees : 2 * degrees]])
+        angle = state[-1] if rotates else 0.0
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        return pivot + (point + (state[2 * degrees] + drift) * arms) @ turn.T
+
+    rows, xy, sigma, spread = np.empty((3, 2, unknowns)), np.empty((3, 2)), np.empty((3, 2)), np.empty((3, 2))
+    group_posterior.place_targets(
+        state, covariance, arms, pivot, basis, drift, arm_sd, rows[0], rows[1], rows[2], xy, sigma, spread
+    )
+    np.testing.assert_allclose(xy, places(state), rtol=1e-12)
+    steps = 1e-6 * np.eye(unknowns)
+    slope = np.stack([(places(state + step) - places(state - step)) / 2e-6 for step in steps], axis=-1)
+    for k in range(targets):
+        of_arm = arm_sd * slope[k, :, 2 * degrees]
+        error = slope[k] @ covariance @ slope[k].T
+        np.testing.assert_allclose(sigma[k], np.sqrt(np.diag(error) + of_arm**2), rtol=1e-6)
+        axes = np.linalg.eigvalsh(error + np.diag(of_arm**2))[::-1]
+        np.testing.assert_allclose(spread[k], np.sqrt(axes), rtol=1e-5)

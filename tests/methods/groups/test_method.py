@@ -7,7 +7,8 @@ import pytest
 
 from csist_bench.datasets.frame_files import BareFrames
 from csist_bench.errors import InputError
-from csist_bench.methods.inference import Scope, unmix, unmix_each
+from csist_bench.methods.inference import unmix, unmix_each
+from csist_bench.methods.scope import Scope
 from csist_bench.recipes import load_data_recipe
 from csist_bench.simulation.camera import Camera
 from csist_bench.simulation.optics import Optics

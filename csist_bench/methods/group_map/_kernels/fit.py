@@ -6,9 +6,9 @@ frames. The whole scene, path and arms, is rotated by R(angle); without an angle
 state (U,) = (c_u, c_v, radius, s_1..s_K[, angle]), with independent normal priors.
 
 A hypothesis is one set of arms for one group. `fit_hypotheses` takes Gauss-Newton steps for LANES of them side by
-side: the last axis of every work array is the lane, so that each innermost loop is the same arithmetic on neighbouring
-numbers. Pixels are compared with the model as `csist_bench.methods.fitting.pixel_model` does. Numbers come out, nothing
-is checked.
+side: the last axis of every work array is the lane (`csist_bench.methods.fitting.lanes`), and sums stay in registers.
+Pixels are compared with the model as `csist_bench.methods.fitting.pixel_model` does. Numbers come out, nothing is
+checked.
 """
 
 from __future__ import annotations
@@ -19,15 +19,17 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from csist_bench.jit import jit
-from csist_bench.methods.fitting.lanes import padded
+from csist_bench.jit import jit, jit_bare
+from csist_bench.methods.fitting.lanes import LANES, lanes_of, load, padded, room, store, turn
 from csist_bench.methods.fitting.noise_model import NoiseModel
-from csist_bench.methods.fitting.pixel_model import axis_response, pixel_terms
+from csist_bench.methods.fitting.pixel_model import pixel_terms, table_place, table_response
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
-LANES = 64  # hypotheses fitted side by side at most
+WINDOW = 0  # first pixel of a window that places are counted from
+BLOCK = 64  # hypotheses at most that one clipped pixel decides for
 RADIUS_STEP = 0.1  # px; the longest step of the radius in one iteration
 ANGLE_STEP = 0.35  # rad
 PATH_STEP = 0.4  # px
@@ -58,7 +60,7 @@ class Hypotheses(NamedTuple):
     state : (J, U), the unknowns
     cost : (J,), -2 log (likelihood x prior) that the last quadratic model gives at its minimum
     log_volume : (J,), minus half the log determinant of the last normal matrix
-    factor : (J, U, U), lower Cholesky factor of the last normal matrix
+    factor : (J, U, U), lower Cholesky factor of the last normal matrix; (J, 0, 0): not asked for
     """
 
     group: Ints
@@ -70,7 +72,13 @@ class Hypotheses(NamedTuple):
 
     def select(self, index: NDArray[np.generic]) -> Hypotheses:
         """Return the hypotheses picked by a mask or an index array."""
-        return Hypotheses(*(part[index] for part in self))
+        rows: NDArray[np.generic] = np.flatnonzero(index) if index.dtype == np.bool_ else index
+        return Hypotheses(*(part[rows] for part in self))
+
+    def with_factors(self) -> Hypotheses:
+        """Return the same hypotheses with room for their factors."""
+        number, unknowns = self.state.shape
+        return self._replace(factor=np.empty((number, unknowns, unknowns)))
 
 
 @jit
@@ -78,311 +86,405 @@ def fit_hypotheses(groups: Groups, hypotheses: Hypotheses, iterations: int) -> N
     """Take Gauss-Newton steps from the state of every hypothesis, and leave its fit."""
     group, arms, state, factor = hypotheses.group, hypotheses.arms, hypotheses.state, hypotheses.factor
     cost, log_volume = hypotheses.cost, hypotheses.log_volume
+    windows, origins, members, pivots = groups.windows, groups.origins, groups.members, groups.pivots
+    basis, drift, prior, noise_model = groups.basis, groups.drift, groups.prior, groups.noise_model
+    table_x, table_y = noise_model.table, noise_model.table_y
+    noise = (noise_model.variance, noise_model.gain, noise_model.saturation, noise_model.edge)
     number, targets, unknowns = state.shape[0], arms.shape[1], state.shape[1]
-    size, degrees = groups.windows.shape[1], groups.basis.shape[1]
+    size, degrees = windows.shape[1], basis.shape[1]
     local = unknowns - 2 * degrees + 2
-    # Blocks of nearly equal width, so that little is wasted on filling up the last one.
-    lanes = -(-number // max(-(-number // LANES), 1))
-    lane_group, arm, p = np.empty(lanes, np.int64), np.empty((targets, 2, lanes)), np.empty((unknowns, lanes))
-    normal, step = np.empty((unknowns, unknowns, lanes)), np.empty((unknowns, lanes))
-    frame_normal, frame_gradient = np.empty((local, local, lanes)), np.empty((local, lanes))
-    rotation, arm_vector, response = (
-        np.empty((2, lanes)),
-        np.empty((targets, 2, lanes)),
-        np.empty((4, targets, size, lanes)),
-    )
-    light, present, total = np.empty((size, size, lanes)), np.empty(lanes), np.empty(lanes)
-    for first in range(0, number, lanes):
-        for lane in range(lanes):
-            hypothesis = min(first + lane, number - 1)
-            lane_group[lane] = group[hypothesis]
-            load_lane(lane, arms[hypothesis], state[hypothesis], arm, p)
-        for _ in range(iterations):
-            start_from_prior(p, groups.prior, normal, step, total)
-            find_rotation(p, unknowns == 2 * degrees + 2 + targets, rotation)
-            for t in range(groups.members.shape[1]):
-                clipped = load_frame(groups, lane_group, t, light, present)
-                lane_responses(groups, p, lane_group, t, arm, rotation, arm_vector, response)
-                intensity = p[2 * degrees + 1 : 2 * degrees + 1 + targets]
-                frame_equations(
-                    intensity, arm, rotation, arm_vector, response, light, present, groups.noise_model, clipped,
-                    frame_normal, frame_gradient, total,
-                )  # fmt: skip
-                add_frame_equations(frame_normal, frame_gradient, groups.basis[t], normal, step)
-            factorise(normal)
-            solve_lanes(normal, step, total)
-            advance(p, step, degrees, targets)
-        for lane in range(min(lanes, number - first)):
-            hypothesis = first + lane
-            cost[hypothesis], log_volume[hypothesis] = total[lane], 0.0
-            for u in range(unknowns):
-                state[hypothesis, u] = p[u, lane]
-                log_volume[hypothesis] -= math.log(normal[u, u, lane])
-                for v in range(unknowns):
-                    factor[hypothesis, u, v] = normal[u, v, lane]
+    lane_group, clipped = np.empty(LANES, np.int64), np.empty(members.shape[1], np.bool_)
+    p, step, rotation = room(unknowns), room(unknowns), room(2)
+    normal, lower = room(unknowns * unknowns).reshape(unknowns, unknowns, LANES), room(local * local)
+    frame_gradient, columns = room(local), room(local * size * size).reshape(local, size * size, LANES)
+    frame_normal = lower.reshape(local, local, LANES)
+    pivot, present, total = room(2), room(1), room(1)
+    vectors = room(6 * targets).reshape(3, targets, 2, LANES)
+    arm, arm_vector, place = vectors[0], vectors[1], vectors[2].reshape(2, targets, LANES)
+    along, across = place[0].reshape(targets * LANES), place[1].reshape(targets * LANES)
+    phase, tap, away = np.empty(along.shape, np.int64), np.empty(along.shape, np.int64), np.empty(along.shape)
+    responses = room(6 * targets * padded(size)).reshape(6, targets, padded(size), LANES)
+    a, da, b, db, light_a, light_da = (
+        responses[0], responses[1], responses[2], responses[3], responses[4], responses[5]
+    )  # fmt: skip
+    rows, one, origin = room(2 * padded(size)).reshape(2, LANES, padded(size)), np.empty((4, 1, 1)), room(2)
+    q, dq = rows[0], rows[1]
+    pixels = room(4 * size * size)
+    light, model = pixels[: size * size], pixels[size * size : 2 * size * size]
+    score, curvature = pixels[2 * size * size : 3 * size * size], pixels[3 * size * size :]
+    # A clipped pixel has its frame compared by the formula that serves clipped ones, in all of a block: it rounds
+    # otherwise, so that blocks, of nearly equal width, decide the last bits.
+    block = -(-number // max(-(-number // BLOCK), 1))
+    for start in range(0, number, max(block, 1)):
+        end = min(start + block, number)
+        find_clipped(windows, members, group[start:end], noise_model.saturation, clipped)
+        for first in range(start, end, LANES):
+            for lane in range(LANES):
+                hypothesis = min(first + lane, end - 1)
+                lane_group[lane] = group[hypothesis]
+                load_lane(lane, arms[hypothesis], state[hypothesis], pivots[group[hypothesis]], arm, p, pivot)
+            for _ in range(iterations):
+                start_from_prior(p, prior, normal, step, total)
+                rotates = unknowns == 2 * degrees + 2 + targets
+                find_rotation(p, rotates, rotation)
+                for t in range(members.shape[1]):
+                    load_frame(windows, origins, members, lane_group, t, light, present, origin)
+                    place_lanes(p, basis[t], drift[t], pivot, origin, arm, rotation, arm_vector, place)
+                    lane_responses(along, table_x, phase, tap, away, q, dq, a, da)
+                    lane_responses(across, table_y, phase, tap, away, q, dq, b, db)
+                    scale_responses(p[2 * degrees + 1 :], size, a, da, light_a, light_da)
+                    pixel_columns(
+                        p[2 * degrees + 1 :], size, arm, rotation, arm_vector, rotates, a, light_a, light_da, b, db,
+                        columns, model,
+                    )  # fmt: skip
+                    if clipped[t] or noise_model.gain > 0.0:
+                        compare_general(light, model, noise, present, one, score, curvature, total)
+                    else:
+                        compare_plain(light, model, 1.0 / noise_model.variance, present, score, curvature, total)
+                    sum_pixels(columns, score, curvature, frame_normal, frame_gradient)
+                    add_frame_equations(frame_normal, frame_gradient, basis[t], normal, step)
+                factorise(normal)
+                solve_lanes(normal, step, total)
+                advance(p, step, degrees, targets)
+            for lane in range(min(LANES, end - first)):
+                hypothesis = first + lane
+                cost[hypothesis] = total[0, lane]
+                log_volume[hypothesis] = unload_lane(lane, p, normal, state[hypothesis], factor[hypothesis])
 
 
-@jit
-def load_lane(lane: int, arms: Floats, state: Floats, arm: Floats, p: Floats) -> None:
-    """Copy the arms (K, 2) and the state (U,) of a hypothesis into a lane."""
-    for k in range(arms.shape[0]):
-        for axis in range(2):
+@jit_bare
+def find_clipped(windows: Floats, members: Ints, group: Ints, saturation: float, clipped: Bools) -> None:
+    """Find in which of a group's frames, (m,), a pixel is clipped in any of some groups; ascending numbers `group`."""
+    clipped[:] = False
+    for h in range(group.shape[0]):
+        if h > 0 and group[h] == group[h - 1]:
+            continue
+        for t in range(members.shape[1]):
+            f = members[group[h], t]
+            if f >= 0 and not clipped[t]:
+                above = 0
+                for i in range(windows.shape[1]):
+                    for j in range(windows.shape[2]):
+                        above += windows[f, i, j] >= saturation
+                clipped[t] = above > 0
+
+
+@jit_bare
+def load_lane(lane: int, arms: Floats, state: Floats, pivots: Floats, arm: Floats, p: Floats, pivot: Floats) -> None:
+    """Copy the arms (K, 2) and the state (U,) of a hypothesis, and its group's pivot (2,), into a lane."""
+    for axis in range(2):
+        pivot[axis, lane] = pivots[axis]
+        for k in range(arms.shape[0]):
             arm[k, axis, lane] = arms[k, axis]
     for u in range(state.shape[0]):
         p[u, lane] = state[u]
 
 
-@jit
+@jit_bare
+def unload_lane(lane: int, p: Floats, normal: Floats, state: Floats, factor: Floats) -> float:
+    """Copy a lane's state (U,) and factor (U, U) into those of a hypothesis; return its log volume."""
+    log_volume = 0.0
+    for u in range(state.shape[0]):
+        state[u] = p[u, lane]
+        log_volume -= math.log(normal[u, u, lane])
+    for u in range(factor.shape[0]):
+        for v in range(u + 1):
+            factor[u, v] = normal[u, v, lane]
+    return log_volume
+
+
+@jit_bare
 def start_from_prior(p: Floats, prior: Floats, normal: Floats, step: Floats, total: Floats) -> None:
-    """Set the normal matrix, the gradient (in `step`) and the cost to those of the prior."""
-    lanes = p.shape[-1]
-    normal[:] = 0.0
-    total[:] = 0.0
+    """Set the lower triangle of the normal matrix, the gradient (in `step`) and the cost to those of the prior."""
+    cost = lanes_of(0.0)
     for u in range(p.shape[0]):
-        for lane in range(lanes):
-            away = prior[0, u] - p[u, lane]
-            normal[u, u, lane] = prior[1, u]
-            step[u, lane] = prior[1, u] * away
-            total[lane] += prior[1, u] * away * away
+        for v in range(u):
+            store(normal, (u, v, 0), lanes_of(0.0))
+        store(normal, (u, u, 0), lanes_of(prior[1, u]))
+        away = prior[0, u] - load(p, (u, 0))
+        store(step, (u, 0), prior[1, u] * away)
+        cost = cost + prior[1, u] * away * away
+    store(total, (0, 0), cost)
 
 
-@jit
+@jit_bare
 def find_rotation(p: Floats, rotates: bool, rotation: Floats) -> None:
     """Write cosine and sine of each lane's angle, the last unknown (where there is one), into `rotation` (2, LANES)."""
-    for lane in range(rotation.shape[-1]):
-        rotation[0, lane] = math.cos(p[-1, lane]) if rotates else 1.0
-        rotation[1, lane] = math.sin(p[-1, lane]) if rotates else 0.0
+    last = p.shape[0] - 1
+    for lane in range(LANES):
+        rotation[0, lane] = math.cos(p[last, lane]) if rotates else 1.0
+        rotation[1, lane] = math.sin(p[last, lane]) if rotates else 0.0
 
 
-@jit
-def load_frame(groups: Groups, lane_group: Ints, t: int, light: Floats, present: Floats) -> bool:
-    """Copy the t-th frame of each lane's group into `light` (n, n, LANES); return whether any pixel is clipped."""
-    clipped, saturation = False, groups.noise_model.saturation
-    size = light.shape[0]
-    for lane in range(light.shape[-1]):
-        f = groups.members[lane_group[lane], t]
-        present[lane] = 1.0 if f >= 0 else 0.0
-        for i in range(size):
-            for j in range(size):
-                value = groups.windows[f, i, j] if f >= 0 else 0.0
-                light[i, j, lane] = value
-                clipped = clipped or value >= saturation
-    return clipped
-
-
-@jit
-def lane_responses(
-    groups: Groups,
-    p: Floats,
+@jit_bare
+def load_frame(
+    windows: Floats,
+    origins: Ints,
+    members: Ints,
     lane_group: Ints,
     t: int,
-    arm: Floats,
-    rotation: Floats,
-    arm_vector: Floats,
-    response: Floats,
-) -> None:
-    """Place the targets of frame t, `arm_vector` (K, 2, LANES) from the pivot in the scene's axes; fill the responses.
-
-    `response` (4, K, n, LANES) holds the pixel integrals along x, their derivatives, and the same along y.
-    """
-    basis, degrees, size = groups.basis[t], groups.basis.shape[1], response.shape[2]
-    q, dq = np.empty((1, padded(size))), np.empty((1, padded(size)))
-    table_x, table_y = groups.noise_model.table, groups.noise_model.table_y
-    for lane in range(p.shape[-1]):
-        g = lane_group[lane]
-        f = max(groups.members[g, t], 0)
-        along, across = 0.0, 0.0
-        for i in range(degrees):
-            along += basis[i] * p[i, lane]
-            across += basis[i] * p[degrees + i, lane]
-        radius = p[2 * degrees, lane] + groups.drift[t]
-        cos, sin = rotation[0, lane], rotation[1, lane]
-        for k in range(arm.shape[0]):
-            u, v = along + radius * arm[k, 0, lane], across + radius * arm[k, 1, lane]
-            arm_vector[k, 0, lane], arm_vector[k, 1, lane] = u, v
-            axis_response(groups.pivots[g, 0] + cos * u - sin * v, groups.origins[f, 1], table_x, 0, q, dq)
-            for i in range(size):
-                response[0, k, i, lane], response[1, k, i, lane] = q[0, i], dq[0, i]
-            axis_response(groups.pivots[g, 1] + sin * u + cos * v, groups.origins[f, 0], table_y, 0, q, dq)
-            for i in range(size):
-                response[2, k, i, lane], response[3, k, i, lane] = q[0, i], dq[0, i]
-
-
-@jit
-def frame_equations(
-    intensity: Floats,
-    arm: Floats,
-    rotation: Floats,
-    arm_vector: Floats,
-    response: Floats,
     light: Floats,
     present: Floats,
-    noise_model: NoiseModel,
-    clipped: bool,
-    normal: Floats,
-    gradient: Floats,
-    total: Floats,
+    origin: Floats,
 ) -> None:
-    """Fill J' W J (lower triangle) and J' r of one frame, and add to the cost.
+    """Copy the t-th frame of each lane's group into `light` (n n, LANES); `present` (1, LANES) is 0 without one.
+
+    `origin` (2, LANES) takes column and row of its window, of a frame left out those of another.
+    """
+    size = windows.shape[1]
+    for lane in range(LANES):
+        f = members[lane_group[lane], t]
+        present[0, lane] = 1.0 if f >= 0 else 0.0
+        origin[0, lane], origin[1, lane] = origins[max(f, 0), 1], origins[max(f, 0), 0]
+        for i in range(size):
+            for j in range(size):
+                light[i * size + j, lane] = windows[f, i, j] if f >= 0 else 0.0
+
+
+@jit_bare
+def place_lanes(
+    p: Floats,
+    basis: Floats,
+    drift: float,
+    pivot: Floats,
+    origin: Floats,
+    arm: Floats,
+    rotation: Floats,
+    arm_vector: Floats,
+    place: Floats,
+) -> None:
+    """Place the targets of one frame: `arm_vector` (K, 2, LANES) from the pivot in the scene's axes, px, and `place`.
+
+    `place` (2, K, LANES), px, counts from the window's `origin` (2, LANES) along x and y.
+    """
+    degrees = basis.shape[0]
+    along, across = lanes_of(0.0), lanes_of(0.0)
+    for i in range(degrees):
+        along = along + basis[i] * load(p, (i, 0))
+        across = across + basis[i] * load(p, (degrees + i, 0))
+    radius = load(p, (2 * degrees, 0)) + drift
+    cos, sin = load(rotation, (0, 0)), load(rotation, (1, 0))
+    for k in range(arm.shape[0]):
+        u, v = along + radius * load(arm, (k, 0, 0)), across + radius * load(arm, (k, 1, 0))
+        store(arm_vector, (k, 0, 0), u)
+        store(arm_vector, (k, 1, 0), v)
+        store(place, (0, k, 0), load(pivot, (0, 0)) + cos * u - sin * v - load(origin, (0, 0)))
+        store(place, (1, k, 0), load(pivot, (1, 0)) + sin * u + cos * v - load(origin, (1, 0)))
+
+
+@jit_bare
+def lane_responses(
+    place: Floats, table: Floats, phase: Ints, tap: Ints, away: Floats, q: Floats, dq: Floats, a: Floats, da: Floats
+) -> None:
+    """Fill the pixel integrals along an axis and their derivatives, (K, padded, LANES), of targets at `place`.
+
+    `place` (K LANES,), px, counts from the first pixel of each lane's window; `phase`, `tap`, `away` (K LANES,) and
+    `q`, `dq` (LANES, padded) are scratch.
+    """
+    first = int(WINDOW)
+    for i in range(place.shape[0]):
+        phase[i], tap[i], away[i] = table_place(place[i], first, table.shape[0], table.shape[2])
+    for k in range(a.shape[0]):
+        for lane in range(LANES):
+            i = k * LANES + lane
+            table_response(phase[i], tap[i], away[i], table, lane, q, dq)
+        for j in range(0, q.shape[1], LANES):
+            turn(q, j, a, k)
+            turn(dq, j, da, k)
+
+
+@jit_bare
+def scale_responses(intensity: Floats, size: int, a: Floats, da: Floats, light_a: Floats, light_da: Floats) -> None:
+    """Write the responses along x, and their derivatives, times the intensity of each target, of `size` pixels."""
+    for k in range(a.shape[0]):
+        s = load(intensity, (k, 0))
+        for j in range(size):
+            store(light_a, (k, j, 0), s * load(a, (k, j, 0)))
+            store(light_da, (k, j, 0), s * load(da, (k, j, 0)))
+
+
+@jit_bare
+def pixel_columns(
+    intensity: Floats,
+    size: int,
+    arm: Floats,
+    rotation: Floats,
+    arm_vector: Floats,
+    rotates: bool,
+    a: Floats,
+    light_a: Floats,
+    light_da: Floats,
+    b: Floats,
+    db: Floats,
+    columns: Floats,
+    model: Floats,
+) -> None:
+    """Fill the Jacobian of one frame, `columns` (local, n n, LANES), and its model light (n n, LANES).
 
     The local unknowns are the reference point along the scene's two axes, the radius, s_1..s_K[, the angle].
     """
-    local, lanes, size = gradient.shape[0], gradient.shape[1], light.shape[0]
-    column, model = np.empty((local, lanes)), np.empty(lanes)
-    score, curvature = np.empty(lanes), np.empty(lanes)
-    general = clipped or noise_model.gain > 0.0
-    inverse = 1.0 / noise_model.variance
-    normal[:] = 0.0
-    gradient[:] = 0.0
+    targets = arm.shape[0]
+    cos, sin = load(rotation, (0, 0)), load(rotation, (1, 0))
     for i in range(size):
         for j in range(size):
-            pixel_columns(intensity, arm, rotation, arm_vector, response, i, j, column, model)
-            if general:
-                compare_general(light[i, j], model, noise_model, present, score, curvature, total)
-            else:
-                for lane in range(lanes):
-                    weight = inverse * present[lane]
-                    residual = light[i, j, lane] - model[lane]
-                    score[lane] = residual * weight
-                    curvature[lane] = weight
-                    total[lane] += residual * residual * weight
-            for u in range(local):
-                for lane in range(lanes):
-                    gradient[u, lane] += column[u, lane] * score[lane]
-                for v in range(u + 1):
-                    for lane in range(lanes):
-                        normal[u, v, lane] += column[u, lane] * column[v, lane] * curvature[lane]
-
-
-@jit
-def pixel_columns(
-    intensity: Floats,
-    arm: Floats,
-    rotation: Floats,
-    arm_vector: Floats,
-    response: Floats,
-    i: int,
-    j: int,
-    column: Floats,
-    model: Floats,
-) -> None:
-    """Fill one pixel's row of the Jacobian, `column` (local, LANES), and its model light."""
-    targets, local, lanes = arm.shape[0], column.shape[0], column.shape[1]
-    rotates = local == 4 + targets
-    column[:] = 0.0
-    model[:] = 0.0
-    for k in range(targets):
-        for lane in range(lanes):
-            s = intensity[k, lane]
-            value = response[0, k, j, lane] * response[2, k, i, lane]
-            by_x = s * response[1, k, j, lane] * response[2, k, i, lane]
-            by_y = s * response[0, k, j, lane] * response[3, k, i, lane]
-            by_u = rotation[0, lane] * by_x + rotation[1, lane] * by_y
-            by_v = rotation[0, lane] * by_y - rotation[1, lane] * by_x
-            model[lane] += s * value
-            column[0, lane] += by_u
-            column[1, lane] += by_v
-            column[2, lane] += arm[k, 0, lane] * by_u + arm[k, 1, lane] * by_v
-            column[3 + k, lane] = value
+            light, along, across = lanes_of(0.0), lanes_of(0.0), lanes_of(0.0)
+            outwards, turned = lanes_of(0.0), lanes_of(0.0)
+            for k in range(targets):
+                value = load(a, (k, j, 0)) * load(b, (k, i, 0))
+                by_u = load(light_da, (k, j, 0)) * load(b, (k, i, 0))
+                by_v = load(light_a, (k, j, 0)) * load(db, (k, i, 0))
+                if rotates:
+                    by_x, by_y = by_u, by_v
+                    by_u = cos * by_x + sin * by_y
+                    by_v = cos * by_y - sin * by_x
+                    turned = turned + (load(arm_vector, (k, 0, 0)) * by_v - load(arm_vector, (k, 1, 0)) * by_u)
+                light = light + load(intensity, (k, 0)) * value
+                along = along + by_u
+                across = across + by_v
+                outwards = outwards + (load(arm, (k, 0, 0)) * by_u + load(arm, (k, 1, 0)) * by_v)
+                store(columns, (3 + k, i * size + j, 0), value)
+            store(columns, (0, i * size + j, 0), along)
+            store(columns, (1, i * size + j, 0), across)
+            store(columns, (2, i * size + j, 0), outwards)
             if rotates:
-                column[local - 1, lane] += arm_vector[k, 0, lane] * by_v - arm_vector[k, 1, lane] * by_u
+                store(columns, (3 + targets, i * size + j, 0), turned)
+            store(model, (i * size + j, 0), light)
 
 
-@jit
+@jit_bare
+def compare_plain(
+    light: Floats, model: Floats, inverse: float, present: Floats, score: Floats, curvature: Floats, total: Floats
+) -> None:
+    """Compare the pixels of one frame with their model where all have one variance; `inverse` is 1 over it."""
+    weight, cost = inverse * load(present, (0, 0)), load(total, (0, 0))
+    for i in range(light.shape[0]):
+        residual = load(light, (i, 0)) - load(model, (i, 0))
+        store(score, (i, 0), residual * weight)
+        store(curvature, (i, 0), weight)
+        cost = cost + residual * residual * weight
+    store(total, (0, 0), cost)
+
+
+@jit_bare
 def compare_general(
     light: Floats,
     model: Floats,
-    noise_model: NoiseModel,
+    noise: tuple[float, float, float, float],
     present: Floats,
+    one: Floats,
     score: Floats,
     curvature: Floats,
     total: Floats,
 ) -> None:
-    """Compare one pixel of each lane with its model where pixels clip or shot noise counts."""
-    lanes = model.shape[-1]
-    variance, gain, saturation, edge = noise_model.variance, noise_model.gain, noise_model.saturation, noise_model.edge
-    one_light, one_model, one_score, one_curvature = np.empty((4, 1, 1))
-    for lane in range(lanes):
-        one_light[0, 0], one_model[0, 0] = light[lane], model[lane]
-        added = pixel_terms(one_light, one_model, variance, gain, saturation, edge, one_score, one_curvature)
-        total[lane] += added * present[lane]
-        score[lane] = one_score[0, 0] * present[lane]
-        curvature[lane] = one_curvature[0, 0] * present[lane]
+    """Compare the pixels of one frame with their model where pixels clip or shot noise counts.
+
+    `noise` are variance, gain, clipping level and its edge; `one` (4, 1, 1) is scratch.
+    """
+    variance, gain, saturation, edge = noise
+    for i in range(light.shape[0]):
+        for lane in range(LANES):
+            one[0, 0, 0], one[1, 0, 0] = light[i, lane], model[i, lane]
+            added = pixel_terms(one[0], one[1], variance, gain, saturation, edge, one[2], one[3])
+            total[0, lane] += added * present[0, lane]
+            score[i, lane] = one[2, 0, 0] * present[0, lane]
+            curvature[i, lane] = one[3, 0, 0] * present[0, lane]
 
 
-@jit
+@jit_bare
+def sum_pixels(columns: Floats, score: Floats, curvature: Floats, normal: Floats, gradient: Floats) -> None:
+    """Fill J' W J (lower triangle) and J' r of one frame."""
+    local, pixels = columns.shape[0], columns.shape[1]
+    for u in range(local):
+        value = lanes_of(0.0)
+        for i in range(pixels):
+            value = value + load(columns, (u, i, 0)) * load(score, (i, 0))
+        store(gradient, (u, 0), value)
+        # Two sums at once: by itself each of their steps would wait for the one before.
+        for v in range(0, u + 1, 2):
+            w = min(v + 1, u)
+            value, other = lanes_of(0.0), lanes_of(0.0)
+            for i in range(pixels):
+                column, weight = load(columns, (u, i, 0)), load(curvature, (i, 0))
+                value = value + column * load(columns, (v, i, 0)) * weight
+                other = other + column * load(columns, (w, i, 0)) * weight
+            store(normal, (u, v, 0), value)
+            store(normal, (u, w, 0), other)
+
+
+@jit_bare
+def add_to(rows: Floats, place: tuple[int, int, int], lanes: Floats) -> None:
+    """Add lanes to the entries at a place."""
+    store(rows, place, load(rows, place) + lanes)
+
+
+@jit_bare
 def add_frame_equations(
     frame_normal: Floats, frame_gradient: Floats, basis: Floats, normal: Floats, step: Floats
 ) -> None:
-    """Add one frame's equations to the group's: M' F M and M' g, M the map from path coefficients to r(t)."""
-    lanes = frame_gradient.shape[-1]
+    """Add one frame's equations to the group's: M' F M (lower triangle) and M' g, M from path coefficients to r(t)."""
     degrees, local = basis.shape[0], frame_gradient.shape[0]
+    along, across = load(frame_gradient, (0, 0)), load(frame_gradient, (1, 0))
+    xx, yx, yy = load(frame_normal, (0, 0, 0)), load(frame_normal, (1, 0, 0)), load(frame_normal, (1, 1, 0))
     for i in range(degrees):
-        for lane in range(lanes):
-            step[i, lane] += basis[i] * frame_gradient[0, lane]
-            step[degrees + i, lane] += basis[i] * frame_gradient[1, lane]
+        store(step, (i, 0), load(step, (i, 0)) + basis[i] * along)
+        store(step, (degrees + i, 0), load(step, (degrees + i, 0)) + basis[i] * across)
         for j in range(degrees):
             product = basis[i] * basis[j]
-            for lane in range(lanes):
-                normal[i, j, lane] += product * frame_normal[0, 0, lane]
-                normal[degrees + i, j, lane] += product * frame_normal[1, 0, lane]
-                normal[degrees + i, degrees + j, lane] += product * frame_normal[1, 1, lane]
+            if j <= i:
+                add_to(normal, (i, j, 0), product * xx)
+                add_to(normal, (degrees + i, degrees + j, 0), product * yy)
+            add_to(normal, (degrees + i, j, 0), product * yx)
     for u in range(2, local):
         row = 2 * degrees - 2 + u
-        for lane in range(lanes):
-            step[row, lane] += frame_gradient[u, lane]
+        store(step, (row, 0), load(step, (row, 0)) + load(frame_gradient, (u, 0)))
+        by_x, by_y = load(frame_normal, (u, 0, 0)), load(frame_normal, (u, 1, 0))
         for i in range(degrees):
-            for lane in range(lanes):
-                normal[row, i, lane] += basis[i] * frame_normal[u, 0, lane]
-                normal[row, degrees + i, lane] += basis[i] * frame_normal[u, 1, lane]
+            add_to(normal, (row, i, 0), basis[i] * by_x)
+            add_to(normal, (row, degrees + i, 0), basis[i] * by_y)
         for v in range(2, u + 1):
-            for lane in range(lanes):
-                normal[row, 2 * degrees - 2 + v, lane] += frame_normal[u, v, lane]
+            add_to(normal, (row, 2 * degrees - 2 + v, 0), load(frame_normal, (u, v, 0)))
 
 
-@jit
+@jit_bare
 def factorise(normal: Floats) -> None:
     """Replace the lower triangle of each lane's matrix by its Cholesky factor (priors keep it positive)."""
-    lanes = normal.shape[-1]
     n = normal.shape[0]
     for j in range(n):
         for i in range(j, n):
+            value = load(normal, (i, j, 0))
             for k in range(j):
-                for lane in range(lanes):
-                    normal[i, j, lane] -= normal[i, k, lane] * normal[j, k, lane]
-        for lane in range(lanes):
+                value = value - load(normal, (i, k, 0)) * load(normal, (j, k, 0))
+            store(normal, (i, j, 0), value)
+        for lane in range(LANES):
             normal[j, j, lane] = math.sqrt(max(normal[j, j, lane], 1e-12))
         for i in range(j + 1, n):
-            for lane in range(lanes):
-                normal[i, j, lane] /= normal[j, j, lane]
+            store(normal, (i, j, 0), load(normal, (i, j, 0)) / load(normal, (j, j, 0)))
 
 
-@jit
+@jit_bare
 def solve_lanes(factor: Floats, step: Floats, total: Floats) -> None:
     """Turn the gradient in `step` into the Gauss-Newton step; take its predicted gain off the cost."""
-    lanes = step.shape[-1]
-    n = factor.shape[0]
+    n, cost = factor.shape[0], load(total, (0, 0))
     for i in range(n):
+        value = load(step, (i, 0))
         for k in range(i):
-            for lane in range(lanes):
-                step[i, lane] -= factor[i, k, lane] * step[k, lane]
-        for lane in range(lanes):
-            step[i, lane] /= factor[i, i, lane]
-            total[lane] -= step[i, lane] * step[i, lane]
+            value = value - load(factor, (i, k, 0)) * load(step, (k, 0))
+        value = value / load(factor, (i, i, 0))
+        store(step, (i, 0), value)
+        cost = cost - value * value
+    store(total, (0, 0), cost)
     for i in range(n - 1, -1, -1):
+        value = load(step, (i, 0))
         for k in range(i + 1, n):
-            for lane in range(lanes):
-                step[i, lane] -= factor[k, i, lane] * step[k, lane]
-        for lane in range(lanes):
-            step[i, lane] /= factor[i, i, lane]
+            value = value - load(factor, (k, i, 0)) * load(step, (k, 0))
+        store(step, (i, 0), value / load(factor, (i, i, 0)))
 
 
-@jit
+@jit_bare
 def advance(p: Floats, step: Floats, degrees: int, targets: int) -> None:
     """Move each lane by its step, shortened so that no length moves further than its bound."""
-    lanes = p.shape[-1]
     unknowns = p.shape[0]
-    for lane in range(lanes):
+    for lane in range(LANES):
         share = 1.0
         for i in range(2 * degrees):
             share = min(share, PATH_STEP / max(abs(step[i, lane]), PATH_STEP))

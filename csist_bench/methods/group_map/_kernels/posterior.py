@@ -13,10 +13,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from csist_bench.jit import jit
+from csist_bench.jit import jit, jit_bare
 from csist_bench.methods.fitting.answers import FrameAnswers
 from csist_bench.methods.fitting.hit_probability import hit_probability
-from csist_bench.methods.fitting.linear_algebra import cholesky, copy_array, inverse
+from csist_bench.methods.fitting.linear_algebra import cholesky, copy_array, copy_rows, inverse
 from csist_bench.methods.group_map._kernels.fit import Groups, Hypotheses
 
 Floats = NDArray[np.float64]
@@ -243,12 +243,15 @@ def place_hypotheses(hypotheses: Hypotheses, groups: Groups, frame: int, posteri
     state, arms, group, covariance = hypotheses.state, hypotheses.arms, hypotheses.group, posteriors.covariance
     pivots, basis, drift = groups.pivots, groups.basis[frame], groups.drift[frame]
     xy, spread = posteriors.xy, posteriors.spread
-    sigma = np.empty((arms.shape[1], 2))
+    sigma, rows = np.empty((arms.shape[1], 2)), np.empty((3, 2, state.shape[1]))
     for j in range(state.shape[0]):
-        place_targets(state[j], covariance[j], arms[j], pivots[group[j]], basis, drift, 0.0, xy[j], sigma, spread[j])
+        place_targets(
+            state[j], covariance[j], arms[j], pivots[group[j]], basis, drift, 0.0, rows[0], rows[1], rows[2],
+            xy[j], sigma, spread[j],
+        )  # fmt: skip
 
 
-@jit
+@jit_bare
 def place_targets(
     state: Floats,
     covariance: Floats,
@@ -257,6 +260,9 @@ def place_targets(
     basis: Floats,
     drift: float,
     arm_sd: float,
+    slope: Floats,
+    shared: Floats,
+    product: Floats,
     xy: Floats,
     sigma: Floats,
     spread: Floats,
@@ -264,32 +270,36 @@ def place_targets(
     """Write the positions (K, 2) of a hypothesis's targets at one frame, with their errors; px.
 
     `sigma` (K, 2) are the standard errors of x and y, `spread` (K, 2) those along the error ellipse's major and minor
-    axis; `arm_sd` is the scatter of single arms about their common length.
+    axis; `arm_sd` is the scatter of single arms about their common length. `slope`, `shared` and `product` (2, U) are
+    scratch: the derivatives of x and y, and their products with the covariance, of the path and of all.
     """
     targets, degrees, unknowns = arms.shape[0], basis.shape[0], state.shape[0]
     rotates = unknowns == 2 * degrees + 2 + targets
     cos, sin = (math.cos(state[-1]), math.sin(state[-1])) if rotates else (1.0, 0.0)
-    slope, product = np.empty((2, unknowns)), np.empty((2, unknowns))
+    slope[:] = 0.0
+    for i in range(degrees):
+        slope[0, i], slope[1, i] = basis[i] * cos, basis[i] * sin
+        slope[0, degrees + i], slope[1, degrees + i] = -basis[i] * sin, basis[i] * cos
+    shared[:] = 0.0
+    for axis in range(2):
+        for a in range(2 * degrees):
+            add_row(slope[axis, a], covariance, a, shared, axis)
+    radius = state[2 * degrees] + drift
     for k in range(targets):
-        slope[:] = 0.0
-        radius = state[2 * degrees] + drift
         u, v = radius * arms[k, 0], radius * arms[k, 1]
         for i in range(degrees):
             u += basis[i] * state[i]
             v += basis[i] * state[degrees + i]
-            slope[0, i], slope[1, i] = basis[i] * cos, basis[i] * sin
-            slope[0, degrees + i], slope[1, degrees + i] = -basis[i] * sin, basis[i] * cos
         slope[0, 2 * degrees] = cos * arms[k, 0] - sin * arms[k, 1]
         slope[1, 2 * degrees] = sin * arms[k, 0] + cos * arms[k, 1]
         xy[k, 0], xy[k, 1] = pivot[0] + cos * u - sin * v, pivot[1] + sin * u + cos * v
         if rotates:
             slope[0, unknowns - 1], slope[1, unknowns - 1] = pivot[1] - xy[k, 1], xy[k, 0] - pivot[0]
-        product[:] = 0.0
+        copy_rows(shared, product)
         for axis in range(2):
-            for a in range(unknowns):
-                if slope[axis, a] != 0.0:
-                    for b in range(unknowns):
-                        product[axis, b] += slope[axis, a] * covariance[a, b]
+            add_row(slope[axis, 2 * degrees], covariance, 2 * degrees, product, axis)
+            if rotates:
+                add_row(slope[axis, unknowns - 1], covariance, unknowns - 1, product, axis)
         xx, yy, xy_covariance = TINY, TINY, 0.0
         for b in range(unknowns):
             xx += product[0, b] * slope[0, b]
@@ -302,6 +312,14 @@ def place_targets(
         half = math.hypot(0.5 * (xx - yy), xy_covariance)
         spread[k, 0] = math.sqrt(0.5 * (xx + yy) + half)
         spread[k, 1] = math.sqrt(max(0.5 * (xx + yy) - half, TINY))
+
+
+@jit_bare
+def add_row(share: float, source: Floats, a: int, out: Floats, axis: int) -> None:
+    """Add a row of a matrix, times a share, to a row of another."""
+    if share != 0.0:
+        for b in range(source.shape[1]):
+            out[axis, b] += share * source[a, b]
 
 
 @jit
@@ -319,11 +337,15 @@ def answer_frames(
     frame, offset, hypothesis = chosen.frame, chosen.frame_offset, chosen.hypothesis
     weight, p_hit_otherwise = chosen.weight, chosen.p_hit_otherwise
     targets, degrees = arms.shape[1], basis.shape[1]
-    spread = np.empty((targets, 2))
+    spread, rows = np.empty((targets, 2)), np.empty((3, 2, state.shape[1]))
+    slope, shared, product = rows[0], rows[1], rows[2]
     for row in range(frame.shape[0]):
         f, j, t = frame[row], hypothesis[row], offset[row]
         theta, sigma, pivot = answers.theta[f], answers.sigma[f], pivots[group[j]]
-        place_targets(state[j], covariance[j], arms[j], pivot, basis[t], drift[t], arm_sd, theta, sigma, spread)
+        place_targets(
+            state[j], covariance[j], arms[j], pivot, basis[t], drift[t], arm_sd, slope, shared, product,
+            theta, sigma, spread,
+        )  # fmt: skip
         answers.targets[f] = targets
         for k in range(targets):
             s = 2 * degrees + 1 + k

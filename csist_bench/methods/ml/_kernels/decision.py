@@ -1,4 +1,8 @@
-"""Choosing, from samples of a posterior, the positions that are most often right by the rule of CSO-mAP."""
+"""Choosing, from samples of a posterior, the positions that are most often right by the rule of CSO-mAP.
+
+`samples` (3, K, L) are x, y (px) and intensity of K targets in each of L samples: the sample is the last axis, so that
+loops over it are the same arithmetic on neighbouring numbers.
+"""
 
 from __future__ import annotations
 
@@ -8,80 +12,86 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.conventions import THRESHOLDS
-from csist_bench.jit import jit
+from csist_bench.jit import jit, jit_bare
 from csist_bench.methods.fitting.hit_probability import hit_share
 from csist_bench.methods.fitting.linear_algebra import copy_rows
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 CANDIDATES = 6
 SHIFTS = 3
 SOFTENING = 4e-4  # px^2, keeps the weight 1 / distance finite
 
 
-@jit
-def hits(
-    answer: Floats, samples: Floats, kept: int, nearest: NDArray[np.int64], square: Floats, share: Floats
-) -> float:
+@jit_bare
+def hits(answer: Floats, samples: Floats, nearest: Ints, square: Floats, value: Floats, share: Floats) -> float:
     """Score an answer (K, 3) against samples as if each were the truth, by the rule of CSO-mAP; fill `share` (K,).
 
     Each position looks at its nearest sampled target alone, and a target counts once, for the position closest to it.
-    Returns the expected number of hits; `nearest`, `square` (K,) are scratch.
+    Returns the expected number of hits; `nearest`, `square` (K, L) and `value` (L,) are scratch.
     """
-    k = answer.shape[0]
-    share[:] = 0.0
-    for s in range(kept):
-        assign(answer, samples[s], nearest, square)
-        for m in range(k):
-            taken = False
-            for other in range(k):
-                closer = square[other] < square[m] or (square[other] == square[m] and other < m)
-                if nearest[other] == nearest[m] and closer:
-                    taken = True
-            if not taken:
-                share[m] += hit_share(square[m])
+    k, number = answer.shape[0], samples.shape[2]
+    assign(answer, samples, nearest, square)
     total = 0.0
     for m in range(k):
-        share[m] /= kept
+        for s in range(number):
+            value[s] = hit_share(square[m, s])
+        for other in range(k):
+            if other != m:
+                leave_out_taken(nearest, square, m, other, value)
+        share[m] = 0.0
+        for s in range(number):
+            share[m] += value[s]
+        share[m] /= number
         total += share[m]
     return total
 
 
-@jit
-def assign(answer: Floats, truth: Floats, nearest: NDArray[np.int64], square: Floats) -> None:
-    """Write for every position of `answer` (K, 3) the index of its nearest one in `truth` and the squared distance."""
+@jit_bare
+def leave_out_taken(nearest: Ints, square: Floats, m: int, other: int, value: Floats) -> None:
+    """Set the `value` (L,) of position m to 0 in samples where another one lies closer to the same target."""
+    first = other < m
+    for s in range(value.shape[0]):
+        equal = (square[other, s] == square[m, s]) & first
+        taken = (nearest[other, s] == nearest[m, s]) & ((square[other, s] < square[m, s]) | equal)
+        value[s] = 0.0 if taken else value[s]
+
+
+@jit_bare
+def assign(answer: Floats, samples: Floats, nearest: Ints, square: Floats) -> None:
+    """Write for every position of `answer` (K, 3) which target of each sample is nearest, and the squared distance."""
+    square[:] = math.inf
     for m in range(answer.shape[0]):
-        square[m] = math.inf
-        for j in range(truth.shape[0]):
-            distance = (answer[m, 0] - truth[j, 0]) ** 2 + (answer[m, 1] - truth[j, 1]) ** 2
-            if distance < square[m]:
-                square[m] = distance
-                nearest[m] = j
+        x, y = answer[m, 0], answer[m, 1]
+        for j in range(samples.shape[1]):
+            for s in range(samples.shape[2]):
+                distance = (x - samples[0, j, s]) ** 2 + (y - samples[1, j, s]) ** 2
+                closer = distance < square[m, s]
+                square[m, s] = distance if closer else square[m, s]
+                nearest[m, s] = j if closer else nearest[m, s]
 
 
-@jit
-def shifted(answer: Floats, samples: Floats, kept: int, out: Floats) -> None:
+@jit_bare
+def shifted(answer: Floats, samples: Floats, nearest: Ints, square: Floats, value: Floats, out: Floats) -> None:
     """Write to `out` one mean-shift step: each position to the mean of its nearest samples, weighted by 1 / distance.
 
-    That climbs the expected hits, whose share falls about linearly with distance out to the last threshold.
+    That climbs the expected hits, whose share falls about linearly with distance out to the last threshold. `nearest`,
+    `square` (K, L) and `value` (L,) are scratch.
     """
-    k = answer.shape[0]
     reach = THRESHOLDS[-1] * THRESHOLDS[-1]
-    for m in range(k):
+    assign(answer, samples, nearest, square)
+    for m in range(answer.shape[0]):
+        for s in range(value.shape[0]):
+            value[s] = 1.0 / math.sqrt(square[m, s] + SOFTENING) if square[m, s] < reach else 0.0
         weight = 0.0
         total_x, total_y, total_s = 0.0, 0.0, 0.0
-        for s in range(kept):
-            closest, which = math.inf, 0
-            for j in range(k):
-                distance = (answer[m, 0] - samples[s, j, 0]) ** 2 + (answer[m, 1] - samples[s, j, 1]) ** 2
-                if distance < closest:
-                    closest, which = distance, j
-            if closest < reach:
-                w = 1.0 / math.sqrt(closest + SOFTENING)
-                weight += w
-                total_x += w * samples[s, which, 0]
-                total_y += w * samples[s, which, 1]
-                total_s += w * samples[s, which, 2]
+        for s in range(value.shape[0]):
+            w, which = value[s], nearest[m, s]
+            weight += w
+            total_x += w * samples[0, which, s]
+            total_y += w * samples[1, which, s]
+            total_s += w * samples[2, which, s]
         if weight > 0.0:
             out[m, 0], out[m, 1], out[m, 2] = total_x / weight, total_y / weight, total_s / weight
         else:
@@ -89,50 +99,63 @@ def shifted(answer: Floats, samples: Floats, kept: int, out: Floats) -> None:
 
 
 @jit
-def choose_positions(theta: Floats, samples: Floats, kept: int, score: Floats) -> None:
+def choose_positions(theta: Floats, samples: Floats, score: Floats) -> None:
     """Replace `theta` (K, 3) by the answer with the most expected hits, and fill its shares, `score` (K,).
 
     Candidates are theta itself, some of the samples, and mean shifts from the best of them.
     """
-    k = theta.shape[0]
-    nearest, square, share = np.zeros(k, np.int64), np.zeros(k), np.zeros(k)
-    best, current, trial = theta.copy(), theta.copy(), np.empty((k, 3))
-    most = hits(theta, samples, kept, nearest, square, share)
+    k, number = theta.shape[0], samples.shape[2]
+    nearest, square, value, share = (
+        np.zeros((k, number), np.int64),
+        np.zeros((k, number)),
+        np.zeros(number),
+        np.zeros(k),
+    )
+    best, current, trial = theta.copy(), np.empty((k, 3)), np.empty((k, 3))
+    most = hits(theta, samples, nearest, square, value, share)
     for c in range(CANDIDATES):
-        s = (c * kept) // CANDIDATES
-        expected = hits(samples[s], samples, kept, nearest, square, share)
+        copy_sample(samples, (c * number) // CANDIDATES, trial)
+        expected = hits(trial, samples, nearest, square, value, share)
         if expected > most:
             most = expected
-            copy_rows(samples[s], best)
+            copy_rows(trial, best)
     copy_rows(best, current)
     for _ in range(SHIFTS):
-        shifted(current, samples, kept, trial)
+        shifted(current, samples, nearest, square, value, trial)
         copy_rows(trial, current)
-        expected = hits(current, samples, kept, nearest, square, share)
+        expected = hits(current, samples, nearest, square, value, share)
         if expected > most:
             most = expected
             copy_rows(current, best)
-    hits(best, samples, kept, nearest, square, score)
+    hits(best, samples, nearest, square, value, score)
     copy_rows(best, theta)
 
 
+@jit_bare
+def copy_sample(samples: Floats, s: int, out: Floats) -> None:
+    """Copy one sample into `out` (K, 3)."""
+    for j in range(samples.shape[1]):
+        for u in range(3):
+            out[j, u] = samples[u, j, s]
+
+
 @jit
-def sample_spread(theta: Floats, samples: Floats, kept: int, sigma: Floats) -> None:
+def sample_spread(theta: Floats, samples: Floats, sigma: Floats) -> None:
     """Fill `sigma` (K, 3) with the root mean square distance of the samples, each assigned one to one, to theta."""
-    k = theta.shape[0]
+    k, number = theta.shape[0], samples.shape[2]
     sigma[:] = 0.0
     used = np.zeros(k, np.bool_)
-    for s in range(kept):
+    for s in range(number):
         used[:] = False
         for m in range(k):
             closest, which = math.inf, 0
             for j in range(k):
-                distance = (theta[m, 0] - samples[s, j, 0]) ** 2 + (theta[m, 1] - samples[s, j, 1]) ** 2
+                distance = (theta[m, 0] - samples[0, j, s]) ** 2 + (theta[m, 1] - samples[1, j, s]) ** 2
                 if not used[j] and distance < closest:
                     closest, which = distance, j
             used[which] = True
             for u in range(3):
-                sigma[m, u] += (theta[m, u] - samples[s, which, u]) ** 2
+                sigma[m, u] += (theta[m, u] - samples[u, which, s]) ** 2
     for m in range(k):
         for u in range(3):
-            sigma[m, u] = math.sqrt(sigma[m, u] / kept)
+            sigma[m, u] = math.sqrt(sigma[m, u] / number)

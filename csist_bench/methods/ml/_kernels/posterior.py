@@ -341,12 +341,12 @@ def sample_posterior(
 
 @jit
 def resample(samples: Samples, chosen: Floats) -> None:
-    """Fill `chosen` (L, K, 3) with samples drawn systematically in proportion to their weights."""
-    size = chosen.shape[0]
+    """Fill `chosen` (3, K, L) with samples drawn systematically in proportion to their weights."""
+    size = chosen.shape[2]
     m, reached = 0, samples.weight[0]
     for c in range(size):
         while reached < (c + 0.5) / size and m < samples.weight.shape[0] - 1:
             m += 1
             reached += samples.weight[m]
         for k in range(chosen.shape[1]):
-            chosen[c, k, 0], chosen[c, k, 1], chosen[c, k, 2] = samples.x[k, m], samples.y[k, m], samples.s[k, m]
+            chosen[0, k, c], chosen[1, k, c], chosen[2, k, c] = samples.x[k, m], samples.y[k, m], samples.s[k, m]

@@ -97,7 +97,7 @@ def search_workspace(targets: int, side: int, samples: int) -> SearchWorkspace:
         np.zeros(3),
         np.zeros((3 * targets, 3 * targets)),
         empty_samples(samples, targets),
-        np.zeros((CHOSEN, targets, 3)),
+        np.zeros((3, targets, CHOSEN)),
     )
 
 
@@ -407,5 +407,5 @@ def decide_frames(
         if effective > LEAST_SAMPLES:
             chosen = scratch.chosen[:, :k].copy()
             resample(scratch.samples, chosen)
-            choose_positions(theta, chosen, chosen.shape[0], answers.score[f, :k])
-            sample_spread(theta, chosen, chosen.shape[0], answers.sigma[f, :k])
+            choose_positions(theta, chosen, answers.score[f, :k])
+            sample_spread(theta, chosen, answers.sigma[f, :k])
