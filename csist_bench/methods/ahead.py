@@ -32,6 +32,7 @@ from csist_bench.simulation.camera import Camera
 # Where each method has its function `steps`. It yields calls, the far end first: each compiles a kernel, or the longest
 # part of one, for arguments of the types that a run has.
 METHODS = {name: f"csist_bench.methods.{name.replace('-', '_')}.ahead" for name in ("ml", "ml-seq", "group-map")}
+CALIBRATION = "calibration"  # is none of them, and told as they are
 # The module search path is handed on as it is: the package may have been found by the working folder alone.
 START = "import json, sys; told = json.loads(sys.argv[1]); sys.path[:] = told.pop('path')\n"
 START += f"from {__name__} import Told, main; main(Told(**told))"
@@ -69,7 +70,7 @@ def compile_ahead(method: str, camera: Camera) -> subprocess.Popen[bytes] | None
 
     None where there is one core, where the method is no fitter, or where no process can be started.
     """
-    if method not in METHODS or cores() < 2 or not sys.executable:
+    if method not in (*METHODS, CALIBRATION) or cores() < 2 or not sys.executable:
         return None
     told = Told.of(method, camera)._asdict() | {"path": [str(place) for place in sys.path]}
     try:
@@ -94,8 +95,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def compile_calibration_ahead() -> subprocess.Popen[bytes] | None:
-    """Start the second process for a calibration, which fits sequences on a background of its own."""
-    return compile_ahead("ml-seq", replace(Camera.from_recipe(load_data_recipe("seqcsist")), background_law="plane"))
+    """Start the second process for a calibration."""
+    return compile_ahead(CALIBRATION, Camera.from_recipe(load_data_recipe("seqcsist")))
 
 
 def cores() -> int:
@@ -114,7 +115,8 @@ def main(told: Told) -> None:
 
 def steps(method: str, camera: Camera) -> Iterator[Callable[[], object]]:
     """Yield what is compiled for a method, in the order of the second process."""
-    yield from import_module(METHODS[method]).steps(camera)
+    home = METHODS.get(method, f"csist_bench.methods.{method}.ahead")
+    yield from import_module(home).steps(camera)
     nothing = np.zeros((0, 1, camera.optics.size, camera.optics.size))
     yield functools.partial(misfit_of_block, nothing, FrameAnswers.empty(0, 1).detections(0, 1), camera)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from csist_bench.methods import ahead
-from csist_bench.methods.ahead import METHODS, START, Told, compile_ahead, steps
+from csist_bench.methods.ahead import CALIBRATION, METHODS, START, Told, compile_ahead, steps
 from csist_bench.methods.registry import METHODS as REGISTRY
 from csist_bench.recipes import load_data_recipe
 from csist_bench.simulation.camera import Camera
@@ -23,8 +23,8 @@ DENSE = replace(CAMERA, background_law="constant", psf_sigma_error=(0.02, 0.01))
 
 # Calls every step as plain Python.
 PLAIN = """
-from csist_bench.methods.ahead import METHODS, Told, steps
-for method in METHODS:
+from csist_bench.methods.ahead import CALIBRATION, METHODS, Told, steps
+for method in (*METHODS, CALIBRATION):
     for dense in (False, True):
         for step in steps(method, Told(method, dense, 5.0, (0.01, 0.01)).camera):
             step()
@@ -111,7 +111,8 @@ def gone(process):
 
 def test_every_step_takes_the_arguments_it_is_given():
     lines = said(PLAIN, CSIST_BENCH_NO_NUMBA=1)
-    assert {line.split()[0] for line in lines} == set(METHODS) <= set(REGISTRY)
+    assert {line.split()[0] for line in lines} == {*METHODS, CALIBRATION}
+    assert set(METHODS) <= set(REGISTRY)
     assert lines.count("ml False") == 4  # the posterior too, where there is noise
     assert len(list(steps("ml", Told.of("ml", replace(CAMERA, noise_sigma=0.1)).camera))) == 3
 
