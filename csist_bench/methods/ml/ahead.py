@@ -11,7 +11,8 @@ from csist_bench.methods.fitting.counts import BrightnessLaw
 from csist_bench.methods.fitting.dense_images import dense_workspace
 from csist_bench.methods.fitting.levenberg import FrameWindow, Prior, StoppingRule, fit_frame, frame_workspace
 from csist_bench.methods.fitting.noise_model import noise_model_of, plain_noise_model
-from csist_bench.methods.ml._kernels.search import SearchSettings, decide_frames, search_workspace, state_frames
+from csist_bench.methods.ml._kernels.search import SearchSettings, decide_frames, state_frames
+from csist_bench.methods.ml._kernels.workspace import search_workspace
 from csist_bench.methods.ml.method import draws
 from csist_bench.simulation.camera import Camera
 

@@ -30,13 +30,8 @@ from csist_bench.methods.fitting.frames import pixels_from_frames, window_side
 from csist_bench.methods.fitting.levenberg import StoppingRule
 from csist_bench.methods.fitting.noise_model import NoiseModel, noise_model_of, plain_noise_model
 from csist_bench.methods.ml._kernels.posterior import Draws, draws_from_generator
-from csist_bench.methods.ml._kernels.search import (
-    SearchSettings,
-    decide_frames,
-    find_frames,
-    search_workspace,
-    state_frames,
-)
+from csist_bench.methods.ml._kernels.search import SearchSettings, decide_frames, find_frames, state_frames
+from csist_bench.methods.ml._kernels.workspace import search_workspace
 from csist_bench.simulation.camera import Camera
 
 Floats = NDArray[np.float64]

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from csist_bench.jit import by_reference, jit, jit_within
+from csist_bench.jit import jit, jit_within
 from csist_bench.methods.fitting.answers import FrameAnswers
 from csist_bench.methods.fitting.background import FLUX_INFLATION
 from csist_bench.methods.fitting.counts import BrightnessLaw
@@ -27,15 +27,15 @@ from csist_bench.methods.fitting.levenberg import (
     cost_of,
     factor_of,
     fit_frame,
-    frame_workspace,
     gather_equations,
 )
 from csist_bench.methods.fitting.linear_algebra import copy_rows, inverse, log_determinant
 from csist_bench.methods.fitting.noise_model import NoiseModel
 from csist_bench.methods.fitting.pixel_model import cut_window, window_origin
 from csist_bench.methods.ml._kernels.decision import choose_positions, sample_spread
-from csist_bench.methods.ml._kernels.posterior import Draws, Samples, empty_samples, resample, sample_posterior
+from csist_bench.methods.ml._kernels.posterior import Draws, resample, sample_posterior
 from csist_bench.methods.ml._kernels.starts import harmonic_moments, write_start
+from csist_bench.methods.ml._kernels.workspace import SearchWorkspace
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -49,7 +49,6 @@ FREE_SPREAD = 1.0  # sd of intensity over its mean when nothing is known of it
 FREE_PENALTY = 1.0  # log of the pixels, per target: an information criterion where no law bounds the volume
 LEAST_SHARE = 0.02  # of the mean intensity: no target is fainter
 LEAST_SAMPLES = 8.0
-CHOSEN = 32  # samples that an answer is chosen by
 LOG_2PI = math.log(2.0 * math.pi)
 
 
@@ -60,45 +59,6 @@ class SearchSettings(NamedTuple):
     starts: int
     stop: StoppingRule
     psf_sigma: float
-
-
-@by_reference
-class SearchWorkspace:
-    """Reused arrays of one frame: the window's pixels without background and as they are (`raw`), and scratch."""
-
-    pixels: Floats
-    raw: Floats
-    fit: FrameWorkspace
-    mean: Floats
-    inverse_variance: Floats
-    power: NDArray[np.complex128]
-    coefficient: NDArray[np.complex128]
-    theta: Floats
-    best: Floats
-    centre: Floats
-    covariance: Floats
-    samples: Samples
-    chosen: Floats
-
-
-@jit
-def search_workspace(targets: int, side: int, samples: int) -> SearchWorkspace:
-    """Return the reused arrays of frames in windows of `side` px, of up to `targets` targets."""
-    return SearchWorkspace(
-        np.zeros((side, side)),
-        np.zeros((side, side)),
-        frame_workspace(targets, side),
-        np.zeros((targets, 3)),
-        np.zeros((targets, 3)),
-        np.zeros(targets + 1, np.complex128),
-        np.zeros(targets + 1, np.complex128),
-        np.zeros((targets, 3)),
-        np.zeros((targets, 3)),
-        np.zeros(3),
-        np.zeros((3 * targets, 3 * targets)),
-        empty_samples(samples, targets),
-        np.zeros((3, targets, CHOSEN)),
-    )
 
 
 @jit
