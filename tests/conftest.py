@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from csist_bench.datasets import Dataset
+from csist_bench.methods import registry
 from tests.helpers.object_server import BUCKET, ObjectServer
 from tests.helpers.object_server import object_server as running_server
 from tests.helpers.tiny_sets import tiny_store
@@ -14,6 +15,16 @@ from tests.helpers.tiny_sets import tiny_store
 # Workers of pytest-xdist share the cores: threads of theirs that wait for each other would spin in the way of the rest.
 if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // workers)))
+
+
+@pytest.fixture
+def registry_as_it_was() -> Iterator[None]:
+    """Forget the methods that a test adds: those of other tests would see them."""
+    rows, classes = dict(registry.METHODS), dict(registry._CLASSES)
+    yield
+    for held, before in ((registry.METHODS, rows), (registry._CLASSES, classes)):
+        held.clear()
+        held.update(before)
 
 
 @pytest.fixture(scope="session")

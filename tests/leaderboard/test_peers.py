@@ -10,6 +10,7 @@ from tests.helpers.pages import ROOT
 PEER = ROOT / "leaderboard" / "peers" / "photutils_psf.py"
 
 
+@pytest.mark.usefixtures("registry_as_it_was")
 def test_photutils_finds_targets_that_stand_apart():
     pytest.importorskip("photutils")
     xy, light = np.array([[3.2, 4.1], [6.6, 6.3]]), (230.0, 245.0)

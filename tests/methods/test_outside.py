@@ -17,24 +17,15 @@ from csist_bench.cli import main
 from csist_bench.errors import InputError
 from csist_bench.methods import registry
 from csist_bench.methods.outside import OutsideMethod, register, resolve
-from csist_bench.methods.registry import METHODS
 from csist_bench.simulation.camera import Camera
 from csist_bench.simulation.optics import Optics
 from tests.helpers.tiny_sets import tiny_recipe, tiny_shard, tiny_store
 
+pytestmark = pytest.mark.usefixtures("registry_as_it_was")
+
 PACKAGE = Path(__file__).parents[1] / "outside_package"
 CENTROID = f"{PACKAGE / 'csist_bench_example' / 'centroid.py'}:Centroid"
 CAMERA = Camera(Optics())
-
-
-@pytest.fixture(autouse=True)
-def _registry_as_it_was():
-    """Forget what a test adds."""
-    rows, classes = dict(METHODS), dict(registry._CLASSES)
-    yield
-    for held, before in ((METHODS, rows), (registry._CLASSES, classes)):
-        held.clear()
-        held.update(before)
 
 
 def written(folder: Path, body: str, name: str = "own.py") -> Path:
