@@ -13,7 +13,8 @@ from csist_bench.methods.contract import check_method
 from csist_bench.methods.interface import AnswersHeatMaps, AnswersPoints
 from csist_bench.methods.outside import register
 from csist_bench.methods.registry import METHODS
-from tests.methods.test_outside import _registry_as_it_was  # noqa: F401
+
+pytestmark = pytest.mark.usefixtures("registry_as_it_was")
 
 DOCS = Path(__file__).parents[2] / "docs" / "own-methods.md"
 
