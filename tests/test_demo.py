@@ -46,6 +46,7 @@ def small(monkeypatch):
     monkeypatch.setattr(demo, "_networks", lambda: iter(()))
 
 
+@pytest.mark.long
 def test_the_whole_story_on_a_small_set(small, tmp_path):
     said = []
     results = demonstrate(tmp_path / "demo", said.append)

@@ -35,6 +35,7 @@ def folder(tmp_path_factory):
     return made
 
 
+@pytest.mark.long
 def test_figures_are_printed_and_written_with_a_mask_and_a_picture(cli, folder, tmp_path):
     out, picture = tmp_path / "mine.toml", tmp_path / "mine.png"
     text, said = cli.passes("calibrate", folder / "targets.npy", "--out", out, "--picture", picture)

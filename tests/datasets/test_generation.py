@@ -81,6 +81,7 @@ def test_resume_starts_an_absent_set(tmp_path):
     assert generate(tmp_path / "new.zarr", tiny_recipe(), resume=True).complete
 
 
+@pytest.mark.long
 def test_a_killed_run_resumes_to_the_same_bytes(tmp_path):
     path = tmp_path / "killed.zarr"
     script = (

@@ -21,6 +21,7 @@ def accumulated(motmetrics, case, n):
     return accumulator
 
 
+@pytest.mark.long
 def test_they_equal_motmetrics_on_random_cases():
     motmetrics = pytest.importorskip("motmetrics", reason="motmetrics, of the extra `test`, is not installed")
     host = motmetrics.metrics.create()

@@ -175,6 +175,7 @@ def test_neither_recipes_nor_weights_load_code(tmp_path, capsys):
     assert "--recipe must be one of espcn" in capsys.readouterr().err
 
 
+@pytest.mark.long
 def test_a_package_that_is_installed_adds_its_methods(tmp_path):
     """pip installs it; then it is listed, checked, run and submitted by its name alone."""
     site = tmp_path / "site"

@@ -116,6 +116,7 @@ def test_dark_and_light_share_one_drawing(folder):
     assert "#000000" not in drawings
 
 
+@pytest.mark.long
 def test_all_right_and_all_wrong_have_pages_too(tmp_path):
     right = [(t, 0, *xy, 1.0) for t, group in enumerate(TARGETS) for xy in group]
     write_report_page(report_of(rows=right, sigma=None), tmp_path / "right", read_image)
@@ -131,6 +132,7 @@ def test_all_right_and_all_wrong_have_pages_too(tmp_path):
     assert "nan" not in re.sub(r"data:image[^\"]*", "", text)
 
 
+@pytest.mark.long
 def test_a_hint_is_said_and_nothing_changed(tmp_path):
     swapped = [(t, f, y, x, s) for t, f, x, y, s in [(0, 0, 3, 8, 1), (1, 0, 2, 7, 1), (2, 0, 4, 9, 1)]]
     truth = truth_of([[(3, 8)], [(2, 7)], [(4, 9)]], 3, 1)

@@ -101,6 +101,7 @@ def test_what_can_not_be_is_said(store, options, said):
         SequenceDataset(store.path, "test")[10**6]
 
 
+@pytest.mark.long
 def test_a_loop_of_a_newcomers_own_trains_and_is_scored(store):
     """The script has at most 40 lines; in a few seconds on a tiny set it learns nothing, and is scored all the same."""
     script = Path(__file__).parents[1] / "helpers" / "own_loop.py"

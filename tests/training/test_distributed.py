@@ -27,6 +27,7 @@ def arguments(store: Dataset, out: Path) -> list[str]:
     return ["--data", store.path, "--out", str(out), "--device", "cpu", "--threads", "1", *RECIPE, *SETTINGS]
 
 
+@pytest.mark.long
 def test_two_processes_train_as_one(tiny: Dataset, tmp_path: Path) -> None:
     alone = CliRunner().invoke(command, ["espcn", *arguments(tiny, tmp_path / "one")])
     assert alone.exit_code == 0, alone.output
