@@ -12,9 +12,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from csist_bench.conventions import THRESHOLDS
 from csist_bench.detections import Detections
 from csist_bench.errors import InputError
+from csist_bench.methods.fitting.hit_probability import round_hit_probability
 from csist_bench.methods.misfit import SURE, BlockMisfit, allowed_square, without_noise
 from csist_bench.simulation.camera import Camera
 
@@ -45,9 +45,11 @@ def lowered(found: Detections, left: BlockMisfit | None, camera: Camera, method:
     if found.sigma_x is None or found.sigma_y is None:
         raise _cannot(method, "its answers state no standard errors")
     growth = variance_growth(left, camera)[found.trajectory, found.frame]
-    variance = 0.5 * (found.sigma_x**2 + found.sigma_y**2)
-    hit = expected_hits(growth * variance) / np.maximum(expected_hits(variance), np.finfo(float).tiny)
-    return replace(found, score=np.where(growth > 1.0, found.score * np.minimum(hit, 1.0), found.score))
+    odd = np.flatnonzero(growth > 1.0)
+    variance, score = 0.5 * (found.sigma_x[odd] ** 2 + found.sigma_y[odd] ** 2), found.score.copy()
+    hit = expected_hits(growth[odd] * variance) / np.maximum(expected_hits(variance), np.finfo(float).tiny)
+    score[odd] *= np.minimum(hit, 1.0)
+    return replace(found, score=score)
 
 
 def not_judged(method: str) -> InputError:
@@ -72,7 +74,5 @@ def variance_growth(left: BlockMisfit, camera: Camera) -> Floats:
 
 def expected_hits(variance: Floats) -> Floats:
     """Return the expected share of CSO-mAP's thresholds that positions of round normal errors meet; px^2."""
-    squares = np.square(THRESHOLDS)[:, None]
-    with np.errstate(divide="ignore", over="ignore"):
-        hits: Floats = -np.expm1(-0.5 * squares / variance[None]).mean(axis=0)
-    return hits
+    with np.errstate(divide="ignore", over="ignore"):  # where nothing is compiled
+        return np.array([round_hit_probability(one) for one in variance], np.float64)
