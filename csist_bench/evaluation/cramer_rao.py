@@ -29,8 +29,8 @@ from scipy.special import ndtr
 
 from csist_bench.detections import Detections
 from csist_bench.errors import InputError, must, require_shape
-from csist_bench.evaluation.jacobian import background_columns, fitted_widths, frame_model
 from csist_bench.simulation.camera import Camera, PixelMaps
+from csist_bench.simulation.jacobian import background_columns, fitted_widths, frame_model
 
 Floats = NDArray[np.float64]
 

@@ -15,9 +15,9 @@ from csist_bench.evaluation.cramer_rao import (
     pixel_information,
     sample_cramer_rao,
 )
-from csist_bench.evaluation.jacobian import background_columns, frame_model
 from csist_bench.recipes import load_data_recipe
 from csist_bench.simulation.camera import Camera, PixelMaps
+from csist_bench.simulation.jacobian import background_columns, frame_model
 from csist_bench.simulation.optics import Optics, pixel_response
 from csist_bench.simulation.scenes import draw_scenes
 from csist_bench.simulation.spline_psf import SplinePsf

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from csist_bench.evaluation.jacobian import background_columns, fitted_widths, frame_model
 from csist_bench.simulation.camera import Camera
+from csist_bench.simulation.jacobian import background_columns, fitted_widths, frame_model
 from csist_bench.simulation.optics import Optics
 from csist_bench.simulation.rendering import frames_from_targets_numpy
 from csist_bench.simulation.spline_psf import SplinePsf
