@@ -275,13 +275,12 @@ def _remarks(row: Method, runner: Runner, misfit: Misfit | None, *others: str) -
 
 
 def width_remark(source: FrameSource, camera: Camera, total: int) -> str:
-    """Return what a sample of the sequences says of the PSF's width; "" where it is as told."""
-    from csist_bench.methods.calibration.check import LEAST_LENGTH, SAMPLE, wrong_width
+    """Return what a sample of the frames says of the PSF's width; "" where it is as told."""
+    from csist_bench.methods.calibration.check import can_tell, sample_of, wrong_width
 
-    if source.n_frames < LEAST_LENGTH:
+    if not can_tell(source.n_frames, camera):
         return ""
-    places = np.unique(np.linspace(0, total - 1, min(total, SAMPLE)).astype(int))
-    frames = np.concatenate([source.read("frames", place, place + 1) for place in places.tolist()])
+    frames = np.concatenate([source.read("frames", *part) for part in sample_of(total, source.n_frames)])
     return wrong_width(frames, camera)
 
 

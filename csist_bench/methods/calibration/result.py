@@ -42,9 +42,9 @@ class Figure:
         if self.error is None:
             text = str(_plain(self.value))
         elif isinstance(self.value, tuple):
-            text = " x ".join(_with_error(value, error) for value, error in zip(self.value, self.error))
+            text = " x ".join(with_error(value, error) for value, error in zip(self.value, self.error))
         else:
-            text = _with_error(self.value, self.error)
+            text = with_error(self.value, self.error)
         unit = f" {self.unit}" if self.unit and not isinstance(self.value, str) else ""
         return f"{self.name}: {text}{unit}" + (f" ({self.remark})" if self.remark else "")
 
@@ -113,9 +113,9 @@ class Calibration:
         law, (level, error) = self.background.law, self.level
         if law in ("plane", "constant"):
             slope = "it differs over the frame" if law == "plane" else "it differs from frame to frame"
-            return Figure("background", law, remark=f"{slope}; mean {_with_error(level, error)} grey levels")
+            return Figure("background", law, remark=f"{slope}; mean {with_error(level, error)} grey levels")
         if law == "none":
-            return Figure("background", "none", remark=f"mean {_with_error(level, error)} grey levels")
+            return Figure("background", "none", remark=f"mean {with_error(level, error)} grey levels")
         return Figure("background", level, error, "grey levels")
 
     def _extremes(self) -> list[Figure]:
@@ -186,7 +186,7 @@ def _plain(value: Any) -> Any:
     return f"{value:.{DIGITS}g}" if isinstance(value, float) else value
 
 
-def _with_error(value: float, error: float) -> str:
+def with_error(value: float, error: float) -> str:
     """Return `value +- error`, both to two digits of the error."""
     if not 0 < error < math.inf:
         return f"{value:.4g}"
