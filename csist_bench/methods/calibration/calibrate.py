@@ -26,6 +26,7 @@ from csist_bench.methods.calibration.sensor import (
     rough_gain,
     saturation_of,
 )
+from csist_bench.methods.calibration.width_score import WidthScore, has_law
 from csist_bench.methods.calibration.widths import WidthFinder, Widths, with_widths
 from csist_bench.methods.fitting.background import estimated_background
 from csist_bench.methods.fitting.misfit import Explained, explain
@@ -47,6 +48,7 @@ LIT_FRAME, LIT_MEAN = 5.0, 8.0  # standard deviations of 3 x 3 px
 MOST_SATURATED = 0.5  # share of pixels
 MOST_PIXELS = 40_000_000  # that are looked at
 LEAST_READ_SHARE = 0.1  # of the background's variance, before photon transfer tells the read noise
+SIMULATIONS = 3  # of the frames, for what a fit does by itself
 WORTH_SAYING_S = 2.0
 
 Say = Callable[[str], None]
@@ -302,7 +304,8 @@ class _Fitter:
             width = self._finder(camera, 1.0).rough()
         start = (width, width) if turn == 0 else camera.widths
         self.say(f"PSF: round {turn + 1} of {ROUNDS}, {start[0]:.3f} x {start[1]:.3f} px")
-        return self._finder(camera, max(start)).refine(*start)
+        found = WidthScore(self.sample, camera, SIMULATIONS).widths(start) if has_law(camera) else None
+        return found or self._finder(camera, max(start)).refine(*start)
 
     def _answers(self, camera: Camera) -> Detections:
         return self._finder(camera, max(camera.widths)).fit(*camera.widths).detections

@@ -15,11 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.methods.calibration.result import with_error
-from csist_bench.methods.calibration.width_score import LEAST_TOGETHER, WidthScore
+from csist_bench.methods.calibration.width_score import LEAST_TOGETHER, WidthScore, has_law
 from csist_bench.methods.calibration.widths import WidthFinder
 from csist_bench.methods.camera_use import without_unknown_background
 from csist_bench.methods.fitting.frames import window_side
-from csist_bench.methods.ml.method import WIDEST_LAW
 from csist_bench.simulation.camera import Camera
 
 SAMPLE = 600  # frames that are enough
@@ -40,7 +39,7 @@ def sample_of(total: int, length: int) -> list[tuple[int, int]]:
 
 def can_tell(length: int, camera: Camera) -> bool:
     """Return whether frames in trajectories of `length` can tell: single ones only where intensities have a law."""
-    return camera.psf is None and (length >= LEAST_TOGETHER or _has_law(camera))
+    return camera.psf is None and (length >= LEAST_TOGETHER or has_law(camera))
 
 
 def wrong_width(frames: NDArray[Any], camera: Camera) -> str:
@@ -52,13 +51,7 @@ def wrong_width(frames: NDArray[Any], camera: Camera) -> str:
     if not can_tell(frames.shape[1], camera) or frames.shape[2] != frames.shape[3]:
         return ""
     frames = frames[:, :LONGEST]
-    return _by_score(frames, camera) if _has_law(camera) else _by_evidence(frames, camera)
-
-
-def _has_law(camera: Camera) -> bool:
-    """Return whether intensities are told, and so well that the light tells the number of targets."""
-    told = not camera.intensity_free and "intensity" not in camera.assumed
-    return told and camera.intensity_max <= WIDEST_LAW * camera.intensity_min
+    return _by_score(frames, camera) if has_law(camera) else _by_evidence(frames, camera)
 
 
 def _by_score(frames: NDArray[Any], camera: Camera) -> str:
@@ -75,7 +68,7 @@ def _by_score(frames: NDArray[Any], camera: Camera) -> str:
             return ""
         wide = "wider" if away > 0 else "narrower"
         return f"the frames show a PSF {wide} than told, by {abs(away):.0%} at least: see csist-bench calibrate"
-    widths, errors = np.array(found[0]), np.array(found[1])
+    widths, errors = np.array(found.sigma), np.array(found.error)
     away, error = np.log(widths / told), np.hypot(errors / widths, known)
     together = abs(away.mean()) > max(SURE * math.hypot(*error) / 2, least)
     if not together and not (np.abs(away) > np.maximum(SURE * error, OF_ONE_AXIS * least)).any():

@@ -23,6 +23,7 @@ PILE_UP = 4.0  # times as many pixels at the highest value as at each of the nex
 LEAST_PILE = 8  # pixels
 TOP_VALUES = 8  # values below the highest that it is compared with
 OUTLIER = 8.0  # robust standard deviations of a pixel's median or spread over time from its neighbours'
+STEADY = 0.5  # of what a hot pixel adds: the most that it changes; of a noisy one's spread: the least, frame to frame
 TWICE = 2.0  # as far from the median of all pixels as any neighbour
 LEAST_FRAMES = 30  # for statistics over time
 SURE = 4.0  # standard errors by which a slope, a drift or a gain must differ from none
@@ -53,13 +54,18 @@ def bad_pixels_of(frames: NDArray[Any]) -> Bools | None:
     median = np.median(flat, axis=0)
     spread = MAD_TO_SD * np.median(np.abs(flat - median), axis=0)
     quiet = np.median(spread)
+    # The light of targets that stand there comes and goes with them; what a bad pixel adds is always there, or changes
+    # from frame to frame.
+    steps = np.diff(np.asarray(frames, dtype=np.float64), axis=1)
+    jumps = MAD_TO_SD * np.median(np.abs(steps), axis=(0, 1)) / np.sqrt(2) if steps.size else spread
     bad = spread < 0.1 * quiet  # dead: it does not move
     for image, scale in ((median, quiet), (spread, max(0.2 * quiet, 1e-9))):
         around = _neighbours(image)
         away = image - np.median(around, axis=0)
         robust = max(MAD_TO_SD * float(np.median(np.abs(away))), 0.05 * scale, scale / np.sqrt(len(flat)))
         # Where targets often stand neighbours stand out too; a bad pixel does by far more.
-        bad |= np.abs(away) > OUTLIER * robust + TWICE * np.abs(around - np.median(image)).max(axis=0)
+        outside = np.abs(away) > OUTLIER * robust + TWICE * np.abs(around - np.median(image)).max(axis=0)
+        bad |= outside & ((spread < STEADY * np.abs(away)) if image is median else (jumps > STEADY * spread))
     return bad
 
 

@@ -19,17 +19,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.detections import Detections
-from csist_bench.methods.calibration.widths import with_widths
+from csist_bench.methods.calibration.widths import Widths, with_widths
 from csist_bench.methods.camera_use import plainly, without_unknown_background
 from csist_bench.methods.fitting.frames import window_side
 from csist_bench.methods.fitting.misfit import explain
-from csist_bench.methods.ml.method import MaximumLikelihood
+from csist_bench.methods.ml.method import WIDEST_LAW, MaximumLikelihood
 from csist_bench.methods.ml_seq.method import SequenceMaximumLikelihood
 from csist_bench.simulation.camera import Camera
 from csist_bench.simulation.jacobian import background_columns, frame_model
 
 Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
 
 LEAST_TOGETHER = 5  # frames of a sequence: fewer are answered one by one
 BENDS = (2, 3)  # powers of time of the path that the targets share; each has a straight part of its own
@@ -45,19 +45,26 @@ SEED = 20_000  # of simulated noise
 class Departure:
     """By how much the widths of the frames depart from those told, relative, along x, y and both at once.
 
-    `relative` and `error` are (3,): one step of Fisher's scoring, and its standard error by how sequences scatter.
+    `relative` and `error` are (3,): one step of Fisher's scoring, and its standard error: by how
+    sequences scatter, and at least that of the likelihood.
+    `counts` (B,) are the sequences' numbers of targets, 0 where they were not scored.
     """
 
     relative: Floats
     error: Floats
+    counts: Ints
 
 
 @dataclass(frozen=True, eq=False)
 class _Scores:
-    """Efficient scores of S sequences in the logarithms of both widths, (S, 2), and their information, (S, 2, 2)."""
+    """Efficient scores of S sequences in the logarithms of both widths, (S, 2), and their information, (S, 2, 2).
+
+    `counts` as in `Departure`.
+    """
 
     gradient: Floats
     information: Floats
+    counts: Ints
 
     def departure(self) -> Departure:
         """Return one step of Fisher's scoring along x, y and both at once."""
@@ -66,11 +73,19 @@ class _Scores:
         step, both = inverse @ gradient, gradient.sum() / information.sum()
         away = self.gradient - self.information @ step
         away_both = self.gradient.sum(axis=1) - self.information.sum(axis=(1, 2)) * both
-        error = np.append(
+        scatter = np.append(
             np.sqrt(np.diag(inverse @ (away.T @ away) @ inverse)),
             math.sqrt(float(away_both @ away_both)) / information.sum(),
         )
-        return Departure(np.append(step, both), error * math.sqrt(s / (s - 2)))
+        # A few sequences may hold most of the information: their scatter alone says too little.
+        least = np.append(np.sqrt(np.diag(inverse)), information.sum() ** -0.5)
+        return Departure(np.append(step, both), np.maximum(scatter * math.sqrt(s / (s - 2)), least), self.counts)
+
+
+def has_law(camera: Camera) -> bool:
+    """Return whether intensities are told, and so well that the light tells the number of targets."""
+    told = not camera.intensity_free and "intensity" not in camera.assumed
+    return told and camera.intensity_max <= WIDEST_LAW * camera.intensity_min
 
 
 class WidthScore:
@@ -103,10 +118,10 @@ class WidthScore:
             expected.append(simulated.departure().relative)
         own = np.mean(expected, axis=0) if expected else np.zeros(3)
         error = seen.error * math.sqrt(1 + 1 / self.simulations) if self.simulations else seen.error
-        return Departure(seen.relative - own, error)
+        return Departure(seen.relative - own, error, scores.counts)
 
-    def widths(self, start: tuple[float, float]) -> tuple[tuple[float, float], tuple[float, float]] | None:
-        """Return the widths and their standard errors, px, by Fisher's scoring from `start`; None: there is no end."""
+    def widths(self, start: tuple[float, float]) -> Widths | None:
+        """Return the widths by Fisher's scoring from `start`, px; None: there is no end."""
         x, y = start
         for _ in range(STEPS):
             found = self.departure((x, y))
@@ -116,7 +131,7 @@ class WidthScore:
             bounded = np.clip(step, -LARGEST_STEP, LARGEST_STEP)
             x, y = x * math.exp(bounded[0]), y * math.exp(bounded[1])
             if (np.abs(step) < CLOSE * error).all():
-                return (x, y), (x * float(error[0]), y * float(error[1]))
+                return Widths((x, y), (x * float(error[0]), y * float(error[1])), found.counts)
         return None
 
     def _answers(self, frames: NDArray[Any], told: Camera) -> Detections:
@@ -135,7 +150,7 @@ class WidthScore:
 
     def _scores(self, frames: NDArray[Any], found: Detections, told: Camera) -> _Scores | None:
         """Return the scores of all sequences whose answers are the same targets in every frame."""
-        gradients, informations = [], []
+        gradients, informations, counts = [], [], np.zeros(len(frames), np.int64)
         t = frames.shape[1]
         order = np.lexsort((found.frame, found.trajectory))
         starts = np.searchsorted(found.trajectory[order], np.arange(len(frames) + 1))
@@ -145,7 +160,8 @@ class WidthScore:
             if not targets or odd:
                 continue
             track = np.arange(targets) if t == 1 or found.track is None else found.track[rows].reshape(t, targets)
-            if (np.sort(track, axis=-1) != np.unique(track)).any():
+            names = np.unique(track)
+            if len(names) != targets or (np.sort(track, axis=-1) != names).any():
                 continue
             rows = rows.reshape(t, targets)
             if t > 1:
@@ -153,12 +169,13 @@ class WidthScore:
             gradient, information = self._score(b, frames[b], found, rows, told)
             gradients.append(gradient)
             informations.append(information)
+            counts[b] = targets
         if len(gradients) < (LEAST_SEQUENCES if t > 1 else LEAST_SINGLE_FRAMES):
             return None
-        return _Scores(np.array(gradients), np.array(informations))
+        return _Scores(np.array(gradients), np.array(informations), counts)
 
     def _score(
-        self, b: int, frames: NDArray[Any], found: Detections, rows: NDArray[np.int64], told: Camera
+        self, b: int, frames: NDArray[Any], found: Detections, rows: Ints, told: Camera
     ) -> tuple[Floats, Floats]:
         """Return the efficient score of one sequence (T, n, n) and its information.
 

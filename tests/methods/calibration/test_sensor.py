@@ -63,6 +63,14 @@ def test_hot_noisy_and_dead_pixels_are_bad_and_no_others():
     assert {tuple(place) for place in np.argwhere(bad).tolist()} == {(1, 2), (3, 9), (8, 1)}
 
 
+def test_a_pixel_where_sharp_targets_often_stand_is_not_bad_unless_it_is_hot():
+    frames, _, _ = foreign_sequences(np.random.default_rng(0), n=30, frames=5, psf_sigma=(0.3, 0.3), radius=0.1)
+    turned = np.concatenate([frames, frames[..., ::-1, :], frames[..., ::-1], frames[..., ::-1, ::-1]])
+    assert not bad_pixels_of(turned).any()
+    turned[..., 5, 5] += 500
+    assert [tuple(place) for place in np.argwhere(bad_pixels_of(turned)).tolist()] == [(5, 5)]
+
+
 def test_few_frames_tell_no_bad_pixels():
     assert bad_pixels_of(noise_alone((1, 10, 11, 11))) is None
 
