@@ -4,6 +4,9 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
+
+from csist_bench import datasets
 from csist_bench.datasets.generation import generate
 from csist_bench.datasets.layout import SCHEMA_1, attributes_digest
 from csist_bench.recipes import load_data_recipe
@@ -59,3 +62,25 @@ def as_schema_1(path: Path) -> Path:
     shutil.copytree(path / "_progress", path.with_name("made.zarr") / "_progress")
     shutil.rmtree(path)
     return path.with_name("made.zarr").rename(path)
+
+
+def contents(path, *chosen):
+    """Read all arrays of the chosen splits, or of all."""
+    splits = datasets.open_dataset(path).splits
+    return {
+        (split, name): splits[split].read(name)
+        for split in ("train", "val", "test")
+        if split in (chosen or splits)
+        for name in datasets.ARRAYS
+    }
+
+
+def same(one, other):
+    """Tell whether two contents are equal; NaN equals NaN."""
+    return all(np.array_equal(one[key], other[key], equal_nan=one[key].dtype.kind == "f") for key in one)
+
+
+def chunk_file(path, name, split="train", shard=1):
+    """Return the file of one shard of an array."""
+    rest = {"frames": "0/0/0", "target_xy": "0/0/0", "target_intensity": "0/0", "target_count": "0"}[name]
+    return path / split / name / "c" / str(shard) / rest
