@@ -150,7 +150,7 @@ class WidthScore:
 
     def _scores(self, frames: NDArray[Any], found: Detections, told: Camera) -> _Scores | None:
         """Return the scores of all sequences whose answers are the same targets in every frame."""
-        gradients, informations, counts = [], [], np.zeros(len(frames), np.int64)
+        gradients, matrices, counts = [], [], np.zeros(len(frames), np.int64)
         t = frames.shape[1]
         order = np.lexsort((found.frame, found.trajectory))
         starts = np.searchsorted(found.trajectory[order], np.arange(len(frames) + 1))
@@ -168,11 +168,11 @@ class WidthScore:
                 rows = np.take_along_axis(rows, np.argsort(track, axis=1), axis=1)
             gradient, information = self._score(b, frames[b], found, rows, told)
             gradients.append(gradient)
-            informations.append(information)
+            matrices.append(information)
             counts[b] = targets
         if len(gradients) < (LEAST_SEQUENCES if t > 1 else LEAST_SINGLE_FRAMES):
             return None
-        return _Scores(np.array(gradients), np.array(informations), counts)
+        return _Scores(np.array(gradients), np.array(matrices), counts)
 
     def _score(
         self, b: int, frames: NDArray[Any], found: Detections, rows: Ints, told: Camera
