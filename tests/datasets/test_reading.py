@@ -117,9 +117,20 @@ def test_damaged_attributes_are_named(copied, changes, message):
         datasets.open_dataset(copied)
 
 
+def test_attributes_that_were_changed_by_hand_are_refused(copied):
+    text = json.loads((copied / "zarr.json").read_text())
+    text["attributes"]["sizes"]["test"] = 5
+    (copied / "zarr.json").write_text(json.dumps(text))
+    with pytest.raises(InputError, match=r"differ|changed|digest"):
+        datasets.open_dataset(copied)
+
+
 def test_a_partial_set_can_be_read_when_asked(copied):
-    edit_attributes(copied, status="incomplete", fingerprint=None)
-    assert datasets.open_dataset(copied, allow_partial=True).split("test").frames.shape == (6, 4, 11, 11)
+    edit_attributes(copied, status="incomplete", fingerprint=None, fingerprint_v2=None)
+    data = datasets.open_dataset(copied, allow_partial=True)
+    assert data.split("test").frames.shape == (6, 4, 11, 11)
+    assert data.fingerprint is None
+    assert data.fingerprint_v2 is None  # and is not that of what is there
 
 
 def test_a_missing_array_or_split_is_named(copied):
@@ -155,18 +166,19 @@ def test_verification_finds_changed_frames_and_targets(copied):
     assert "contents differ from the digest" in faults[0]
 
 
-def test_verification_finds_frames_that_do_not_belong_to_the_targets(copied):
+@pytest.mark.parametrize("away", [5.0, 0.3])
+def test_verification_finds_frames_that_do_not_belong_to_the_targets(copied, away):
     import zarr
 
     group = zarr.open_group(copied / "val", mode="r+")
-    group["frames"][2, 1, 5, 5] += 5.0
+    group["frames"][2, 1, 5, 5] += away
     task = datasets.open_dataset(copied).tasks()[1]
     arrays = {name: group[name][:] for name in datasets.ARRAYS}
     marker = copied / datasets.PROGRESS / task.marker
     marker.write_text(json.dumps(json.loads(marker.read_text()) | {"sha256": datasets.digest(arrays)}))
     faults = verify(copied)
     assert len(faults) == 1
-    assert "trajectory 2 frame 1 differs by 5 grey levels" in faults[0]
+    assert f"trajectory 2 frame 1 differs by {away:g} grey levels" in faults[0]
 
 
 def test_verification_reports_an_unfinished_set(copied):

@@ -27,7 +27,7 @@ from csist_bench.evaluation.cramer_rao import (
 from csist_bench.recipes import load_data_recipe
 from csist_bench.simulation import scene_law
 from csist_bench.simulation.camera import Camera
-from csist_bench.simulation.optics import Optics
+from csist_bench.simulation.optics import Optics, pixel_response
 from csist_bench.simulation.scenes import draw_scenes
 from tests.reference.naive_cramer_rao import naive_frame_information, naive_pixel_information, naive_rigid_covariance
 
@@ -255,3 +255,18 @@ def test_a_group_turns_and_grows_about_the_middle_of_its_targets() -> None:
     np.testing.assert_allclose(columns[..., 0][present], ((later - earlier) / (2 * step))[present], atol=1e-8)
     np.testing.assert_allclose(columns[..., 1][present], offset[present], atol=1e-12)
     np.testing.assert_array_equal(_shape_columns(xy, "group-rotated")[..., 0], columns[..., 0])
+
+
+def test_a_level_that_is_fitted_takes_its_share_of_the_information():
+    camera, known = _camera(background_law="constant"), _camera()
+    xy, light = np.array([[[[5.2, 4.9]]]]), np.array([[[230.0]]])
+    step = 1e-4 * np.eye(3)
+    theta = np.array([5.2, 4.9, 230.0])
+
+    def image(at):
+        return at[2] * np.outer(pixel_response(np.arange(11), at[1], 0.5), pixel_response(np.arange(11), at[0], 0.5))
+
+    jacobian = np.array([(image(theta + e) - image(theta - e)).ravel() / 2e-4 for e in step])
+    assert frame_information(xy, light, known)[0, 0] == pytest.approx(jacobian @ jacobian.T / 4, rel=1e-5, abs=1e-6)
+    less = jacobian - jacobian.mean(axis=1, keepdims=True)
+    assert frame_information(xy, light, camera)[0, 0] == pytest.approx(less @ less.T / 4, rel=1e-5, abs=1e-6)

@@ -56,6 +56,13 @@ def test_a_match_is_kept_while_it_is_near():
     assert scores.hota < crossed([[1, 2], [1, 2], [1, 2]]).hota == pytest.approx(100)
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_match_is_kept_though_another_track_comes_nearer(first):
+    place, frame = np.zeros(3, int), np.array([0, 1, 1])
+    xy, track = np.array([[5.1, 5.0], [5.1, 5.0], [5.0, 5.0]]), np.array([first, first, first + 1])
+    assert scores_of_tracks(np.full((1, 2, 1, 2), 5.0), place, frame, xy, track).id_switches == 0
+
+
 def test_a_new_name_is_a_switch():
     scores = crossed([[1, 2], [3, 2], [3, 2]])
     assert scores.id_switches == 1
