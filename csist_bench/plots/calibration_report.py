@@ -110,13 +110,13 @@ def _intensity(panel: Axes, found: Calibration) -> None:
         color=SKY,
         label=f"{len(found.intensities):,} targets",
     )
-    if found.intensity_law is not None:
-        low, high = found.intensity_law
-        panel.axvspan(low, high, color=ORANGE, alpha=0.25, lw=0, zorder=0, label=f"law: {low:.4g} to {high:.4g}")
+    told = found.told.fields.intensity
+    law, whose = (told, "law told") if isinstance(told, tuple) else (found.intensity_law, "law")
+    if law is not None:
+        low, high = law
+        panel.axvspan(low, high, color=ORANGE, alpha=0.25, lw=0, zorder=0, label=f"{whose}: {low:.4g} to {high:.4g}")
     panel.set(xlabel="light of one target in one frame, grey levels", ylabel="targets")
-    panel.legend(
-        frameon=False, fontsize=9, title=None if found.intensity_law else "no law told: free", title_fontsize=8
-    )
+    panel.legend(frameon=False, fontsize=9, title=None if law else "no law told: free", title_fontsize=8)
     tidy(panel)
 
 

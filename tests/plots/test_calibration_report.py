@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
 
 import csist_bench as cb
 from csist_bench.plots.calibration_report import calibration_report
+from csist_bench.simulation.camera_file import CameraFile, fields_of
 from tests.helpers.unknown_sensors import foreign_sequences
 
 
@@ -34,6 +37,14 @@ def test_the_figures_stand_in_the_picture(found, tmp_path):
     text = (tmp_path / "full.svg").read_text()
     for part in ("frames of mine", f"{found.widths.sigma[0]:.4f}", "Photon transfer", "Fitted intensities"):
         assert part in text, part
+
+
+def test_a_law_that_was_told_is_drawn_as_such(found, tmp_path):
+    told = replace(found, told=CameraFile(fields_of({"intensity": [400, 900]}, "told")), intensity_law=None)
+    calibration_report(told, tmp_path / "told.svg")
+    text = (tmp_path / "told.svg").read_text()
+    assert "law told: 400 to 900" in text
+    assert "no law told" not in text
 
 
 def test_what_was_not_found_is_said(tmp_path):
