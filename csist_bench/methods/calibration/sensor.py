@@ -48,25 +48,32 @@ def bad_pixels_of(frames: NDArray[Any]) -> Bools | None:
     Targets move or differ from sequence to sequence, so that a pixel's median over all frames (N, T, H, W) shows the
     pixel.
     """
-    flat = np.asarray(frames, dtype=np.float64).reshape(-1, *frames.shape[2:])
+    values = np.asarray(frames, dtype=np.float64)
+    flat = values.reshape(-1, *frames.shape[2:])
     if len(flat) < LEAST_FRAMES:
         return None
     median = np.median(flat, axis=0)
     spread = MAD_TO_SD * np.median(np.abs(flat - median), axis=0)
     quiet = np.median(spread)
+    hot, added = _standing_out(median, quiet, len(flat))
+    noisy, _ = _standing_out(spread, max(0.2 * quiet, 1e-9), len(flat))
     # The light of targets that stand there comes and goes with them; what a bad pixel adds is always there, or changes
     # from frame to frame.
-    steps = np.diff(np.asarray(frames, dtype=np.float64), axis=1)
-    jumps = MAD_TO_SD * np.median(np.abs(steps), axis=(0, 1)) / np.sqrt(2) if steps.size else spread
-    bad = spread < 0.1 * quiet  # dead: it does not move
-    for image, scale in ((median, quiet), (spread, max(0.2 * quiet, 1e-9))):
-        around = _neighbours(image)
-        away = image - np.median(around, axis=0)
-        robust = max(MAD_TO_SD * float(np.median(np.abs(away))), 0.05 * scale, scale / np.sqrt(len(flat)))
-        # Where targets often stand neighbours stand out too; a bad pixel does by far more.
-        outside = np.abs(away) > OUTLIER * robust + TWICE * np.abs(around - np.median(image)).max(axis=0)
-        bad |= outside & ((spread < STEADY * np.abs(away)) if image is median else (jumps > STEADY * spread))
-    return bad
+    hot &= spread < STEADY * np.abs(added)
+    if frames.shape[1] > 1:
+        jumps = MAD_TO_SD * np.median(np.abs(np.diff(values, axis=1)), axis=(0, 1)) / np.sqrt(2)
+        noisy &= jumps > STEADY * spread
+    dead = spread < 0.1 * quiet  # it does not move
+    return np.asarray(dead | hot | noisy)
+
+
+def _standing_out(image: Floats, scale: float, frames: int) -> tuple[Bools, Floats]:
+    """Return which pixels (H, W) of a statistic over time stand out from their neighbours, and by how much all do."""
+    around = _neighbours(image)
+    away = image - np.median(around, axis=0)
+    robust = max(MAD_TO_SD * float(np.median(np.abs(away))), 0.05 * scale, scale / np.sqrt(frames))
+    # Where targets often stand neighbours stand out too; a bad pixel does by far more.
+    return np.abs(away) > OUTLIER * robust + TWICE * np.abs(around - np.median(image)).max(axis=0), away
 
 
 def _neighbours(image: Floats) -> Floats:
