@@ -26,7 +26,7 @@ from csist_bench.methods.calibration.sensor import (
     rough_gain,
     saturation_of,
 )
-from csist_bench.methods.calibration.width_score import WidthScore, has_law
+from csist_bench.methods.calibration.width_score import LEAST_TOGETHER, MOST_TOGETHER, WidthScore, has_law
 from csist_bench.methods.calibration.widths import WidthFinder, Widths, with_widths
 from csist_bench.methods.fitting.background import estimated_background
 from csist_bench.methods.fitting.misfit import Explained, explain
@@ -35,9 +35,7 @@ from csist_bench.simulation.camera import BackgroundLaw, Camera, PixelMaps
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-LONGEST = 20  # frames of a sequence that are fitted together; longer ones are cut
 LARGEST_SAMPLE = 60  # sequences
-LEAST_LENGTH = 5  # frames: shorter sequences leave the PSF open
 ROUNDS = 3  # of widths, noise and gain in turn
 WINDOW_SIGMAS = 4.0
 FEW = 30  # intensities, below which no law of them is told
@@ -94,8 +92,8 @@ def calibrate(frames: NDArray[Any], given: Given | None = None, say: Say = lambd
     if not len(lit):
         return start.without_fits("no targets were seen")
     sample = sampled(lit)
-    if sample.shape[1] < LEAST_LENGTH and "psf_sigma" not in given.names:
-        few = f"sequences of {sample.shape[1]} frames leave it open; it takes {LEAST_LENGTH} frames or more in a row"
+    if sample.shape[1] < LEAST_TOGETHER and "psf_sigma" not in given.names:
+        few = f"sequences of {sample.shape[1]} frames leave it open; it takes {LEAST_TOGETHER} frames or more in a row"
         return start.without_fits(
             "single frames leave it open; it takes sequences of 5 frames or more" if sample.shape[1] == 1 else few
         )
@@ -120,8 +118,8 @@ def _some(frames: NDArray[Any]) -> NDArray[Any]:
         return frames
     if n > 1:
         chosen = np.unique(np.linspace(0, n - 1, max(1, most // t)).astype(int))
-        return np.asarray(frames[chosen][:, : max(most, LONGEST)])
-    return frames[:, : max(most, LONGEST)]
+        return np.asarray(frames[chosen][:, : max(most, MOST_TOGETHER)])
+    return frames[:, : max(most, MOST_TOGETHER)]
 
 
 def _of_windows(camera: Camera, sequences: NDArray[Any]) -> Camera:
@@ -145,9 +143,9 @@ def with_light(sequences: NDArray[Any], background: Background, bad: Bools | Non
 
 
 def sampled(frames: NDArray[Any]) -> NDArray[Any]:
-    """Return up to LARGEST_SAMPLE sequences of at most LONGEST frames, evenly spread over frames (N, T, H, W)."""
+    """Return up to LARGEST_SAMPLE sequences of at most MOST_TOGETHER frames, evenly spread over frames (N, T, H, W)."""
     n, t = frames.shape[:2]
-    length = min(t, LONGEST)
+    length = min(t, MOST_TOGETHER)
     runs = t // length
     cut = frames[:, : runs * length].reshape(n * runs, length, *frames.shape[2:])
     chosen = np.unique(np.linspace(0, len(cut) - 1, min(len(cut), LARGEST_SAMPLE)).astype(int))

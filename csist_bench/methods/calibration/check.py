@@ -15,14 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.methods.calibration.result import with_error
-from csist_bench.methods.calibration.width_score import LEAST_TOGETHER, WidthScore, has_law
-from csist_bench.methods.calibration.widths import WidthFinder
-from csist_bench.methods.camera_use import without_unknown_background
-from csist_bench.methods.fitting.frames import window_side
+from csist_bench.methods.calibration.width_score import LEAST_TOGETHER, MOST_TOGETHER, WidthScore, has_law
+from csist_bench.methods.calibration.widths import WidthFinder, window_of
+from csist_bench.methods.camera_use import plainly, without_unknown_background
 from csist_bench.simulation.camera import Camera
 
 SAMPLE = 600  # frames that are enough
-LONGEST = 20  # frames of a sequence
 SURE = 4.0  # standard errors by which a width must differ
 # Relative departures that are said: of both widths together, and of one of them, of sequences and of single frames.
 LEAST_DEPARTURE, LEAST_OF_SINGLE_FRAMES = 0.025, 0.04
@@ -31,8 +29,8 @@ OF_ONE_AXIS = 1.5  # times as much
 
 def sample_of(total: int, length: int) -> list[tuple[int, int]]:
     """Return which of `total` trajectories of `length` frames are looked at: ranges of them, evenly spread."""
-    side_by_side = max(1, LONGEST // length)
-    most = SAMPLE // (side_by_side * min(length, LONGEST))
+    side_by_side = max(1, MOST_TOGETHER // length)
+    most = SAMPLE // (side_by_side * min(length, MOST_TOGETHER))
     starts = np.unique(np.linspace(0, max(total - side_by_side, 0), most).astype(int)).tolist()
     return [(start, min(start + side_by_side, stop)) for start, stop in zip(starts, [*starts[1:], total])]
 
@@ -50,7 +48,7 @@ def wrong_width(frames: NDArray[Any], camera: Camera) -> str:
     """
     if not can_tell(frames.shape[1], camera) or frames.shape[2] != frames.shape[3]:
         return ""
-    frames = frames[:, :LONGEST]
+    frames = frames[:, :MOST_TOGETHER]
     return _by_score(frames, camera) if has_law(camera) else _by_evidence(frames, camera)
 
 
@@ -59,15 +57,17 @@ def _by_score(frames: NDArray[Any], camera: Camera) -> str:
     least = LEAST_DEPARTURE if frames.shape[1] >= LEAST_TOGETHER else LEAST_OF_SINGLE_FRAMES
     known = np.array(camera.psf_sigma_error) / told  # how well they are told
     first = score.departure(camera.widths)
-    # One step says nothing, or it is short of the whole way: only a far one is worth the others.
+    # A step may be short of the whole way, but not so far; where it is tiny the others are spared.
     if first is None or (np.abs(first.relative) < 0.5 * least).all():
         return ""
-    if (found := score.widths(camera.widths)) is None:
-        away, error = first.relative[2], math.hypot(first.error[2], known.min())
-        if abs(away) < max(SURE * error, least):
+    if (found := score.widths(camera.widths, first)) is None:
+        if abs(first.relative[2]) < max(SURE * math.hypot(first.error[2], known.min()), least):
             return ""
-        wide = "wider" if away > 0 else "narrower"
-        return f"the frames show a PSF {wide} than told, by {abs(away):.0%} at least: see csist-bench calibrate"
+        own = " x ".join(f"{width:.3g}" for width in told)
+        return (
+            f"the frames show a PSF other than that told ({own} px), or light that the camera does not tell of: "
+            "see csist-bench calibrate"
+        )
     widths, errors = np.array(found.sigma), np.array(found.error)
     away, error = np.log(widths / told), np.hypot(errors / widths, known)
     together = abs(away.mean()) > max(SURE * math.hypot(*error) / 2, least)
@@ -79,9 +79,8 @@ def _by_score(frames: NDArray[Any], camera: Camera) -> str:
 
 def _by_evidence(frames: NDArray[Any], camera: Camera) -> str:
     sample = without_unknown_background(frames, camera)
-    told = replace(camera, background_law="level", maps=None, intensity_free=True)
-    side = min(window_side(0, told, sample.shape[2:]) + 2, sample.shape[3])
-    found = WidthFinder(sample, told, side).refine(*camera.widths)
+    told = replace(plainly(camera), intensity_free=True)
+    found = WidthFinder(sample, told, window_of(sample, told)).refine(*camera.widths)
     if found is None:
         return ""
     said = [

@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.detections import Detections
-from csist_bench.methods.calibration.widths import Widths, with_widths
+from csist_bench.methods.calibration.widths import Widths, window_of, with_widths
 from csist_bench.methods.camera_use import plainly, without_unknown_background
-from csist_bench.methods.fitting.frames import window_side
+from csist_bench.methods.fitting.counts import intensity_law
 from csist_bench.methods.fitting.misfit import explain
 from csist_bench.methods.ml.method import WIDEST_LAW, MaximumLikelihood
 from csist_bench.methods.ml_seq.method import SequenceMaximumLikelihood
@@ -31,9 +31,8 @@ from csist_bench.simulation.jacobian import background_columns, frame_model
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-LEAST_TOGETHER = 5  # frames of a sequence: fewer are answered one by one
+LEAST_TOGETHER, MOST_TOGETHER = 5, 20  # frames of a sequence: fewer are answered one by one, longer ones are cut
 BENDS = (2, 3)  # powers of time of the path that the targets share; each has a straight part of its own
-NARROWEST_LAW = 1e-3  # relative spread of the intensities: a law of one value
 LEAST_SEQUENCES, LEAST_SINGLE_FRAMES = 8, 60  # fewer tell nothing
 RIDGE = 1e-9  # of the normal matrix's diagonal: unknowns that are alike take up no more than one does
 LARGEST_STEP, STEPS = 0.15, 8  # relative, of one step of Fisher's scoring; and how many there are
@@ -45,8 +44,8 @@ SEED = 20_000  # of simulated noise
 class Departure:
     """By how much the widths of the frames depart from those told, relative, along x, y and both at once.
 
-    `relative` and `error` are (3,): one step of Fisher's scoring, and its standard error: by how
-    sequences scatter, and at least that of the likelihood.
+    `relative` and `error` are (3,): one step of Fisher's scoring, and its standard error, by how sequences scatter and
+    at least that of the likelihood.
     `counts` (B,) are the sequences' numbers of targets, 0 where they were not scored.
     """
 
@@ -95,6 +94,11 @@ class WidthScore:
         if frames.shape[1] < LEAST_TOGETHER:
             frames = frames.reshape(-1, 1, *frames.shape[2:])
         self.frames, self.camera, self.simulations = frames, camera, simulations
+        clipped = np.greater_equal(frames, camera.saturation)
+        # Light that one frame has lost is missing where its targets are counted; a sequence makes up for it, but not
+        # for a frame that is clipped all over.
+        alone = frames.shape[1] == 1
+        self.usable = ~(clipped.any(axis=(1, 2, 3)) if alone else clipped.all(axis=(2, 3)).any(axis=1))
         self.alone = without_unknown_background(frames, camera)
         # The part that was taken off is light too, whose noise stays.
         self.background = np.asarray(frames - self.alone, dtype=np.float64) + camera.background
@@ -120,11 +124,14 @@ class WidthScore:
         error = seen.error * math.sqrt(1 + 1 / self.simulations) if self.simulations else seen.error
         return Departure(seen.relative - own, error, scores.counts)
 
-    def widths(self, start: tuple[float, float]) -> Widths | None:
-        """Return the widths by Fisher's scoring from `start`, px; None: there is no end."""
+    def widths(self, start: tuple[float, float], first: Departure | None = None) -> Widths | None:
+        """Return the widths by Fisher's scoring from `start`, px; None: there is no end.
+
+        `first` is the departure from `start`, where it is known.
+        """
         x, y = start
-        for _ in range(STEPS):
-            found = self.departure((x, y))
+        for number in range(STEPS):
+            found = first if first and not number else self.departure((x, y))
             if found is None:
                 return None
             step, error = found.relative[:2], found.error[:2]
@@ -135,9 +142,8 @@ class WidthScore:
         return None
 
     def _answers(self, frames: NDArray[Any], told: Camera) -> Detections:
-        side = min(window_side(0, told, frames.shape[2:]) + 2, frames.shape[3])
         if frames.shape[1] > 1:
-            return SequenceMaximumLikelihood(window=side, width="camera").fit(frames, told).detections
+            return SequenceMaximumLikelihood(window=window_of(frames, told), width="camera").detect(frames, told)
         return MaximumLikelihood().detect(frames, told)
 
     def _simulated(self, found: Detections, told: Camera, number: int) -> Floats:
@@ -154,7 +160,7 @@ class WidthScore:
         t = frames.shape[1]
         order = np.lexsort((found.frame, found.trajectory))
         starts = np.searchsorted(found.trajectory[order], np.arange(len(frames) + 1))
-        for b in range(len(frames)):
+        for b in np.flatnonzero(self.usable).tolist():
             rows = order[starts[b] : starts[b + 1]]
             targets, odd = divmod(len(rows), t)
             if not targets or odd:
@@ -166,13 +172,17 @@ class WidthScore:
             rows = rows.reshape(t, targets)
             if t > 1:
                 rows = np.take_along_axis(rows, np.argsort(track, axis=1), axis=1)
-            gradient, information = self._score(b, frames[b], found, rows, told)
+            try:
+                gradient, information = self._score(b, frames[b], found, rows, told)
+            except np.linalg.LinAlgError:  # all pixels about a target are bad or clipped
+                continue
             gradients.append(gradient)
             matrices.append(information)
             counts[b] = targets
         if len(gradients) < (LEAST_SEQUENCES if t > 1 else LEAST_SINGLE_FRAMES):
             return None
-        return _Scores(np.array(gradients), np.array(matrices), counts)
+        scores = _Scores(np.array(gradients), np.array(matrices), counts)
+        return scores if np.linalg.eigvalsh(scores.information.sum(axis=0))[0] > 0 else None
 
     def _score(
         self, b: int, frames: NDArray[Any], found: Detections, rows: Ints, told: Camera
@@ -252,8 +262,7 @@ def _law(camera: Camera, intensity: Floats, unknowns: int) -> tuple[Floats, Floa
     """Return what the law of intensities adds to the normal matrix's diagonal and to its right side, each (U,)."""
     precision, pull = np.zeros((2, unknowns))
     if not camera.intensity_free:
-        middle = (camera.intensity_min + camera.intensity_max) / 2
-        sd = max((camera.intensity_max - camera.intensity_min) / math.sqrt(12), NARROWEST_LAW * middle)
+        mean, sd = intensity_law(camera)
         precision[: len(intensity)] = sd**-2
-        pull[: len(intensity)] = (middle - intensity) / sd**2
+        pull[: len(intensity)] = (mean - intensity) / sd**2
     return precision, pull

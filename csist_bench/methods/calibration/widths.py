@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from csist_bench.methods.fitting.frames import window_side
 from csist_bench.methods.ml_seq.method import SequenceFit, SequenceMaximumLikelihood
 from csist_bench.simulation.camera import Camera
 
@@ -106,6 +107,11 @@ def with_widths(camera: Camera, x: float, y: float) -> Camera:
     """Return the camera with another PSF: a Gaussian of widths x and y, px."""
     optics = replace(camera.optics, psf_sigma=float((x * y) ** 0.5))
     return replace(camera, optics=optics, psf_sigma_xy=None if x == y else (float(x), float(y)), psf_sigma_error=(0, 0))
+
+
+def window_of(frames: NDArray[Any], camera: Camera) -> int:
+    """Return the side of the windows that sequences (B, T, n, n) are fitted in, px, with room for a wider PSF."""
+    return int(min(window_side(0, camera, frames.shape[2:]) + 2, frames.shape[3]))
 
 
 class WidthFinder:

@@ -52,6 +52,23 @@ def test_nothing_is_said_of_what_is_right_or_not_known(frames):
     assert wrong_width(frames, told(0.53, psf_sigma_error=(0.02, 0.02))) == ""  # which said itself that it may be wrong
 
 
+@pytest.mark.parametrize("law", ["level", "constant"])
+def test_frames_without_a_pixel_that_counts_tell_nothing(frames, law):
+    clipped = told(0.5, saturation=60.0, background_law=law)
+    for seen in (
+        np.full_like(frames, 60.0),
+        np.where(np.arange(20)[:, None, None] == 3, 60.0, np.minimum(frames, 60.0)),
+    ):
+        assert wrong_width(seen, clipped) == ""
+        assert wrong_width(single(seen), clipped) == ""
+
+
+def test_where_no_width_explains_the_frames_none_is_named(frames):
+    light = 50 * np.random.default_rng(2).random((30, 1, 11, 11))
+    said = wrong_width(frames + light, CAMERA)
+    assert said.startswith("the frames show a PSF other than that told (0.5 x 0.5 px), or light that the camera does")
+
+
 def test_intensities_that_are_assumed_are_not_a_law(frames):
     """Sequences tell without one; single frames do not."""
     free, assumed = told(0.53, intensity_free=True), told(0.53, assumed=("intensity",))
