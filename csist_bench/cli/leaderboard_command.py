@@ -20,7 +20,7 @@ from csist_bench.cli.options import (
     terminal_width,
 )
 from csist_bench.cli.submit_command import DEFAULT_LEADERBOARD
-from csist_bench.conventions import FAMILIES, STATUSES
+from csist_bench.conventions import FAMILIES, PRIOR_TIERS, STATUSES
 from csist_bench.errors import must
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ SCHEMA_NAMES = ("predictions", "row", "submission")
 @click.option("--bayes", is_flag=True, help="With --lines: compute the Bayes lines instead (minutes; goes on if cut).")
 @click.option("--work", metavar="DIR", help="With --bayes: folder of the parts that are done.  [default: runs/bayes]")
 @click.option("--trajectories", type=click.IntRange(min=1), metavar="N", help="With --bayes: only the first N.")
+@click.option("--prior-tier", type=click.Choice(PRIOR_TIERS), help="With --bayes: lines of one prior tier only.")
 @click.option("--data", metavar="PATH", help="Data set for --check and --lines.")
 @click.option("--split", default="test", show_default=True, help="Split for --lines.")
 @click.option("--docs", is_flag=True, help="Write the results in Markdown pages anew; with --check only compare.")
@@ -71,6 +72,7 @@ def command(
     bayes: bool,
     work: str | None,
     trajectories: int | None,
+    prior_tier: str | None,
     data: str | None,
     split: str,
     docs: bool,
@@ -88,6 +90,7 @@ def command(
       csist-bench leaderboard --schema predictions
       csist-bench leaderboard --docs README.md docs/results.md
       csist-bench leaderboard --lines --bayes --data data/noise5.zarr
+      csist-bench leaderboard --lines --bayes --data data/free2.zarr --prior-tier B
 
     Rows are in order of score; rank is 1 + the number of rows that are significantly better. In a terminal, columns
     that do not fit are left out and named beneath the table; a pipe gets every column.
@@ -96,7 +99,8 @@ def command(
     folders of submissions it scores the predictions again, and holds row.toml to what comes out; their data are made
     from the recipe unless --data is the set.
     """
-    _require_together(lines, bayes, work, trajectories)
+    asked = BayesAsked(bayes, work, trajectories, prior_tier)
+    _require_together(lines, asked)
     folders = pages if check and not docs else ()
     if fetch and not folders:
         raise must("--fetch", "come with --check FOLDER", "--fetch alone")
@@ -107,7 +111,7 @@ def command(
     elif docs or pages:
         _write_results(path, pages, docs, check)
     elif lines and not check:
-        _keep_lines(path, data or DEFAULT_DATA, split, bayes, work, trajectories)
+        _keep_lines(path, data or DEFAULT_DATA, split, asked)
     elif check:
         _check(path if lines else _shown_path(path), data)
     else:
@@ -255,27 +259,42 @@ def _check_folders(path: str, folders: tuple[str, ...], data: str | None, fetch:
         sys.exit(1)
 
 
-def _require_together(lines: bool, bayes: bool, work: str | None, trajectories: int | None) -> None:
-    if bayes and not lines:
+@dataclass(frozen=True)
+class BayesAsked:
+    """Whether Bayes lines are asked for, and which."""
+
+    bayes: bool
+    work: str | None
+    trajectories: int | None
+    prior_tier: str | None
+
+
+def _require_together(lines: bool, asked: BayesAsked) -> None:
+    if asked.bayes and not lines:
         raise must("--bayes", "come with --lines", "--bayes alone")
-    for name, value in (("--work", work), ("--trajectories", trajectories)):
-        if value is not None and not bayes:
+    options = (("--work", asked.work), ("--trajectories", asked.trajectories), ("--prior-tier", asked.prior_tier))
+    for name, value in options:
+        if value is not None and not asked.bayes:
             raise must(name, "come with --lines --bayes", value)
 
 
-def _keep_lines(
-    path: str, data: str, split: str, bayes: bool = False, work: str | None = None, trajectories: int | None = None
-) -> None:
+def _keep_lines(path: str, data: str, split: str, asked: BayesAsked) -> None:
     from csist_bench.datasets import open_dataset
     from csist_bench.leaderboard.lines import compute_bayes_lines, compute_lines, replace_lines
 
     store = open_dataset(data)
-    if bayes:
-        progress = ProgressLine("decided", "trajectories")
-        lines, remarks = compute_bayes_lines(store, split, Path(work or BAYES_WORK), trajectories, progress)
+    if asked.bayes:
+        lines, remarks = compute_bayes_lines(
+            store,
+            split,
+            Path(asked.work or BAYES_WORK),
+            trajectories=asked.trajectories,
+            prior_tier=asked.prior_tier,
+            progress=ProgressLine("decided", "trajectories"),
+        )
     else:
         lines = compute_lines(store, split)
         remarks = [""] * len(lines)
-    replace_lines(Path(path).parent, lines)
+    replace_lines(Path(path).parent, lines, asked.prior_tier)
     for line, remark in zip(lines, remarks):
         say(f"{line.dataset}, {line.split}: {line.label}: {line.value_text}" + f" ({remark})" * bool(remark))

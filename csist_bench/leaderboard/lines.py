@@ -14,7 +14,7 @@ from typing import Any, Literal
 import msgspec
 
 from csist_bench.datasets import Dataset
-from csist_bench.errors import InputError, show
+from csist_bench.errors import InputError, must, show
 from csist_bench.evaluation.ceilings import grid_ceiling
 from csist_bench.evaluation.truth import Truth
 from csist_bench.leaderboard.datasets import dataset_label
@@ -88,17 +88,28 @@ def compute_bayes_lines(
     store: Dataset,
     split: str,
     work: Path,
+    *,
     trajectories: int | None = None,
+    prior_tier: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[list[Line], list[str]]:
     """Return the Bayes lines of the law that the data set follows, and what is to be said of each.
 
-    `work` is the folder of the parts that are done.
+    `work` is the folder of the parts that are done; `prior_tier` asks for the lines of one tier alone.
+
+    Raises
+    ------
+    InputError
+        If there is no such line on the set.
     """
-    from csist_bench.evaluation.bayes_lines import bayes_table
+    from csist_bench.evaluation.bayes_lines import bayes_table, known_of
 
     camera = Camera.from_recipe(store.recipe)
-    table = bayes_table(store.split(split), camera, work, trajectories=trajectories, progress=progress)
+    known = [each for each in known_of(store.recipe) if prior_tier in (None, each.prior_tier)]
+    if not known:
+        there = " and ".join(sorted({each.prior_tier for each in known_of(store.recipe)}))
+        raise must("--prior-tier", f"be {there} on {store.recipe.name}", prior_tier)
+    table = bayes_table(store.split(split), camera, work, known=known, trajectories=trajectories, progress=progress)
     about = _about(store, split)
     lines = [
         Line(**about, kind="bayes", label=row.line.label, cso_map=min(100.0, row.cso_map), error=row.error)
@@ -129,10 +140,14 @@ def _line(cells: dict[str, Any]) -> Line:
     return msgspec.convert(given, Line, strict=False)
 
 
-def replace_lines(folder: Path, lines: Sequence[Line]) -> None:
-    """Put the lines of a data set in the place of those that were made as they are; by rename."""
+def replace_lines(folder: Path, lines: Sequence[Line], prior_tier: str | None = None) -> None:
+    """Put the lines of a data set in the place of those that were made as they are; by rename.
+
+    Where only those of one `prior_tier` were made, the others stay.
+    """
+    tier = f"tier {prior_tier}:" if prior_tier else ""
     path = folder / FILE
     with board_lock(path):
         ours = {line.made_together for line in lines}
-        kept = [line for line in read_lines(folder) if line.made_together not in ours]
+        kept = [line for line in read_lines(folder) if line.made_together not in ours or tier not in line.label]
         write_table(path, COLUMNS, [msgspec.structs.astuple(line) for line in (*kept, *lines)])

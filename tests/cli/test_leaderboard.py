@@ -125,13 +125,21 @@ def test_bayes_lines_are_computed_kept_and_shown_beside_the_others(bench, truth,
     # Again, from the parts that are kept; only so many trajectories are parts of their own.
     assert bench.leaderboard("--lines", "--bayes", "--data", bench.store.path, "--work", work)[1] == out
     label = "seqcsist trajectories=12 splits=[0.0,0.34,0.66]"
+    only = ("--lines", "--bayes", "--data", bench.store.path, "--work", work, "--prior-tier", "D")
+    assert bench.leaderboard(*only)[1] == out
     shown = bench.leaderboard("--dataset", label)[1]
     assert "Bayes, from above, tier D: 1 frame: 100.0 +- 0.00" in shown
     assert "Cramer-Rao line, tier B: 1 frame: 100.0" in shown
 
 
 def test_options_of_bayes_lines_alone_are_refused(bench):
-    for options in (["--bayes"], ["--lines", "--work", "x"], ["--lines", "--trajectories", "2"]):
+    for options in (["--bayes"], ["--lines", "--work", "x"], ["--lines", "--trajectories", "2"], ["--lines", "--prior-tier", "B"]):
         code, out, err = bench.leaderboard(*options)
         assert (code, out) == (2, "")
         assert "must come with --lines" in err
+
+
+def test_a_prior_tier_that_has_no_bayes_line_on_the_set_is_refused(bench):
+    code, out, err = bench.leaderboard("--lines", "--bayes", "--prior-tier", "C", "--data", bench.store.path)
+    assert (code, out) == (2, "")
+    assert "--prior-tier must be D on seqcsist, got C" in err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from csist_bench.errors import InputError
@@ -32,6 +33,17 @@ def test_lines_of_a_data_set_replace_its_old_ones_and_no_others(tmp_path):
     (tmp_path / "lines.csv").write_text("a,b\n1,2\n")
     with pytest.raises(InputError, match="not a table of reference lines"):
         read_lines(tmp_path)
+
+
+def test_lines_of_one_prior_tier_leave_those_of_the_others(tmp_path):
+    about = {"dataset": "x", "split": "test", "kind": "bayes", "dataset_fingerprint": FINGERPRINT}
+    b, c = (Line(**about, label=f"Bayes, K answers, tier {tier}: 1 frame", cso_map=50.0) for tier in "BC")
+    replace_lines(tmp_path, [b, c])
+    again = msgspec.structs.replace(b, cso_map=60.0)
+    replace_lines(tmp_path, [again], "B")
+    assert read_lines(tmp_path) == [c, again]
+    replace_lines(tmp_path, [b])
+    assert read_lines(tmp_path) == [b]
 
 
 def test_a_table_of_before_there_were_errors_is_read(tmp_path):
