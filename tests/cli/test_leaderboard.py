@@ -133,7 +133,8 @@ def test_bayes_lines_are_computed_kept_and_shown_beside_the_others(bench, truth,
 
 
 def test_options_of_bayes_lines_alone_are_refused(bench):
-    for options in (["--bayes"], ["--lines", "--work", "x"], ["--lines", "--trajectories", "2"], ["--lines", "--prior-tier", "B"]):
+    alone = (["--work", "x"], ["--trajectories", "2"], ["--prior-tier", "B"])
+    for options in (["--bayes"], *(["--lines", *option] for option in alone)):
         code, out, err = bench.leaderboard(*options)
         assert (code, out) == (2, "")
         assert "must come with --lines" in err

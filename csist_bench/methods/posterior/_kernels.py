@@ -1,10 +1,12 @@
 """A Markov chain over the targets of one group: K of them anywhere in a disc about a free centre, rigid over m frames.
 
 In frame t target k stands at place_k + sum_i basis[t, i] path_i, with intensity light_k; pixels carry plain read noise.
-Each step changes one thing (a place, two places against each other, all of them, a turn of two or of all about their
-middle, a light, two lights against each other, the path) and is accepted by Metropolis' rule. Kinds of steps take
-turns, and their lengths are tuned while the chain burns in, when the noise is also taken as larger, to let the chain
-find its way. Random numbers are the caller's; numbers come out, nothing is checked.
+Every other step changes one thing (a place, two places against each other, all of them, a turn of two or of all about
+their middle, a light, two lights against each other, the path), the others everything at once, along what the chain has
+seen to vary together (adaptive Metropolis: Haario, Saksman and Tamminen, Bernoulli 7, 2001); each is accepted by
+Metropolis' rule. Lengths, and what varies together, are tuned while the chain burns in alone, when the noise is at
+first also taken as larger, to let the chain find its way. Random numbers are the caller's; numbers come out, nothing is
+checked.
 """
 
 from __future__ import annotations
@@ -22,13 +24,15 @@ from csist_bench.methods.fitting.pixel_model import axis_response
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-ONE, PAIR, ALL, TURN_PAIR, TURN_ALL, LIGHT, LIGHTS, PATH = range(8)
-KINDS_OF_ONE_FRAME, KINDS = 7, 8
+ONE, PAIR, ALL, TURN_PAIR, TURN_ALL, LIGHT, LIGHTS, PATH, JOINT = range(9)
+KINDS_OF_ONE_FRAME, KINDS = 7, 8  # that change one thing
 STRIPS = 24  # of the area that discs share
 HOT = 30.0  # the factor of the noise's variance at first
 TARGET_RATE, TUNING = 0.3, 0.05  # of acceptance, and how fast lengths follow it
 LONGEST = 3.0  # px, rad; lengths of light are in units of LIGHT_UNIT
 LIGHT_UNIT = 20.0
+STEP_OF_ALL = 2.4  # over sqrt(d) standard deviations: the best length for a normal law of d unknowns
+REFRESHES = 8  # of what varies together, from the middle of the burn-in to its end
 
 
 class Scene(NamedTuple):
@@ -196,6 +200,71 @@ def propose(
         path[which] += length * path_sd[which] * normal
 
 
+class Together(NamedTuple):
+    """What the chain has seen of its d unknowns since the noise is taken as it is: places, lights, path, in units.
+
+    number : (1,), of states; mean : (d,); scatter : (d, d), summed products of departures; factor : (d, d), lower
+    triangle with factor factor' = covariance
+    """
+
+    number: Floats
+    mean: Floats
+    scatter: Floats
+    factor: Floats
+
+
+@jit
+def together_of(unknowns: int) -> Together:
+    """Return what is known of `unknowns` before any state was seen."""
+    d = unknowns
+    return Together(np.zeros(1), np.zeros(d), np.zeros((d, d)), 0.1 * np.eye(d))
+
+
+@jit
+def note_state(place: Floats, light: Floats, path: Floats, path_sd: Floats, together: Together) -> None:
+    """Add a state to the mean and the scatter (Welford's update)."""
+    targets, d = len(light), len(together.mean)
+    away = np.empty(d)
+    for k in range(targets):
+        away[2 * k], away[2 * k + 1] = place[k, 0], place[k, 1]
+        away[2 * targets + k] = light[k] / LIGHT_UNIT
+    for i in range(len(path)):
+        for axis in range(2):
+            away[3 * targets + 2 * i + axis] = path[i, axis] / path_sd[i]
+    together.number[0] += 1.0
+    weight = 1.0 - 1.0 / together.number[0]
+    for a in range(d):
+        away[a] -= together.mean[a]
+        together.mean[a] += away[a] / together.number[0]
+    for a in range(d):
+        for b in range(d):
+            together.scatter[a, b] += weight * away[a] * away[b]
+
+
+@jit
+def refresh_factor(together: Together) -> None:
+    """Take the covariance of the states that were seen as what varies together."""
+    d = len(together.mean)
+    covariance = together.scatter / together.number[0] + 1e-8 * np.eye(d)
+    together.factor[:] = np.linalg.cholesky(covariance)
+
+
+@jit
+def move_all(
+    length: float, normal: Floats, place: Floats, light: Floats, path: Floats, path_sd: Floats, factor: Floats
+) -> None:
+    """Change a state in place by `length` times the factor (d, d) times `normal` (d,)."""
+    targets = len(light)
+    step = length * (factor @ normal)
+    for k in range(targets):
+        place[k, 0] += step[2 * k]
+        place[k, 1] += step[2 * k + 1]
+        light[k] += LIGHT_UNIT * step[2 * targets + k]
+    for i in range(len(path)):
+        for axis in range(2):
+            path[i, axis] += path_sd[i] * step[3 * targets + 2 * i + axis]
+
+
 @jit
 def run_chain(
     scene: Scene, place: Floats, light: Floats, normal: Floats, uniform: Floats, burn: int, offset: int, chain: Chain
@@ -205,24 +274,29 @@ def run_chain(
     Parameters
     ----------
     place, light : (K, 2) and (K,), where the chain begins; they move
-    normal, uniform : (N, 2) each, random numbers of every step
+    normal, uniform : (N, d) and (N, 2), random numbers of every step; d unknowns, 3 K + 2 D
     offset : the frame of the group in which places are asked for
     """
     steps, kinds = len(normal), KINDS if scene.pixels.shape[0] > 1 else KINDS_OF_ONE_FRAME
     path = np.zeros((len(scene.path_sd), 2))
     across, down = np.empty((2, scene.pixels.shape[0], len(light), padded(scene.pixels.shape[1])))
-    length, moved = np.full(KINDS, 0.1), np.ones(len(light), np.bool_)
+    length, moved = np.full(KINDS + 1, 0.1), np.ones(len(light), np.bool_)
+    together = together_of(normal.shape[1])
     respond(place, path, moved, scene, across, down)
     prior, chi2 = log_prior(place, light, path, scene), misfit(light, scene, across, down)
     new_across, new_down = across.copy(), down.copy()
     every, kept = (steps - burn) // len(chain.chi2), 0
+    between = max(burn // (2 * REFRESHES), 1)
     new_place, new_light, new_path = place.copy(), light.copy(), path.copy()
     for step in range(steps):
-        kind = step % kinds
+        kind = JOINT if step % 2 else (step // 2) % kinds
         new_place[:], new_light[:], new_path[:] = place, light, path
-        propose(
-            kind, length[kind], uniform[step, 0], normal[step], new_place, new_light, new_path, scene.path_sd, moved
-        )
+        if kind == JOINT:
+            moved[:] = True
+            move_all(length[JOINT], normal[step], new_place, new_light, new_path, scene.path_sd, together.factor)
+        else:
+            pick, whereto = uniform[step, 0], normal[step, :2]
+            propose(kind, length[kind], pick, whereto, new_place, new_light, new_path, scene.path_sd, moved)
         new_prior = log_prior(new_place, new_light, new_path, scene)
         accepted = False
         if new_prior > -math.inf:
@@ -239,6 +313,11 @@ def run_chain(
                 copy_moved(moved, across, new_across)
                 copy_moved(moved, down, new_down)
         if step < burn:
+            if 2 * step >= burn:
+                note_state(place, light, path, scene.path_sd, together)
+                if (step + 1) % between == 0:
+                    refresh_factor(together)
+                    length[JOINT] = STEP_OF_ALL / math.sqrt(len(together.mean))
             length[kind] = min(length[kind] * math.exp(TUNING * (accepted - TARGET_RATE)), LONGEST)
         elif (step - burn) % every == every - 1 and kept < len(chain.chi2):
             chain.chi2[kept] = chi2

@@ -71,10 +71,11 @@ def sample_frame(
     scene = scene_of(part, middle, camera, law)
     count = likely_count(part, camera, law)
     survey = survey_frames(middle, FLUX_WINDOW, np.inf, 0.0)
+    unknowns = 3 * count + 2 * len(scene.path_sd)
     chains = []
     for c in range(CHAINS):
         rng = np.random.default_rng([*seed, c])
-        normal, uniform = rng.standard_normal((effort.steps, 2)), rng.random((effort.steps, 2))
+        normal, uniform = rng.standard_normal((effort.steps, unknowns)), rng.random((effort.steps, 2))
         place = survey.centroids[0, :2] + start_in_disc(rng, count, 0.5 * law.radius)
         light = rng.uniform(law.low, law.high, count)
         chain = Chain(*(np.empty((effort.samples, *shape)) for shape in ((count, 2), (count,), ())))
