@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from csist_bench.methods.posterior._kernels import shared_area
+from csist_bench.methods.posterior._kernels import (
+    LIGHT_UNIT,
+    move_all,
+    note_state,
+    refresh_factor,
+    shared_area,
+    together_of,
+)
 from csist_bench.methods.posterior.chains import (
     CHAINS,
     Effort,
@@ -93,6 +100,33 @@ def test_five_frames_tell_more_than_one() -> None:
             sizes.append(middle.std(axis=0).mean())
         spread[window] = np.mean(sizes)
     assert spread[5] < 0.75 * spread[1]
+
+
+def test_chains_agree_where_five_frames_leave_little_room() -> None:
+    """Places, light and path vary together there; steps that change one thing alone leave half the frames above 1.2."""
+    recipe = load_data_recipe("seqcsist-free", ["noise_sigma=2", "separation_min=0", "seed=4"])
+    shard, camera, law = render_shard(recipe, range(12)), Camera.from_recipe(recipe), FreeLaw.of(recipe)
+    effort = Effort(8_000, 3_000, 128)
+    worst = [sample_frame(shard.frames[n], 9, 5, camera, law, [n], effort).r_hat for n in range(12)]
+    assert np.median(worst) < 1.08
+
+
+def test_what_varies_together_is_the_covariance_of_the_states() -> None:
+    rng = np.random.default_rng(0)
+    unknowns, number, path_sd = 3 * 3 + 2 * 2, 50, np.array([0.1, 0.02])
+    states = rng.normal(size=(number, unknowns)) @ rng.normal(size=(unknowns, unknowns))
+    together = together_of(unknowns)
+    for state in states:
+        path = state[9:].reshape(2, 2) * path_sd[:, None]
+        note_state(state[:6].reshape(3, 2), state[6:9] * LIGHT_UNIT, path, path_sd, together)
+    refresh_factor(together)
+    factor = together.factor
+    np.testing.assert_allclose(factor @ factor.T, np.cov(states.T, bias=True), atol=1e-6)
+    # A step along it changes every unknown as the factor says, in the units of the state.
+    normal, place, light, path = rng.normal(size=unknowns), np.zeros((3, 2)), np.zeros(3), np.zeros((2, 2))
+    move_all(0.5, normal, place, light, path, path_sd, factor)
+    moved = np.concatenate([place.ravel(), light / LIGHT_UNIT, (path / path_sd[:, None]).ravel()])
+    np.testing.assert_allclose(moved, 0.5 * factor @ normal)
 
 
 def test_the_light_tells_the_count() -> None:
