@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, wait
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -15,36 +15,38 @@ import numpy as np
 
 from csist_bench.conventions import AP_TITLES
 from csist_bench.datasets import Split, open_dataset
+from csist_bench.datasets.frame_files import BareFrames
 from csist_bench.datasets.generation import generate
 from csist_bench.detections import Detections
 from csist_bench.errors import InputError
 from csist_bench.evaluation.ceilings import grid_ceiling
 from csist_bench.evaluation.report import evaluate
 from csist_bench.evaluation.truth import Truth
+from csist_bench.jit import when_compiling
 from csist_bench.leaderboard.published import published_rows
+from csist_bench.methods.ahead import cores, steps
 from csist_bench.methods.inference import unmix_each
 from csist_bench.methods.registry import find, torch_works
 from csist_bench.methods.scope import Scope, Unmixed
 from csist_bench.plots.frames import frames_picture
 from csist_bench.recipes import load_data_recipe
+from csist_bench.simulation.camera import Camera
+from csist_bench.simulation.rendering import render_shard
 
 Say = Callable[[str], None]
 
 # What runs, on how many of the 750 test trajectories (None: all). ISTA needs 3,000 iterations a frame.
-PROGRAMME: tuple[tuple[str, int | None], ...] = (
-    ("bid", 60),
-    ("ista", 30),
-    ("ml", None),
-    ("ml-seq", None),
-    ("group-map", None),
-)
-NOISY_PROGRAMME: tuple[tuple[str, int | None], ...] = (("ml", 200), ("ml-seq", 200), ("group-map", 200))
+Programme = tuple[tuple[str, int | None], ...]
+ON_THE_GRID: Programme = (("bid", 20), ("ista", 10))
+FITTERS: Programme = (("ml", None), ("ml-seq", None), ("group-map", None))
+NOISY_FITTERS: Programme = (("ml", 200), ("ml-seq", 200), ("group-map", 200))
 NOISE_SIGMA = 2.0
-PATIENCE_S = 8.0  # longer than this means that kernels are being compiled
 SHOWN_FRAMES = 4
 # A row of the picture each: what a grid costs, what noise does, and what more frames give.
 SHOWN = (("noise-free", "ista"), (f"sigma {NOISE_SIGMA:g}", "ml"), (f"sigma {NOISE_SIGMA:g}", "ml-seq"))
 SHOWN_NETWORKS = ("espcn", "edsr", "ista-net", "offgrid-net")  # one a kind: all that are shipped would take minutes
+NETWORK_TRAJECTORIES = 15
+FEW = 8  # trajectories that call for all of a fitter's kernels: some are needed by crowded frames only
 
 
 @dataclass(frozen=True)
@@ -64,16 +66,24 @@ class Result:
 def demonstrate(folder: Path, say: Say) -> list[Result]:
     """Generate, unmix, score and draw; everything is written under `folder`. Returns the rows of the table."""
     folder.mkdir(parents=True, exist_ok=True)
+    beside = Beside(say)
+    when_compiling(beside.start)
     clean = _made(folder / "seqcsist.zarr", "seqcsist", say)
     sigma = f"noise_sigma={NOISE_SIGMA:g}"
     noisy = _made(folder / "noise.zarr", "seqcsist-noise", say, sigma, "trajectories=1500")
-    compile_fitters(folder / "noise.zarr", [name for name, _ in NOISY_PROGRAMME], say)
     results, rows = [], []
+    # The fitters come last, when most of their kernels are there.
     for split, data, programme in (
-        (clean, "noise-free", (*PROGRAMME, *_networks())),
-        (noisy, f"sigma {NOISE_SIGMA:g}", NOISY_PROGRAMME),
+        (clean, "noise-free", ON_THE_GRID),
+        (clean, "noise-free", tuple(_networks())),
+        (clean, "noise-free", FITTERS),
+        (noisy, f"sigma {NOISE_SIGMA:g}", NOISY_FITTERS),
     ):
-        scored, found = _programme(split, data, programme, say)
+        if programme is FITTERS:
+            for name, _ in FITTERS:  # so that what is compiled still is in no method's frames/s
+                unmix_each(noisy, name, ["grid"], scope=Scope(first=FEW, workers=1))
+        with _on_one_core() if beside.busy else nullcontext():
+            scored, found = _programme(split, data, programme, say)
         results += scored
         rows += [_Row(f"{find(name).title}, {data}", split, detections) for name, detections in found.items()]
     ceiling = grid_ceiling(_truth(clean), 3)
@@ -84,21 +94,49 @@ def demonstrate(folder: Path, say: Say) -> list[Result]:
     return results
 
 
-def compile_fitters(path: Path, names: Sequence[str], say: Say) -> None:
-    """Compile the kernels of the fitters side by side, one process each; on any later day they come from the cache."""
-    began = time.perf_counter()
-    with ProcessPoolExecutor(max_workers=len(names), mp_context=get_context("spawn")) as pool:
-        pending = [pool.submit(_unmix_few, str(path), name) for name in names]
-        if wait(pending, timeout=PATIENCE_S).not_done:
-            say("compiling the fitters' kernels, once after an installation: some 20 s")
-        for future in pending:
-            future.result()
-    say(f"kernels ready after {time.perf_counter() - began:.1f} s")
+class Beside:
+    """Other processes that compile the fitters' kernels while this one does what does not need them.
+
+    They start when the first kernel is compiled, so on any later day never. Nothing depends on them.
+    """
+
+    def __init__(self, say: Say) -> None:
+        self.say, self.pending = say, list[Future[None]]()
+
+    def start(self, kept: bool) -> None:
+        """Start them, where there are cores for it and what they compile is `kept`."""
+        self.say("compiling kernels, once after an installation: some 40 s")
+        if kept and cores() > 1:
+            pool = ProcessPoolExecutor(min(cores() - 1, len(FITTERS)), mp_context=get_context("spawn"))
+            first, *others = (name for name, _ in FITTERS)
+            # This process begins with the first, so they come to it last, and from its far end.
+            self.pending = [pool.submit(_unmix_few, name) for name in others] + [pool.submit(_compile_last, first)]
+            pool.shutdown(wait=False)
+
+    @property
+    def busy(self) -> bool:
+        """Whether they are at work."""
+        return not all(task.done() for task in self.pending)
 
 
-def _unmix_few(path: str, name: str) -> None:
-    # A few, not one: some kernels are needed by crowded frames only.
-    unmix_each(open_dataset(path).split("test"), name, ["grid"], scope=Scope(first=8, workers=1))
+def _unmix_few(name: str) -> None:
+    recipe = load_data_recipe("seqcsist-noise", [f"noise_sigma={NOISE_SIGMA:g}"])
+    frames = render_shard(recipe, range(FEW)).frames
+    unmix_each(BareFrames(frames, recipe), name, ["grid"], scope=Scope(workers=1, groups="one"))
+
+
+def _compile_last(name: str) -> None:
+    for step in steps(name, Camera.from_recipe(load_data_recipe("seqcsist-noise", [f"noise_sigma={NOISE_SIGMA:g}"]))):
+        step()
+
+
+def _on_one_core() -> AbstractContextManager[None]:
+    """Let networks take one core, where there are any: threads that wait for a core that is taken lose far more."""
+    if not torch_works():
+        return nullcontext()
+    from csist_bench.methods.networks.base import torch_threads
+
+    return torch_threads(1)
 
 
 def _made(path: Path, recipe: str, say: Say, *overrides: str) -> Split:
@@ -116,12 +154,10 @@ def _made(path: Path, recipe: str, say: Say, *overrides: str) -> Split:
 def _networks() -> Iterator[tuple[str, int | None]]:
     """Yield the networks that are shown, where PyTorch is installed."""
     if torch_works():
-        yield from ((name, 30) for name in SHOWN_NETWORKS)
+        yield from ((name, NETWORK_TRAJECTORIES) for name in SHOWN_NETWORKS)
 
 
-def _programme(
-    split: Split, data: str, programme: Sequence[tuple[str, int | None]], say: Say
-) -> tuple[list[Result], dict[str, Detections]]:
+def _programme(split: Split, data: str, programme: Programme, say: Say) -> tuple[list[Result], dict[str, Detections]]:
     """Run and score methods; return the lines of the table, and the detections of those that are shown."""
     published = {row.method: row.cso_map for row in published_rows() if row.dataset == "seqcsist"}
     results, shown = [], {}

@@ -40,8 +40,9 @@ def small(monkeypatch):
         "load_data_recipe",
         lambda name, overrides: load_data_recipe(name, [*overrides, *few, "trajectories=40"]),
     )
-    monkeypatch.setattr(demo, "PROGRAMME", (("bid", 2), ("lista", 1), ("ml", None)))
-    monkeypatch.setattr(demo, "NOISY_PROGRAMME", (("ml", 200),))
+    monkeypatch.setattr(demo, "ON_THE_GRID", (("bid", 2), ("lista", 1)))
+    monkeypatch.setattr(demo, "FITTERS", (("ml", None),))
+    monkeypatch.setattr(demo, "NOISY_FITTERS", (("ml", 200),))
     monkeypatch.setattr(demo, "SHOWN", (("noise-free", "bid"), ("sigma 2", "ml")))
     monkeypatch.setattr(demo, "_networks", lambda: iter(()))
 

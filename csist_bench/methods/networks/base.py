@@ -37,6 +37,17 @@ MACS_FRAMES = 20  # frames of the trajectory over which the cost of one frame is
 CPU_FRAMES = 16
 
 
+@contextmanager
+def torch_threads(number: int) -> Iterator[None]:
+    """Let torch use so many threads; their number belongs to the whole process, so this must not be entered twice."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def build_network(
     name: str, optics: Optics, overrides: Iterable[str] = (), initialiser: NDArray[Any] | None = None
 ) -> nn.Module:

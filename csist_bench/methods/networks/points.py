@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from csist_bench.detections import Detections, detections_from_slots
 from csist_bench.errors import require_shape
-from csist_bench.methods.networks.base import BatchedNetwork, evaluated
+from csist_bench.methods.networks.base import BatchedNetwork, evaluated, torch_threads
 from csist_bench.methods.networks.common.rendering import SceneLabels
 from csist_bench.methods.networks.common.set_loss import (
     COLUMNS,
@@ -81,16 +81,12 @@ class BatchedPointNetwork(BatchedNetwork):
     def side_by_side(self, threads: int) -> Iterator[None]:
         """Let so many threads use the runner at once, each with its share of the cores.
 
-        A pass is many small steps, which several cores do hardly faster than one. The number of torch's threads belongs
-        to the whole process, so this must not be entered twice at once.
+        A pass is many small steps, which several cores do hardly faster than one.
         """
-        cores = torch.get_num_threads()
-        torch.set_num_threads(max(1, cores // threads))
-        try:
-            with evaluated(self.model):  # once for all threads: each would restore the mode that another had set
-                yield
-        finally:
-            torch.set_num_threads(cores)
+        share = max(1, torch.get_num_threads() // threads)
+        # The mode is set once for all threads: each would restore the one that another had set.
+        with torch_threads(share), evaluated(self.model):
+            yield
 
     def slots(self, frames: NDArray[Any], camera: Camera) -> NDArray[np.float32]:
         """Return the network's slots, float32 (B, T, K, 8), for frames (B, T, size, size)."""
