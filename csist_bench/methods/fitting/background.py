@@ -34,6 +34,20 @@ def targets_alone(frames: Floats, camera: Camera) -> Floats:
     return alone if bad is None else filled_in(alone, bad)
 
 
+def shot_variance(frames: Floats, alone: Floats, camera: Camera) -> Floats:
+    """Return the variance (F,), grey levels^2, of the shot noise that a frame's background makes.
+
+    Parameters
+    ----------
+    frames, alone : ndarray, shape (F, H, W)
+        Before and after `targets_alone`.
+    """
+    level = np.full(len(frames), float(camera.background))
+    if camera.shot_gain > 0.0 and alone is not frames:
+        level += np.median((frames - alone).reshape(len(frames), -1), axis=1)
+    return np.asarray(camera.shot_gain * np.maximum(level, 0.0), dtype=np.float64)
+
+
 def estimated_background(frames: Floats, unknowns: int, bad: Bools | None = None) -> Floats:
     """Return the background of each frame (F, H, W): a constant (1 unknown) or a plane (3), by clipped least squares.
 

@@ -52,10 +52,14 @@ AXES_LARGEST = 4
 
 @dataclass(frozen=True, eq=False)
 class GroupModel:
-    """What one pass over groups of m frames shares: the camera and the laws of the scene."""
+    """What one pass over groups of m frames shares: the camera and the laws of the scene.
+
+    `variances` (F,), grey levels^2: of the noise of a dark pixel of each frame.
+    """
 
     camera: Camera
     noise_model: NoiseModel
+    variances: Floats
     radius: tuple[float, float]
     growth: float
     arm_sd: float
@@ -138,6 +142,7 @@ def groups_of(survey: Survey, plan: Plan, path: Floats, count: int, model: Group
     return Groups(
         survey.windows,
         survey.origins,
+        model.variances,
         plan.members,
         np.ascontiguousarray(path[:, 0]),
         path_basis(m),

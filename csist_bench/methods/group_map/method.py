@@ -9,6 +9,7 @@ answer is the set with most targets expected right, and its score the probabilit
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -20,7 +21,7 @@ from csist_bench.conventions import PriorTier
 from csist_bench.detections import Detections, concatenate
 from csist_bench.errors import must, require_finite, require_shape
 from csist_bench.methods.fitting.answers import FrameAnswers
-from csist_bench.methods.fitting.background import targets_alone
+from csist_bench.methods.fitting.background import shot_variance, targets_alone
 from csist_bench.methods.fitting.counts import LARGEST_COUNT, blank_frames, count_candidates
 from csist_bench.methods.fitting.grouping import plans_of
 from csist_bench.methods.fitting.noise_model import noise_model_of, plain_noise_model
@@ -122,8 +123,9 @@ class GroupMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     def _decide(self, frames: NDArray[Any], model: GroupModel, choice: Choice | None) -> Detections:
         b, t, size = frames.shape[:3]
-        flat = np.subtract(frames, model.camera.background, dtype=np.float64).reshape(-1, size, size)
-        flat = targets_alone(flat, model.camera)
+        whole = np.subtract(frames, model.camera.background, dtype=np.float64).reshape(-1, size, size)
+        flat = targets_alone(whole, model.camera)
+        model = replace(model, variances=model.noise_model.variance + shot_variance(whole, flat, model.camera))
         near = EDGE_SIGMAS * model.camera.optics.psf_sigma + self.radius - 0.5
         survey = survey_frames(flat, self.window, model.noise_model.saturation, near)
         blank = blank_frames(survey, model.camera)
@@ -144,13 +146,10 @@ class GroupMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     def _model(self, frames: NDArray[Any], camera: Camera, every_start: bool = False) -> GroupModel:
         rounded = bool(np.isfinite(camera.saturation) and (frames == np.rint(frames)).all())
         noise_model = plain_noise_model(noise_model_of(camera, rounded))
-        if camera.shot_gain > 0 and camera.background > 0:
-            # The light of a known level makes shot noise as well.
-            level_variance = camera.shot_gain * camera.background
-            noise_model = noise_model._replace(variance=noise_model.variance + level_variance)
         return GroupModel(
             camera,
             noise_model,
+            np.zeros(0),
             (self.radius, self.radius_sd),
             self.growth,
             self.arm_sd,

@@ -18,6 +18,7 @@ CASES = {
     "constant": ({"level": 1000.0}, {"background_law": "constant"}),
     "plane": ({"level": 40.0, "slope": (1.0, -0.7)}, {"background_law": "plane"}),
     "shot noise": ({"gain": 0.2}, {"shot_gain": 0.2}),
+    "shot noise of a constant": ({"gain": 0.2, "level": 150.0}, {"shot_gain": 0.2, "background_law": "constant"}),
 }
 
 

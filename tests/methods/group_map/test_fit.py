@@ -28,7 +28,7 @@ def test_fits_agree_with_a_general_solver(frames: int, rotates: bool) -> None:
     prior = prior_of(3, frames, (0.307, 0.005), rotates, 0.0, camera)
     pivot = centroids[:, :2].mean(axis=0)
     groups = group_fitting.Groups(
-        windows, origins, np.arange(frames)[None], pivot[None], basis, drift, prior,
+        windows, origins, np.full(frames, 4.0), np.arange(frames)[None], pivot[None], basis, drift, prior,
         simple_noise_model(0.5, 4.0, 0.0, np.inf, np.inf),
     )  # fmt: skip
     arms = direction_sets("axes", 3)
@@ -55,7 +55,8 @@ def test_left_out_frames_do_not_count() -> None:
         windows[2] += spoilt
         prior = prior_of(4, 5, (0.307, 0.005), False, 0.0, camera)
         groups = group_fitting.Groups(
-            windows, origins, np.array([[0, 1, -1, 3, 4]]), centroids[:1, :2].copy(), path_basis(5), np.zeros(5), prior,
+            windows, origins, np.full(5, 4.0), np.array([[0, 1, -1, 3, 4]]), centroids[:1, :2].copy(), path_basis(5),
+            np.zeros(5), prior,
             simple_noise_model(0.5, 4.0, 0.0, np.inf, np.inf),
         )  # fmt: skip
         state, u = prior[:1].copy(), prior.shape[1]
@@ -73,7 +74,8 @@ def test_a_fit_has_the_same_bits_whatever_is_fitted_beside_it(rotates: bool) -> 
     windows, origins, centroids, _ = survey_frames(pixels, 5, np.inf, 1.3)
     prior = prior_of(3, 5, (0.307, 0.005), rotates, 0.0, Camera.from_recipe(recipe))
     groups = group_fitting.Groups(
-        windows, origins, np.arange(10).reshape(2, 5), centroids[::5, :2].copy(), path_basis(5), np.zeros(5), prior,
+        windows, origins, np.full(10, 4.0), np.arange(10).reshape(2, 5), centroids[::5, :2].copy(), path_basis(5),
+        np.zeros(5), prior,
         simple_noise_model(0.5, 4.0, 0.0, np.inf, np.inf),
     )  # fmt: skip
     number = 2 * group_fitting.LANES + 3

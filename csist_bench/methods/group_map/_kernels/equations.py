@@ -40,7 +40,8 @@ def compare_plain(
 def compare_general(
     light: Floats,
     model: Floats,
-    noise: tuple[float, float, float, float],
+    variance: Floats,
+    noise: tuple[float, float, float],
     present: Floats,
     one: Floats,
     score: Floats,
@@ -49,13 +50,14 @@ def compare_general(
 ) -> None:
     """Compare the pixels of one frame with their model where pixels clip or shot noise counts.
 
-    `noise` are variance, gain, clipping level and its edge; `one` (4, 1, 1) is scratch.
+    `variance` (1, LANES) is that of a dark pixel, `noise` are gain, clipping level and its edge; `one` (4, 1, 1) is
+    scratch.
     """
-    variance, gain, saturation, edge = noise
+    gain, saturation, edge = noise
     for i in range(light.shape[0]):
         for lane in range(LANES):
             one[0, 0, 0], one[1, 0, 0] = light[i, lane], model[i, lane]
-            added = pixel_terms(one[0], one[1], variance, gain, saturation, edge, one[2], one[3])
+            added = pixel_terms(one[0], one[1], variance[0, lane], gain, saturation, edge, one[2], one[3])
             total[0, lane] += added * present[0, lane]
             score[i, lane] = one[2, 0, 0] * present[0, lane]
             curvature[i, lane] = one[3, 0, 0] * present[0, lane]

@@ -45,6 +45,7 @@ class Groups(NamedTuple):
     """G groups of m frames each, and what their fits share.
 
     windows, origins : (F, n, n) grey levels and (F, 2), from `survey`
+    variances : (F,), of the noise of a dark pixel of each frame, grey levels^2
     members, pivots : (G, m), the frames of each group, -1 = left out; (G, 2), the point paths are counted from, px
     basis, drift : (m, D), values of the path's basis; (m,), px, growth of the radius
     prior : (2, U), mean and inverse variance of the unknowns
@@ -52,6 +53,7 @@ class Groups(NamedTuple):
 
     windows: Floats
     origins: Ints
+    variances: Floats
     members: Ints
     pivots: Floats
     basis: Floats
@@ -95,14 +97,15 @@ def fit_hypotheses(groups: Groups, hypotheses: Hypotheses, iterations: int) -> N
     windows, origins, members, pivots = groups.windows, groups.origins, groups.members, groups.pivots
     basis, drift, prior, noise_model = groups.basis, groups.drift, groups.prior, groups.noise_model
     table_x, table_y = noise_model.table, noise_model.table_y
-    noise = (noise_model.variance, noise_model.gain, noise_model.saturation, noise_model.edge)
+    noise = (noise_model.gain, noise_model.saturation, noise_model.edge)
     number, targets, unknowns = state.shape[0], arms.shape[1], state.shape[1]
     size, degrees = windows.shape[1], basis.shape[1]
     local = unknowns - 2 * degrees + 2
     lane_group, clipped = np.empty(LANES, np.int64), np.empty(members.shape[1], np.bool_)
-    vectors = room(2 * unknowns + 8)
+    vectors = room(2 * unknowns + 9)
     p, step, rest = vectors[:unknowns], vectors[unknowns : 2 * unknowns], vectors[2 * unknowns :]
     rotation, pivot, origin, present, total = rest[0:2], rest[2:4], rest[4:6], rest[6:7], rest[7:8]
+    variance = rest[8:9]
     normal, lower = room(unknowns * unknowns).reshape(unknowns, unknowns, LANES), room(local * local)
     frame_gradient, columns = room(local), room(local * size * size).reshape(local, size * size, LANES)
     frame_normal = lower.reshape(local, local, LANES)
@@ -135,7 +138,7 @@ def fit_hypotheses(groups: Groups, hypotheses: Hypotheses, iterations: int) -> N
                 rotates = unknowns == 2 * degrees + 2 + targets
                 find_rotation(p, rotates, rotation)
                 for t in range(members.shape[1]):
-                    load_frame(windows, origins, members, lane_group, t, light, present, origin)
+                    load_frame(groups, lane_group, t, light, present, variance, origin)
                     place_lanes(p, basis[t], drift[t], pivot, origin, arm, rotation, arm_vector, place)
                     lane_responses(along, table_x, phase, tap, away, q, dq, a, da)
                     lane_responses(across, table_y, phase, tap, away, q, dq, b, db)
@@ -145,7 +148,7 @@ def fit_hypotheses(groups: Groups, hypotheses: Hypotheses, iterations: int) -> N
                         columns, model,
                     )  # fmt: skip
                     if clipped[t] or noise_model.gain > 0.0:
-                        compare_general(light, model, noise, present, one, score, curvature, total)
+                        compare_general(light, model, variance, noise, present, one, score, curvature, total)
                     else:
                         compare_plain(light, model, 1.0 / noise_model.variance, present, score, curvature, total)
                     sum_pixels(columns, score, curvature, frame_normal, frame_gradient)
@@ -225,23 +228,19 @@ def find_rotation(p: Floats, rotates: bool, rotation: Floats) -> None:
 
 @jit_bare
 def load_frame(
-    windows: Floats,
-    origins: Ints,
-    members: Ints,
-    lane_group: Ints,
-    t: int,
-    light: Floats,
-    present: Floats,
-    origin: Floats,
+    groups: Groups, lane_group: Ints, t: int, light: Floats, present: Floats, variance: Floats, origin: Floats
 ) -> None:
     """Copy the t-th frame of each lane's group into `light` (n n, LANES); `present` (1, LANES) is 0 without one.
 
-    `origin` (2, LANES) takes column and row of its window, of a frame left out those of another.
+    `variance` (1, LANES) takes that of its noise, and `origin` (2, LANES) column and row of its window; of a frame left
+    out those of another.
     """
+    windows, origins = groups.windows, groups.origins
     size = windows.shape[1]
     for lane in range(LANES):
-        f = members[lane_group[lane], t]
+        f = groups.members[lane_group[lane], t]
         present[0, lane] = 1.0 if f >= 0 else 0.0
+        variance[0, lane] = groups.variances[max(f, 0)]
         origin[0, lane], origin[1, lane] = origins[max(f, 0), 1], origins[max(f, 0), 0]
         for i in range(size):
             for j in range(size):
