@@ -94,7 +94,7 @@ def fit_hypotheses(groups: Groups, hypotheses: Hypotheses, iterations: int) -> N
     """Take Gauss-Newton steps from the state of every hypothesis, and leave its fit."""
     group, arms, state, factor = hypotheses.group, hypotheses.arms, hypotheses.state, hypotheses.factor
     cost, log_volume = hypotheses.cost, hypotheses.log_volume
-    windows, origins, members, pivots = groups.windows, groups.origins, groups.members, groups.pivots
+    windows, members, pivots = groups.windows, groups.members, groups.pivots
     basis, drift, prior, noise_model = groups.basis, groups.drift, groups.prior, groups.noise_model
     table_x, table_y = noise_model.table, noise_model.table_y
     noise = (noise_model.gain, noise_model.saturation, noise_model.edge)
