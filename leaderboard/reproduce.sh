@@ -48,6 +48,7 @@ made rotated-noise2 seqcsist-rotated --set noise_sigma=2
 made rotated-noise5 seqcsist-rotated --set noise_sigma=5
 made seqcsist-rotated-scaled seqcsist-rotated-scaled
 made seqcsist-dense seqcsist-dense
+for sigma in 2 5; do made "free$sigma" seqcsist-free --set "noise_sigma=$sigma" --set separation_min=0; done
 
 row seqcsist bid score
 row seqcsist ista score
@@ -83,6 +84,12 @@ row seqcsist-rotated-scaled group-map score --set axes=rotated --set radius=0.33
 row seqcsist-dense ml score
 row seqcsist-dense ml-seq score
 row seqcsist-dense group-map score --set directions=compass
+
+# What the Bayes lines of tiers B and C are drawn for.
+for set in free2 free5; do
+  row "$set" ml score
+  row "$set" ml-seq score --set frames=5
+done
 
 splits="seqcsist seqcsist-rotated seqcsist-rotated-scaled"
 for method in espcn srcnn edsr lamp tilista ista-net ista-net+ ista-net++ fista-net derefnet; do
