@@ -31,6 +31,7 @@ LARGEST_WHOLE = 33  # px a side: larger frames are compared in windows
 WINDOW_SIGMAS = 9.0  # of the PSF, that a window reaches
 GREY_LEVELS = "grey levels"
 SPARE_UNKNOWNS = 8.0  # of a sequence, beyond three a target: path and growth
+CENTRE_UNKNOWNS = 2.0  # where a group stands, beside the light of each target
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,7 +208,7 @@ def misfit_of(blocks: Sequence[BlockMisfit], camera: Camera, together: int, fitt
     Parameters
     ----------
     together : int
-        Frames that were fitted together; 1: each by itself.
+        Frames that were fitted together; 1: each by itself. Fewer than a sequence has are a window about each frame.
     fitted : bool
         The answers are fits of these frames; else those of a network.
     """
@@ -220,17 +221,30 @@ def misfit_of(blocks: Sequence[BlockMisfit], camera: Camera, together: int, fitt
         allowed = float(allowed_square(np.median(peak), camera)) * total
         per_frame = np.sqrt(squares / np.maximum(pixels, 1))
         return Misfit(per_frame, GREY_LEVELS, float(squares.sum()), 0.0, 0.0, allowed, total, fitted)
-    # Answers of single frames are not always the best fit: priors and samples of the posterior leave some more, as much
-    # as the unknowns would take.
-    unknowns = ((3.0 * targets + SPARE_UNKNOWNS) * (targets > 0)).sum() / together if together > 1 else 0.0
-    expected = total - float(background.sum()) - (unknowns if fitted else 0.0)
+    least, most = _taken(targets, together) if fitted else (0.0, 0.0)
+    known = total - float(background.sum())
+    expected = known - least
     error = _error_of(expected)
     limit = expected + _margin_above(expected, fitted)
     # Too little is left where noise is told too high; a fit may have taken as much as it has unknowns.
-    lowest = expected - (3.0 * float(targets.sum()) if together == 1 else 0.0) - _margin_below(expected)
+    lowest = known - most - _margin_below(expected)
     per_frame = chi2 / np.maximum(pixels, 1)
     chi2_in_all = float(chi2.sum())
     return Misfit(per_frame, "chi2 per pixel", chi2_in_all, expected, error, limit, total, fitted, lowest)
+
+
+def _taken(targets: NDArray[np.int64], together: int) -> tuple[float, float]:
+    """Return how much of chi^2 the unknowns of frames (B, T) with so many targets took, at least and at most."""
+    there, frames = float((targets > 0).sum()), targets.shape[1]
+    every = 3.0 * float(targets.sum())
+    if together == 1:
+        # Answers of single frames are not always the best fit: priors and samples of the posterior leave some more, as
+        # much as the unknowns would take.
+        return 0.0, every
+    whole = every + SPARE_UNKNOWNS * there
+    # The frame in the middle of a window tells less of a path than those at its ends, and priors tell the rest.
+    middle = float(targets.sum()) + CENTRE_UNKNOWNS * there
+    return (middle if together < frames else whole) / together, whole / together
 
 
 def without_noise(camera: Camera) -> bool:

@@ -68,6 +68,10 @@ def test_the_expected_chi2_counts_the_unknowns_of_sequences_and_backgrounds():
     plain = judged(frames)
     assert plain.expected == 40 * 121 - (6 + 8) * 40 / 10
     assert judged(frames, together=1).expected == 40 * 121
+    # The middle of a window: at least the light and where the group stands, at most all.
+    window = judged(frames, together=5)
+    assert window.expected == 40 * 121 - (2 + 2) * 40 / 5
+    assert window.least == pytest.approx(40 * 121 - (6 + 8) * 40 / 5 - SURE * window.error)
     assert judged(frames, fitted=False).expected == 40 * 121
     level = replace(CAMERA, background_law="plane")
     assert judged(frames, level).expected == plain.expected - 3 * 40
