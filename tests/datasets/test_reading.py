@@ -6,6 +6,8 @@ import pytest
 
 from csist_bench import datasets
 from csist_bench.datasets import layout
+from csist_bench.datasets.generation import generate
+from csist_bench.datasets.reading import reopen_dataset
 from csist_bench.datasets.verification import verify
 from csist_bench.errors import InputError
 from csist_bench.simulation.rendering import render_shard
@@ -131,6 +133,21 @@ def test_a_partial_set_can_be_read_when_asked(copied):
     assert data.split("test").frames.shape == (6, 4, 11, 11)
     assert data.fingerprint is None
     assert data.fingerprint_v2 is None  # and is not that of what is there
+
+
+def test_a_set_of_objects_is_opened_again_only_where_it_changed(bucket):
+    tiny_set(bucket)
+    first = reopen_dataset(bucket)
+    assert first.fingerprint == datasets.open_dataset(bucket).fingerprint
+    assert reopen_dataset(bucket) is first
+    generate(bucket, tiny_recipe("seqcsist", "seed=1"), overwrite=True)
+    second = reopen_dataset(bucket)
+    assert second.fingerprint == datasets.open_dataset(bucket).fingerprint != first.fingerprint
+    assert reopen_dataset(bucket) is second
+
+
+def test_a_set_of_files_is_opened_each_time(made):
+    assert reopen_dataset(str(made)) is not reopen_dataset(str(made))
 
 
 def test_a_missing_array_or_split_is_named(copied):
