@@ -78,6 +78,18 @@ def test_the_mean_tells_what_few_decimals_hide(quantise, pixels):
     assert find_reading({"here": part}, {"here": []}, AS_THE_FORM, None).pixels == pixels
 
 
+@pytest.mark.parametrize(("quantise", "pixels"), [(np.rint, "rounded"), (np.floor, "truncated")])
+def test_pictures_that_one_rounding_alone_explains_are_of_it(quantise, pixels):
+    part = residuals_of(quantise, 6, count=100)
+    assert find_reading({"here": part}, {"here": []}, AS_THE_FORM, None).pixels == pixels
+
+
+def test_splits_of_different_rounding_are_refused():
+    parts = {"train": residuals_of(np.rint, 6, count=100), "test": residuals_of(np.floor, 6, count=100)}
+    with pytest.raises(InputError, match=r"one split are rounded and those of another truncated \(with axes xy"):
+        find_reading(parts, {"train": [], "test": []}, AS_THE_FORM, None)
+
+
 def test_where_the_mean_does_not_tell_both_are_said():
     part = residuals_of(np.rint, 1)
     part.means[0] = 4, 1.0, 1.0
