@@ -24,6 +24,17 @@ def stored(request, schema, tmp_path_factory):
     return as_schema_1(path) if schema == 1 else path
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A set as this version writes it."""
+    return tiny_set(tmp_path_factory.mktemp("store") / "set.zarr")
+
+
+@pytest.fixture
+def copy_of_made(made, tmp_path):
+    return shutil.copytree(made, tmp_path / "copy.zarr")
+
+
 @pytest.fixture
 def copied(stored, tmp_path):
     return shutil.copytree(stored, tmp_path / "set.zarr")

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from csist_bench.datasets.executors import CONNECT_S, opened
+from csist_bench.datasets.executors import CONNECT_S, PENDING_PER_WORKER, Dask, opened
 from csist_bench.datasets.generation import generate
 from csist_bench.errors import InputError
 from tests.helpers.tiny_sets import tiny_recipe
@@ -40,6 +40,15 @@ def test_every_call_is_made_once(name: str) -> None:
     with opened(name, workers=2) as pool:
         assert sorted(pool.run(squared, [(i,) for i in range(20)])) == [i * i for i in range(20)]
         assert list(pool.run(squared, [])) == []
+
+
+def test_a_cluster_makes_every_call_once_whatever_is_handed_out_at_a_time() -> None:
+    distributed = pytest.importorskip("distributed")
+    alone = {"processes": False, "n_workers": 1, "threads_per_worker": 1, "dashboard_address": None}
+    with distributed.Client(**alone) as client:
+        pool = Dask(client, "here")
+        for count in (0, 1, PENDING_PER_WORKER, 2 * PENDING_PER_WORKER + 1):
+            assert sorted(pool.run(squared, [(i,) for i in range(count)])) == [i * i for i in range(count)]
 
 
 def test_workers_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -183,3 +183,33 @@ def test_no_damaged_blosc_frame_reaches_blosc():
         raw = bytearray(whole)
         raw[BLOSC_HEADER + int(rng.integers(4 * 36)) // 4 * 4 + 3] ^= 0xC0
         assert not blosc_is_sound(bytes(raw), values.nbytes)
+    for place in np.frombuffer(whole, "<i4", count=36, offset=BLOSC_HEADER):  # lengths of the blocks, below zero
+        raw = bytearray(whole)
+        raw[int(place) + 3] ^= 0x80
+        assert not blosc_is_sound(bytes(raw), values.nbytes)
+
+
+def test_a_shard_with_a_damaged_frame_is_not_decoded_for_its_digest(copied, monkeypatch):
+    guard = datasets.open_dataset(copied).train.guard
+    assert guard.shard_fault(1) is None
+    file = chunk_file(copied, "frames")
+    raw = bytearray(file.read_bytes())
+    index = np.frombuffer(raw, dtype="<u8", count=2)  # of its first chunk: offset and length
+    raw[int(index[0]) + 4] ^= 1  # how many bytes it unpacks to
+    file.write_bytes(raw)
+    decoded = []
+    monkeypatch.setattr(type(guard), "digest", counted(type(guard).digest, decoded))
+    assert "array 'frames'" in guard.shard_fault(1)
+    assert decoded == []
+
+
+def test_an_object_store_is_told_which_shards_will_be_read(stored, monkeypatch):
+    """The store of a folder has nothing to be told by; here it is given that."""
+    from zarr.storage import LocalStore
+
+    split, told = datasets.open_dataset(stored).train, []
+    whole = split.read("target_count", 5, 25)
+    monkeypatch.setattr(LocalStore, "ahead", lambda store, names: told.append(list(names)), raising=False)
+    assert np.array_equal(datasets.open_dataset(stored).train.read("target_count", 5, 25), whole)
+    names = [f"train/target_count/c/{shard}/0" for shard in range(3)]
+    assert told == [names, names[1:], names[2:]]

@@ -243,6 +243,27 @@ def test_another_recipe_that_begins_at_the_same_time_loses_whole(bucket, monkeyp
     assert verify(bucket) == []
 
 
+@pytest.mark.parametrize("other", ["the same", "another"])
+def test_of_two_parts_that_end_together_the_second_finds_the_set_complete(bucket, monkeypatch, other):
+    """Unless what it finds is of somebody who began anew."""
+    replace, place = Objects.replace, Objects(bucket)
+
+    def after_the_other(objects, name, data, tag):
+        if name != ROOT:  # a claim
+            return replace(objects, name, data, tag)
+        theirs = data + b"\n" if other == "the same" else data.replace(b"sha256:", b"sha256:0")
+        assert replace(objects, name, theirs, tag) is not None
+        return replace(objects, name, data, tag)
+
+    monkeypatch.setattr(Objects, "replace", after_the_other)
+    if other == "the same":
+        assert generate(bucket, recipe()).fingerprint == open_dataset(bucket).fingerprint
+    else:
+        with pytest.raises(InputError, match="was begun anew by another writer meanwhile; nothing was marked"):
+            generate(bucket, recipe())
+        assert b"sha256:0" in place.read(ROOT)
+
+
 def test_metadata_of_another_version_are_refused(bucket):
     generate(bucket, recipe(), part=(1, 2))
     name = "test/frames/zarr.json"

@@ -6,20 +6,11 @@ import pytest
 
 from csist_bench import datasets
 from csist_bench.datasets import layout
-from csist_bench.datasets.verification import verify
+from csist_bench.datasets.generation import generate
+from csist_bench.datasets.reading import reopen_dataset
 from csist_bench.errors import InputError
 from csist_bench.simulation.rendering import render_shard
 from tests.helpers.sets import edit_attributes, tiny_recipe, tiny_set
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    return tiny_set(tmp_path_factory.mktemp("store") / "set.zarr")
-
-
-@pytest.fixture
-def copied(made, tmp_path):
-    return shutil.copytree(made, tmp_path / "copy.zarr")
 
 
 def test_a_store_gives_back_what_was_rendered(made):
@@ -75,11 +66,11 @@ def test_the_fingerprint_follows_the_data_not_the_layout(made, tmp_path, monkeyp
     assert len(others | {first}) == 4
 
 
-def test_a_region_that_shares_a_shard_is_refused(made, copied):
+def test_a_region_that_shares_a_shard_is_refused(made, copy_of_made):
     recipe = tiny_recipe()
     shard = render_shard(recipe, range(3))
     with pytest.raises(InputError, match=r"region must be aligned to shards of 2500 trajectories, got \(0, 3\)"):
-        datasets.write_shard(copied, recipe, datasets.Task("train", 0, 0, 3, 0), shard)
+        datasets.write_shard(copy_of_made, recipe, datasets.Task("train", 0, 0, 3, 0), shard)
 
 
 def test_what_is_not_a_data_set_is_named(tmp_path):
@@ -111,76 +102,55 @@ def test_what_is_not_a_data_set_is_named(tmp_path):
         ({"sizes": {"train": 1, "val": "many"}}, "damaged|invalid"),
     ],
 )
-def test_damaged_attributes_are_named(copied, changes, message):
-    edit_attributes(copied, **changes)
+def test_damaged_attributes_are_named(copy_of_made, changes, message):
+    edit_attributes(copy_of_made, **changes)
     with pytest.raises(InputError, match=message):
-        datasets.open_dataset(copied)
+        datasets.open_dataset(copy_of_made)
 
 
-def test_attributes_that_were_changed_by_hand_are_refused(copied):
-    text = json.loads((copied / "zarr.json").read_text())
+def test_attributes_that_were_changed_by_hand_are_refused(copy_of_made):
+    text = json.loads((copy_of_made / "zarr.json").read_text())
     text["attributes"]["sizes"]["test"] = 5
-    (copied / "zarr.json").write_text(json.dumps(text))
+    (copy_of_made / "zarr.json").write_text(json.dumps(text))
     with pytest.raises(InputError, match=r"differ|changed|digest"):
-        datasets.open_dataset(copied)
+        datasets.open_dataset(copy_of_made)
 
 
-def test_a_partial_set_can_be_read_when_asked(copied):
-    edit_attributes(copied, status="incomplete", fingerprint=None, fingerprint_v2=None)
-    data = datasets.open_dataset(copied, allow_partial=True)
+def test_a_partial_set_can_be_read_when_asked(copy_of_made):
+    edit_attributes(copy_of_made, status="incomplete", fingerprint=None, fingerprint_v2=None)
+    data = datasets.open_dataset(copy_of_made, allow_partial=True)
     assert data.split("test").frames.shape == (6, 4, 11, 11)
     assert data.fingerprint is None
     assert data.fingerprint_v2 is None  # and is not that of what is there
 
 
-def test_a_missing_array_or_split_is_named(copied):
+def test_a_set_of_objects_is_opened_again_only_where_it_changed(bucket):
+    tiny_set(bucket)
+    first = reopen_dataset(bucket)
+    assert first.fingerprint == datasets.open_dataset(bucket).fingerprint
+    assert reopen_dataset(bucket) is first
+    generate(bucket, tiny_recipe("seqcsist", "seed=1"), overwrite=True)
+    second = reopen_dataset(bucket)
+    assert second.fingerprint == datasets.open_dataset(bucket).fingerprint != first.fingerprint
+    assert reopen_dataset(bucket) is second
+
+
+def test_a_set_of_files_is_opened_each_time(made):
+    assert reopen_dataset(str(made)) is not reopen_dataset(str(made))
+
+
+def test_a_missing_array_or_split_is_named(copy_of_made):
     with pytest.raises(InputError, match="unknown split 'tset'; did you mean 'test'"):
-        datasets.open_dataset(copied).split("tset")
-    shutil.rmtree(copied / "test" / "target_xy")
+        datasets.open_dataset(copy_of_made).split("tset")
+    shutil.rmtree(copy_of_made / "test" / "target_xy")
     with pytest.raises(InputError, match="split 'test' lacks target_xy"):
-        datasets.open_dataset(copied)
+        datasets.open_dataset(copy_of_made)
 
 
-def test_a_damaged_chunk_is_named(copied):
+def test_a_damaged_chunk_is_named(copy_of_made):
     chunk = next(
-        path for path in (copied / "test" / "frames").rglob("*") if path.is_file() and path.name != "zarr.json"
+        path for path in (copy_of_made / "test" / "frames").rglob("*") if path.is_file() and path.name != "zarr.json"
     )
     chunk.write_bytes(chunk.read_bytes()[:100])
     with pytest.raises((InputError, OSError), match="frames"):
-        _ = datasets.open_dataset(copied).split("test").frames
-
-
-def test_verification_passes_what_is_whole(made, tmp_path):
-    assert verify(made) == []
-    assert verify(tiny_set(tmp_path / "8bit.zarr", "seqcsist-8bit")) == []
-    assert verify(tiny_set(tmp_path / "noise.zarr", "seqcsist-noise")) == []
-
-
-def test_verification_finds_changed_frames_and_targets(copied):
-    import zarr
-
-    group = zarr.open_group(copied / "val", mode="r+")
-    group["frames"][2, 1, 5, 5] = 999.0
-    faults = verify(copied)
-    assert len(faults) == 1
-    assert "contents differ from the digest" in faults[0]
-
-
-@pytest.mark.parametrize("away", [5.0, 0.3])
-def test_verification_finds_frames_that_do_not_belong_to_the_targets(copied, away):
-    import zarr
-
-    group = zarr.open_group(copied / "val", mode="r+")
-    group["frames"][2, 1, 5, 5] += away
-    task = datasets.open_dataset(copied).tasks()[1]
-    arrays = {name: group[name][:] for name in datasets.ARRAYS}
-    marker = copied / datasets.PROGRESS / task.marker
-    marker.write_text(json.dumps(json.loads(marker.read_text()) | {"sha256": datasets.digest(arrays)}))
-    faults = verify(copied)
-    assert len(faults) == 1
-    assert f"trajectory 2 frame 1 differs by {away:g} grey levels" in faults[0]
-
-
-def test_verification_reports_an_unfinished_set(copied):
-    edit_attributes(copied, status="incomplete", fingerprint=None)
-    assert any("not complete" in fault for fault in verify(copied))
+        _ = datasets.open_dataset(copy_of_made).split("test").frames

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from csist_bench.evaluation import gospa as module
+from csist_bench.evaluation import matching
 from csist_bench.evaluation.gospa import gospa
 from csist_bench.evaluation.matching import match
 from tests.helpers.scenes import detections_of, frames_of, random_scene, truth_of
@@ -126,6 +127,14 @@ def test_states_are_solved_in_blocks(monkeypatch):
     whole = found(targets, rows, 2, 3)
     monkeypatch.setattr(module, "STATES_AT_A_TIME", 1)
     np.testing.assert_array_equal(found(targets, rows, 2, 3).distance, whole.distance)
+
+
+def test_distances_taken_in_blocks_are_of_the_same_answers(monkeypatch):
+    targets, rows = crowded_scene(np.random.default_rng(8))
+    whole = found(targets, rows, 2, 3)
+    monkeypatch.setattr(matching, "BLOCK", 3)
+    assert len(rows) > 9
+    np.testing.assert_array_equal(squares(found(targets, rows, 2, 3)), squares(whole))
 
 
 def test_no_answers_and_the_truth_itself():

@@ -84,6 +84,23 @@ def test_blocks_of_whole_chunks_are_the_array(tmp_path, monkeypatch):
     assert np.array_equal(cb.read_frames(tmp_path / "a.zarr").frames[0], pattern(shape=(5, 11, 11)))
 
 
+def test_the_worker_has_memory_for_the_largest_region(tmp_path, monkeypatch):
+    """Wherever it stands among them: of five frames two by two the last is alone."""
+    from csist_bench.datasets.frame_formats import arrays
+
+    sizes, decoder = [], arrays.decoder
+
+    def noted(store, largest):
+        sizes.append(largest)
+        return decoder(store, largest)
+
+    monkeypatch.setattr(arrays, "decoder", noted)
+    monkeypatch.setattr(arrays, "BLOCK", 500)
+    zarr.create_array(tmp_path / "a.zarr", data=pattern("uint16", (5, 11, 11)), chunks=(2, 11, 11))
+    cb.read_frames(tmp_path / "a.zarr")
+    assert sizes == [2 * 11 * 11 * 2]
+
+
 def test_a_store_that_unfolds_without_bounds_is_refused_before_it_is_decoded(tmp_path):
     zarr.create_array(tmp_path / "a.zarr", data=pattern(shape=(4, 11, 11)), chunks=(4, 11, 11))
     about = json.loads((tmp_path / "a.zarr" / "zarr.json").read_text())

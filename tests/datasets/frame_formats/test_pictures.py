@@ -36,6 +36,13 @@ def test_a_picture_is_one_frame(tmp_path):
         assert read.frames.dtype == dtype
 
 
+def test_a_folder_is_its_pictures_in_the_order_of_their_numbers(folder):
+    assert np.array_equal(cb.read_frames(folder).frames[0], pattern("uint16", (5, 11, 11)))
+    for number in range(9, 13):
+        (folder / f"cam2_{number}.png").unlink()
+    assert np.array_equal(cb.read_frames(folder).frames[0], pattern("uint16", (5, 11, 11))[:1])
+
+
 def test_missing_numbers_are_named(folder):
     (folder / "cam2_9.png").unlink()
     (folder / "cam2_11.png").unlink()

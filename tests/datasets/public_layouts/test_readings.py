@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from csist_bench.datasets.public_layouts.readings import READINGS, Residuals, Slack, annotated, find_reading, places
+from csist_bench.errors import InputError
 from csist_bench.files.convention import AS_THE_FORM, OURS
 from csist_bench.simulation.optics import Optics
 from csist_bench.simulation.rendering import frames_from_targets
@@ -77,10 +78,36 @@ def test_the_mean_tells_what_few_decimals_hide(quantise, pixels):
     assert find_reading({"here": part}, {"here": []}, AS_THE_FORM, None).pixels == pixels
 
 
+@pytest.mark.parametrize(("quantise", "pixels"), [(np.rint, "rounded"), (np.floor, "truncated")])
+def test_pictures_that_one_rounding_alone_explains_are_of_it(quantise, pixels):
+    part = residuals_of(quantise, 6, count=100)
+    assert find_reading({"here": part}, {"here": []}, AS_THE_FORM, None).pixels == pixels
+
+
+def test_splits_of_different_rounding_are_refused():
+    parts = {"train": residuals_of(np.rint, 6, count=100), "test": residuals_of(np.floor, 6, count=100)}
+    with pytest.raises(InputError, match=r"one split are rounded and those of another truncated \(with axes xy"):
+        find_reading(parts, {"train": [], "test": []}, AS_THE_FORM, None)
+
+
 def test_where_the_mean_does_not_tell_both_are_said():
     part = residuals_of(np.rint, 1)
     part.means[0] = 4, 1.0, 1.0
     assert find_reading({"here": part}, {"here": []}, AS_THE_FORM, None).pixels == "rounded or truncated"
+
+
+@pytest.mark.parametrize(
+    ("places_px", "count", "options"),
+    [([6.0, 6.0], 2, "--axes xy|yx"), ([np.nan, np.nan], 6, "--axes xy|yx and --origin centre|corner|one")],
+)
+def test_where_several_readings_fit_the_options_that_tell_them_apart_are_named(places_px, count, options):
+    xy, light = np.array([[places_px]]), np.array([[200.0 if count == 2 else np.nan]])
+    part = Residuals(OPTICS, 1.0, 255.0, Slack.of((6, 17), OPTICS))
+    part.add(xy, light, np.rint(frames_from_targets(xy, light, OPTICS)))
+    with pytest.raises(InputError) as caught:
+        find_reading({"here": part}, {"here": ["0.png"]}, AS_THE_FORM, None)
+    assert f"the pictures in {count} readings (" in str(caught.value)
+    assert str(caught.value).endswith(f"; tell which one with {options}")
 
 
 def test_readings_that_a_frame_rules_out_are_not_rendered_again():
