@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
+from subprocess import Popen
 from typing import NamedTuple
 
 import msgspec
@@ -15,7 +14,6 @@ import numpy as np
 
 from csist_bench.conventions import AP_TITLES
 from csist_bench.datasets import Split, open_dataset
-from csist_bench.datasets.frame_files import BareFrames
 from csist_bench.datasets.generation import generate
 from csist_bench.detections import Detections
 from csist_bench.errors import InputError
@@ -24,14 +22,13 @@ from csist_bench.evaluation.report import evaluate
 from csist_bench.evaluation.truth import Truth
 from csist_bench.jit import when_compiling
 from csist_bench.leaderboard.published import published_rows
-from csist_bench.methods.ahead import cores, steps
+from csist_bench.methods.ahead import FEW, compile_ahead, cores
 from csist_bench.methods.inference import unmix_each
 from csist_bench.methods.registry import find, torch_works
 from csist_bench.methods.scope import Scope, Unmixed
 from csist_bench.plots.frames import frames_picture
 from csist_bench.recipes import load_data_recipe
 from csist_bench.simulation.camera import Camera
-from csist_bench.simulation.rendering import render_shard
 
 Say = Callable[[str], None]
 
@@ -41,12 +38,12 @@ ON_THE_GRID: Programme = (("bid", 20), ("ista", 10))
 FITTERS: Programme = (("ml", None), ("ml-seq", None), ("group-map", None))
 NOISY_FITTERS: Programme = (("ml", 200), ("ml-seq", 200), ("group-map", 200))
 NOISE_SIGMA = 2.0
+NOISE = f"noise_sigma={NOISE_SIGMA:g}"
 SHOWN_FRAMES = 4
 # A row of the picture each: what a grid costs, what noise does, and what more frames give.
 SHOWN = (("noise-free", "ista"), (f"sigma {NOISE_SIGMA:g}", "ml"), (f"sigma {NOISE_SIGMA:g}", "ml-seq"))
 SHOWN_NETWORKS = ("espcn", "edsr", "ista-net", "offgrid-net")  # one a kind: all that are shipped would take minutes
 NETWORK_TRAJECTORIES = 15
-FEW = 8  # trajectories that call for all of a fitter's kernels: some are needed by crowded frames only
 
 
 @dataclass(frozen=True)
@@ -69,8 +66,7 @@ def demonstrate(folder: Path, say: Say) -> list[Result]:
     beside = Beside(say)
     when_compiling(beside.start)
     clean = _made(folder / "seqcsist.zarr", "seqcsist", say)
-    sigma = f"noise_sigma={NOISE_SIGMA:g}"
-    noisy = _made(folder / "noise.zarr", "seqcsist-noise", say, sigma, "trajectories=1500")
+    noisy = _made(folder / "noise.zarr", "seqcsist-noise", say, NOISE, "trajectories=1500")
     results, rows = [], []
     # The fitters come last, when most of their kernels are there.
     for split, data, programme in (
@@ -101,33 +97,23 @@ class Beside:
     """
 
     def __init__(self, say: Say) -> None:
-        self.say, self.pending = say, list[Future[None]]()
+        self.say, self.processes = say, list[Popen[bytes]]()
 
     def start(self, kept: bool) -> None:
         """Start them, where there are cores for it and what they compile is `kept`."""
         self.say("compiling kernels, once after an installation: some 40 s")
-        if kept and cores() > 1:
-            pool = ProcessPoolExecutor(min(cores() - 1, len(FITTERS)), mp_context=get_context("spawn"))
-            first, *others = (name for name, _ in FITTERS)
-            # This process begins with the first, so they come to it last, and from its far end.
-            self.pending = [pool.submit(_unmix_few, name) for name in others] + [pool.submit(_compile_last, first)]
-            pool.shutdown(wait=False)
+        first, *others = (name for name, _ in FITTERS)
+        camera = Camera.from_recipe(load_data_recipe("seqcsist-noise", [NOISE]))
+        number = max(1, min(cores() - 1, len(others))) if kept else 0
+        for i in range(number):
+            # This process begins with the first fitter, so they come to it last, and from its far end.
+            started = compile_ahead(first, camera, others[i::number])
+            self.processes += [started] if started else []
 
     @property
     def busy(self) -> bool:
         """Whether they are at work."""
-        return not all(task.done() for task in self.pending)
-
-
-def _unmix_few(name: str) -> None:
-    recipe = load_data_recipe("seqcsist-noise", [f"noise_sigma={NOISE_SIGMA:g}"])
-    frames = render_shard(recipe, range(FEW)).frames
-    unmix_each(BareFrames(frames, recipe), name, ["grid"], scope=Scope(workers=1, groups="one"))
-
-
-def _compile_last(name: str) -> None:
-    for step in steps(name, Camera.from_recipe(load_data_recipe("seqcsist-noise", [f"noise_sigma={NOISE_SIGMA:g}"]))):
-        step()
+        return any(process.poll() is None for process in self.processes)
 
 
 def _on_one_core() -> AbstractContextManager[None]:

@@ -15,7 +15,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from importlib import import_module
@@ -23,15 +23,19 @@ from typing import NamedTuple
 
 import numpy as np
 
+from csist_bench.datasets.frame_files import BareFrames
 from csist_bench.methods.fitting.answers import FrameAnswers
 from csist_bench.methods.fitting.noise_model import noise_model_of
 from csist_bench.methods.misfit import misfit_of_block
+from csist_bench.methods.scope import Scope
 from csist_bench.recipes import load_data_recipe
 from csist_bench.simulation.camera import Camera
+from csist_bench.simulation.rendering import render_shard
 
 # Where each method has its function `steps`. It yields calls, the far end first: each compiles a kernel, or the longest
 # part of one, for arguments of the types that a run has.
 METHODS = {name: f"csist_bench.methods.{name.replace('-', '_')}.ahead" for name in ("ml", "ml-seq", "group-map")}
+FEW = 8  # trajectories
 CALIBRATION = "calibration"  # is none of them, and told as they are
 # The module search path is handed on as it is: the package may have been found by the working folder alone.
 START = "import json, sys; told = json.loads(sys.argv[1]); sys.path[:] = told.pop('path')\n"
@@ -41,20 +45,22 @@ START += f"from {__name__} import Told, main; main(Told(**told))"
 class Told(NamedTuple):
     """What decides which kernels a method needs, and the types of their arguments.
 
-    `dense`: the camera needs the dense model. `noise_sigma` in grey levels, `psf_sigma_error` in px.
+    `dense`: the camera needs the dense model. `noise_sigma` in grey levels, `psf_sigma_error` in px. `whole` are
+    methods all of whose kernels are compiled before, by answering a few frames.
     """
 
     method: str
     dense: bool
     noise_sigma: float
     psf_sigma_error: tuple[float, float]
+    whole: Sequence[str] = ()
 
     @classmethod
-    def of(cls, method: str, camera: Camera) -> Told:
+    def of(cls, method: str, camera: Camera, whole: Sequence[str] = ()) -> Told:
         """Return what is to be told of a method and the camera that it is run with."""
         along_x, along_y = camera.psf_sigma_error
         dense = noise_model_of(camera, False).dense
-        return cls(method, dense, float(camera.noise_sigma), (float(along_x), float(along_y)))
+        return cls(method, dense, float(camera.noise_sigma), (float(along_x), float(along_y)), whole)
 
     @property
     def camera(self) -> Camera:
@@ -65,14 +71,14 @@ class Told(NamedTuple):
         return replace(camera, background_law="plane") if self.dense else camera
 
 
-def compile_ahead(method: str, camera: Camera) -> subprocess.Popen[bytes] | None:
-    """Start the second process for a method, where it helps.
+def compile_ahead(method: str, camera: Camera, whole: Sequence[str] = ()) -> subprocess.Popen[bytes] | None:
+    """Start the second process for a method, where it helps; other methods it compiles `whole` before.
 
     None where there is one core, where the method is no fitter, or where no process can be started.
     """
     if method not in (*METHODS, CALIBRATION) or cores() < 2 or not sys.executable:
         return None
-    told = Told.of(method, camera)._asdict() | {"path": [str(place) for place in sys.path]}
+    told = Told.of(method, camera, whole)._asdict() | {"path": [str(place) for place in sys.path]}
     try:
         # Its standard input is a pipe that closes with this process, however that ends. In a session of its own it
         # does not hear Ctrl-C; that is for this process to hear.
@@ -108,9 +114,20 @@ def main(told: Told) -> None:
     """Compile what is told; the whole of the second process, which this ends."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with suppress(Exception):  # the run that it helps compiles what is missing, and says what is wrong
+        for method in told.whole:
+            answer_few(method, told.noise_sigma)
         for step in steps(told.method, told.camera):
             step()
     os._exit(0)  # the thread still reads, which the usual end would wait for
+
+
+def answer_few(method: str, noise_sigma: float) -> None:
+    """Answer a few trajectories, which call for all kernels of a method: some are needed by crowded frames only."""
+    from csist_bench.methods.inference import unmix_each
+
+    recipe = load_data_recipe("seqcsist-noise", [f"noise_sigma={noise_sigma:g}"])
+    frames = render_shard(recipe, range(FEW)).frames
+    unmix_each(BareFrames(frames, recipe), method, ["grid"], scope=Scope(workers=1, groups="one"))
 
 
 def steps(method: str, camera: Camera) -> Iterator[Callable[[], object]]:

@@ -78,6 +78,14 @@ cb.unmix(cb.open_dataset(sys.argv[3]).test, sys.argv[1], camera=camera)
 print(*compiled, sep="\\n")
 """
 )
+FEW = (
+    COUNTED
+    + """
+from csist_bench.methods.ahead import answer_few
+answer_few(sys.argv[1], 2.0)
+print(len(compiled))
+"""
+)
 
 
 def said(code, *arguments, **environment):
@@ -170,3 +178,13 @@ def test_a_run_takes_up_what_the_second_process_compiled(method, kind, tmp_path)
     assert len(set(ready)) == len(ready) > 12
     assert not set(ready) & set(missing)
     assert len(ready) > 0.5 * len(missing)
+
+
+@pytest.mark.long
+def test_a_few_answers_call_for_all_that_a_run_compiles(tmp_path):
+    """Once they are given, a run of the same method finds its kernels in the cache."""
+    cache = {"NUMBA_CACHE_DIR": tmp_path / "cache"}
+    data = tiny_set(tmp_path / "set.zarr", "seqcsist-noise", "noise_sigma=2")
+    assert int(said(FEW, "group-map", **cache)[-1]) > 20
+    left = said(RUN, "group-map", "plain", data, **cache)
+    assert not [line for line in left if ".group_map." in line]
