@@ -1,9 +1,9 @@
-"""Measure the tables of tracks.md and resolution.md, beside this script, and write them there.
+"""Measure the tables of tracks.md, resolution.md and groups.md, beside this script, and write them there.
 
-    python docs/make_tables.py [tracks] [resolution]
+    python docs/make_tables.py [tracks] [resolution] [groups]
 
 It makes its own data sets, as the pages say, and takes some ten minutes on two cores. Scores of fitters are the same on
-any machine; those of networks may differ in the last digit.
+any machine; those of networks may differ in the last digit, and speeds are this machine's.
 """
 
 from __future__ import annotations
@@ -125,7 +125,15 @@ def resolution(folder: Path) -> Iterator[tuple[str, str]]:
     yield "shares", markdown_table(["", "all", *bins, "answers counted"], rows)
 
 
-PARTS: dict[str, Callable[[Path], Iterator[tuple[str, str]]]] = {"tracks": tracks, "resolution": resolution}
+def groups(_: Path) -> Iterator[tuple[str, str]]:
+    """Yield the name of the table of groups.md and its text."""
+    sys.path.insert(0, str(PAGES.parent))  # frames made by plain NumPy are of the tests
+    from tests.helpers.group_aims import HEAD, measured
+
+    yield "groups", markdown_table(HEAD, measured())
+
+
+PARTS: dict[str, Callable[[Path], Iterator[tuple[str, str]]]] = {"tracks": tracks, "resolution": resolution, "groups": groups}
 
 
 def main() -> None:
