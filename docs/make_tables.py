@@ -133,7 +133,11 @@ def groups(_: Path) -> Iterator[tuple[str, str]]:
     yield "groups", markdown_table(HEAD, measured())
 
 
-PARTS: dict[str, Callable[[Path], Iterator[tuple[str, str]]]] = {"tracks": tracks, "resolution": resolution, "groups": groups}
+PARTS: dict[str, Callable[[Path], Iterator[tuple[str, str]]]] = {
+    "tracks": tracks,
+    "resolution": resolution,
+    "groups": groups,
+}
 
 
 def main() -> None:
