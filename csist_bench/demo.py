@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import Popen
@@ -64,21 +64,25 @@ def demonstrate(folder: Path, say: Say) -> list[Result]:
     """Generate, unmix, score and draw; everything is written under `folder`. Returns the rows of the table."""
     folder.mkdir(parents=True, exist_ok=True)
     beside = Beside(say)
-    when_compiling(beside.start)
+    end = when_compiling(beside.start)
+    try:
+        return _demonstrated(folder, beside, say)
+    finally:
+        end()
+
+
+def _demonstrated(folder: Path, beside: Beside, say: Say) -> list[Result]:
     clean = _made(folder / "seqcsist.zarr", "seqcsist", say)
     noisy = _made(folder / "noise.zarr", "seqcsist-noise", say, NOISE, "trajectories=1500")
     results, rows = [], []
     # The fitters come last, when most of their kernels are there.
-    for split, data, programme in (
-        (clean, "noise-free", ON_THE_GRID),
-        (clean, "noise-free", tuple(_networks())),
-        (clean, "noise-free", FITTERS),
-        (noisy, f"sigma {NOISE_SIGMA:g}", NOISY_FITTERS),
+    for split, data, programme, context in (
+        (clean, "noise-free", ON_THE_GRID, compiled(noisy, ON_THE_GRID, 1)),
+        (clean, "noise-free", tuple(_networks()), beside.leaving_cores()),
+        (clean, "noise-free", FITTERS, compiled(noisy, FITTERS, FEW)),
+        (noisy, f"sigma {NOISE_SIGMA:g}", NOISY_FITTERS, nullcontext()),
     ):
-        if programme is FITTERS:
-            for name, _ in FITTERS:  # so that what is compiled still is in no method's frames/s
-                unmix_each(noisy, name, ["grid"], scope=Scope(first=FEW, workers=1))
-        with _on_one_core() if beside.busy else nullcontext():
+        with context:
             scored, found = _programme(split, data, programme, say)
         results += scored
         rows += [_Row(f"{find(name).title}, {data}", split, detections) for name, detections in found.items()]
@@ -101,28 +105,35 @@ class Beside:
 
     def start(self, kept: bool) -> None:
         """Start them, where there are cores for it and what they compile is `kept`."""
-        self.say("compiling kernels, once after an installation: some 40 s")
+        self.say("compiling kernels" + ", once after an installation: some 40 s" * kept)
         first, *others = (name for name, _ in FITTERS)
         camera = Camera.from_recipe(load_data_recipe("seqcsist-noise", [NOISE]))
-        number = max(1, min(cores() - 1, len(others))) if kept else 0
+        number = min(cores() - 1, len(others)) if kept else 0
         for i in range(number):
             # This process begins with the first fitter, so they come to it last, and from its far end.
             started = compile_ahead(first, camera, others[i::number])
             self.processes += [started] if started else []
 
-    @property
-    def busy(self) -> bool:
-        """Whether they are at work."""
-        return any(process.poll() is None for process in self.processes)
+    @contextmanager
+    def leaving_cores(self) -> Iterator[None]:
+        """Let networks take the other cores: threads that wait for a core that is taken lose far more than it gives."""
+        running = sum(process.poll() is None for process in self.processes)
+        if not running or not torch_works():
+            yield
+            return
+        from csist_bench.methods.networks.base import torch_threads
+
+        with torch_threads(max(1, cores() - running)):
+            yield
 
 
-def _on_one_core() -> AbstractContextManager[None]:
-    """Let networks take one core, where there are any: threads that wait for a core that is taken lose far more."""
-    if not torch_works():
-        return nullcontext()
-    from csist_bench.methods.networks.base import torch_threads
-
-    return torch_threads(1)
+@contextmanager
+def compiled(split: Split, programme: Programme, first: int) -> Iterator[None]:
+    """Answer the `first` trajectories by each method, so that what is compiled still is in no method's frames/s."""
+    for name, _ in programme:
+        with suppress(InputError):  # is said when the method runs
+            unmix_each(split, name, ["grid"], scope=Scope(first=first, workers=1))
+    yield
 
 
 def _made(path: Path, recipe: str, say: Say, *overrides: str) -> Split:

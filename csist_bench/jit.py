@@ -41,13 +41,13 @@ def jit_within(function: F) -> F:
     return _compiled(function, inline="always")
 
 
-def when_compiling(told: Callable[[bool], None]) -> None:
+def when_compiling(told: Callable[[bool], None]) -> Callable[[], None]:
     """Call back once, when the first function is about to be compiled rather than taken from the cache on disk.
 
-    What is called learns whether the function will be kept there.
+    What is called learns whether the function will be kept there. Calling what is returned ends the waiting.
     """
     if NO_NUMBA:
-        return
+        return lambda: None
     from numba.core import event
 
     class Listener(event.Listener):  # type: ignore[misc]
@@ -61,7 +61,14 @@ def when_compiling(told: Callable[[bool], None]) -> None:
         def on_end(self, _: object) -> None:
             pass
 
-    event.register("numba:compile", Listener())
+    listener = Listener()
+    event.register("numba:compile", listener)
+
+    def end() -> None:
+        listener.waiting = False  # numba takes no listener off that is not there
+        event.unregister("numba:compile", listener)
+
+    return end
 
 
 def _compiled(function: F, inline: str = "never", nrt: bool = True) -> F:

@@ -66,6 +66,20 @@ def test_the_whole_story_on_a_small_set(small, tmp_path):
     assert sum(line.endswith("was there") for line in again) == 2
 
 
+@pytest.mark.parametrize(("cores", "handed"), [(1, []), (2, [["b", "c"]]), (3, [["b"], ["c"]]), (9, [["b"], ["c"]])])
+def test_every_fitter_is_compiled_beside_once_where_there_are_cores(cores, handed, monkeypatch):
+    given, said = [], []
+    monkeypatch.setattr(demo, "FITTERS", (("a", None), ("b", None), ("c", None)))
+    monkeypatch.setattr(demo, "cores", lambda: cores)
+    monkeypatch.setattr(demo, "compile_ahead", lambda first, camera, others: given.append((first, list(others))))
+    demo.Beside(said.append).start(kept=False)
+    assert given == []
+    assert said == ["compiling kernels"]
+    demo.Beside(said.append).start(kept=True)
+    assert given == [("a", others) for others in handed]
+    assert "once" in said[1]
+
+
 def test_every_network_that_is_shown_has_its_weights():
     for name in demo.SHOWN_NETWORKS:
         assert shipped_weights(name), name

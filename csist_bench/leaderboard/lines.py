@@ -105,10 +105,11 @@ def compute_bayes_lines(
     from csist_bench.evaluation.bayes_lines import bayes_table, known_of
 
     camera = Camera.from_recipe(store.recipe)
-    known = [each for each in known_of(store.recipe) if prior_tier in (None, each.prior_tier)]
+    there = known_of(store.recipe)
+    known = [each for each in there if prior_tier in (None, each.prior_tier)]
     if not known:
-        there = " and ".join(sorted({each.prior_tier for each in known_of(store.recipe)}))
-        raise must("--prior-tier", f"be {there} on {store.recipe.name}", prior_tier)
+        tiers = " or ".join(sorted({each.prior_tier for each in there}))
+        raise must("--prior-tier", f"be {tiers} on {store.recipe.name}", prior_tier)
     table = bayes_table(store.split(split), camera, work, known=known, trajectories=trajectories, progress=progress)
     about = _about(store, split)
     lines = [
@@ -143,11 +144,16 @@ def _line(cells: dict[str, Any]) -> Line:
 def replace_lines(folder: Path, lines: Sequence[Line], prior_tier: str | None = None) -> None:
     """Put the lines of a data set in the place of those that were made as they are; by rename.
 
-    Where only those of one `prior_tier` were made, the others stay.
+    Where only those of one `prior_tier` were made, the others of the same data stay.
     """
     tier = f"tier {prior_tier}:" if prior_tier else ""
+    of_data = {line.dataset_fingerprint for line in lines}
     path = folder / FILE
     with board_lock(path):
         ours = {line.made_together for line in lines}
-        kept = [line for line in read_lines(folder) if line.made_together not in ours or tier not in line.label]
+        kept = [
+            line
+            for line in read_lines(folder)
+            if line.made_together not in ours or (tier not in line.label and line.dataset_fingerprint in of_data)
+        ]
         write_table(path, COLUMNS, [msgspec.structs.astuple(line) for line in (*kept, *lines)])

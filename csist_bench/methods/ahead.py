@@ -35,7 +35,7 @@ from csist_bench.simulation.rendering import render_shard
 # Where each method has its function `steps`. It yields calls, the far end first: each compiles a kernel, or the longest
 # part of one, for arguments of the types that a run has.
 METHODS = {name: f"csist_bench.methods.{name.replace('-', '_')}.ahead" for name in ("ml", "ml-seq", "group-map")}
-FEW = 8  # trajectories
+FEW = 8  # trajectories that call for all kernels: some are needed by crowded frames only
 CALIBRATION = "calibration"  # is none of them, and told as they are
 # The module search path is handed on as it is: the package may have been found by the working folder alone.
 START = "import json, sys; told = json.loads(sys.argv[1]); sys.path[:] = told.pop('path')\n"
@@ -45,22 +45,22 @@ START += f"from {__name__} import Told, main; main(Told(**told))"
 class Told(NamedTuple):
     """What decides which kernels a method needs, and the types of their arguments.
 
-    `dense`: the camera needs the dense model. `noise_sigma` in grey levels, `psf_sigma_error` in px. `whole` are
-    methods all of whose kernels are compiled before, by answering a few frames.
+    `dense`: the camera needs the dense model. `noise_sigma` in grey levels, `psf_sigma_error` in px. `answered`
+    are other methods, all of whose kernels are compiled before, by answering a few frames.
     """
 
     method: str
     dense: bool
     noise_sigma: float
     psf_sigma_error: tuple[float, float]
-    whole: Sequence[str] = ()
+    answered: Sequence[str] = ()
 
     @classmethod
-    def of(cls, method: str, camera: Camera, whole: Sequence[str] = ()) -> Told:
+    def of(cls, method: str, camera: Camera, answered: Sequence[str] = ()) -> Told:
         """Return what is to be told of a method and the camera that it is run with."""
         along_x, along_y = camera.psf_sigma_error
         dense = noise_model_of(camera, False).dense
-        return cls(method, dense, float(camera.noise_sigma), (float(along_x), float(along_y)), whole)
+        return cls(method, dense, float(camera.noise_sigma), (float(along_x), float(along_y)), answered)
 
     @property
     def camera(self) -> Camera:
@@ -71,14 +71,16 @@ class Told(NamedTuple):
         return replace(camera, background_law="plane") if self.dense else camera
 
 
-def compile_ahead(method: str, camera: Camera, whole: Sequence[str] = ()) -> subprocess.Popen[bytes] | None:
-    """Start the second process for a method, where it helps; other methods it compiles `whole` before.
+def compile_ahead(method: str, camera: Camera, answered: Sequence[str] = ()) -> subprocess.Popen[bytes] | None:
+    """Start the second process for a method, where it helps.
+
+    All kernels of the methods `answered` are compiled before, by answering a few frames with each.
 
     None where there is one core, where the method is no fitter, or where no process can be started.
     """
     if method not in (*METHODS, CALIBRATION) or cores() < 2 or not sys.executable:
         return None
-    told = Told.of(method, camera, whole)._asdict() | {"path": [str(place) for place in sys.path]}
+    told = Told.of(method, camera, answered)._asdict() | {"path": [str(place) for place in sys.path]}
     try:
         # Its standard input is a pipe that closes with this process, however that ends. In a session of its own it
         # does not hear Ctrl-C; that is for this process to hear.
@@ -114,7 +116,7 @@ def main(told: Told) -> None:
     """Compile what is told; the whole of the second process, which this ends."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with suppress(Exception):  # the run that it helps compiles what is missing, and says what is wrong
-        for method in told.whole:
+        for method in told.answered:
             answer_few(method, told.noise_sigma)
         for step in steps(told.method, told.camera):
             step()
@@ -122,7 +124,8 @@ def main(told: Told) -> None:
 
 
 def answer_few(method: str, noise_sigma: float) -> None:
-    """Answer a few trajectories, which call for all kernels of a method: some are needed by crowded frames only."""
+    """Answer a few trajectories, which call for all kernels of a method."""
+    # Here, since the second process of a single method does without it.
     from csist_bench.methods.inference import unmix_each
 
     recipe = load_data_recipe("seqcsist-noise", [f"noise_sigma={noise_sigma:g}"])

@@ -290,7 +290,7 @@ def _misfit(
     """Return what the answers of a decoder leave unexplained, from what they leave of the blocks."""
     blocks = [one for one in left if one is not None]
     fitted = runner.judged_as(which) == "fit"
-    return misfit_of(blocks, camera, runner.together(frames), fitted) if blocks else None
+    return misfit_of(blocks, camera, runner.together(frames), frames, fitted) if blocks else None
 
 
 def _require_judged(row: Method, runner: Runner, scope: Scope) -> None:

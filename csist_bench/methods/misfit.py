@@ -202,13 +202,14 @@ def _part_of(maps: PixelMaps | None, row: int, column: int, side: int) -> PixelM
     return PixelMaps(None if bad is None else bad[part], None if noise is None else noise[part])
 
 
-def misfit_of(blocks: Sequence[BlockMisfit], camera: Camera, together: int, fitted: bool) -> Misfit:
+def misfit_of(blocks: Sequence[BlockMisfit], camera: Camera, together: int, length: int, fitted: bool) -> Misfit:
     """Return the misfit of all blocks.
 
     Parameters
     ----------
     together : int
-        Frames that were fitted together; 1: each by itself. Fewer than a sequence has are a window about each frame.
+        Frames that were fitted together; 1: each by itself. Fewer than the `length` of a sequence are a window about
+        each frame.
     fitted : bool
         The answers are fits of these frames; else those of a network.
     """
@@ -221,22 +222,21 @@ def misfit_of(blocks: Sequence[BlockMisfit], camera: Camera, together: int, fitt
         allowed = float(allowed_square(np.median(peak), camera)) * total
         per_frame = np.sqrt(squares / np.maximum(pixels, 1))
         return Misfit(per_frame, GREY_LEVELS, float(squares.sum()), 0.0, 0.0, allowed, total, fitted)
-    least, most = _taken(targets, together) if fitted else (0.0, 0.0)
+    least, most = _taken(targets, together if fitted else 1, length)
     known = total - float(background.sum())
     expected = known - least
     error = _error_of(expected)
     limit = expected + _margin_above(expected, fitted)
-    # Too little is left where noise is told too high; a fit may have taken as much as it has unknowns.
+    # Too little is left where noise is told too high; answers may have taken as much as they have unknowns.
     lowest = known - most - _margin_below(expected)
     per_frame = chi2 / np.maximum(pixels, 1)
     chi2_in_all = float(chi2.sum())
     return Misfit(per_frame, "chi2 per pixel", chi2_in_all, expected, error, limit, total, fitted, lowest)
 
 
-def _taken(targets: NDArray[np.int64], together: int) -> tuple[float, float]:
+def _taken(targets: NDArray[np.int64], together: int, length: int) -> tuple[float, float]:
     """Return how much of chi^2 the unknowns of frames (B, T) with so many targets took, at least and at most."""
-    there, frames = float((targets > 0).sum()), targets.shape[1]
-    every = 3.0 * float(targets.sum())
+    there, every = float((targets > 0).sum()), 3.0 * float(targets.sum())
     if together == 1:
         # Answers of single frames are not always the best fit: priors and samples of the posterior leave some more, as
         # much as the unknowns would take.
@@ -244,7 +244,7 @@ def _taken(targets: NDArray[np.int64], together: int) -> tuple[float, float]:
     whole = every + SPARE_UNKNOWNS * there
     # The frame in the middle of a window tells less of a path than those at its ends, and priors tell the rest.
     middle = float(targets.sum()) + CENTRE_UNKNOWNS * there
-    return (middle if together < frames else whole) / together, whole / together
+    return (middle if together < length else whole) / together, whole / together
 
 
 def without_noise(camera: Camera) -> bool:

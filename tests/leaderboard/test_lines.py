@@ -42,6 +42,9 @@ def test_lines_of_one_prior_tier_leave_those_of_the_others(tmp_path):
     again = msgspec.structs.replace(b, cso_map=60.0)
     replace_lines(tmp_path, [again], "B")
     assert read_lines(tmp_path) == [c, again]
+    other_data = msgspec.structs.replace(b, dataset_fingerprint=FINGERPRINT[:-1] + "0")
+    replace_lines(tmp_path, [other_data], "B")
+    assert read_lines(tmp_path) == [other_data]
     replace_lines(tmp_path, [b])
     assert read_lines(tmp_path) == [b]
 

@@ -180,11 +180,17 @@ def test_a_run_takes_up_what_the_second_process_compiled(method, kind, tmp_path)
     assert len(ready) > 0.5 * len(missing)
 
 
-@pytest.mark.long
-def test_a_few_answers_call_for_all_that_a_run_compiles(tmp_path):
+@pytest.mark.parametrize(
+    ("method", "family"),
+    [
+        pytest.param("group-map", ".group_map.", marks=pytest.mark.long),
+        pytest.param("ml-seq", ".ml_seq.", marks=pytest.mark.slow),
+    ],
+)
+def test_a_few_answers_call_for_all_that_a_run_compiles(method, family, tmp_path):
     """Once they are given, a run of the same method finds its kernels in the cache."""
     cache = {"NUMBA_CACHE_DIR": tmp_path / "cache"}
     data = tiny_set(tmp_path / "set.zarr", "seqcsist-noise", "noise_sigma=2")
-    assert int(said(FEW, "group-map", **cache)[-1]) > 20
-    left = said(RUN, "group-map", "plain", data, **cache)
-    assert not [line for line in left if ".group_map." in line]
+    assert int(said(FEW, method, **cache)[-1]) > 20
+    left = said(RUN, method, "plain", data, **cache)
+    assert not [line for line in left if family in line]

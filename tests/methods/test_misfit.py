@@ -30,9 +30,9 @@ def truth_of(b=4, t=10):
     return Detections(trajectory, frame, x, y, score, intensity=np.tile(LIGHT, b * t))
 
 
-def judged(frames, camera=CAMERA, found=None, together=10, fitted=True):
+def judged(frames, camera=CAMERA, found=None, together=10, fitted=True, length=10):
     block = misfit_of_block(frames, truth_of(*frames.shape[:2]) if found is None else found, camera)
-    return misfit_of([block], camera, together, fitted)
+    return misfit_of([block], camera, together, length, fitted)
 
 
 def test_the_truth_leaves_one_per_pixel_and_nothing_is_said():
@@ -72,7 +72,11 @@ def test_the_expected_chi2_counts_the_unknowns_of_sequences_and_backgrounds():
     window = judged(frames, together=5)
     assert window.expected == 40 * 121 - (2 + 2) * 40 / 5
     assert window.least == pytest.approx(40 * 121 - (6 + 8) * 40 / 5 - SURE * window.error)
-    assert judged(frames, fitted=False).expected == 40 * 121
+    network = judged(frames, fitted=False)
+    assert network.expected == 40 * 121
+    assert network.least == pytest.approx(40 * 121 - 6 * 40 - SURE * network.error)
+    # A window stays one where only some frames of the sequence are answered.
+    assert judged(frames, together=10, length=20).expected == 40 * 121 - (2 + 2) * 40 / 10
     level = replace(CAMERA, background_law="plane")
     assert judged(frames, level).expected == plain.expected - 3 * 40
     assert plain.limit == pytest.approx(plain.expected + max(SURE * plain.error, LEAST_EXCESS * plain.expected))

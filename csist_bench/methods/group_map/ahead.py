@@ -29,12 +29,12 @@ def steps(camera: Camera) -> Iterator[Callable[[], object]]:
     """Yield what turns fits into answers, here for one group of two frames and one target, and what drops fits."""
     usual, size = GroupMap(), GroupMap().window
     law = (usual.radius, usual.radius_sd), usual.growth, usual.arm_sd, usual.directions, False, usual.step, False
-    model = GroupModel(camera, plain_noise_model(noise_model_of(camera, False)), np.ones(2), *law)
+    model = GroupModel(camera, plain_noise_model(noise_model_of(camera, False)), *law)
     numbers, both = np.arange(2), np.zeros(2, np.int64)
     plan = Plan(numbers[None], both[:1], numbers, both, numbers)
     survey = Survey(np.zeros((2, size, size)), np.zeros((2, 2), np.int64), np.zeros((2, 3)), both)
     path = start_path(survey, plan.members)
-    groups = groups_of(survey, plan, path, 1, model)
+    groups = groups_of(survey, plan, path, 1, np.ones(2), model)
     hypotheses = start_hypotheses(path, both[:1], 1, groups.prior, model).with_factors()
     hypotheses.factor[:] = np.eye(hypotheses.factor.shape[1])
     fits: list[CountFits] = []

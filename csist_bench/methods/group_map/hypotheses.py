@@ -52,14 +52,10 @@ AXES_LARGEST = 4
 
 @dataclass(frozen=True, eq=False)
 class GroupModel:
-    """What one pass over groups of m frames shares: the camera and the laws of the scene.
-
-    `variances` (F,), grey levels^2: of the noise of a dark pixel of each frame.
-    """
+    """What one pass over groups of m frames shares: the camera and the laws of the scene."""
 
     camera: Camera
     noise_model: NoiseModel
-    variances: Floats
     radius: tuple[float, float]
     growth: float
     arm_sd: float
@@ -102,13 +98,18 @@ class CountFits:
         return int(self.hypotheses.arms.shape[1])
 
 
-def fit_plan(survey: Survey, plan: Plan, allowed: Bools, model: GroupModel) -> list[CountFits]:
-    """Fit the groups of a plan; `allowed` (G, counts) says which target counts are open."""
+def fit_plan(survey: Survey, plan: Plan, allowed: Bools, variances: Floats, model: GroupModel) -> list[CountFits]:
+    """Fit the groups of a plan.
+
+    `allowed` (G, counts) says which target counts are open; `variances` (F,), grey levels^2, are of the noise of a dark
+    pixel of each frame.
+    """
     path = start_path(survey, plan.members)
     fits = []
     for count in np.flatnonzero(allowed.any(axis=0)):
         chosen = np.flatnonzero(allowed[:, count])
-        fits.append(fit_count(survey, plan, path, chosen, int(count), model))
+        groups = groups_of(survey, plan, path, int(count), variances, model)
+        fits.append(fit_count(groups, survey, plan, path, chosen, int(count), model))
     return fits
 
 
@@ -122,9 +123,10 @@ def start_path(survey: Survey, members: Ints) -> Floats:
     return np.asarray(np.linalg.solve(normal, right))
 
 
-def fit_count(survey: Survey, plan: Plan, path: Floats, chosen: Ints, count: int, model: GroupModel) -> CountFits:
+def fit_count(
+    groups: Groups, survey: Survey, plan: Plan, path: Floats, chosen: Ints, count: int, model: GroupModel
+) -> CountFits:
     """Fit all hypotheses of `count` targets to the chosen groups, in rounds, dropping the hopeless ones after each."""
-    groups = groups_of(survey, plan, path, count, model)
     hypotheses = start_hypotheses(path, chosen, count, groups.prior, model)
     levels = ROTATED_LEVELS if model.rotates else LEVELS
     for level, (iterations, margin) in enumerate(levels, 1):
@@ -136,13 +138,13 @@ def fit_count(survey: Survey, plan: Plan, path: Floats, chosen: Ints, count: int
     return posteriors_of(hypotheses, variance_inflation, plan.first, groups, model)
 
 
-def groups_of(survey: Survey, plan: Plan, path: Floats, count: int, model: GroupModel) -> Groups:
+def groups_of(survey: Survey, plan: Plan, path: Floats, count: int, variances: Floats, model: GroupModel) -> Groups:
     """Return what the fits of `count` targets are told of the groups of a plan."""
     m = plan.members.shape[1]
     return Groups(
         survey.windows,
         survey.origins,
-        model.variances,
+        variances,
         plan.members,
         np.ascontiguousarray(path[:, 0]),
         path_basis(m),

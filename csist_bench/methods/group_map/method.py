@@ -9,7 +9,6 @@ answer is the set with most targets expected right, and its score the probabilit
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -125,7 +124,7 @@ class GroupMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         b, t, size = frames.shape[:3]
         whole = np.subtract(frames, model.camera.background, dtype=np.float64).reshape(-1, size, size)
         flat = targets_alone(whole, model.camera)
-        model = replace(model, variances=model.noise_model.variance + shot_variance(whole, flat, model.camera))
+        variances = model.noise_model.variance + shot_variance(whole, flat, model.camera)
         near = EDGE_SIGMAS * model.camera.optics.psf_sigma + self.radius - 0.5
         survey = survey_frames(flat, self.window, model.noise_model.saturation, near)
         blank = blank_frames(survey, model.camera)
@@ -135,7 +134,7 @@ class GroupMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         for plan in plans_of(survey, blank, (b, t), length, model.camera):
             window[plan.frames] = window.max() + 1 + plan.groups
             allowed = count_candidates(survey, plan.members, model.camera, self.max_targets)
-            fits = fit_plan(survey, plan, allowed, model)
+            fits = fit_plan(survey, plan, allowed, variances, model)
             if choice is None:
                 answer_best(plan, fits, model, answers)
             else:
@@ -149,7 +148,6 @@ class GroupMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         return GroupModel(
             camera,
             noise_model,
-            np.zeros(0),
             (self.radius, self.radius_sd),
             self.growth,
             self.arm_sd,

@@ -39,7 +39,7 @@ CPU_FRAMES = 16
 
 @contextmanager
 def torch_threads(number: int) -> Iterator[None]:
-    """Let torch use so many threads; their number belongs to the whole process, so this must not be entered twice."""
+    """Let torch use so many threads; their number is the whole process's: not to be entered by two threads at once."""
     before = torch.get_num_threads()
     torch.set_num_threads(number)
     try:

@@ -4,9 +4,9 @@ In frame t target k stands at place_k + sum_i basis[t, i] path_i, with intensity
 Every other step changes one thing (a place, two places against each other, all of them, a turn of two or of all about
 their middle, a light, two lights against each other, the path), the others everything at once, along what the chain has
 seen to vary together (adaptive Metropolis: Haario, Saksman and Tamminen, Bernoulli 7, 2001); each is accepted by
-Metropolis' rule. Lengths, and what varies together, are tuned while the chain burns in alone, when the noise is at
-first also taken as larger, to let the chain find its way. Random numbers are the caller's; numbers come out, nothing is
-checked.
+Metropolis' rule. What varies together, and the lengths of the former steps, are tuned while the chain burns in alone,
+when the noise is at first also taken as larger, to let the chain find its way. Random numbers are the caller's; numbers
+come out, nothing is checked.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ CASES = {
     "plane": ({"level": 40.0, "slope": (1.0, -0.7)}, {"background_law": "plane"}),
     "shot noise": ({"gain": 0.2}, {"shot_gain": 0.2}),
     "shot noise of a constant": ({"gain": 0.2, "level": 150.0}, {"shot_gain": 0.2, "background_law": "constant"}),
+    "shot noise of a level": ({"gain": 0.2, "level": 150.0}, {"shot_gain": 0.2, "background": 150.0}),
 }
 
 

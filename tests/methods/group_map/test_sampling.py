@@ -69,7 +69,8 @@ def mixture_of_frame(frame: Floats, start: Literal["free", "integer"] = "free", 
     survey = survey_frames(frames, 5, np.inf, 0.0)
     plan = next(plans_of(survey, blank_frames(survey, CAMERA), (1, at + 1), 1, CAMERA))
     allowed = count_candidates(survey, plan.members, CAMERA, 4)
-    mixture = mixture_of(at + 1, fit_plan(survey, plan, allowed, model))
+    variances = np.full(at + 1, model.noise_model.variance)
+    mixture = mixture_of(at + 1, fit_plan(survey, plan, allowed, variances, model))
     low, high = mixture.bounds[at], mixture.bounds[at + 1]
     return Mixture(np.array([0, high - low]), *(part[low:high] for part in mixture[1:])), survey.centroids[at, :2]
 
