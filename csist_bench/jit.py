@@ -63,12 +63,7 @@ def when_compiling(told: Callable[[bool], None]) -> Callable[[], None]:
 
     listener = Listener()
     event.register("numba:compile", listener)
-
-    def end() -> None:
-        listener.waiting = False  # numba takes no listener off that is not there
-        event.unregister("numba:compile", listener)
-
-    return end
+    return lambda: event.unregister("numba:compile", listener)
 
 
 def _compiled(function: F, inline: str = "never", nrt: bool = True) -> F:

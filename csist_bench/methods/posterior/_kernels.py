@@ -214,9 +214,8 @@ class Together(NamedTuple):
 
 
 @jit
-def together_of(unknowns: int) -> Together:
-    """Return what is known of `unknowns` before any state was seen."""
-    d = unknowns
+def together_of(d: int) -> Together:
+    """Return what is known of d unknowns before any state was seen."""
     return Together(np.zeros(1), np.zeros(d), np.zeros((d, d)), 0.1 * np.eye(d))
 
 
