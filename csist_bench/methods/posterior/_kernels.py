@@ -280,7 +280,7 @@ def run_chain(
     path = np.zeros((len(scene.path_sd), 2))
     across, down = np.empty((2, scene.pixels.shape[0], len(light), padded(scene.pixels.shape[1])))
     length, moved = np.full(KINDS + 1, 0.1), np.ones(len(light), np.bool_)
-    together = together_of(normal.shape[1])
+    together, refreshed = together_of(normal.shape[1]), False
     respond(place, path, moved, scene, across, down)
     prior, chi2 = log_prior(place, light, path, scene), misfit(light, scene, across, down)
     new_across, new_down = across.copy(), down.copy()
@@ -315,8 +315,9 @@ def run_chain(
             if 2 * step >= burn:
                 note_state(place, light, path, scene.path_sd, together)
                 if (step + 1) % between == 0:
+                    if not refreshed:  # from then on the length follows the rate of acceptance
+                        length[JOINT], refreshed = STEP_OF_ALL / math.sqrt(len(together.mean)), True
                     refresh_factor(together)
-                    length[JOINT] = STEP_OF_ALL / math.sqrt(len(together.mean))
             length[kind] = min(length[kind] * math.exp(TUNING * (accepted - TARGET_RATE)), LONGEST)
         elif (step - burn) % every == every - 1 and kept < len(chain.chi2):
             chain.chi2[kept] = chi2
