@@ -5,6 +5,8 @@ Setting `CSIST_BENCH_NO_NUMBA=1` runs the same code as plain Python (slow; for m
 
 from __future__ import annotations
 
+import functools
+import gc
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -27,9 +29,18 @@ def jit(function: F) -> F:
     return _compiled(function)
 
 
+def jit_inner(function: F) -> F:
+    """Compile as `jit` a kernel that is called by kernels: without what Python calls it through.
+
+    That is a tenth of what compiling takes. Where Python calls it all the same, as tests do, it is compiled within
+    another that calls it, anew in each process.
+    """
+    return _compiled(function, inner=True)
+
+
 def jit_bare(function: F) -> F:
-    """Compile as `jit` a kernel that makes no array: references to those it is given are not counted."""
-    return _compiled(function, nrt=False)
+    """Compile as `jit_inner` a kernel that makes no array: references to those it is given are not counted."""
+    return _compiled(function, inner=True, nrt=False)
 
 
 def jit_within(function: F) -> F:
@@ -39,6 +50,14 @@ def jit_within(function: F) -> F:
     one caller costs seconds as a function of its own.
     """
     return _compiled(function, inline="always")
+
+
+def compile_for(kernel: Callable[..., object], *arguments: object) -> None:
+    """Compile a kernel for arguments of the types that these have, and do not call it."""
+    if not NO_NUMBA:
+        import numba
+
+        kernel.compile(tuple(numba.typeof(argument) for argument in arguments))  # type: ignore[attr-defined]
 
 
 def when_compiling(told: Callable[[bool], None]) -> Callable[[], None]:
@@ -66,17 +85,39 @@ def when_compiling(told: Callable[[bool], None]) -> Callable[[], None]:
     return lambda: event.unregister("numba:compile", listener)
 
 
-def _compiled(function: F, inline: str = "never", nrt: bool = True) -> F:
+def _compiled(function: F, inline: str = "never", nrt: bool = True, inner: bool = False) -> F:
     if NO_NUMBA:
         return function
     import numba
 
-    options = {"nogil": True, "error_model": "numpy", "inline": inline, "no_cfunc_wrapper": True, "_nrt": nrt}
+    options = {"nogil": True, "error_model": "numpy", "inline": inline, "_nrt": nrt}
+    options |= {"no_cfunc_wrapper": True, "no_cpython_wrapper": inner}
     try:
-        compiled: F = _in_one_process(numba.njit(cache=True, **options)(function))
+        compiled = _in_one_process(numba.njit(cache=True, **options)(function))
     except RuntimeError:  # nowhere to keep the cache (read-only install, no home folder): compile anew each time
         compiled = numba.njit(**options)(function)
-    return compiled
+    made: F = _called_through_another(compiled) if inner else compiled
+    return made
+
+
+def _called_through_another(dispatcher: Any) -> Any:
+    """Let Python call a function that was compiled without an entrance for it: by one that only calls it."""
+
+    def remember(compiled: Any) -> None:
+        dispatcher.overloads[tuple(compiled.signature.args)] = compiled
+
+    # Not told to numba's table of what Python may call, where there would be nothing behind it. What Python does not
+    # find there it asks for.
+    dispatcher.add_overload = remember
+    dispatcher._compile_for_args = lambda *arguments, **named: _caller_of(dispatcher)
+    return dispatcher
+
+
+@functools.cache
+def _caller_of(dispatcher: Any) -> Any:
+    import numba
+
+    return numba.njit(nogil=True)(lambda *arguments: dispatcher(*arguments))
 
 
 def _in_one_process(dispatcher: Any) -> Any:
@@ -94,11 +135,23 @@ def _in_one_process(dispatcher: Any) -> Any:
         with global_compiler_lock:  # first, or a thread that holds it could wait for one that wants it
             if signature in dispatcher.overloads:
                 return compile_here(signature)
-            with _locked(dispatcher):
+            with _locked(dispatcher), _garbage_kept():
                 return compile_here(signature)
 
     dispatcher.compile = compile_once
     return dispatcher
+
+
+@contextmanager
+def _garbage_kept() -> Iterator[None]:
+    """Do not look for garbage meanwhile: a compiler makes so many objects that this takes a twentieth of its time."""
+    looked = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if looked:
+            gc.enable()
 
 
 @contextmanager

@@ -158,7 +158,7 @@ def command(
     """
     from csist_bench.cli.run_parts import answer_into, is_folder, require_split
     from csist_bench.datasets.frame_files import BareFrames
-    from csist_bench.methods.ahead import compile_ahead
+    from csist_bench.methods.ahead import compile_ahead, compile_own
     from csist_bench.methods.inference import assumed_or_told, chosen_frames, header_of, open_source, unmix_each
     from csist_bench.methods.outside import resolve
     from csist_bench.methods.runners import RunOptions
@@ -179,7 +179,12 @@ def command(
     imager = assumed_or_told(source, camera, noise_sigma)
     told = None if camera is None else camera.with_noise_sigma(noise_sigma)
     scope = Scope(chosen_frames(source, frames), limit, workers, groups, false_alarms, lower_scores)
-    note_compiling(lambda: compile_ahead(method, imager))
+
+    def compile_side_by_side() -> None:
+        compile_ahead(method, imager)
+        compile_own(method, imager)
+
+    note_compiling(compile_side_by_side)
     if into_folder:
         from csist_bench.methods.by_shard import Call, Manner
 

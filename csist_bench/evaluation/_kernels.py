@@ -10,7 +10,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from csist_bench.jit import jit
+from csist_bench.jit import jit, jit_inner
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -52,7 +52,7 @@ def assign(cost: Floats, rows: int, columns: int, column_of: Ints) -> None:
             column_of[owner[j] - 1] = j - 1
 
 
-@jit
+@jit_inner
 def least_slack(slack: Floats, done: NDArray[np.bool_]) -> int:
     """Return the column of least slack that is not done; of equal ones the first."""
     following, least = 0, np.inf
@@ -63,7 +63,7 @@ def least_slack(slack: Floats, done: NDArray[np.bool_]) -> int:
     return following
 
 
-@jit
+@jit_inner
 def shift_duals(
     least: float, done: NDArray[np.bool_], owner: Ints, row_dual: Floats, column_dual: Floats, slack: Floats
 ) -> None:
@@ -194,7 +194,7 @@ def weighted_average_precision(
                 out[first + b, d] = area[d, b] / total[b] if total[b] > 0.0 else 0.0
 
 
-@jit
+@jit_inner
 def count_hit(copies: Floats, true: Floats, seen: Floats, best: Floats, area: Floats) -> None:
     """Take a hit that each resample has `copies` (B,) of into its envelope and area, then out of its `true` hits."""
     for b in range(len(copies)):
@@ -204,7 +204,7 @@ def count_hit(copies: Floats, true: Floats, seen: Floats, best: Floats, area: Fl
         true[b] -= copies[b]
 
 
-@jit
+@jit_inner
 def add_multiple(factor: float, values: Floats, out: Floats) -> None:
     """Add `factor * values` (B,) to `out`."""
     for b in range(len(out)):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import atexit
 import functools
+import gc
 import json
 import os
 import subprocess
@@ -23,14 +24,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from csist_bench.datasets.frame_files import BareFrames
 from csist_bench.methods.fitting.answers import FrameAnswers
 from csist_bench.methods.fitting.noise_model import noise_model_of
 from csist_bench.methods.misfit import misfit_of_block
 from csist_bench.methods.scope import Scope
 from csist_bench.recipes import load_data_recipe
 from csist_bench.simulation.camera import Camera
-from csist_bench.simulation.rendering import render_shard
 
 # Where each method has its function `steps`. It yields calls, the far end first: each compiles a kernel, or the longest
 # part of one, for arguments of the types that a run has.
@@ -102,6 +101,17 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     process.communicate()
 
 
+def compile_own(method: str, camera: Camera) -> None:
+    """Compile here what a run of a fitter does well to compile first, while the second process begins at the far end.
+
+    What cannot be compiled here the run comes to later, and says what is wrong.
+    """
+    if method in METHODS:
+        with suppress(Exception):
+            for step in import_module(METHODS[method]).own_steps(Told.of(method, camera).camera):
+                step()
+
+
 def compile_calibration_ahead() -> subprocess.Popen[bytes] | None:
     """Start the second process for a calibration."""
     return compile_ahead(CALIBRATION, Camera.from_recipe(load_data_recipe("seqcsist")))
@@ -115,6 +125,7 @@ def cores() -> int:
 def main(told: Told) -> None:
     """Compile what is told; the whole of the second process, which this ends."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    gc.disable()  # a short life in which nearly all that is made is kept
     with suppress(Exception):  # the run that it helps compiles what is missing, and says what is wrong
         for method in told.answered:
             answer_few(method, told.noise_sigma)
@@ -125,8 +136,10 @@ def main(told: Told) -> None:
 
 def answer_few(method: str, noise_sigma: float) -> None:
     """Answer a few trajectories, which call for all kernels of a method."""
-    # Here, since the second process of a single method does without it.
+    # Here, since the second process of a single method does without them.
+    from csist_bench.datasets.frame_files import BareFrames
     from csist_bench.methods.inference import unmix_each
+    from csist_bench.simulation.rendering import render_shard
 
     recipe = load_data_recipe("seqcsist-noise", [f"noise_sigma={noise_sigma:g}"])
     frames = render_shard(recipe, range(FEW)).frames

@@ -10,13 +10,13 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from csist_bench.jit import jit
+from csist_bench.jit import jit, jit_inner
 
 # Beyond this many sigma from the target a pixel receives less than 3e-12 of the light and is skipped.
 REACH_SIGMAS = 7.0
 
 
-@jit
+@jit_inner
 def pixel_integrals(position: float, scale: float, first: int, last: int, out: NDArray[np.float64]) -> None:
     """Write q(i - position) for pixels i = first..last-1 into out[i]; `scale` = 1 / (sigma sqrt 2).
 
@@ -35,7 +35,7 @@ def pixel_integrals(position: float, scale: float, first: int, last: int, out: N
         edge, tail = beyond, next_tail
 
 
-@jit
+@jit_inner
 def add_target(
     frame: NDArray[np.float64],
     x: float,

@@ -10,7 +10,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from csist_bench.jit import by_reference, jit
+from csist_bench.jit import by_reference, jit, jit_inner
 from csist_bench.methods.fitting.lanes import padded
 from csist_bench.methods.fitting.noise_model import NoiseModel
 from csist_bench.methods.fitting.pixel_model import LOG_ROOT_2PI, ROOT_2, axis_response
@@ -67,7 +67,7 @@ def dense_workspace(targets: int, size: int) -> DenseWorkspace:
     )
 
 
-@jit
+@jit_inner
 def fill_images(
     theta: Floats, row: int, column: int, noise_model: NoiseModel, freed: bool, work: DenseWorkspace, model: Floats
 ) -> None:
@@ -106,7 +106,7 @@ def fill_images(
                     images[3 * targets + 1, at] += s * a[j] * bw[i] * noise_model.sigma_y
 
 
-@jit
+@jit_inner
 def gaussian_response(position: float, first: int, sigma: float, n: int, q: Floats, dq: Floats, dw: Floats) -> None:
     """Write n pixel integrals of a Gaussian of width `sigma` px, and their derivatives in position and in sigma."""
     z = min(max((first - 0.5 - position) / sigma, -1e3), 1e3)
@@ -120,7 +120,7 @@ def gaussian_response(position: float, first: int, sigma: float, n: int, q: Floa
         z, tail, density = far, far_tail, far_density
 
 
-@jit
+@jit_inner
 def spline_images(
     theta: Floats,
     row: int,
@@ -176,7 +176,7 @@ def spline_images(
                 images[first_width + 1, at] -= s * (value + (row + i - y) * by_y) / widths[1]
 
 
-@jit
+@jit_inner
 def spline_taps(place: float, weight: Floats, slope: Floats) -> int:
     """Write the four weights of a cubic B-spline at `place`, in nodes, and their slopes; return the first node."""
     place = min(max(place, -1e6), 1e6)

@@ -15,7 +15,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from csist_bench.jit import jit
+from csist_bench.jit import jit_inner
 from csist_bench.methods.fitting.dense_images import DenseWorkspace, fill_images
 from csist_bench.methods.fitting.linear_algebra import cholesky, solve
 from csist_bench.methods.fitting.noise_model import NoiseModel
@@ -27,7 +27,7 @@ LEVEL_STEPS = 8  # at most; a single one is exact where neither shot noise nor c
 LEVEL_TOLERANCE = 1e-6  # of the cost
 
 
-@jit
+@jit_inner
 def dense_cost(
     theta: Floats,
     pixels: Floats,
@@ -49,7 +49,7 @@ def dense_cost(
     return fit_level(pixels, row, column, noise_model, model, work, score, curvature)
 
 
-@jit
+@jit_inner
 def fit_level(
     pixels: Floats,
     row: int,
@@ -84,7 +84,7 @@ def fit_level(
     return cost
 
 
-@jit
+@jit_inner
 def level_step(unknowns: int, work: DenseWorkspace, score: Floats, curvature: Floats) -> float:
     """Write the background's Gauss-Newton step to `work.level_gradient`; return the decrease of cost it promises.
 
@@ -125,7 +125,7 @@ def level_step(unknowns: int, work: DenseWorkspace, score: Floats, curvature: Fl
     return promised
 
 
-@jit
+@jit_inner
 def dense_terms(
     pixels: Floats,
     row: int,
@@ -176,7 +176,7 @@ def dense_terms(
     return cost
 
 
-@jit
+@jit_inner
 def dense_equations(
     unknowns: int,
     levels: int,
@@ -208,7 +208,7 @@ def dense_equations(
         take_off_level(unknowns, levels, work, normal)
 
 
-@jit
+@jit_inner
 def couple_level(weighted: Floats, slope: Floats, coupling: Floats) -> None:
     """Write the products (3,) of a weighted image (n n,) and the background's basis."""
     n = slope.shape[0]
@@ -223,7 +223,7 @@ def couple_level(weighted: Floats, slope: Floats, coupling: Floats) -> None:
         coupling[2] += slope[i] * total
 
 
-@jit
+@jit_inner
 def take_off_level(unknowns: int, levels: int, work: DenseWorkspace, normal: Floats) -> None:
     """Take the background's share, C N^-1 C', off a normal matrix; the factor of N is in `work.level_normal`."""
     coupling, factor = work.coupling, work.level_normal
@@ -240,7 +240,7 @@ def take_off_level(unknowns: int, levels: int, work: DenseWorkspace, normal: Flo
             normal[q, p] = normal[p, q]
 
 
-@jit
+@jit_inner
 def dot_product(a: Floats, b: Floats) -> float:
     """Return the dot product of two vectors, by four sums side by side."""
     first, second, third, fourth = 0.0, 0.0, 0.0, 0.0

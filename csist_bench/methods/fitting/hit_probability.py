@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 
 from csist_bench.conventions import THRESHOLDS
-from csist_bench.jit import jit
+from csist_bench.jit import jit, jit_inner
 
 ROUND = 1.5  # an ellipse whose axes differ by less is taken as round
 CERTAIN = 3.0  # standard deviations away from a threshold, from which on it is no question
@@ -25,7 +25,7 @@ ROOT_2 = math.sqrt(2.0)
 SLICES = (-1.53412054, -0.88714656, -0.48877641, -0.15731068, 0.15731068, 0.48877641, 0.88714656, 1.53412054)
 
 
-@jit
+@jit_inner
 def hit_share(square: float) -> float:
     """Return the share of the thresholds that a squared distance, px^2, lies within."""
     hits = 0.0
@@ -44,7 +44,7 @@ def round_hit_probability(variance: float) -> float:
     return total / len(THRESHOLDS)
 
 
-@jit
+@jit_inner
 def hit_probability(offset: float, major: float, minor: float) -> float:
     """Return the hit probability of a point `offset` px off the centre of a 2-D normal law.
 

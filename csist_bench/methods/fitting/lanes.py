@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from csist_bench.jit import NO_NUMBA, jit
+from csist_bench.jit import NO_NUMBA, jit, jit_inner
 
 Floats = NDArray[np.float64]
 Place = int | tuple[int, int] | tuple[int, int, int]
@@ -21,10 +21,19 @@ Place = int | tuple[int, int] | tuple[int, int, int]
 LANES = 8
 
 
-@jit
+@jit_inner
 def padded(n: int) -> int:
     """Return the length of rows that hold n entries: the next multiple of LANES."""
     return (n + LANES - 1) // LANES * LANES
+
+
+@jit_inner
+def zeros(rows: int, columns: int) -> Floats:
+    """Return zeros, shape (rows, columns).
+
+    np.zeros is compiled anew in each process, a quarter of a second for every number of axes; this is kept.
+    """
+    return np.zeros((rows, columns))
 
 
 @jit

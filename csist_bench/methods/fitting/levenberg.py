@@ -11,10 +11,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from csist_bench.jit import by_reference, jit, jit_bare, jit_within
+from csist_bench.jit import by_reference, jit, jit_bare, jit_inner, jit_within
 from csist_bench.methods.fitting.dense_images import DenseWorkspace
 from csist_bench.methods.fitting.dense_model import dense_cost, dense_equations
-from csist_bench.methods.fitting.lanes import padded
+from csist_bench.methods.fitting.lanes import padded, zeros
 from csist_bench.methods.fitting.linear_algebra import cholesky, copy_rows, eliminate
 from csist_bench.methods.fitting.noise_model import NoiseModel
 from csist_bench.methods.fitting.pixel_model import normal_equations, pixel_terms, window_model
@@ -71,24 +71,22 @@ class FrameWorkspace:
 @jit
 def frame_workspace(targets: int, size: int) -> FrameWorkspace:
     """Return the scratch for up to `targets` targets in a window of `size` px a side."""
-    n = 3 * targets
-    axes, images, vectors = (
-        np.zeros((4, targets, padded(size))), np.zeros((3, size, padded(size))), np.zeros((3, n))
-    )  # fmt: skip
+    n, width = 3 * targets, padded(size)
+    vectors = zeros(n, n)
     return FrameWorkspace(
-        axes[0],
-        axes[1],
-        axes[2],
-        axes[3],
-        images[0],
-        images[1],
-        images[2],
+        zeros(targets, width),
+        zeros(targets, width),
+        zeros(targets, width),
+        zeros(targets, width),
+        zeros(size, width),
+        zeros(size, width),
+        zeros(size, width),
         vectors[0],
-        np.zeros((n, n)),
-        np.zeros((n, padded(n + 1))),
+        zeros(n, n),
+        zeros(n, padded(n + 1)),
         vectors[1],
         vectors[2],
-        np.zeros((targets, 3)),
+        zeros(targets, n // targets),
     )
 
 
@@ -172,7 +170,7 @@ def noise_of(noise_model: NoiseModel) -> tuple[float, float, float, float]:
     return noise_model.variance, noise_model.gain, noise_model.saturation, noise_model.edge
 
 
-@jit
+@jit_inner
 def cost_of(
     theta: Floats,
     window: FrameWindow,
@@ -218,7 +216,7 @@ def cost_of(
     )
 
 
-@jit
+@jit_inner
 def gather_equations(
     theta: Floats, noise_model: NoiseModel, prior: Prior, work: FrameWorkspace, dense: DenseWorkspace | None
 ) -> None:
@@ -245,7 +243,7 @@ def gather_equations(
         )
 
 
-@jit
+@jit_inner
 def fit_frame(
     theta: Floats,
     window: FrameWindow,
@@ -346,7 +344,7 @@ def shorten(step: Floats, targets: int) -> None:
             step[p] *= STEP_LIMIT / longest
 
 
-@jit
+@jit_inner
 def factor_of(normal: Floats, n: int, factor: Floats) -> bool:
     """Write the Cholesky factor of the leading n x n block of `normal` to `factor`; False where there is none."""
     for p in range(n):

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from csist_bench.jit import jit, jit_bare
+from csist_bench.jit import jit_bare, jit_inner
 from csist_bench.methods.fitting.lanes import LANES, load, padded, store
 
 Floats = NDArray[np.float64]
@@ -80,7 +80,7 @@ def eliminate(rows: Floats, n: int, solution: Floats) -> bool:
     return True
 
 
-@jit
+@jit_inner
 def inverse(factor: Floats, n: int, out: Floats) -> None:
     """Write the inverse of L L' into the leading n x n block of `out`, L the Cholesky `factor`."""
     rows = np.zeros((n, padded(n)))
@@ -108,7 +108,7 @@ def solve_rows(factor: Floats, n: int, rows: Floats) -> None:
             store(rows, (i, first), total / factor[i, i])
 
 
-@jit
+@jit_inner
 def log_determinant(factor: Floats, n: int) -> float:
     """Return log det of L L'."""
     total = 0.0
@@ -117,7 +117,7 @@ def log_determinant(factor: Floats, n: int) -> float:
     return 2.0 * total
 
 
-@jit
+@jit_inner
 def copy_array(source: Floats, out: Floats) -> None:
     """Copy an array into another of its shape (plain loops compile several times faster than a slice assignment)."""
     flat_source, flat_out = source.ravel(), out.ravel()
@@ -125,7 +125,7 @@ def copy_array(source: Floats, out: Floats) -> None:
         flat_out[i] = flat_source[i]
 
 
-@jit
+@jit_inner
 def solve_lower(row: Floats, factor: Floats, n: int) -> None:
     """Replace a row (n,) by L^-1 row, L the Cholesky `factor`: its products with other such rows are covariances."""
     for i in range(n):

@@ -13,7 +13,7 @@ from csist_bench.errors import must
 from csist_bench.jit import jit, jit_within
 from csist_bench.methods.fitting.dense_images import LEVELS, DenseWorkspace, dense_workspace
 from csist_bench.methods.fitting.dense_model import dense_cost, dense_equations
-from csist_bench.methods.fitting.lanes import padded
+from csist_bench.methods.fitting.lanes import padded, zeros
 from csist_bench.methods.fitting.linear_algebra import cholesky, solve_lower
 from csist_bench.methods.fitting.noise_model import NoiseModel, noise_model_of
 from csist_bench.methods.fitting.pixel_model import window_model
@@ -93,12 +93,13 @@ def explain_frames(
 ) -> None:
     """Fill what targets theta (F, K, 3) explain of pixels (F, n, n); `dense` is None where no background is fitted."""
     n, most = pixels.shape[1], 3 * theta.shape[1]
-    model, score, curvature = np.zeros((n, padded(n))), np.zeros((n, n)), np.zeros((n, n))
-    normal, gradient = np.zeros((most, most)), np.zeros(most)
-    responses, first = np.zeros((4, theta.shape[1], padded(n))), int(ORIGIN)
-    a, da, b, db = responses[0], responses[1], responses[2], responses[3]
+    width, targets_most = padded(n), theta.shape[1]
+    model, score, curvature = zeros(n, width), zeros(n, n), zeros(n, n)
+    normal, gradient, first = zeros(most, most), zeros(most, most)[0], int(ORIGIN)
+    a, da = zeros(targets_most, width), zeros(targets_most, width)
+    b, db = zeros(targets_most, width), zeros(targets_most, width)
     table_x, table_y = noise_model.table, noise_model.table_y
-    level, slope = np.zeros(LEVELS), np.zeros(n)
+    level, slope = zeros(n, int(LEVELS))[0], zeros(n, n)[0]
     for f in range(pixels.shape[0]):
         k = targets[f]
         if dense is None:

@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from csist_bench.jit import jit, jit_bare
-from csist_bench.methods.fitting.lanes import LANES, lane, lanes_of, load, padded, store
+from csist_bench.jit import jit_bare, jit_inner
+from csist_bench.methods.fitting.lanes import LANES, lane, lanes_of, load, padded, store, zeros
 
 Floats = NDArray[np.float64]
 
@@ -94,7 +94,7 @@ def table_response(phase: int, start: int, h: float, table: Floats, row: int, q:
         store(dq, (row, i), c1 + h * (2.0 * c2 + h * (3.0 * c3 + h * (4.0 * c4 + h * 5.0 * c5))))
 
 
-@jit
+@jit_inner
 def window_origin(frame: Floats, size: int) -> tuple[int, int]:
     """Return (row, column) of the size x size window about the brightest blob, shifted to lie inside the frame.
 
@@ -103,7 +103,7 @@ def window_origin(frame: Floats, size: int) -> tuple[int, int]:
     """
     height, width = frame.shape
     # With a border without light, so that every pixel has neighbours.
-    bordered, sums = np.zeros((height + 2, padded(width) + LANES)), np.empty(padded(width))
+    bordered, sums = zeros(height + 2, padded(width) + LANES), zeros(height, padded(width))[0]
     for i in range(height):
         for j in range(width):
             bordered[i + 1, j + 1] = frame[i, j]

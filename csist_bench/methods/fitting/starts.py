@@ -15,7 +15,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from csist_bench.jit import jit
+from csist_bench.jit import jit_inner
 
 Floats = NDArray[np.float64]
 Complexes = NDArray[np.complex128]
@@ -26,7 +26,7 @@ ROOT_STEPS = 12
 LEAST_RADIUS, LARGEST_RADIUS = 0.1, 0.6  # px, of a ring of starts
 
 
-@jit
+@jit_inner
 def prony_start(power: Complexes, roots: Complexes, coefficient: Complexes) -> None:
     """Write K positions about the centre whose mean powers are `power` (>= K + 1,) into `roots` (K,).
 
@@ -60,7 +60,7 @@ def prony_start(power: Complexes, roots: Complexes, coefficient: Complexes) -> N
                 roots[m] = z - value / apart
 
 
-@jit
+@jit_inner
 def polygon_start(power: Complexes, square: float, half_steps: int, roots: Complexes) -> None:
     """Write a regular K-gon about the centre into `roots` (K,): radius^2 = `square` px^2 within bounds.
 

@@ -12,14 +12,14 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from csist_bench.jit import jit
+from csist_bench.jit import jit, jit_inner
 
 F32 = NDArray[np.float32]
 
 FRAMES_PER_BLOCK = 16
 
 
-@jit
+@jit_inner
 def shrink_step(x: F32, gradient: F32, rate: float, threshold: float, active: NDArray[np.bool_], moved: F32) -> None:
     """x <- soft(x - rate gradient, threshold) for the active frames; `x`, `gradient` (n, F, n), `moved` (F, n) scratch.
 

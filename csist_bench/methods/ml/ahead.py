@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from csist_bench.jit import compile_for
 from csist_bench.methods.fitting.answers import FrameAnswers
 from csist_bench.methods.fitting.counts import BrightnessLaw
 from csist_bench.methods.fitting.dense_images import dense_workspace
-from csist_bench.methods.fitting.levenberg import FrameWindow, Prior, StoppingRule, fit_frame, frame_workspace
+from csist_bench.methods.fitting.levenberg import (
+    FrameWindow,
+    Prior,
+    StoppingRule,
+    damped_step,
+    fit_frame,
+    frame_workspace,
+)
 from csist_bench.methods.fitting.noise_model import noise_model_of, plain_noise_model
+from csist_bench.methods.ml._kernels.decision import choose_positions, sample_spread
 from csist_bench.methods.ml._kernels.search import SearchSettings, decide_frames, state_frames
 from csist_bench.methods.ml._kernels.workspace import search_workspace
 from csist_bench.methods.ml.method import draws
@@ -31,7 +41,7 @@ def steps(camera: Camera) -> Iterator[Callable[[], object]]:
 
     def fit() -> None:
         window, prior = FrameWindow(np.zeros((SIDE, SIDE)), 0, 0), Prior(none, none, 0.0)
-        fit_frame(none, window, noise_model, prior, stop, frame_workspace(1, SIDE), dense)
+        compile_for(fit_frame, none, window, noise_model, prior, stop, frame_workspace(1, SIDE), dense)
 
     def decide() -> None:
         plain, tables, scratch = plain_noise_model(noise_model), draws(0, 1, 1), search_workspace(1, SIDE, 1)
@@ -42,6 +52,24 @@ def steps(camera: Camera) -> Iterator[Callable[[], object]]:
         state_frames(frames, frames, noise_model, law, settings, scratch, origin, answers, np.zeros(0), dense)
 
     yield fit
-    if camera.noise_sigma >= UNSURE_NOISE and camera.maps is None and camera.psf is None:
+    if _samples(camera):
         yield decide
     yield state
+
+
+def own_steps(camera: Camera) -> Iterator[Callable[[], object]]:
+    """Yield what the run itself compiles first, since it would wait for the fit: how samples become answers, or a step.
+
+    Where posteriors are sampled they take the second process longest.
+    """
+    theta, row = np.zeros((1, 3)), np.zeros(3)
+    if _samples(camera):
+        samples = np.zeros((3, 1, 1))
+        yield functools.partial(compile_for, choose_positions, theta, samples, row)
+        yield functools.partial(compile_for, sample_spread, theta, samples, theta)
+    else:
+        yield functools.partial(compile_for, damped_step, 3, 0.0, theta, row, theta, row)
+
+
+def _samples(camera: Camera) -> bool:
+    return camera.noise_sigma >= UNSURE_NOISE and camera.maps is None and camera.psf is None

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from csist_bench.jit import by_reference, jit
+from csist_bench.jit import by_reference, jit, jit_inner
 from csist_bench.methods.fitting.answers import FrameAnswers
 from csist_bench.methods.fitting.counts import BrightnessLaw
 from csist_bench.methods.fitting.dense_images import DenseWorkspace
@@ -58,7 +58,7 @@ def polish_workspace(targets: int, side: int) -> PolishWorkspace:
     )
 
 
-@jit
+@jit_inner
 def brightest_node(mass: Floats) -> tuple[int, int]:
     """Return (row, column) of the largest value."""
     best, row, column = -math.inf, 0, 0
@@ -69,7 +69,7 @@ def brightest_node(mass: Floats) -> tuple[int, int]:
     return row, column
 
 
-@jit
+@jit_inner
 def absorb(mass: Floats, row: int, column: int, law: BrightnessLaw, place: Floats) -> None:
     """Take one target's mass out of a map at a node and, where that is short, its neighbours; write its node, (2,).
 
@@ -102,7 +102,7 @@ def absorb(mass: Floats, row: int, column: int, law: BrightnessLaw, place: Float
     place[0], place[1] = along_x / taken, along_y / taken
 
 
-@jit
+@jit_inner
 def places_from_map(mass: Floats, count: int, law: BrightnessLaw, c: int, places: Floats) -> int:
     """Write the positions (x, y), px, of up to `count` targets found in a heat map into `places`; consumes the map.
 
@@ -134,7 +134,7 @@ def places_from_map(mass: Floats, count: int, law: BrightnessLaw, c: int, places
     return found
 
 
-@jit
+@jit_inner
 def count_from_light(
     frame: Floats, heat_map: Floats, row: int, column: int, size: int, saturation: float, law: BrightnessLaw
 ) -> int:
@@ -149,7 +149,7 @@ def count_from_light(
     return max(math.floor(2.0 * flux / (law.low + law.high) + 0.5), 0)
 
 
-@jit
+@jit_inner
 def refine(
     frame: Floats,
     row: int,

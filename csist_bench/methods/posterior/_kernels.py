@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from csist_bench.jit import jit
+from csist_bench.jit import jit, jit_inner
 from csist_bench.methods.fitting.lanes import padded
 from csist_bench.methods.fitting.pixel_model import axis_response
 
@@ -64,7 +64,7 @@ class Chain(NamedTuple):
     chi2: Floats
 
 
-@jit
+@jit_inner
 def shared_area(place: Floats, radius: float) -> float:
     """Return the area within `radius` of every place (K, 2): of the centres that a disc can have; px^2."""
     left, right = place[:, 0].max() - radius, place[:, 0].min() + radius
@@ -81,7 +81,7 @@ def shared_area(place: Floats, radius: float) -> float:
     return float(total * width)
 
 
-@jit
+@jit_inner
 def log_prior(place: Floats, light: Floats, path: Floats, scene: Scene) -> float:
     """Return the log density of a state, up to a constant; -inf where it cannot be."""
     size = scene.pixels.shape[1]
@@ -102,7 +102,7 @@ def log_prior(place: Floats, light: Floats, path: Floats, scene: Scene) -> float
     return total
 
 
-@jit
+@jit_inner
 def respond(place: Floats, path: Floats, moved: NDArray[np.bool_], scene: Scene, across: Floats, down: Floats) -> None:
     """Fill the responses of columns and rows, `across` and `down` (m, K, padded), to the targets that moved."""
     slope = np.empty(across.shape[1:])
@@ -117,7 +117,7 @@ def respond(place: Floats, path: Floats, moved: NDArray[np.bool_], scene: Scene,
                 axis_response(place[k, 1] + dy, scene.row, scene.table, k, down[t], slope)
 
 
-@jit
+@jit_inner
 def misfit(light: Floats, scene: Scene, across: Floats, down: Floats) -> float:
     """Return the sum of squared residuals over sigma^2."""
     frames, size = scene.pixels.shape[0], scene.pixels.shape[1]
@@ -135,7 +135,7 @@ def misfit(light: Floats, scene: Scene, across: Floats, down: Floats) -> float:
     return total / scene.sigma**2
 
 
-@jit
+@jit_inner
 def copy_moved(moved: NDArray[np.bool_], source: Floats, target: Floats) -> None:
     """Copy the responses (m, K, n) of the targets that moved."""
     for t in range(source.shape[0]):
@@ -144,7 +144,7 @@ def copy_moved(moved: NDArray[np.bool_], source: Floats, target: Floats) -> None
                 target[t, k] = source[t, k]
 
 
-@jit
+@jit_inner
 def turn(place: Floats, which: Ints, angle: float) -> None:
     """Turn the places `which` about their middle, in place."""
     x, y = place[which, 0].mean(), place[which, 1].mean()
@@ -154,7 +154,7 @@ def turn(place: Floats, which: Ints, angle: float) -> None:
         place[k, 0], place[k, 1] = x + cos * u - sin * v, y + sin * u + cos * v
 
 
-@jit
+@jit_inner
 def propose(
     kind: int,
     length: float,
@@ -213,13 +213,13 @@ class Together(NamedTuple):
     factor: Floats
 
 
-@jit
+@jit_inner
 def together_of(d: int) -> Together:
     """Return what is known of d unknowns before any state was seen."""
     return Together(np.zeros(1), np.zeros(d), np.zeros((d, d)), 0.1 * np.eye(d))
 
 
-@jit
+@jit_inner
 def note_state(place: Floats, light: Floats, path: Floats, path_sd: Floats, together: Together) -> None:
     """Add a state to the mean and the scatter (Welford's update)."""
     targets, d = len(light), len(together.mean)
@@ -240,7 +240,7 @@ def note_state(place: Floats, light: Floats, path: Floats, path_sd: Floats, toge
             together.scatter[a, b] += weight * away[a] * away[b]
 
 
-@jit
+@jit_inner
 def refresh_factor(together: Together) -> None:
     """Take the covariance of the states that were seen as what varies together."""
     d = len(together.mean)
@@ -248,7 +248,7 @@ def refresh_factor(together: Together) -> None:
     together.factor[:] = np.linalg.cholesky(covariance)
 
 
-@jit
+@jit_inner
 def move_all(
     length: float, normal: Floats, place: Floats, light: Floats, path: Floats, path_sd: Floats, factor: Floats
 ) -> None:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from csist_bench.jit import jit
+from csist_bench.jit import jit, jit_inner
 from csist_bench.methods.fitting.answers import FrameAnswers
 from csist_bench.methods.group_map._kernels.expected_hits import (
     GAIN,
@@ -127,7 +127,7 @@ def likely_count(samples: Samples, number: int) -> int:
     return int(np.argmax(weights))
 
 
-@jit
+@jit_inner
 def choose_greedily(
     candidates: Floats,
     count: int,
@@ -155,7 +155,7 @@ def choose_greedily(
     return most
 
 
-@jit
+@jit_inner
 def exchange(
     candidates: Floats,
     count: int,
@@ -189,7 +189,7 @@ def exchange(
             return
 
 
-@jit
+@jit_inner
 def rank(
     samples: Samples,
     number: int,
@@ -217,14 +217,14 @@ def rank(
         take(number, nearest[i], level[i], left)
 
 
-@jit
+@jit_inner
 def swap(rows: NDArray[np.generic], i: int, j: int) -> None:
     """Exchange two rows."""
     for k in range(rows.shape[1]):
         rows[i, k], rows[j, k] = rows[j, k], rows[i, k]
 
 
-@jit
+@jit_inner
 def describe(samples: Samples, number: int, place: Floats, nearest: Ints, theta: Floats, sigma: Floats) -> None:
     """Write the mean intensity of the targets that an answer hits, and the standard errors (x, y, s) about it.
 

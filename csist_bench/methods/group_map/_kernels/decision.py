@@ -10,7 +10,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from csist_bench.jit import jit
+from csist_bench.jit import jit, jit_inner
 from csist_bench.methods.fitting.hit_probability import hit_probability
 from csist_bench.methods.fitting.linear_algebra import copy_array
 from csist_bench.methods.group_map._kernels.fit import Hypotheses
@@ -127,7 +127,7 @@ def weigh_hypotheses(
             probability[low:high] /= probability[low:high].sum()
 
 
-@jit
+@jit_inner
 def hypothesis_probabilities(log_evidence: Floats, count: Ints, xy: Floats) -> Floats:
     """Return the probabilities of the hypotheses of one group; a solution found twice keeps its more probable copy."""
     number = log_evidence.shape[0]
@@ -141,7 +141,7 @@ def hypothesis_probabilities(log_evidence: Floats, count: Ints, xy: Floats) -> F
     return probability
 
 
-@jit
+@jit_inner
 def same_targets(one: Floats, other: Floats, count: int) -> bool:
     """Return whether every target of one answer has a target of the other within SAME_POSITION."""
     furthest = 0.0
@@ -150,7 +150,7 @@ def same_targets(one: Floats, other: Floats, count: int) -> bool:
     return furthest <= SAME_POSITION
 
 
-@jit
+@jit_inner
 def hit_under_others(
     c: int, k: int, low: int, high: int, probability: Floats, count: Ints, xy: Floats, spread: Floats
 ) -> float:
@@ -164,7 +164,7 @@ def hit_under_others(
     return total
 
 
-@jit
+@jit_inner
 def nearest_offset(x: float, y: float, targets: Floats, count: int) -> float:
     """Return the distance from (x, y) to the nearest of the first `count` targets (K, 2)."""
     best = math.inf

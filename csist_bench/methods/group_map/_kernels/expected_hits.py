@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.conventions import THRESHOLDS
-from csist_bench.jit import jit
+from csist_bench.jit import jit_inner
 from csist_bench.methods.group_map._kernels.sampling import Samples
 
 Floats = NDArray[np.float64]
@@ -40,7 +40,7 @@ class Sight(NamedTuple):
     level: Ints
 
 
-@jit
+@jit_inner
 def look(x: float, y: float, samples: Samples, number: int, square: Floats, nearest: Ints, level: Ints) -> None:
     """Fill what one place sees in each of the first `number` samples: nearest target and level, (S,).
 
@@ -60,7 +60,7 @@ def look(x: float, y: float, samples: Samples, number: int, square: Floats, near
             level[s] += square[s] > limit
 
 
-@jit
+@jit_inner
 def gain_of(samples: Samples, number: int, nearest: Ints, level: Ints, left: Ints, first: int, last: int) -> float:
     """Return the share of thresholds first..last - 1 that one more answer is expected to hit; `left` (K, S): open."""
     total, weight = 0.0, samples.weight
@@ -70,7 +70,7 @@ def gain_of(samples: Samples, number: int, nearest: Ints, level: Ints, left: Int
     return total / (last - first)
 
 
-@jit
+@jit_inner
 def take(number: int, nearest: Ints, level: Ints, left: Ints) -> None:
     """Mark what an answer hits as taken."""
     for s in range(number):
@@ -78,7 +78,7 @@ def take(number: int, nearest: Ints, level: Ints, left: Ints) -> None:
         left[k, s] = min(left[k, s], level[s])
 
 
-@jit
+@jit_inner
 def gather_candidates(centres: Floats, number: int, candidates: Floats) -> int:
     """Fill the places to try, (C, 2): the centres, and the middles of two that one answer may hit; return how many."""
     count = 0
@@ -94,7 +94,7 @@ def gather_candidates(centres: Floats, number: int, candidates: Floats) -> int:
     return count
 
 
-@jit
+@jit_inner
 def add_candidate(x: float, y: float, candidates: Floats, count: int) -> int:
     """Add a place unless it is there already or there is no room; return the new count."""
     if count == len(candidates):
@@ -107,7 +107,7 @@ def add_candidate(x: float, y: float, candidates: Floats, count: int) -> int:
     return count + 1
 
 
-@jit
+@jit_inner
 def look_from_all(candidates: Floats, count: int, samples: Samples, number: int, sight: Sight) -> None:
     """Fill what every candidate sees."""
     square = np.empty(len(samples.weight))
@@ -115,7 +115,7 @@ def look_from_all(candidates: Floats, count: int, samples: Samples, number: int,
         look(candidates[c, 0], candidates[c, 1], samples, number, square, sight.nearest[c], sight.level[c])
 
 
-@jit
+@jit_inner
 def best_place(
     candidates: Floats,
     count: int,

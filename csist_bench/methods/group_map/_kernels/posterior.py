@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from csist_bench.jit import jit, jit_bare
+from csist_bench.jit import jit, jit_bare, jit_inner
 from csist_bench.methods.fitting.answers import FrameAnswers
 from csist_bench.methods.fitting.hit_probability import hit_probability
 from csist_bench.methods.fitting.linear_algebra import cholesky, copy_array, copy_rows, inverse
@@ -97,7 +97,7 @@ def laplace_posterior(
                 covariance[j, u, v] *= variance_inflation[j]
 
 
-@jit
+@jit_inner
 def uniform_intensities(
     first: int, bounds: Floats, draws: Floats, prior: Floats, state: Floats, covariance: Floats
 ) -> float:
@@ -138,7 +138,7 @@ def uniform_intensities(
     return change
 
 
-@jit
+@jit_inner
 def weigh_draws(
     intensity: Floats, root: Floats, bounds: Floats, draws: Floats, prior: Floats, mean: Floats, second: Floats
 ) -> float:

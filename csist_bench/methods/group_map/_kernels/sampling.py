@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from csist_bench.jit import jit
+from csist_bench.jit import jit, jit_inner
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -102,7 +102,7 @@ def samples_of(share: float, number: int) -> int:
     return max(FEWEST_SAMPLES, 2 * math.ceil(0.5 * share * number))
 
 
-@jit
+@jit_inner
 def pose_of(mixture: Mixture, j: int, basis: Floats, drift: float, mean: Floats, root: Floats) -> None:
     """Write mean (POSE,) and Cholesky root (POSE, POSE) of the pose of hypothesis j in a frame."""
     degrees = len(basis)
@@ -127,7 +127,7 @@ def pose_of(mixture: Mixture, j: int, basis: Floats, drift: float, mean: Floats,
             root[a, b] = math.sqrt(max(value, TINY)) if a == b else value / root[b, b]
 
 
-@jit
+@jit_inner
 def place(pose: Floats, arm: Floats, pivot: Floats, out: Floats) -> None:
     """Write the place of the target on one arm of a pose, px."""
     cos, sin = math.cos(pose[3]), math.sin(pose[3])
@@ -135,7 +135,7 @@ def place(pose: Floats, arm: Floats, pivot: Floats, out: Floats) -> None:
     out[0], out[1] = pivot[0] + cos * u - sin * v, pivot[1] + sin * u + cos * v
 
 
-@jit
+@jit_inner
 def draw_pose(mean: Floats, root: Floats, normal: Floats, pose: Floats) -> None:
     """Write the pose (POSE,) that belongs to a vector of normal numbers."""
     for a in range(POSE):
@@ -144,7 +144,7 @@ def draw_pose(mean: Floats, root: Floats, normal: Floats, pose: Floats) -> None:
             pose[a] += root[a, b] * normal[b]
 
 
-@jit
+@jit_inner
 def write_sample(
     mixture: Mixture, j: int, pose: Floats, pivot: Floats, weight: float, s: int, samples: Samples
 ) -> None:

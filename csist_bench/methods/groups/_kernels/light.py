@@ -10,7 +10,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from csist_bench.jit import jit
+from csist_bench.jit import jit, jit_inner
 from csist_bench.methods.groups._kernels.mesh import mesh_at
 
 Floats = NDArray[np.float64]
@@ -200,7 +200,7 @@ def second_spots(
         highest[f, 0], highest[f, 1] = peak, second
 
 
-@jit
+@jit_inner
 def add_shifted(source: Floats32, weight: float, out: Floats32) -> None:
     """Add the first entries of a row, times a weight of their own type, to another row."""
     for i in range(out.shape[0]):

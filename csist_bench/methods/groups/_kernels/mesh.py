@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from csist_bench.jit import jit
+from csist_bench.jit import jit, jit_inner
 
 Floats = NDArray[np.float64]
 Floats32 = NDArray[np.float32]
@@ -31,7 +31,7 @@ ROUNDS = 2
 LEAST_KEPT = 0.5  # share of a block's pixels that must be background for it to speak
 
 
-@jit
+@jit_inner
 def median(values: Floats, n: int) -> float:
     """Return the median of the first n values."""
     ordered = np.sort(values[:n])
@@ -39,7 +39,7 @@ def median(values: Floats, n: int) -> float:
     return middle
 
 
-@jit
+@jit_inner
 def clipped_sums(
     frame: NDArray[np.generic], bad: Bools, area: tuple[int, int, int, int], step: int, level: float, limit: float
 ) -> tuple[float, float, int, int]:
@@ -60,7 +60,7 @@ def clipped_sums(
     return total, squares, kept, seen
 
 
-@jit
+@jit_inner
 def first_guess(
     frame: NDArray[np.generic], bad: Bools, area: tuple[int, int, int, int], scratch: Floats
 ) -> tuple[float, float]:
@@ -143,7 +143,7 @@ def fill_mesh(mesh: Floats, fallback: float) -> None:
             return
 
 
-@jit
+@jit_inner
 def between(place: int, length: int, blocks: int) -> tuple[int, float]:
     """Return the mesh node below pixel `place` of an axis and the share of the next one (outside 0..1 at borders)."""
     if blocks == 1:
@@ -165,7 +165,7 @@ def mesh_at(mesh: Floats, i: int, j: int, height: int, width: int) -> float:
     return level
 
 
-@jit
+@jit_inner
 def rows_of_mesh(mesh: Floats, m: int, held: bool, upper: Floats, lower: Floats) -> None:
     """Write the rows of pixels through the blocks of row m and the next; `held`: constant beyond the outermost."""
     width = upper.shape[0]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.conventions import THRESHOLDS
-from csist_bench.jit import jit, jit_bare
+from csist_bench.jit import jit_bare, jit_inner
 from csist_bench.methods.fitting.hit_probability import hit_share
 from csist_bench.methods.fitting.linear_algebra import copy_rows
 
@@ -98,7 +98,7 @@ def shifted(answer: Floats, samples: Floats, nearest: Ints, square: Floats, valu
             out[m, 0], out[m, 1], out[m, 2] = answer[m, 0], answer[m, 1], answer[m, 2]
 
 
-@jit
+@jit_inner
 def choose_positions(theta: Floats, samples: Floats, score: Floats) -> None:
     """Replace `theta` (K, 3) by the answer with the most expected hits, and fill its shares, `score` (K,).
 
@@ -139,7 +139,7 @@ def copy_sample(samples: Floats, s: int, out: Floats) -> None:
             out[j, u] = samples[u, j, s]
 
 
-@jit
+@jit_inner
 def sample_spread(theta: Floats, samples: Floats, sigma: Floats) -> None:
     """Fill `sigma` (K, 3) with the root mean square distance of the samples, each assigned one to one, to theta."""
     k, number = theta.shape[0], samples.shape[2]

@@ -17,7 +17,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from csist_bench.jit import by_reference, jit
+from csist_bench.jit import by_reference, jit_inner
+from csist_bench.methods.fitting.lanes import zeros
 from csist_bench.methods.fitting.levenberg import FrameWindow, FrameWorkspace, Prior, cost_of
 from csist_bench.methods.fitting.linear_algebra import cholesky
 from csist_bench.methods.fitting.noise_model import NoiseModel
@@ -70,23 +71,22 @@ def draws_from_generator(rng: np.random.Generator, samples: int, targets: int) -
     return Draws(rng.standard_normal((MOMENTS, samples)), rng.standard_normal((targets, samples)), arrangement)
 
 
-@jit
+@jit_inner
 def empty_samples(number: int, targets: int) -> Samples:
     """Return the arrays for `number` samples of up to `targets` targets."""
-    of_targets, of_samples = np.zeros((5, targets, number)), np.zeros((2, number))
     return Samples(
-        of_targets[0],
-        of_targets[1],
-        of_targets[2],
-        np.zeros((MOMENTS, number)),
-        of_targets[3],
-        of_targets[4],
-        of_samples[0],
-        of_samples[1],
+        zeros(targets, number),
+        zeros(targets, number),
+        zeros(targets, number),
+        zeros(int(MOMENTS), number),
+        zeros(targets, number),
+        zeros(targets, number),
+        zeros(targets, number)[0],
+        zeros(targets, number)[0],
     )
 
 
-@jit
+@jit_inner
 def moments_of(theta: Floats, out: Floats) -> None:
     """Write total, centre and second moments about it, weighted by intensity, of theta (K, 3) into `out` (6,)."""
     out[:] = 0.0
@@ -103,7 +103,7 @@ def moments_of(theta: Floats, out: Floats) -> None:
         out[5] += share * y * y
 
 
-@jit
+@jit_inner
 def moment_factor(
     moments: Floats,
     targets: int,
@@ -153,7 +153,7 @@ def moment_factor(
     return cholesky(factor, MOMENTS)
 
 
-@jit
+@jit_inner
 def hash_fraction(moments: Floats, salt: float) -> float:
     """Return a number in [0, 1) from digits of a frame's light far below its noise: equal frames get equal numbers."""
     digits = moments[0] * 7548.776662 + moments[1] * 56984.02910 + moments[2] * 43015.97090
@@ -161,7 +161,7 @@ def hash_fraction(moments: Floats, salt: float) -> float:
     return float(digits - math.floor(digits))
 
 
-@jit
+@jit_inner
 def draw_moments(moments: Floats, factor: Floats, draws: Draws, first: int, samples: Samples) -> None:
     """Draw the six moments of every sample and start its log weight: minus the log density of the draw.
 
@@ -188,7 +188,7 @@ def draw_moments(moments: Floats, factor: Floats, draws: Draws, first: int, samp
             value[3, m], value[4, m], value[5, m] = 1.0, 0.0, 1.0
 
 
-@jit
+@jit_inner
 def draw_targets(targets: int, prior: Prior, draws: Draws, begin: int, rotation: float, samples: Samples) -> None:
     """Turn moments into targets: shares of the total, positions sqrt(K) P A; adds the volume element to the weights.
 
@@ -230,7 +230,7 @@ def draw_targets(targets: int, prior: Prior, draws: Draws, begin: int, rotation:
             weight[m] += 0.5 * (targets - VOLUME_FREE) * math.log(determinant)
 
 
-@jit
+@jit_inner
 def taylor_of(position: float, first: int, psf_sigma: float, coefficient: Floats) -> None:
     """Write Taylor coefficients in h of q(i - position - h), pixels i = first.., to `coefficient` (n, order + 1)."""
     order = coefficient.shape[1] - 1
@@ -249,7 +249,7 @@ def taylor_of(position: float, first: int, psf_sigma: float, coefficient: Floats
                 hermite, before = z * hermite - (p - 1) * before, hermite
 
 
-@jit
+@jit_inner
 def taylor_response(place: Floats, centre: float, c: Floats, out: Floats) -> None:
     """Write one pixel's response to targets at `place` (M,) from its Taylor coefficients c (11,) about `centre`."""
     c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10 = c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7], c[8], c[9], c[10]
@@ -260,7 +260,7 @@ def taylor_response(place: Floats, centre: float, c: Floats, out: Floats) -> Non
         out[m] = low + h * h * h * h * h * high
 
 
-@jit
+@jit_inner
 def weigh_pixels(
     targets: int,
     moments: Floats,
@@ -305,7 +305,7 @@ def weigh_pixels(
                 weight[m] -= half * away * away
 
 
-@jit
+@jit_inner
 def sample_posterior(
     mode: Floats,
     window: FrameWindow,
@@ -339,7 +339,7 @@ def sample_posterior(
     return 1.0 / squares
 
 
-@jit
+@jit_inner
 def resample(samples: Samples, chosen: Floats) -> None:
     """Fill `chosen` (3, K, L) with samples drawn systematically in proportion to their weights."""
     size = chosen.shape[2]

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from csist_bench.jit import jit, jit_within
+from csist_bench.jit import jit, jit_inner, jit_within
 from csist_bench.methods.fitting.answers import FrameAnswers
 from csist_bench.methods.fitting.background import FLUX_INFLATION
 from csist_bench.methods.fitting.counts import BrightnessLaw
@@ -61,7 +61,7 @@ class SearchSettings(NamedTuple):
     psf_sigma: float
 
 
-@jit
+@jit_inner
 def flux_bracket(flux: float, noise: float, law: BrightnessLaw) -> tuple[int, int]:
     """Return the least and largest target count whose summed brightness agrees with the window's flux.
 
@@ -76,7 +76,7 @@ def flux_bracket(flux: float, noise: float, law: BrightnessLaw) -> tuple[int, in
     return low, high
 
 
-@jit
+@jit_inner
 def set_prior(targets: int, flux: float, law: BrightnessLaw, over: bool, scratch: SearchWorkspace) -> Prior:
     """Return the brightness prior for a count; positions are free.
 

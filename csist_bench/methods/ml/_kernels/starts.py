@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from csist_bench.jit import jit
+from csist_bench.jit import jit_inner
 from csist_bench.methods.fitting.pixel_model import axis_response
 from csist_bench.methods.fitting.starts import (
     LARGEST_RADIUS,
@@ -24,7 +24,7 @@ CENTRE_STEPS = 3
 ORIGIN = 0  # of coordinates within the window, and the row of scratch that is filled
 
 
-@jit
+@jit_inner
 def centre_of(pixels: Floats, v: float, beta: float) -> tuple[float, float]:
     """Return the light's centre (x, y) within a window under a Gaussian weight that follows it."""
     n = pixels.shape[0]
@@ -44,7 +44,7 @@ def centre_of(pixels: Floats, v: float, beta: float) -> tuple[float, float]:
     return x, y
 
 
-@jit
+@jit_inner
 def harmonic_moments(
     pixels: Floats,
     psf_sigma: float,
@@ -91,7 +91,7 @@ def harmonic_moments(
     return x, y, square
 
 
-@jit
+@jit_inner
 def write_start(which: int, power: Complexes, square: float, roots: Complexes, coefficient: Complexes) -> bool:
     """Write start number `which` for K targets about the centre into `roots` (K,); False where there is none.
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from csist_bench.jit import by_reference, jit
+from csist_bench.methods.fitting.lanes import zeros
 from csist_bench.methods.fitting.levenberg import FrameWorkspace, frame_workspace
 from csist_bench.methods.ml._kernels.posterior import Samples, empty_samples
 
@@ -36,18 +37,20 @@ class SearchWorkspace:
 @jit
 def search_workspace(targets: int, side: int, samples: int) -> SearchWorkspace:
     """Return the reused arrays of frames in windows of `side` px, of up to `targets` targets."""
+    n = 3 * targets
+    polynomials = np.zeros((2, targets + 1), np.complex128)
     return SearchWorkspace(
-        np.zeros((side, side)),
-        np.zeros((side, side)),
+        zeros(side, side),
+        zeros(side, side),
         frame_workspace(targets, side),
-        np.zeros((targets, 3)),
-        np.zeros((targets, 3)),
-        np.zeros(targets + 1, np.complex128),
-        np.zeros(targets + 1, np.complex128),
-        np.zeros((targets, 3)),
-        np.zeros((targets, 3)),
-        np.zeros(3),
-        np.zeros((3 * targets, 3 * targets)),
+        zeros(targets, n // targets),
+        zeros(targets, n // targets),
+        polynomials[0],
+        polynomials[1],
+        zeros(targets, n // targets),
+        zeros(targets, n // targets),
+        zeros(targets, n // targets)[0],
+        zeros(n, n),
         empty_samples(samples, targets),
         np.zeros((3, targets, CHOSEN)),
     )

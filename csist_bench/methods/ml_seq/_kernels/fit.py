@@ -12,10 +12,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from csist_bench.jit import by_reference, jit
+from csist_bench.jit import by_reference, jit, jit_inner
 from csist_bench.methods.fitting.dense_images import WIDTHS, DenseWorkspace
 from csist_bench.methods.fitting.dense_model import dense_cost, dense_equations
-from csist_bench.methods.fitting.lanes import padded
+from csist_bench.methods.fitting.lanes import padded, zeros
 from csist_bench.methods.fitting.levenberg import MAX_DAMPING, damped_step, shorten
 from csist_bench.methods.fitting.linear_algebra import cholesky, copy_array, log_determinant
 from csist_bench.methods.fitting.noise_model import NoiseModel
@@ -77,30 +77,31 @@ class SequenceWorkspace:
 @jit
 def sequence_workspace(targets: int, size: int, p: int) -> SequenceWorkspace:
     """Return the scratch for `p` unknowns of `targets` targets in windows of `size` px a side."""
+    n, width = 3 * targets, padded(size)
     return SequenceWorkspace(
-        np.zeros((targets, 3)),
-        np.zeros((targets, padded(size))),
-        np.zeros((targets, padded(size))),
-        np.zeros((targets, padded(size))),
-        np.zeros((targets, padded(size))),
-        np.zeros((size, padded(size))),
-        np.zeros((size, padded(size))),
-        np.zeros((size, padded(size))),
-        np.zeros(3 * targets),
-        np.zeros((3 * targets + WIDTHS, 3 * targets + WIDTHS)),
-        np.zeros(3 * targets + WIDTHS),
-        np.zeros((4, 3 * targets)),
-        np.zeros((p, p)),
-        np.zeros(p),
-        np.zeros((p, p)),
-        np.zeros(p),
-        np.zeros((p, padded(p + 1))),
-        np.zeros(p),
-        np.zeros(p),
+        zeros(targets, n // targets),
+        zeros(targets, width),
+        zeros(targets, width),
+        zeros(targets, width),
+        zeros(targets, width),
+        zeros(size, width),
+        zeros(size, width),
+        zeros(size, width),
+        zeros(n, n)[0],
+        zeros(n + WIDTHS, n + WIDTHS),
+        zeros(n + WIDTHS, n + WIDTHS)[0],
+        zeros(n + 1, n),
+        zeros(p, p),
+        zeros(p, p)[0],
+        zeros(p, p),
+        zeros(p, p)[0],
+        zeros(p, padded(p + 1)),
+        zeros(p, p)[0],
+        zeros(p, p)[0],
     )
 
 
-@jit
+@jit_inner
 def joint_equations(
     a: Floats,
     window: SequenceWindow,
@@ -148,19 +149,19 @@ def joint_equations(
             gather_rigid(a, time[t], basis[t], targets, degree, frame, right, shared, normal, gradient)
         else:
             gather_polynomial(basis[t], targets, degree, frame, right, normal, gradient)
-        if freed:
+        if dense is not None and freed:
             gather_widths(a, time[t], basis[t], model, frame, right, normal, gradient)
     return cost
 
 
-@jit
+@jit_inner
 def set_widths(a: Floats, widths: Floats) -> None:
     """Take the PSF's widths from the end of the unknowns, within the bounds of what a fit can mean."""
     for w in range(WIDTHS):
         widths[w] = min(max(a[a.shape[0] - WIDTHS + w], LEAST_WIDTH), LARGEST_WIDTH)
 
 
-@jit
+@jit_inner
 def prior_terms(a: Floats, mean: Floats, inverse_variance: Floats, normal: Floats, gradient: Floats) -> float:
     """Set the normal matrix and the gradient to those of the prior and return its cost."""
     cost = 0.0
@@ -174,7 +175,7 @@ def prior_terms(a: Floats, mean: Floats, inverse_variance: Floats, normal: Float
     return cost
 
 
-@jit
+@jit_inner
 def fit_sequence(
     a: Floats,
     window: SequenceWindow,
@@ -221,7 +222,7 @@ def fit_sequence(
     return cost
 
 
-@jit
+@jit_inner
 def sequence_log_evidence(cost: float, n: int, work: SequenceWorkspace) -> float:
     """Return Laplace's log evidence of a fit up to a constant, and leave the factor of A in `work.factor`."""
     ridge = 0.0

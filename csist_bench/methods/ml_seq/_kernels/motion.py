@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from csist_bench.jit import jit
+from csist_bench.jit import jit_inner
 from csist_bench.methods.fitting.dense_images import WIDTHS
 from csist_bench.methods.fitting.linear_algebra import solve_lower
 
@@ -45,7 +45,7 @@ def unknowns(targets: int, degree: int, rigid: bool, freed: bool = False) -> int
     return 3 * targets + (2 * degree + 1 if rigid else 2 * degree * targets) + (WIDTHS if freed else 0)
 
 
-@jit
+@jit_inner
 def targets_at(
     a: Floats, u: float, basis: Floats, centre: Floats, k: int, degree: int, rigid: bool, theta: Floats
 ) -> None:
@@ -69,7 +69,7 @@ def targets_at(
             theta[m, axis] = position
 
 
-@jit
+@jit_inner
 def gather_rigid(
     a: Floats,
     u: float,
@@ -112,7 +112,7 @@ def gather_rigid(
     gather_path(a, u, basis, k, degree, right, shared, normal, gradient)
 
 
-@jit
+@jit_inner
 def gather_path(
     a: Floats,
     u: float,
@@ -154,7 +154,7 @@ def gather_path(
     gradient[last] += growth
 
 
-@jit
+@jit_inner
 def gather_polynomial(
     basis: Floats, k: int, degree: int, frame: Floats, right: Floats, normal: Floats, gradient: Floats
 ) -> None:
@@ -176,7 +176,7 @@ def gather_polynomial(
                     normal[row, n + 2 * k * e + j] += both * frame[source, 3 * (j // 2) + j % 2]
 
 
-@jit
+@jit_inner
 def gather_widths(
     a: Floats,
     u: float,
@@ -208,7 +208,7 @@ def gather_widths(
                     normal[row, column] += basis[d] * value
 
 
-@jit
+@jit_inner
 def covariances(
     a: Floats, u: float, basis: Floats, model: MotionModel, factor: Floats, rows: Floats, out: Floats
 ) -> None:

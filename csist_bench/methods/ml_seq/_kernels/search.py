@@ -8,9 +8,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from csist_bench.jit import jit, jit_within
+from csist_bench.jit import jit, jit_inner, jit_within
 from csist_bench.methods.fitting.dense_images import WIDTHS, DenseWorkspace
 from csist_bench.methods.fitting.hit_probability import round_hit_probability
+from csist_bench.methods.fitting.lanes import padded, zeros
 from csist_bench.methods.fitting.linear_algebra import copy_array
 from csist_bench.methods.fitting.noise_model import NoiseModel
 from csist_bench.methods.fitting.survey import Survey
@@ -103,8 +104,8 @@ def solve_windows(
     """
     k, p = model.targets, model.mean.shape[0]
     work = sequence_workspace(k, survey.windows.shape[1], p)
-    search = StartFits(np.zeros((STARTS, p)), np.zeros(STARTS), np.zeros(STARTS, np.bool_))
-    factor, rows = np.zeros(work.factor.shape), np.zeros((3, p))
+    search = StartFits(zeros(int(STARTS), p), zeros(p, int(STARTS))[0], np.zeros(STARTS, np.bool_))
+    factor, rows = zeros(p, padded(p + 1)), zeros(p, p)
     stride = max(1, (members.shape[1] - 1) // (LOOSE_FRAMES - 1))
     for w in range(members.shape[0]):
         coefficients = smooth_path(survey.centroids, members[w], times.basis)
@@ -239,7 +240,7 @@ def met_before(search: StartFits, last: int, targets: int) -> bool:
     return met
 
 
-@jit
+@jit_inner
 def same_shape(a: Floats, b: Floats, targets: int) -> bool:
     """Return whether every target of `a` has one of `b` within `SAME_MINIMUM`."""
     for m in range(targets):

@@ -11,7 +11,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from csist_bench.jit import jit
+from csist_bench.jit import jit_inner
+from csist_bench.methods.fitting.lanes import zeros
 from csist_bench.methods.fitting.linear_algebra import cholesky, solve
 from csist_bench.methods.fitting.starts import PIXEL_VARIANCE, WEIGHT_VARIANCE, polygon_start, prony_start
 
@@ -20,18 +21,20 @@ Ints = NDArray[np.int64]
 Complexes = NDArray[np.complex128]
 
 FARTHEST_START = 0.6  # px from the path
+AXES = 2
 RIDGE = 1e-3  # of the path's least squares, so that a window with left-out frames stays solvable
 
 
-@jit
+@jit_inner
 def smooth_path(centroid: Floats, members: Ints, basis: Floats) -> Floats:
     """Return the coefficients (D + 1, 2), px, of the least-squares path through the centroids (F, >= 2) of a window.
 
     `members` (m,) are the frames, -1 = left out; `basis` (m, D) the path's basis without its constant.
     """
     n = basis.shape[1] + 1
-    normal, right, found = np.zeros((n, n)), np.zeros((2, n)), np.zeros((n, 2))
-    row = np.ones(n)
+    normal, right, found = zeros(n, n), zeros(int(AXES), n), zeros(n, int(AXES))
+    row = zeros(n, n)[0]
+    row[0] = 1.0
     for t in range(members.shape[0]):
         f = members[t]
         if f < 0:
@@ -53,7 +56,7 @@ def smooth_path(centroid: Floats, members: Ints, basis: Floats) -> Floats:
     return found
 
 
-@jit
+@jit_inner
 def moments_about(
     pixels: Floats,
     origin: Ints,
@@ -73,7 +76,7 @@ def moments_about(
     for f in members:
         complete = complete or (f >= 0 and missing[f] == 0)
     light, square = 0.0, 0.0
-    weight = np.zeros((2, pixels.shape[1]))
+    weight = zeros(pixels.shape[1], pixels.shape[1])
     for t in range(members.shape[0]):
         f = members[t]
         if f < 0 or (complete and missing[f] != 0):
@@ -95,7 +98,7 @@ def moments_about(
     return (square / light - 2.0 * beta * spread) / (beta * beta)
 
 
-@jit
+@jit_inner
 def add_moments(
     pixels: Floats, x: float, y: float, psf_sigma: float, weight: Floats, power: Complexes
 ) -> tuple[float, float]:
@@ -120,7 +123,7 @@ def add_moments(
     return light, square
 
 
-@jit
+@jit_inner
 def start_shape(index: int, power: Complexes, square: float, roots: Complexes, coefficient: Complexes) -> bool:
     """Write start `index` of the group's shape into `roots` (K,), px about the path; False where there is none.
 
