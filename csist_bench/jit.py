@@ -109,7 +109,7 @@ def _called_through_another(dispatcher: Any) -> Any:
     # Not told to numba's table of what Python may call, where there would be nothing behind it. What Python does not
     # find there it asks for.
     dispatcher.add_overload = remember
-    dispatcher._compile_for_args = lambda *arguments, **named: _caller_of(dispatcher)
+    dispatcher._compile_for_args = lambda *_: _caller_of(dispatcher)
     return dispatcher
 
 

@@ -40,12 +40,13 @@ def test_noise_of_the_frames_is_that_of_the_camera_told(name):
 @pytest.mark.parametrize("scale", [0.5, 1.0, 2.0])
 def test_pulls_are_the_errors_over_the_predicted(scale):
     scene = scene_of(IMAGERS["sharp"], (8,), 30)
-    spread, right, count = pulls(exact(scene, scale, 0.01), scene)
+    spread, error, right, count = pulls(exact(scene, scale, 0.01), scene)
     assert spread == pytest.approx(scale, rel=0.05)
+    assert error == pytest.approx(scale / np.sqrt(count), rel=0.6)  # errors here are independent
     assert right == 1.0
     assert count == 2 * np.isfinite(scene.light).sum()
     one_missing = exact(scene, scale).select(np.arange(np.isfinite(scene.light).sum()) > 0)
-    assert pulls(one_missing, scene)[1] == 1 - 1 / 600
+    assert pulls(one_missing, scene)[2] == 1 - 1 / 600
 
 
 def test_the_command_writes_rows_and_tables(tmp_path):

@@ -160,6 +160,51 @@ def test_kernels_of_cameras_that_are_not_in_use_are_not_compiled():
     assert done.stdout.strip() == ""
 
 
+INNER = """
+import numpy as np
+from csist_bench.jit import compile_for, jit, jit_inner
+
+@jit_inner
+def doubled(pair, step):
+    return (step * pair[0], pair[1])
+
+@jit
+def quadrupled(x):
+    return doubled(doubled((x, 1), 2.0), 2.0)[0]
+
+compile_for(doubled, (1.0, 1), 2.0)
+print(quadrupled(3.0), doubled((1.0, 7), 2.0), doubled((1.0, 7), 3.0), doubled((np.ones(1), 7), 2.0)[0])
+"""
+
+
+@pytest.mark.parametrize("plain", ["", "1"])
+def test_an_inner_kernel_can_be_called_from_python_all_the_same(tmp_path, plain):
+    (tmp_path / "inner.py").write_text(INNER)
+    environment = {"CSIST_BENCH_NO_NUMBA": plain, "PYTHONPATH": ":".join(p for p in sys.path if p), "PATH": ""}
+    for _ in range(2):  # compiled, and then taken from the cache
+        command = [sys.executable, "-c", "import inner"]
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+        assert done.stdout == "12.0 (2.0, 7) (3.0, 7) [2.]\n"
+
+
+ANSWERED = """
+import sys
+from csist_bench import jit
+from csist_bench.datasets import open_dataset
+from tests.helpers.unmixing import unmixed
+split = open_dataset(sys.argv[1]).split("test")
+for name in ("ml", "ml-seq", "group-map", "bid", "ista"):
+    unmixed(split, name, workers=1)
+print(jit._caller_of.cache_info().currsize)
+"""
+
+
+def test_no_run_calls_an_inner_kernel_from_python(tmp_path):
+    data = tiny_set(tmp_path / "set.zarr", "seqcsist-noise", "noise_sigma=5")
+    done = subprocess.run([sys.executable, "-c", ANSWERED, str(data)], capture_output=True, text=True, check=True)
+    assert done.stdout == "0\n"
+
+
 def test_arrays_of_records_are_numpys():
     from csist_bench.methods.fitting.levenberg import frame_workspace
 

@@ -216,7 +216,7 @@ def note_compiling(side_by_side: Callable[[], object] | None = None) -> None:
     from csist_bench.jit import when_compiling
 
     def told(kept: bool) -> None:
-        note("compiling, once after an installation: some 10 to 30 s")
+        note("compiling, once after an installation: some 10 to 20 s")
         # What compiling leaves goes with the process: to look through it for garbage at the end takes half a second.
         atexit.register(gc.freeze)
         if kept and side_by_side is not None:

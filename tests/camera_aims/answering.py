@@ -123,6 +123,6 @@ def errors(measured: Measured) -> Iterator[Row]:
 
 
 def error_row(what, name, found, scene, aim) -> Row:
-    spread, right, count = pulls(found, scene)
-    figure = f"{spread:.2f} ({count:,} errors; counts right in {100 * right:.0f} %)"
+    spread, error, right, count = pulls(found, scene)
+    figure = f"{spread:.2f} (+- {error:.2f}; {count:,} errors; counts right in {100 * right:.0f} %)"
     return Row("errors", what, name, figure, aim, met(PULLS[0] <= spread <= PULLS[1]))

@@ -21,8 +21,9 @@ from csist_bench.simulation.camera import Camera
 from csist_bench.simulation.camera_file import CameraFile, fields_of
 from tests.camera_aims.scenes import IMAGERS, Scene, scene_of
 
-SEQUENCES = 50  # of 20 frames, of a scene
-PARTS_OF_SCENE = 5  # by whose spread a difference's error is told
+SEQUENCES = 50  # of 20 frames, of a scene that a camera is calibrated on
+JUDGED = 300  # and of one that answers are judged on: the errors in a sequence go together
+PARTS_OF_SCENE = 10  # by whose spread the error of a figure is told
 CALIBRATED, ANSWERED = 1, 2  # streams of seeds
 
 
@@ -64,7 +65,7 @@ class Measured:
 
     def scene(self, name: str, arms: bool = False) -> Scene:
         """Return what the answers of a camera are judged on: other frames than those of its calibration."""
-        count = self.many(SEQUENCES, 5)
+        count = self.many(JUDGED, 10)
         return self.once(("scene", name, arms), lambda: scene_of(IMAGERS[name], (ANSWERED, arms), count, arms))
 
     def answers(self, name: str, method: str, told: str) -> tuple[Scene, Camera, Detections]:
@@ -96,7 +97,7 @@ def cso_map(found: Detections, truth: Truth) -> float:
 def difference(one: Detections, other: Detections, truth: Truth) -> tuple[float, float]:
     """Return by how much CSO-mAP of the first is above that of the other on the same frames, and the error of that.
 
-    The error is that of the mean of five parts of the trajectories.
+    The error is that of the mean of parts of the trajectories.
     """
     parts = []
     for rows in np.array_split(truth.trajectories, PARTS_OF_SCENE):
@@ -106,17 +107,19 @@ def difference(one: Detections, other: Detections, truth: Truth) -> tuple[float,
     return whole, float(np.std(parts, ddof=1) / np.sqrt(len(parts)))
 
 
-def pulls(found: Detections, scene: Scene) -> tuple[float, float, int]:
-    """Return the robust spread of position errors over their predicted errors, the share of counts that are right, and
-    the number of errors.
+def pulls(found: Detections, scene: Scene) -> tuple[float, float, float, int]:
+    """Return the robust spread of position errors over their predicted errors, the error of that, the share of counts
+    that are right, and the number of errors.
 
-    Only frames whose number of targets is right count. The spread is the 68.27 percentile of the absolute pulls.
+    Only frames whose number of targets is right count. The spread is the 68.27 percentile of the absolute pulls; its
+    error comes from that in parts of the sequences.
     """
     n, t = scene.light.shape[:2]
     index = found.trajectory * t + found.frame
     order = np.argsort(index, kind="stable")
     starts = np.searchsorted(index[order], np.arange(n * t + 1))
     right, values = 0, []
+    parts: list[list[np.ndarray]] = [[] for _ in range(min(PARTS_OF_SCENE, n))]
     for f in range(n * t):
         rows = order[starts[f] : starts[f + 1]]
         xy = scene.xy.reshape(n * t, -1, 2)[f]
@@ -128,7 +131,12 @@ def pulls(found: Detections, scene: Scene) -> tuple[float, float, int]:
         error = np.stack([found.sigma_x[rows], found.sigma_y[rows]], axis=-1)
         at, to = linear_sum_assignment(np.hypot(*(own[:, None] - xy[None]).transpose(2, 0, 1)))
         values.append((own[at] - xy[to]) / error[at])
-    if not values:
-        return float("nan"), right / (n * t), 0
-    flat = np.abs(np.concatenate(values)).ravel()
-    return float(np.percentile(flat, 68.27)), right / (n * t), len(flat)
+        parts[f // t * len(parts) // n].append(values[-1])
+    if not all(parts):
+        return float("nan"), float("nan"), right / (n * t), sum(2 * len(one) for one in values)
+    error_of_it = np.std([spread_of(part) for part in parts], ddof=1) / np.sqrt(len(parts))
+    return spread_of(values), float(error_of_it), right / (n * t), sum(2 * len(one) for one in values)
+
+
+def spread_of(values: list[np.ndarray]) -> float:
+    return float(np.percentile(np.abs(np.concatenate(values)), 68.27))
