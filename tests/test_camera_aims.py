@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from csist_bench.detections import Detections
+from tests.camera_aims import calibrating
 from tests.camera_aims.__main__ import main
 from tests.camera_aims.measured import Measured, pulls
 from tests.camera_aims.rows import BEGIN, END
@@ -75,6 +76,20 @@ def test_a_camera_is_calibrated_with_its_intensities_told_and_without():
         assert found.camera.intensity_free != told
         assert found.transfer.noise_sigma[0] == pytest.approx(2.0, rel=0.1)
         assert seconds > 0
+
+
+@pytest.mark.long
+def test_a_calibration_is_judged_by_several_draws():
+    measured = Measured(("level",), 0.1)
+    rows = {row.what: row for row in calibrating.rows_of(measured)}
+    assert len(rows) == 7
+    noise = [measured.calibration("level", draw=draw)[0].transfer.noise_sigma[0] for draw in range(2)]
+    assert noise[0] != noise[1]
+    by = 50 * np.hypot(noise[0] - 2, noise[1] - 2) / np.sqrt(2)
+    assert rows["read noise"].figure.startswith(f"{by:.1f} % (said: +- ")
+    assert rows["read noise"].met == ("yes" if by <= 2 else "no")
+    assert "%" in rows["PSF widths, x and y"].figure
+    assert rows["gain"].aim == "within 10.0 %"
 
 
 @pytest.mark.parametrize("wrong", [["everything"], ["--scale", "0"], ["--markdown", "nowhere.md"]])

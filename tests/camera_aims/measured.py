@@ -45,15 +45,15 @@ class Measured:
             self._kept[key] = make()
         return self._kept[key]
 
-    def calibration_scene(self, name: str) -> Scene:
+    def calibration_scene(self, name: str, draw: int = 0) -> Scene:
         count = self.many(SEQUENCES, 6)
-        return self.once(("frames", name), lambda: scene_of(IMAGERS[name], (CALIBRATED, 0), count))
+        return self.once(("frames", name, draw), lambda: scene_of(IMAGERS[name], (CALIBRATED, draw), count))
 
-    def calibration(self, name: str, intensity_told: bool = False) -> tuple[Calibration, float]:
-        """Return what the frames tell of their camera, and how long that took, s."""
+    def calibration(self, name: str, intensity_told: bool = False, draw: int = 0) -> tuple[Calibration, float]:
+        """Return what a draw of frames tells of their camera, and how long that took, s."""
 
         def make():
-            scene = self.calibration_scene(name)
+            scene = self.calibration_scene(name, draw)
             law = [scene.levelled.intensity_min, scene.levelled.intensity_max]
             told = CameraFile(fields_of({"intensity": law}, "told")) if intensity_told else None
             given = Given.of(told, scene.frames)
@@ -61,7 +61,7 @@ class Measured:
             found = calibrate(scene.frames, given)
             return found, time.perf_counter() - began
 
-        return self.once(("calibration", name, intensity_told), make)
+        return self.once(("calibration", name, intensity_told, draw), make)
 
     def scene(self, name: str, arms: bool = False) -> Scene:
         """Return what the answers of a camera are judged on: other frames than those of its calibration."""
