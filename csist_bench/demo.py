@@ -105,7 +105,7 @@ class Beside:
 
     def start(self, kept: bool) -> None:
         """Start them, where there are cores for it and what they compile is `kept`."""
-        self.say("compiling kernels" + ", once after an installation: some 40 s" * kept)
+        self.say("compiling kernels" + ", once after an installation: some 30 s" * kept)
         first, *others = (name for name, _ in FITTERS)
         camera = Camera.from_recipe(load_data_recipe("seqcsist-noise", [NOISE]))
         number = min(cores() - 1, len(others)) if kept else 0

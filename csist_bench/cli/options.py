@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import atexit
 import functools
-import gc
 import json
 import math
 import os
@@ -217,8 +215,6 @@ def note_compiling(side_by_side: Callable[[], object] | None = None) -> None:
 
     def told(kept: bool) -> None:
         note("compiling, once after an installation: some 10 to 20 s")
-        # What compiling leaves goes with the process: to look through it for garbage at the end takes half a second.
-        atexit.register(gc.freeze)
         if kept and side_by_side is not None:
             side_by_side()
 

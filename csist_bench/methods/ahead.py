@@ -127,7 +127,12 @@ def main(told: Told) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     gc.disable()  # a short life in which nearly all that is made is kept
     with suppress(Exception):  # the run that it helps compiles what is missing, and says what is wrong
+        if told.answered:  # and the run itself comes to its kernels late
+            compile_own(told.method, told.camera)
         for method in told.answered:
+            # What needs no frames comes first: the kernel that renders them may be another process's at that time.
+            for step in steps(method, told.camera):
+                step()
             answer_few(method, told.noise_sigma)
         for step in steps(told.method, told.camera):
             step()
