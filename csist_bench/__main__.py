@@ -5,7 +5,9 @@ import gc
 
 from csist_bench.cli import main
 
-# What is left goes with the process. To look through what a compiler leaves for garbage takes half a second.
+# Imports and compilers make objects by the million and keep them: to look through them for garbage again and again, and
+# once more at the end, takes a tenth of a short command.
+gc.set_threshold(50_000, 50, 50)
 atexit.register(gc.freeze)
 
 if __name__ == "__main__":
