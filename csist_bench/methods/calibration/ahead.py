@@ -18,4 +18,4 @@ def steps(camera: Camera) -> Iterator[Callable[[], object]]:
     yield from ahead.steps(camera)
     nothing = np.zeros((0, 1, camera.optics.size, camera.optics.size))
     lit = replace(camera, background_law="plane")
-    yield lambda: explain(nothing, FrameAnswers.empty(0, 1).detections(0, 1), lit, leverage=True)
+    yield lambda: explain(nothing, FrameAnswers.empty(0, 1).detections(0, 1), lit)

@@ -15,11 +15,11 @@ from csist_bench.detections import Detections
 from csist_bench.errors import must
 from csist_bench.methods.calibration.cutouts import are_cutouts, group_sequences
 from csist_bench.methods.calibration.given import Given
+from csist_bench.methods.calibration.leverage import sequence_leverage
 from csist_bench.methods.calibration.result import Calibration
 from csist_bench.methods.calibration.sensor import (
     Background,
     PhotonTransfer,
-    background_leverage,
     background_of,
     bad_pixels_of,
     photon_transfer,
@@ -30,7 +30,7 @@ from csist_bench.methods.calibration.width_score import LEAST_TOGETHER, MOST_TOG
 from csist_bench.methods.calibration.widths import WidthFinder, Widths, with_widths
 from csist_bench.methods.fitting.background import estimated_background
 from csist_bench.methods.fitting.misfit import Explained, explain
-from csist_bench.simulation.camera import BackgroundLaw, Camera, PixelMaps
+from csist_bench.simulation.camera import Camera, PixelMaps
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -315,21 +315,18 @@ class _Fitter:
 
     def _explained(self, found: Detections, camera: Camera) -> Explained:
         """Compare answers with the sampled frames; a level that is told is fitted here, to see whether it holds."""
-        law: BackgroundLaw = "plane" if camera.background_law == "plane" else "constant"
-        return explain(self.sample, found, replace(camera, background_law=law), leverage=True)
+        return explain(self.sample, found, _with_fitted_background(camera))
 
     def _transfer(self, found: Detections, explained: Explained, camera: Camera) -> PhotonTransfer:
         b, t = self.sample.shape[:2]
         frames = np.asarray(self.sample, dtype=np.float64).reshape(b * t, *self.sample.shape[2:])
-        targets = np.bincount(found.trajectory * t + found.frame, minlength=b * t)
-        own = np.maximum(3.0 * targets, 1)
-        share = (own + 11.0) / t / own  # three unknowns a target, ten of the path, one of growth
         usable = np.broadcast_to(frames < camera.saturation, frames.shape).copy()
-        usable &= (targets > 0)[:, None, None]
+        usable &= self._answered(found)[:, None, None]
         if self.bad is not None:
             usable &= ~self.bad
-        unknowns = 3 if camera.background_law == "plane" else 1
-        taken = explained.leverage * share[:, None, None] + background_leverage(frames.shape[1], unknowns)
+        level = camera.background + float(explained.level[self._answered(found), 0].mean())
+        fitted = _with_fitted_background(camera)
+        taken = sequence_leverage(found, usable.reshape(self.sample.shape), fitted, level).reshape(frames.shape)
         return photon_transfer(frames, explained, camera.background, taken, usable)
 
     def _finished(
@@ -376,6 +373,11 @@ class _Fitter:
                 total += pull[place]
                 count += usable[place]
         return np.asarray(total / np.sqrt(np.maximum(count, 1)))
+
+
+def _with_fitted_background(camera: Camera) -> Camera:
+    """Return the camera with a background that is fitted in every frame: a plane, or else a level."""
+    return camera if camera.background_law == "plane" else replace(camera, background_law="constant")
 
 
 def _intensity_law(found: Detections) -> tuple[tuple[float, float] | None, Floats]:

@@ -184,14 +184,6 @@ def rough_gain(sequences: NDArray[Any], saturation: float, bad: Bools | None) ->
     return gain if gain > SURE * float(np.sqrt(covariance[1, 1])) else 0.0
 
 
-def background_leverage(size: int, unknowns: int) -> Floats:
-    """Return what a background fitted in every frame takes of a pixel's variance, (n, n): 1 unknown, or 3, a plane."""
-    axis = np.arange(size) - (size - 1) / 2
-    slope = axis**2 / (size * (axis**2).sum())
-    plane = slope[:, None] + slope[None, :] if unknowns == 3 else 0.0
-    return np.full((size, size), 1.0 / size**2) + plane
-
-
 def _fit_transfer(light: Floats, squares: Floats) -> tuple[float, float, Floats]:
     """Return read noise^2, gain and their covariance; squares of normal numbers of variance v have variance 2 v^2."""
     design = np.stack([np.ones_like(light), light], axis=1)

@@ -12,9 +12,8 @@ from csist_bench.detections import Detections
 from csist_bench.errors import must
 from csist_bench.jit import jit, jit_within
 from csist_bench.methods.fitting.dense_images import LEVELS, DenseWorkspace, dense_workspace
-from csist_bench.methods.fitting.dense_model import dense_cost, dense_equations
+from csist_bench.methods.fitting.dense_model import dense_cost
 from csist_bench.methods.fitting.lanes import padded, zeros
-from csist_bench.methods.fitting.linear_algebra import cholesky, solve_lower
 from csist_bench.methods.fitting.noise_model import NoiseModel, noise_model_of
 from csist_bench.methods.fitting.pixel_model import window_model
 from csist_bench.simulation.camera import Camera
@@ -23,7 +22,6 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 ORIGIN = 0  # of frames that are compared whole
-RIDGE = 1e-3  # of the normal matrix's diagonal: targets that coincide have no leverage of their own
 
 
 class Explained(NamedTuple):
@@ -31,8 +29,7 @@ class Explained(NamedTuple):
 
     `light` (F, n, n) grey levels, `level` (F, 3) the fitted background at the frame's middle and its slopes over half
     of it, `chi2` (F,) the sum of squared residuals over the variance told and `squares` (F,) over 1, of `pixels` (F,)
-    that are neither bad nor clipped. `leverage` (F, n, n) is each pixel's share of the unknowns of its own frame's fit,
-    empty where that was not asked for.
+    that are neither bad nor clipped.
     """
 
     light: Floats
@@ -40,10 +37,9 @@ class Explained(NamedTuple):
     chi2: Floats
     squares: Floats
     pixels: Ints
-    leverage: Floats
 
 
-def explain(frames: NDArray[Any], found: Detections, camera: Camera, leverage: bool = False) -> Explained:
+def explain(frames: NDArray[Any], found: Detections, camera: Camera) -> Explained:
     """Render answers and compare them with frames.
 
     Parameters
@@ -76,12 +72,11 @@ def explain(frames: NDArray[Any], found: Detections, camera: Camera, leverage: b
         np.zeros(f),
         np.zeros(f),
         np.zeros(f, np.int64),
-        np.zeros((f if leverage else 0, n, n)),
     )
     pixels = np.subtract(frames, camera.background, dtype=np.float64).reshape(f, n, n)
     noise_model = noise_model_of(camera, frames.dtype.kind in "iu")
     # Where nothing is fitted to the frame, its light alone is enough.
-    light_alone = noise_model.background == 0 and not len(noise_model.spline) and not leverage
+    light_alone = noise_model.background == 0 and not len(noise_model.spline)
     dense = None if light_alone else dense_workspace(theta.shape[1], n)
     explain_frames(theta, targets, pixels, noise_model, dense, out)
     return out
@@ -92,10 +87,10 @@ def explain_frames(
     theta: Floats, targets: Ints, pixels: Floats, noise_model: NoiseModel, dense: DenseWorkspace | None, out: Explained
 ) -> None:
     """Fill what targets theta (F, K, 3) explain of pixels (F, n, n); `dense` is None where no background is fitted."""
-    n, most = pixels.shape[1], 3 * theta.shape[1]
+    n = pixels.shape[1]
     width, targets_most = padded(n), theta.shape[1]
     model, score, curvature = zeros(n, width), zeros(n, n), zeros(n, n)
-    normal, gradient, first = zeros(most, most), zeros(most, most)[0], int(ORIGIN)
+    first = int(ORIGIN)
     a, da = zeros(targets_most, width), zeros(targets_most, width)
     b, db = zeros(targets_most, width), zeros(targets_most, width)
     table_x, table_y = noise_model.table, noise_model.table_y
@@ -110,9 +105,6 @@ def explain_frames(
             for p in range(LEVELS):
                 out.level[f, p] = dense.level[p]
             compare_frame(pixels[f], model, noise_model, dense.level, dense.slope, f, out)
-            if out.leverage.shape[0] > 0:
-                dense_equations(3 * k, 0, dense, score, curvature, normal, gradient)
-                fill_leverage(3 * k, curvature, dense, normal, gradient, out.leverage[f])
 
 
 @jit_within
@@ -146,25 +138,3 @@ def compare_frame(
             chi2 += residual * residual / (read + gain * max(light + offset, 0.0))
             compared += 1
     out.squares[f], out.chi2[f], out.pixels[f] = squares, chi2, compared
-
-
-@jit_within
-def fill_leverage(
-    unknowns: int, curvature: Floats, work: DenseWorkspace, normal: Floats, row: Floats, out: Floats
-) -> None:
-    """Fill the leverage of each pixel, w J N^-1 J', on the targets' own unknowns; the normal matrix is consumed."""
-    n = out.shape[0]
-    for p in range(unknowns):
-        normal[p, p] *= 1.0 + RIDGE
-    if unknowns == 0 or not cholesky(normal, unknowns):
-        out[:] = 0.0
-        return
-    for i in range(n):
-        for j in range(n):
-            for p in range(unknowns):
-                row[p] = work.images[p, i * n + j]
-            solve_lower(row, normal, unknowns)
-            total = 0.0
-            for p in range(unknowns):
-                total += row[p] * row[p]
-            out[i, j] = total * curvature[i, j]

@@ -195,8 +195,7 @@ class SequenceMaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fiel
             return chosen
         members = np.ascontiguousarray(plan.members[chosen])
         answered, rank = _offsets_answered(plan, chosen)
-        times = _times(members.shape[1], self._degree(members.shape[1]))
-        model = self.model(k, times, scene.camera)
+        times, model = self.motion_of(k, members.shape[1], scene.camera)
         answers = Answers.empty(answered.shape[0], answered.shape[1], k)
         free = self._free(scene.camera)
         start = scene.mean_flux(members) / k if free else np.full(len(chosen), model.mean[2])
@@ -236,6 +235,11 @@ class SequenceMaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fiel
         if frames <= 8:
             return min(frames - 1, 2)
         return 5 if self.motion == "rigid" else 3
+
+    def motion_of(self, k: int, frames: int, camera: Camera) -> tuple[Times, MotionModel]:
+        """Return the times of a window of so many frames, and the motion model of k targets in it."""
+        times = _times(frames, self._degree(frames))
+        return times, self.model(k, times, camera)
 
     def model(self, k: int, times: Times, camera: Camera) -> MotionModel:
         """Return the motion model of k targets over a window's frames, with its prior."""

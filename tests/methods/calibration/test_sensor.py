@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from csist_bench.methods.calibration.sensor import (
-    background_leverage,
     background_of,
     bad_pixels_of,
     photon_transfer,
@@ -81,19 +80,11 @@ def test_photon_transfer_finds_noise_and_gain_within_their_errors(gain):
     light = rng.uniform(0, 300, (200, 11, 11))
     frames = light + rng.normal(size=light.shape) * np.sqrt(4 + gain * light)
     nothing = np.zeros(200)
-    explained = Explained(light, np.zeros((200, 3)), nothing, nothing, nothing.astype(int), np.zeros_like(light))
+    explained = Explained(light, np.zeros((200, 3)), nothing, nothing, nothing.astype(int))
     found = photon_transfer(frames, explained, 0.0, np.zeros_like(light), np.ones(light.shape, bool))
     assert abs(found.noise_sigma[0] - 2) < 4 * found.noise_sigma[1]
     assert abs(found.gain[0] - gain) < 4 * found.gain[1]
     assert (found.gain[0] == 0) == (gain == 0)
-
-
-@pytest.mark.parametrize("unknowns", [1, 3])
-def test_what_a_fitted_background_takes_is_that_of_least_squares(unknowns):
-    row, column = np.mgrid[:7, :7]
-    basis = np.stack([np.ones(49), column.ravel(), row.ravel()][:unknowns], axis=1)
-    hat = basis @ np.linalg.inv(basis.T @ basis) @ basis.T
-    np.testing.assert_allclose(background_leverage(7, unknowns).ravel(), np.diag(hat))
 
 
 @pytest.mark.parametrize("gain", [0.0, 0.2])

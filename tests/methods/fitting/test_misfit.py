@@ -5,7 +5,7 @@ import pytest
 
 from csist_bench.detections import Detections
 from csist_bench.errors import InputError
-from csist_bench.methods.fitting.misfit import RIDGE, explain
+from csist_bench.methods.fitting.misfit import explain
 from csist_bench.simulation.camera import PixelMaps
 from tests.helpers.foreign_sequences import SIZE, camera, gaussian_spot, sequences
 
@@ -64,29 +64,6 @@ def test_light_is_that_of_plain_numpy_and_a_frame_without_answers_has_none():
         for t in range(3):
             expected[0, t] += made.flux[0, m] * spot(*made.xy[0, t, m], SIZE)
     np.testing.assert_allclose(found, expected, atol=1e-9)
-
-
-@pytest.mark.parametrize("targets", [1, 2, 3])
-@pytest.mark.parametrize("fields", [{}, {"shot_gain": 0.5}])
-def test_leverage_is_the_hat_matrix_and_sums_to_the_unknowns(targets, fields):
-    made = sequences(3, count=3, frames=2, targets=(targets, targets), radius=1.4)
-    camera_told, spot, step = camera(**fields), gaussian_spot((0.5, 0.5)), 1e-5
-    found = explain(made.frames, told(made), camera_told, leverage=True)
-    np.testing.assert_allclose(found.leverage.sum(axis=(1, 2)), 3 * targets, rtol=5e-3)  # less a ridge
-    columns = []
-    for m in range(targets):
-        x, y, s = *made.xy[0, 0, m], made.flux[0, m]
-        columns += [
-            s * (spot(x + step, y, SIZE) - spot(x - step, y, SIZE)).ravel() / (2 * step),
-            s * (spot(x, y + step, SIZE) - spot(x, y - step, SIZE)).ravel() / (2 * step),
-            spot(x, y, SIZE).ravel(),
-        ]
-    jacobian = np.stack(columns, axis=1)
-    variance = 4 + camera_told.shot_gain * made.light[0, 0].ravel()
-    weight = 1 / variance + 0.5 * (camera_told.shot_gain / variance) ** 2
-    normal = jacobian.T @ (weight[:, None] * jacobian)
-    hat = jacobian @ np.linalg.solve(normal + RIDGE * np.diag(np.diag(normal)), jacobian.T)
-    np.testing.assert_allclose(found.leverage[0].ravel(), np.diag(hat) * weight, rtol=1e-4, atol=1e-7)
 
 
 def test_bad_and_clipped_pixels_are_left_out():
