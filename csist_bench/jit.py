@@ -124,8 +124,8 @@ def _in_one_process(dispatcher: Any) -> Any:
     """Let a function be compiled by one process at a time; others wait for it and take it from the cache on disk.
 
     It also keeps two processes from writing one index of the cache at once, which would lose entries or swap them.
-    Functions are locked with those that call them, never the other way round, so that no two processes wait for each
-    other.
+    Functions are locked with those that call them, or that the run comes to first (`methods.ahead`), never the other
+    way round, so that no two processes wait for each other.
     """
     from numba.core.compiler_lock import global_compiler_lock
 

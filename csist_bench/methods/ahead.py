@@ -108,7 +108,7 @@ def compile_own(method: str, camera: Camera) -> None:
     """
     if method in METHODS:
         with suppress(Exception):
-            for step in import_module(METHODS[method]).own_steps(Told.of(method, camera).camera):
+            for step in import_module(METHODS[method]).own_steps(camera):
                 step()
 
 

@@ -74,6 +74,12 @@ class Camera:
         """Standard deviation of the PSF along x and y, px."""
         return self.psf_sigma_xy or (self.optics.psf_sigma, self.optics.psf_sigma)
 
+    @property
+    def read_variance(self) -> float | NDArray[np.float64]:
+        """The variance of the read noise, grey levels^2: of all pixels, or of each, (H, W), where the maps tell it."""
+        own = None if self.maps is None else self.maps.noise_sigma
+        return self.noise_sigma**2 if own is None else np.asarray(own) ** 2
+
     @classmethod
     def from_recipe(cls, recipe: DataRecipe, noise_sigma: float | None = None) -> Camera:
         """Return what a data recipe tells; `noise_sigma` (grey levels) overrides the recipe's noise."""

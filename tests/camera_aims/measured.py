@@ -100,7 +100,7 @@ def difference(one: Detections, other: Detections, truth: Truth) -> tuple[float,
     The error is that of the mean of parts of the trajectories.
     """
     parts = []
-    for rows in np.array_split(truth.trajectories, PARTS_OF_SCENE):
+    for rows in np.array_split(truth.trajectories, min(PARTS_OF_SCENE, len(truth.trajectories))):
         part = Truth.from_arrays(truth.xy, truth.intensity, truth.count, truth.frames, rows)
         parts.append(cso_map(one, part) - cso_map(other, part))
     whole = cso_map(one, truth) - cso_map(other, truth)
@@ -132,9 +132,10 @@ def pulls(found: Detections, scene: Scene) -> tuple[float, float, float, int]:
         at, to = linear_sum_assignment(np.hypot(*(own[:, None] - xy[None]).transpose(2, 0, 1)))
         values.append((own[at] - xy[to]) / error[at])
         parts[f // t * len(parts) // n].append(values[-1])
-    if not all(parts):
-        return float("nan"), float("nan"), right / (n * t), sum(2 * len(one) for one in values)
-    error_of_it = np.std([spread_of(part) for part in parts], ddof=1) / np.sqrt(len(parts))
+    if not values:
+        return float("nan"), float("nan"), 0.0, 0
+    known = [spread_of(part) for part in parts if part]
+    error_of_it = np.std(known, ddof=1) / np.sqrt(len(known)) if len(known) > 1 else np.nan
     return spread_of(values), float(error_of_it), right / (n * t), sum(2 * len(one) for one in values)
 
 

@@ -174,7 +174,7 @@ def test_no_process_is_left_behind(ended_by, tmp_path):
     ("method", "kind"),
     [("ml", "plain"), ("ml", "dense"), ("ml-seq", "plain"), ("ml-seq", "dense"), ("group-map", "plain")],
 )
-def test_what_is_compiled_ahead_is_what_a_run_needs_and_half_of_it(method, kind, tmp_path):
+def test_what_is_compiled_ahead_is_a_good_part_of_what_a_run_needs(method, kind, tmp_path):
     data = tiny_set(tmp_path / "set.zarr", "seqcsist", "noise_sigma=5")
     needed = said(RUN, method, kind, data, NUMBA_CACHE_DIR=tmp_path / "run")
     ready = said(SECOND, method, kind, NUMBA_CACHE_DIR=tmp_path / "ahead")

@@ -359,7 +359,7 @@ class _Fitter:
         """Return the mean of residuals about the brightest pixel of each frame, in standard errors."""
         frames = np.asarray(self.sample, dtype=np.float64).reshape(explained.light.shape)
         light = explained.light + camera.background
-        sd = np.sqrt(camera.noise_sigma**2 + camera.shot_gain * np.maximum(light, 0))
+        sd = np.sqrt(camera.read_variance + camera.shot_gain * np.maximum(light, 0))
         usable = np.broadcast_to(frames < camera.saturation, frames.shape) & answered[:, None, None]
         if self.bad is not None:
             usable = usable & ~self.bad

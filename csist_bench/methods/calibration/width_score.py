@@ -150,7 +150,7 @@ class WidthScore:
         """Return frames that would be seen if the answers were right."""
         camera, shape = self.camera, self.frames.shape
         light = explain(self.alone, found, told).light.reshape(shape) + self.background
-        sd = np.sqrt(_read_variance(camera) + camera.shot_gain * np.clip(light, 0, None))
+        sd = np.sqrt(camera.read_variance + camera.shot_gain * np.clip(light, 0, None))
         noise = np.random.default_rng(SEED + number).standard_normal(shape)
         return np.asarray(np.minimum(light + sd * noise, camera.saturation))
 
@@ -218,17 +218,11 @@ class WidthScore:
         """Return the inverse variances of the pixels (T, P) of a sequence; 0 where they are bad or clipped."""
         camera = self.camera
         lit = light.reshape(frames.shape) + self.background[b]
-        variance = (_read_variance(camera) + camera.shot_gain * np.clip(lit, 0, None)).reshape(light.shape)
+        variance = (camera.read_variance + camera.shot_gain * np.clip(lit, 0, None)).reshape(light.shape)
         seen = (self.frames[b] < camera.saturation).reshape(light.shape)
         if camera.maps is not None and camera.maps.bad is not None:
             seen = seen & ~camera.maps.bad.ravel()
         return np.where(seen, 1 / variance, 0.0)
-
-
-def _read_variance(camera: Camera) -> Any:
-    """Return the variance of the read noise, of all pixels or of each (n, n)."""
-    own = None if camera.maps is None else camera.maps.noise_sigma
-    return camera.noise_sigma**2 if own is None else own**2
 
 
 def _unknowns(targets: Floats) -> Floats:

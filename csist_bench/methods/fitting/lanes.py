@@ -31,7 +31,8 @@ def padded(n: int) -> int:
 def zeros(rows: int, columns: int) -> Floats:
     """Return zeros, shape (rows, columns).
 
-    np.zeros is compiled anew in each process, a quarter of a second for every number of axes; this is kept.
+    np.zeros is compiled anew in each process, a quarter of a second for every number of axes; this is kept. A bare
+    constant as an argument would be a type of its own, compiled once more.
     """
     return np.zeros((rows, columns))
 

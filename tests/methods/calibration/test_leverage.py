@@ -8,7 +8,7 @@ import pytest
 from csist_bench.detections import Detections
 from csist_bench.methods.calibration.leverage import sequence_leverage
 from csist_bench.methods.ml_seq.method import SequenceMaximumLikelihood
-from csist_bench.simulation.camera import Camera
+from csist_bench.simulation.camera import Camera, PixelMaps
 from csist_bench.simulation.optics import Optics
 from tests.helpers.foreign_sequences import SIZE, gaussian_spot, sequences
 
@@ -77,17 +77,42 @@ def test_leverage_is_the_hat_matrix_of_all_frames_together(law):
     assert found.sum() == pytest.approx(taken, rel=1e-5)
 
 
-def test_frames_without_all_targets_and_sequences_without_any_take_no_part():
+def test_frames_and_sequences_without_answers_take_no_part():
     made = sequences(3, count=3, frames=FRAMES, targets=(2, 2), radius=1.2)
     every = told(made)
     some = every.select((every.trajectory != 1) & ~((every.trajectory == 2) & (every.frame == 3)))
     found = sequence_leverage(some, np.ones(made.frames.shape, dtype=bool), camera(), 0.0)
     assert (found[1] == 0).all()
     assert (found[2, 3] == 0).all()
-    assert found[2, :3].sum() > 7
+    assert 7 < found[2, :3].sum() < 12
     np.testing.assert_array_equal(
         found[0], sequence_leverage(every, np.ones(made.frames.shape, bool), camera(), 0.0)[0]
     )
+
+
+def test_frames_whose_number_of_targets_changes_were_fitted_one_by_one():
+    made = sequences(3, count=1, frames=FRAMES, targets=(2, 2), radius=1.2)
+    every = told(made)
+    changed = every.select(~((every.frame == 3) & (every.x > every.x[every.frame == 3].min())))
+    usable = np.ones(made.frames.shape, dtype=bool)
+    found = sequence_leverage(changed, usable, camera(), 0.0)[0]
+    alone = made.frames.reshape(FRAMES, 1, SIZE, SIZE).shape
+    single = Detections(every.frame, 0 * every.frame, every.x, every.y, every.score, intensity=every.intensity)
+    expected = sequence_leverage(single, np.ones(alone, dtype=bool), camera(), 0.0)[:, 0]
+    np.testing.assert_allclose(found[:3], expected[:3])
+    assert found[:3].sum(axis=(1, 2)) == pytest.approx(6, rel=0.1)
+    assert found[3].sum() == pytest.approx(3, rel=0.1)
+
+
+def test_widths_told_with_errors_are_no_unknowns_and_free_intensities_scale_with_the_light():
+    made = sequences(3, count=2, frames=FRAMES, targets=(2, 2), radius=1.2, flux=(20_000, 21_000))
+    usable, free = np.ones(made.frames.shape, dtype=bool), camera(intensity_free=True)
+    expected = sequence_leverage(told(made), usable, free, 0.0)
+    assert expected.sum() == pytest.approx(2 * (6 + 5), rel=0.02)  # places, intensities, a bent path and growth
+    vague = camera(intensity_free=True, psf_sigma_error=(0.02, 0.02))
+    np.testing.assert_array_equal(sequence_leverage(told(made), usable, vague, 0.0), expected)
+    noisy = camera(intensity_free=True, maps=PixelMaps(None, np.full((SIZE, SIZE), 2.0)))
+    np.testing.assert_allclose(sequence_leverage(told(made), usable, noisy, 0.0), expected)
 
 
 def test_what_fits_leave_of_lit_pixels_has_the_variance_that_leverage_says():

@@ -35,6 +35,7 @@ FINAL_STEPS, FINAL_TOLERANCE = 40, 1e-3
 LOOSE_FRAMES = 7  # frames, evenly spaced, that a start is first fitted to
 WORTH_REFINING = 25.0  # in cost above the best loose fit
 SAME_MINIMUM = 0.02  # px between the targets of two minima taken as one
+COVARIED = 3  # x, y and intensity of a target
 
 
 class Times(NamedTuple):
@@ -105,7 +106,7 @@ def solve_windows(
     k, p = model.targets, model.mean.shape[0]
     work = sequence_workspace(k, survey.windows.shape[1], p)
     search = StartFits(zeros(int(STARTS), p), zeros(p, int(STARTS))[0], np.zeros(STARTS, np.bool_))
-    factor, rows = zeros(p, padded(p + 1)), zeros(p, p)
+    factor, rows = zeros(p, padded(p + 1)), zeros(int(COVARIED), p)
     stride = max(1, (members.shape[1] - 1) // (LOOSE_FRAMES - 1))
     for w in range(members.shape[0]):
         coefficients = smooth_path(survey.centroids, members[w], times.basis)

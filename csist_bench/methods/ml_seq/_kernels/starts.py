@@ -76,7 +76,7 @@ def moments_about(
     for f in members:
         complete = complete or (f >= 0 and missing[f] == 0)
     light, square = 0.0, 0.0
-    weight = zeros(pixels.shape[1], pixels.shape[1])
+    weight = zeros(pixels.shape[1] + 1, pixels.shape[1])
     for t in range(members.shape[0]):
         f = members[t]
         if f < 0 or (complete and missing[f] != 0):
