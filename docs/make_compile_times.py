@@ -56,7 +56,7 @@ class Listener(event.Listener):
             open_calls[-1][2] += whole
 
 event.register("numba:compile", Listener())
-from csist_bench.cli import main
+from csist_bench.__main__ import main
 main(sys.argv[1:])
 """
 
