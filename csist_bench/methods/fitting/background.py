@@ -5,6 +5,9 @@ Starts, windows and counts are taken from what this leaves; the fit itself sees 
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -46,6 +49,16 @@ def shot_variance(frames: Floats, alone: Floats, camera: Camera) -> Floats:
     if camera.shot_gain > 0.0 and alone is not frames:
         level += np.median((frames - alone).reshape(len(frames), -1), axis=1)
     return np.asarray(camera.shot_gain * np.maximum(level, 0.0), dtype=np.float64)
+
+
+def dark_camera(camera: Camera, shot: Floats) -> Camera:
+    """Return the camera whose read noise is that of a dark pixel: with the shot noise (F,) that `shot_variance` gives.
+
+    For sums of light: their noise is that of the background too, though it was taken off.
+    """
+    if not shot.any():
+        return camera
+    return replace(camera, noise_sigma=math.sqrt(camera.noise_sigma**2 + float(shot.mean())))
 
 
 def estimated_background(frames: Floats, unknowns: int, bad: Bools | None = None) -> Floats:

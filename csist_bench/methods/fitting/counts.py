@@ -39,7 +39,10 @@ def intensity_law(camera: Camera) -> tuple[float, float]:
 
 
 def flux_sd(survey: Survey, camera: Camera) -> float:
-    """Return the standard deviation of one frame's flux by read noise and a fitted background, grey levels."""
+    """Return the standard deviation of one frame's flux by the noise of dark pixels and a fitted background.
+
+    In grey levels. The camera is a `dark_camera`, here and wherever light counts targets.
+    """
     return float(survey.windows.shape[1] * camera.noise_sigma) * flux_inflation(camera)
 
 

@@ -20,7 +20,7 @@ from csist_bench.conventions import PriorTier
 from csist_bench.detections import Detections, concatenate
 from csist_bench.errors import must, require_finite, require_shape
 from csist_bench.methods.fitting.answers import FrameAnswers
-from csist_bench.methods.fitting.background import shot_variance, targets_alone
+from csist_bench.methods.fitting.background import dark_camera, shot_variance, targets_alone
 from csist_bench.methods.fitting.counts import LARGEST_COUNT, blank_frames, count_candidates
 from csist_bench.methods.fitting.grouping import plans_of
 from csist_bench.methods.fitting.noise_model import noise_model_of, plain_noise_model
@@ -124,16 +124,17 @@ class GroupMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         b, t, size = frames.shape[:3]
         whole = np.subtract(frames, model.camera.background, dtype=np.float64).reshape(-1, size, size)
         flat = targets_alone(whole, model.camera)
-        variances = model.noise_model.variance + shot_variance(whole, flat, model.camera)
+        shot = shot_variance(whole, flat, model.camera)
+        variances, dark = model.noise_model.variance + shot, dark_camera(model.camera, shot)
         near = EDGE_SIGMAS * model.camera.optics.psf_sigma + self.radius - 0.5
         survey = survey_frames(flat, self.window, model.noise_model.saturation, near)
         blank = blank_frames(survey, model.camera)
         answers = FrameAnswers.empty(b * t, max(choice.most if choice else 0, LARGEST_COUNT))
         length = t if self.frames in (20, "all") else min(int(self.frames), t)
         window = np.full(b * t, -1)  # which fit answers a frame
-        for plan in plans_of(survey, blank, (b, t), length, model.camera):
+        for plan in plans_of(survey, blank, (b, t), length, dark):
             window[plan.frames] = window.max() + 1 + plan.groups
-            allowed = count_candidates(survey, plan.members, model.camera, self.max_targets)
+            allowed = count_candidates(survey, plan.members, dark, self.max_targets)
             fits = fit_plan(survey, plan, allowed, variances, model)
             if choice is None:
                 answer_best(plan, fits, model, answers)

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from csist_bench.detections import Detections
 from csist_bench.errors import must, require_finite, require_shape
 from csist_bench.methods.fitting.answers import FrameAnswers
-from csist_bench.methods.fitting.background import targets_alone
+from csist_bench.methods.fitting.background import dark_camera, shot_variance, targets_alone
 from csist_bench.methods.fitting.counts import (
     LARGEST_COUNT,
     blank_frames,
@@ -156,7 +156,7 @@ class SequenceMaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fiel
         return self.width == "trajectory" or (self.width == "auto" and _worst_width(camera) > WORTH_FITTING)
 
     def _plans(self, scene: _Scene, shape: tuple[int, int]) -> Iterator[Plan]:
-        return plans_of(scene.survey, self._blank(scene), shape, self._length(shape[1]), scene.camera)
+        return plans_of(scene.survey, self._blank(scene), shape, self._length(shape[1]), scene.dark)
 
     def _length(self, frames: int) -> int:
         """Return how many of the frames of a sequence are fitted together."""
@@ -165,7 +165,8 @@ class SequenceMaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fiel
     def _blank(self, scene: _Scene) -> Bools:
         if not self._free(scene.camera):
             return blank_frames(scene.survey, scene.camera)
-        sd = scene.survey.windows.shape[1] * math.sqrt(scene.noise_model.variance) * flux_inflation(scene.camera)
+        noise = max(scene.dark.noise_sigma, math.sqrt(scene.noise_model.variance))
+        sd = scene.survey.windows.shape[1] * noise * flux_inflation(scene.camera)
         return np.asarray(scene.survey.flux < BLANK_SIGMAS * sd)
 
     def _answer_plan(self, scene: _Scene, plan: Plan, known: Ints | None, found: FrameAnswers) -> tuple[Floats, Floats]:
@@ -182,7 +183,7 @@ class SequenceMaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fiel
                 growing = self._try_count(k, growing, scene, plan, tried, found)
             return tried.evidence, tried.widths
         if known is None:
-            allowed = count_candidates(scene.survey, plan.members, scene.camera, LARGEST_COUNT)
+            allowed = count_candidates(scene.survey, plan.members, scene.dark, LARGEST_COUNT)
         else:
             allowed = seen[:, None] & (known[:, None] == np.arange(LARGEST_COUNT + 1))
         for k in range(1, LARGEST_COUNT + 1):
@@ -276,10 +277,12 @@ class _Tried(NamedTuple):
 class _Scene:
     """All frames of a call as the kernels take them, and the camera they come from.
 
-    `survey` shows them without background and bad pixels, `pixels` (F, n, n) are its windows as they are.
+    `survey` shows them without background and bad pixels, `pixels` (F, n, n) are its windows as they are. `dark` is
+    the camera for sums of their light.
     """
 
     camera: Camera
+    dark: Camera
     noise_model: NoiseModel
     survey: Survey
     pixels: Floats
@@ -297,7 +300,7 @@ class _Scene:
             cut_windows(frames, survey.origins, pixels)
             clipped = (pixels >= noise_model.saturation).any(axis=(1, 2))
             survey = survey._replace(flags=np.where(clipped, 1, survey.flags))
-        return cls(camera, noise_model, survey, pixels)
+        return cls(camera, dark_camera(camera, shot_variance(frames, alone, camera)), noise_model, survey, pixels)
 
     def mean_flux(self, members: Ints) -> Floats:
         """Return the mean light of the frames of each window (J, m), -1 = left out; grey levels."""

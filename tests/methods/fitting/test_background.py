@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from csist_bench.methods.fitting.background import estimated_background, filled_in, targets_alone
+from csist_bench.methods.fitting.background import dark_camera, estimated_background, filled_in, targets_alone
+from csist_bench.methods.group_map.method import GroupMap
+from csist_bench.methods.ml_seq.method import SequenceMaximumLikelihood
 from csist_bench.simulation.camera import PixelMaps
 from tests.helpers.foreign_sequences import SIZE, camera, sequences
 
@@ -79,3 +81,21 @@ def test_only_the_light_of_targets_is_left():
     dark = frames - (1000 + SLOPE[0] * COLUMN + SLOPE[1] * ROW)
     assert np.abs((alone - dark)[:, ~bad]).max() < 0.1
     assert np.abs(alone[:, 1, 1]).max() < 0.5
+
+
+@pytest.mark.parametrize("law", ["level", "constant"])
+def test_light_of_a_lit_background_counts_targets_by_all_of_its_noise(law):
+    """Its shot noise is seven times the read noise: brackets of the read noise alone left the true number out."""
+    level, gain = 400.0, 0.5
+    scene = sequences(1, count=60, frames=5, targets=(2, 4), radius=0.3, crosses=True, level=level, gain=gain)
+    told = camera(shot_gain=gain, background=level if law == "level" else 0.0, background_law=law, intensity_min=220.0)
+    for method in (GroupMap(frames=5), SequenceMaximumLikelihood()):
+        found = method.detect(scene.frames, told)
+        counted = np.bincount(found.trajectory * 5 + found.frame, minlength=300).reshape(60, 5)
+        assert (counted == scene.count[:, None]).all()
+
+
+def test_a_dark_camera_has_the_mean_shot_noise_of_the_background():
+    plain = camera()
+    assert dark_camera(plain, np.zeros(3)) is plain
+    assert dark_camera(plain, np.array([4.0, 6.0])).noise_sigma == pytest.approx(3.0)
