@@ -51,10 +51,12 @@ def test_widths_are_the_cameras_where_they_are_not_fitted():
     np.testing.assert_array_equal(ML_SEQ.fit(made.frames, camera((0.6, 0.5))).widths, [[0.6, 0.5]] * 2)
 
 
-@pytest.mark.parametrize("error,fitted", [(0.004, False), (0.006, True)])
-def test_a_width_is_fitted_from_an_error_of_one_percent_on(error, fitted):
+@pytest.mark.parametrize(
+    "error,free,fitted", [(0.004, False, False), (0.006, False, True), (0.024, True, False), (0.026, True, True)]
+)
+def test_a_width_is_fitted_from_an_error_of_one_percent_on_or_five_where_intensities_are_free(error, free, fitted):
     made = sequences(14, count=2, frames=5)
-    told = camera(psf_sigma_error=(error, error))
+    told = camera(psf_sigma_error=(error, error), intensity_free=free)
     assert (ML_SEQ.fit(made.frames, told).widths != 0.5).all() == fitted
     assert (SequenceMaximumLikelihood(width="camera").fit(made.frames, told).widths == 0.5).all()
 
