@@ -54,11 +54,13 @@ def shot_variance(frames: Floats, alone: Floats, camera: Camera) -> Floats:
 def dark_camera(camera: Camera, shot: Floats) -> Camera:
     """Return the camera whose read noise is that of a dark pixel: with the shot noise (F,) that `shot_variance` gives.
 
-    For sums of light: their noise is that of the background too, though it was taken off.
+    For sums of light: their noise is that of the background too, though it was taken off. What FLUX_INFLATION allows
+    for an estimated background covers that noise as well, up to its own size.
     """
-    if not shot.any():
-        return camera
-    return replace(camera, noise_sigma=math.sqrt(camera.noise_sigma**2 + float(shot.mean())))
+    dark = math.sqrt(camera.noise_sigma**2 + float(shot.mean())) if shot.any() else camera.noise_sigma
+    if camera.background_law != "level":
+        dark = max(camera.noise_sigma, dark / FLUX_INFLATION)
+    return camera if dark == camera.noise_sigma else replace(camera, noise_sigma=dark)
 
 
 def estimated_background(frames: Floats, unknowns: int, bad: Bools | None = None) -> Floats:

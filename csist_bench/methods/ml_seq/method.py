@@ -169,8 +169,7 @@ class SequenceMaximumLikelihood(msgspec.Struct, frozen=True, forbid_unknown_fiel
     def _blank(self, scene: _Scene) -> Bools:
         if not self._free(scene.camera):
             return blank_frames(scene.survey, scene.camera)
-        noise = max(scene.dark.noise_sigma, math.sqrt(scene.noise_model.variance))
-        sd = scene.survey.windows.shape[1] * noise * flux_inflation(scene.camera)
+        sd = scene.survey.windows.shape[1] * math.sqrt(scene.noise_model.variance) * flux_inflation(scene.camera)
         return np.asarray(scene.survey.flux < BLANK_SIGMAS * sd)
 
     def _answer_plan(self, scene: _Scene, plan: Plan, known: Ints | None, found: FrameAnswers) -> tuple[Floats, Floats]:

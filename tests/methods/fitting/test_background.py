@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from csist_bench.methods.fitting.background import dark_camera, estimated_background, filled_in, targets_alone
+from csist_bench.methods.fitting.background import (
+    FLUX_INFLATION,
+    dark_camera,
+    estimated_background,
+    filled_in,
+    targets_alone,
+)
 from csist_bench.methods.group_map.method import GroupMap
 from csist_bench.methods.ml_seq.method import SequenceMaximumLikelihood
 from csist_bench.simulation.camera import PixelMaps
@@ -99,3 +105,6 @@ def test_a_dark_camera_has_the_mean_shot_noise_of_the_background():
     plain = camera()
     assert dark_camera(plain, np.zeros(3)) is plain
     assert dark_camera(plain, np.array([4.0, 6.0])).noise_sigma == pytest.approx(3.0)
+    fitted = camera(background_law="constant")
+    assert dark_camera(fitted, np.array([4.0, 6.0])) is fitted
+    assert dark_camera(fitted, np.array([96.0])).noise_sigma == pytest.approx(10.0 / FLUX_INFLATION)
