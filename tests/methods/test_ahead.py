@@ -181,6 +181,7 @@ def test_what_is_compiled_ahead_is_a_good_part_of_what_a_run_needs(method, kind,
     assert len(set(ready)) == len(ready) > 12
     assert set(ready) <= set(needed)
     assert len(ready) > 0.35 * len(needed)
+    assert not set(ready) & set(said(RUN, method, kind, data, NUMBA_CACHE_DIR=tmp_path / "ahead"))
 
 
 @pytest.mark.parametrize(

@@ -240,8 +240,8 @@ class _Fitter:
             if not len(found):
                 return self.start.without_fits("no target could be fitted")
             explained = self._explained(found, camera)
-            self.level = float(explained.level[self._answered(found), 0].mean()) + camera.background
-            transfer = self._transfer(found, explained, camera)
+            level = float(explained.level[self._answered(found), 0].mean()) + camera.background
+            self.level, transfer = level, self._transfer(found, explained, camera, level)
             camera = self._with_transfer(camera, transfer)
         found = self._answers(camera)
         if widths is not None:
@@ -317,14 +317,13 @@ class _Fitter:
         """Compare answers with the sampled frames; a level that is told is fitted here, to see whether it holds."""
         return explain(self.sample, found, _with_fitted_background(camera))
 
-    def _transfer(self, found: Detections, explained: Explained, camera: Camera) -> PhotonTransfer:
+    def _transfer(self, found: Detections, explained: Explained, camera: Camera, level: float) -> PhotonTransfer:
         b, t = self.sample.shape[:2]
         frames = np.asarray(self.sample, dtype=np.float64).reshape(b * t, *self.sample.shape[2:])
         usable = np.broadcast_to(frames < camera.saturation, frames.shape).copy()
         usable &= self._answered(found)[:, None, None]
         if self.bad is not None:
             usable &= ~self.bad
-        level = camera.background + float(explained.level[self._answered(found), 0].mean())
         fitted = _with_fitted_background(camera)
         taken = sequence_leverage(found, usable.reshape(self.sample.shape), fitted, level).reshape(frames.shape)
         return photon_transfer(frames, explained, camera.background, taken, usable)
